@@ -1,0 +1,104 @@
+//! Whom a policy includes and excludes, resolved to object ids. Exclude beats include (R13).
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::id::{GroupId, UserId};
+
+/// An include and an exclude set, and the names that could not be resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// Everybody of the directory, or the selected.
+    pub include: Include,
+    /// Never asked, never flagged: the emergency accounts first of all.
+    pub exclude: Selection,
+    /// Names that match nothing, or more than one group: the policy is degraded (contract 7.9).
+    pub unresolved: Vec<Unresolved>,
+}
+
+/// Whom a policy includes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Include {
+    /// All users.
+    AllUsers,
+    /// The selected users and members of groups.
+    Selected(Selection),
+}
+
+impl Default for Include {
+    fn default() -> Self {
+        Self::Selected(Selection::default())
+    }
+}
+
+/// Users and groups by object id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Named one by one.
+    pub users: BTreeSet<UserId>,
+    /// Their members count: transitively, unless the policy says `nested = false`.
+    pub groups: BTreeSet<GroupId>,
+}
+
+/// What in a selection matches a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchedBy {
+    /// All users are included.
+    AllUsers,
+    /// The person is named.
+    Name,
+    /// The person is a member of this group.
+    Group(GroupId),
+}
+
+impl Selection {
+    /// What matches a person who is in these groups, if anything does.
+    pub fn matches(&self, user: &UserId, groups: &BTreeSet<GroupId>) -> Option<MatchedBy> {
+        if self.users.contains(user) {
+            return Some(MatchedBy::Name);
+        }
+        groups
+            .iter()
+            .find(|group| self.groups.contains(*group))
+            .map(|group| MatchedBy::Group(group.clone()))
+    }
+}
+
+/// A name of the configuration that means nobody, or more than one group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unresolved {
+    /// As the configuration spells it.
+    pub name: String,
+    /// Where it stands.
+    pub list: NameList,
+    /// How many groups of the snapshot bear the name: 0 or more than 1.
+    pub matches: usize,
+}
+
+/// A list of names of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameList {
+    /// `include.users`
+    IncludeUsers,
+    /// `include.groups`
+    IncludeGroups,
+    /// `exclude.users`
+    ExcludeUsers,
+    /// `exclude.groups`
+    ExcludeGroups,
+}
+
+impl NameList {
+    /// The key in the configuration.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::IncludeUsers => "include.users",
+            Self::IncludeGroups => "include.groups",
+            Self::ExcludeUsers => "exclude.users",
+            Self::ExcludeGroups => "exclude.groups",
+        }
+    }
+}

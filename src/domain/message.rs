@@ -1,0 +1,98 @@
+//! The kinds of events and messages, and their names outside (contract 5).
+
+use serde::{Deserialize, Serialize};
+
+/// What happened, as the journal, mails and webhooks name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A window opened.
+    #[serde(rename = "window.opened")]
+    WindowOpened,
+    /// A later step fell due.
+    #[serde(rename = "window.reminder")]
+    WindowReminder,
+    /// An operator or a longer window moved the deadline out.
+    #[serde(rename = "window.extended")]
+    WindowExtended,
+    /// The clock of a window stopped.
+    #[serde(rename = "window.paused")]
+    WindowPaused,
+    /// A paused window runs again.
+    #[serde(rename = "window.resumed")]
+    WindowResumed,
+    /// A person with an open window or a flag registered.
+    #[serde(rename = "user.registered")]
+    UserRegistered,
+    /// A person must register now: the deadline has passed and everything is proven.
+    #[serde(rename = "enforcement.needed")]
+    EnforcementNeeded,
+    /// A flag was taken back.
+    #[serde(rename = "enforcement.released")]
+    EnforcementReleased,
+    /// Flags are held.
+    #[serde(rename = "hold.raised")]
+    HoldRaised,
+    /// A hold is over.
+    #[serde(rename = "hold.cleared")]
+    HoldCleared,
+    /// A person cannot be reached, or an endpoint is dead.
+    #[serde(rename = "delivery.dead")]
+    DeliveryDead,
+    /// Something operators should know that is none of the above.
+    #[serde(rename = "digest")]
+    Digest,
+    /// A test, marked as such.
+    #[serde(rename = "test")]
+    Test,
+}
+
+impl EventKind {
+    /// Every kind, in the order of contract 5.
+    pub const ALL: [Self; 13] = [
+        Self::WindowOpened,
+        Self::WindowReminder,
+        Self::WindowExtended,
+        Self::WindowPaused,
+        Self::WindowResumed,
+        Self::UserRegistered,
+        Self::EnforcementNeeded,
+        Self::EnforcementReleased,
+        Self::HoldRaised,
+        Self::HoldCleared,
+        Self::DeliveryDead,
+        Self::Digest,
+        Self::Test,
+    ];
+
+    /// The name in the journal, in mails and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WindowOpened => "window.opened",
+            Self::WindowReminder => "window.reminder",
+            Self::WindowExtended => "window.extended",
+            Self::WindowPaused => "window.paused",
+            Self::WindowResumed => "window.resumed",
+            Self::UserRegistered => "user.registered",
+            Self::EnforcementNeeded => "enforcement.needed",
+            Self::EnforcementReleased => "enforcement.released",
+            Self::HoldRaised => "hold.raised",
+            Self::HoldCleared => "hold.cleared",
+            Self::DeliveryDead => "delivery.dead",
+            Self::Digest => "digest",
+            Self::Test => "test",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether an accepted mail of this kind names a deadline and so is a notice (R7).
+    pub fn announces(self) -> bool {
+        matches!(
+            self,
+            Self::WindowOpened | Self::WindowReminder | Self::WindowExtended | Self::WindowResumed
+        )
+    }
+}

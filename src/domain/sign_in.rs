@@ -1,0 +1,156 @@
+//! Sign-ins, the classes of their result codes, and which of them is a qualifying prompt.
+//!
+//! The trap: "interrupted" does not mean that the first factor was accepted, and an attacker
+//! who guesses passwords must neither start nor burn anybody's clock. Domain 2.3 and 8.2.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::id::UserId;
+use super::policy::StartOn;
+
+/// How far ahead of the pass a sign-in may lie and still count at once (domain 8.2).
+pub const TOLERATED_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// A sign-in as the logs report it, reduced to what decisions need (R15).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// Graph's request id: the same sign-in from two routes has one id.
+    pub id: String,
+    /// Who signed in.
+    pub user: UserId,
+    /// When, by the log.
+    pub at: Timestamp,
+    /// `status.errorCode`.
+    pub code: i64,
+    /// Interactive, and by which kind of client and route.
+    pub route: Route,
+    /// The application's name, for the explanation.
+    pub app: Option<String>,
+    /// The log says that multifactor authentication was demanded and met (T20).
+    pub multifactor_met: bool,
+}
+
+/// What sort of sign-in it was, before its result is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// A person at a modern client: the only route that can be a prompt.
+    Interactive,
+    /// A token refreshed in the background; nobody was asked anything.
+    NonInteractive,
+    /// IMAP, SMTP, POP and other protocols that cannot show a prompt.
+    Legacy,
+    /// A script with a stored password (resource owner password credentials).
+    Ropc,
+    /// Passed through this tenant into another one.
+    Passthrough,
+}
+
+/// What a result code says about the first factor and about registration (domain 2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInClass {
+    /// The sign-in completed.
+    Completed,
+    /// The person was told to register.
+    RegistrationInterrupt,
+    /// The person was told to register and could not: risk or a security-info restriction.
+    RegistrationBlocked,
+    /// A second factor was asked for: the person owns a method.
+    MfaChallenge,
+    /// The password was right; another question came first.
+    PostPrimary,
+    /// A policy blocked the sign-in.
+    PolicyBlock,
+    /// Nobody had authenticated yet.
+    NotAuthenticated,
+    /// The credentials were wrong or unusable.
+    CredentialFailure,
+    /// A token ran out.
+    TokenExpiry,
+    /// A code that the table does not know.
+    Unknown,
+}
+
+impl SignInClass {
+    /// The name of the class in configuration and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::RegistrationInterrupt => "registration_interrupt",
+            Self::RegistrationBlocked => "registration_blocked",
+            Self::MfaChallenge => "mfa_challenge",
+            Self::PostPrimary => "post_primary",
+            Self::PolicyBlock => "policy_block",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::CredentialFailure => "credential_failure",
+            Self::TokenExpiry => "token_expiry",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether a sign-in of this class can open a window.
+    fn starts(self, start_on: StartOn) -> bool {
+        match self {
+            Self::Completed | Self::RegistrationInterrupt | Self::RegistrationBlocked => true,
+            Self::PostPrimary => start_on == StartOn::AnyPrimary,
+            Self::MfaChallenge
+            | Self::PolicyBlock
+            | Self::NotAuthenticated
+            | Self::CredentialFailure
+            | Self::TokenExpiry
+            | Self::Unknown => false,
+        }
+    }
+}
+
+/// The table of result codes: data with a version, because Microsoft changes the codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultCodes {
+    version: String,
+    classes: BTreeMap<i64, SignInClass>,
+}
+
+impl ResultCodes {
+    /// A table from its parts: the data file is read by the configuration.
+    pub fn new(version: String, classes: BTreeMap<i64, SignInClass>) -> Self {
+        Self { version, classes }
+    }
+
+    /// The version of the table, for `explain` and the log.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The class of a code; a code that is not in the table is [`SignInClass::Unknown`].
+    pub fn class(&self, code: i64) -> SignInClass {
+        self.classes
+            .get(&code)
+            .copied()
+            .unwrap_or(SignInClass::Unknown)
+    }
+}
+
+impl SignIn {
+    /// The class, if this is a qualifying prompt made at or after `since` (domain 8.2).
+    pub fn qualifies(
+        &self,
+        codes: &ResultCodes,
+        start_on: StartOn,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Option<SignInClass> {
+        let class = codes.class(self.code);
+        let qualifying = self.route == Route::Interactive
+            && class.starts(start_on)
+            && self.at >= since
+            && self.at
+                <= now
+                    .saturating_add(TOLERATED_AHEAD)
+                    .unwrap_or(Timestamp::MAX);
+        qualifying.then_some(class)
+    }
+}
