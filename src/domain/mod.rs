@@ -5,9 +5,23 @@
 
 pub mod assignment;
 pub mod audit;
+pub mod brake;
+pub mod decide;
+pub mod effect;
+mod explain;
+pub mod facts;
 pub mod id;
+mod judge;
+mod losses;
 pub mod message;
+pub mod notice;
 pub mod person;
 pub mod policy;
+mod prompts;
+pub mod reason;
 pub mod registration;
+pub mod scope;
 pub mod sign_in;
+pub mod standing;
+pub mod state;
+pub mod window;

@@ -113,3 +113,117 @@ impl Registration {
         }
     }
 }
+
+/// What is believed of a person's registration, under one policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Registered.
+    Done,
+    /// A report says otherwise since then; one report alone is not believed.
+    DoneUnconfirmed {
+        /// The first report that says otherwise.
+        missing_since: Timestamp,
+        /// The last report that said registered.
+        done_as_of: Timestamp,
+    },
+    /// Not registered, and never was.
+    Missing,
+    /// Was registered and confirmed is no more.
+    Lost(LostRegistration),
+    /// Nothing is known: no report contains the person.
+    Unknown {
+        /// The report that is known; none if there is no report at all.
+        report: Option<Timestamp>,
+    },
+}
+
+/// A confirmed loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostRegistration {
+    /// The last report that said registered.
+    pub done_as_of: Timestamp,
+    /// The first report that does not.
+    pub missing_since: Timestamp,
+    /// Who caused it.
+    pub cause: LossCause,
+    /// The newest report no longer contains the person: the state is `unknown`.
+    pub absent: bool,
+}
+
+/// Who caused a loss (T16, T17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossCause {
+    /// An administrator deleted security info.
+    Admin,
+    /// The person did.
+    Person,
+    /// Nobody knows.
+    Unexplained,
+}
+
+/// What is believed under a policy that does, or does not, accept passwordless methods alone.
+///
+/// `report` is the time of the newest accepted report.
+pub fn verdict(
+    registration: Option<&Registration>,
+    audits: &[AuditEvent],
+    accept_passwordless: bool,
+    report: Option<Timestamp>,
+) -> Verdict {
+    let (Some(known), Some(as_of)) = (registration, report) else {
+        return Verdict::Unknown { report };
+    };
+    let (enough, track) = if accept_passwordless {
+        (Level::Passwordless, known.passwordless)
+    } else {
+        (Level::Capable, known.capable)
+    };
+    if known.level >= enough {
+        return Verdict::Done;
+    }
+    let absent = known.absent_since.is_some();
+    let (Some(done_as_of), Some(missing_since)) = (track.done_as_of, track.missing_since) else {
+        return if absent {
+            Verdict::Unknown { report }
+        } else {
+            Verdict::Missing
+        };
+    };
+    let newest = known.absent_since.unwrap_or(as_of);
+    match explanation(audits, done_as_of) {
+        Some(cause) => Verdict::Lost(LostRegistration {
+            done_as_of,
+            missing_since,
+            cause,
+            absent,
+        }),
+        None if newest.duration_since(missing_since) >= LOSS_CONFIRMED_AFTER => {
+            Verdict::Lost(LostRegistration {
+                done_as_of,
+                missing_since,
+                cause: LossCause::Unexplained,
+                absent,
+            })
+        }
+        None => Verdict::DoneUnconfirmed {
+            missing_since,
+            done_as_of,
+        },
+    }
+}
+
+/// The latest deletion that explains a loss: no older than 24 hours before the last report that
+/// said registered, since reports lag (contract 7.5).
+fn explanation(audits: &[AuditEvent], done_as_of: Timestamp) -> Option<LossCause> {
+    let earliest = super::window::later(done_as_of, -LOSS_CONFIRMED_AFTER);
+    audits
+        .iter()
+        .filter(|event| event.at >= earliest)
+        .filter_map(|event| match event.kind {
+            AuditKind::AdminDeleted => Some((event.at, &event.id, LossCause::Admin)),
+            AuditKind::UserDeleted => Some((event.at, &event.id, LossCause::Person)),
+            AuditKind::Registered => None,
+        })
+        .max_by_key(|(at, id, _)| (*at, *id))
+        .map(|(_, _, cause)| cause)
+}

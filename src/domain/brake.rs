@@ -1,0 +1,299 @@
+//! What holds flags: the brakes that judge a whole run, and the holds they raise.
+//!
+//! A brake never delays a release; it stops only *new* flags. Every hold says what it saw and
+//! what releases it (contract 4, 7.12, 7.13, 7.16).
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::assignment::Unresolved;
+use super::facts::{Channel, World};
+use super::id::{PolicyName, UserId};
+use super::window::later;
+
+/// Fewer flags than this in one run are never a mass (R10).
+const MASS_ABSOLUTE: usize = 10;
+/// More than this share of the people in scope is a mass: one in twenty.
+const MASS_SHARE: usize = 20;
+/// Fewer people newly missing than this are no glitch of the report.
+const GROWTH_ABSOLUTE: u64 = 10;
+/// More than this share of those missing before is one: one in five.
+const GROWTH_SHARE: u64 = 5;
+/// Fewer absent objects than this are no collapse of a snapshot (F57).
+const SHRINK_ABSOLUTE: u64 = 20;
+/// More than this share of the objects is one: one in ten.
+const SHRINK_SHARE: u64 = 10;
+/// A late proof becomes a hold after this with an audit feed (T8) …
+const PROOF_LATE_WITH_AUDITS: SignedDuration = SignedDuration::from_hours(6);
+/// … and after this without one.
+const PROOF_LATE: SignedDuration = SignedDuration::from_hours(24);
+/// An approval that was not used lapses after this (contract 4).
+pub const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
+
+/// What kind of thing stops flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// Too many flags in one run (R10).
+    Mass,
+    /// Too many people lost their registration between two reports (R10).
+    MissingGrowth,
+    /// A snapshot or a membership collapsed and was not accepted (F54–F57).
+    Snapshot,
+    /// An exclusion group is empty, missing or unreadable (F56).
+    Exclusion,
+    /// A name of the assignment matches nothing, or more than one group (contract 7.9).
+    Assignment,
+    /// A source is too old (R9).
+    Stale,
+    /// Proof is late (T8).
+    Proof,
+    /// Mail does not work (contract 7.11).
+    Channel,
+    /// The clock went wrong (R3).
+    Clock,
+    /// The database is gone while its mark stands (contract 7.15).
+    Database,
+}
+
+impl HoldKind {
+    /// The name in JSON and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mass => "mass",
+            Self::MissingGrowth => "missing_growth",
+            Self::Snapshot => "snapshot",
+            Self::Exclusion => "exclusion",
+            Self::Assignment => "assignment",
+            Self::Stale => "stale",
+            Self::Proof => "proof",
+            Self::Channel => "channel",
+            Self::Clock => "clock",
+            Self::Database => "database",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Mass,
+            Self::MissingGrowth,
+            Self::Snapshot,
+            Self::Exclusion,
+            Self::Assignment,
+            Self::Stale,
+            Self::Proof,
+            Self::Channel,
+            Self::Clock,
+            Self::Database,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
+    }
+
+    /// What can end it: an operator's approval, or only data.
+    pub fn released_by(self) -> ReleasedBy {
+        match self {
+            Self::Mass | Self::MissingGrowth | Self::Snapshot | Self::Exclusion | Self::Clock => {
+                ReleasedBy::Approval
+            }
+            Self::Assignment | Self::Stale | Self::Proof | Self::Channel | Self::Database => {
+                ReleasedBy::Data
+            }
+        }
+    }
+}
+
+/// What ends a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleasedBy {
+    /// `enforcement approve HOLD --reason TEXT`; good data may do so earlier.
+    Approval,
+    /// Only data.
+    Data,
+}
+
+/// A hold as a run sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Stable while it lasts: kind, and what it is about.
+    pub id: String,
+    /// What kind.
+    pub kind: HoldKind,
+    /// The policy whose flags it stops; none: all.
+    pub policy: Option<PolicyName>,
+    /// What was seen.
+    pub text: String,
+    /// The people whose flags wait for an approval.
+    pub people: BTreeSet<(PolicyName, UserId)>,
+}
+
+impl Hold {
+    /// A hold about `subject`.
+    pub fn new(kind: HoldKind, subject: &str, policy: Option<&PolicyName>, text: String) -> Self {
+        let id = if subject.is_empty() {
+            kind.as_str().to_owned()
+        } else {
+            format!("{}:{subject}", kind.as_str())
+        };
+        Self {
+            id,
+            kind,
+            policy: policy.cloned(),
+            text,
+            people: BTreeSet::new(),
+        }
+    }
+
+    /// Whether it stops a new flag under the policy.
+    pub fn stops(&self, policy: &PolicyName) -> bool {
+        self.kind != HoldKind::Proof && self.policy.as_ref().is_none_or(|held| held == policy)
+    }
+}
+
+/// Sources too old to flag anybody (R9), and a channel that does not work.
+pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
+    let sources = [
+        ("users", world.users, world.freshness.users),
+        (
+            "registration",
+            world.registration,
+            world.freshness.registration,
+        ),
+        ("sign_ins", world.sign_ins, world.freshness.sign_ins),
+    ];
+    let mut holds: Vec<Hold> = sources
+        .into_iter()
+        .filter_map(|(source, as_of, limit)| {
+            let text = match as_of {
+                None => format!("no {source} have been read yet"),
+                Some(as_of) if now.duration_since(as_of) > limit => {
+                    format!(
+                        "the newest {source} are of {as_of}, older than {} h",
+                        limit.as_hours()
+                    )
+                }
+                Some(_) => return None,
+            };
+            Some(Hold::new(HoldKind::Stale, source, None, text))
+        })
+        .collect();
+    if world.channel == Channel::Down {
+        let text = "mail does not connect or log in, so nobody can be given notice".to_owned();
+        holds.push(Hold::new(HoldKind::Channel, "", None, text));
+    }
+    holds
+}
+
+/// Names that cannot be resolved degrade their policy (contract 7.9).
+pub fn assignment_hold(policy: &PolicyName, unresolved: &[Unresolved]) -> Option<Hold> {
+    if unresolved.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = unresolved
+        .iter()
+        .map(|name| match name.matches {
+            0 => format!(
+                "{} names {:?}, which matches nothing",
+                name.list.key(),
+                name.name
+            ),
+            several => format!(
+                "{} names {:?}, which matches {several} groups",
+                name.list.key(),
+                name.name
+            ),
+        })
+        .collect();
+    Some(Hold::new(
+        HoldKind::Assignment,
+        policy.as_str(),
+        Some(policy),
+        names.join("; "),
+    ))
+}
+
+/// Whether a snapshot shrank so much that it is not believed: more than 20 objects *and* more
+/// than one in ten. Growth only opens windows and needs no brake.
+pub fn collapsed(before: u64, after: u64) -> bool {
+    let lost = before.saturating_sub(after);
+    lost > SHRINK_ABSOLUTE && lost.saturating_mul(SHRINK_SHARE) > before
+        || (before > 0 && after == 0)
+}
+
+/// Whether more people lost their registration since the yardstick than any rollout explains.
+pub fn missing_grew(missing_before: u64, newly_missing: u64) -> bool {
+    newly_missing > GROWTH_ABSOLUTE && newly_missing.saturating_mul(GROWTH_SHARE) > missing_before
+}
+
+/// A person whom a run would flag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WouldFlag {
+    /// Under which policy.
+    pub policy: PolicyName,
+    /// Whom.
+    pub user: UserId,
+}
+
+/// What the mass brake knows of the runs before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MassHistory {
+    /// People flagged less than 24 hours ago whom no approval covered.
+    pub recent: BTreeSet<UserId>,
+    /// People whom an approval covers that is still good.
+    pub approved: BTreeSet<(PolicyName, UserId)>,
+    /// The people in scope of all policies that are on.
+    pub in_scope: usize,
+}
+
+/// The mass brake (R10, contract 7.13): which flags go, and the hold for the rest.
+///
+/// The flags that an approval covers go in any case; the rest goes too unless, with the recent
+/// flags nobody approved, it is more than 10 people *and* more than 5 % of those in scope.
+pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>, Option<Hold>) {
+    let (approved, rest): (Vec<WouldFlag>, Vec<WouldFlag>) =
+        would_be.into_iter().partition(|flag| {
+            history
+                .approved
+                .contains(&(flag.policy.clone(), flag.user.clone()))
+        });
+    let people: BTreeSet<&UserId> = rest
+        .iter()
+        .map(|flag| &flag.user)
+        .chain(&history.recent)
+        .collect();
+    let count = people.len();
+    if rest.is_empty() || count <= MASS_ABSOLUTE || count * MASS_SHARE <= history.in_scope {
+        let mut all = approved;
+        all.extend(rest);
+        return (all, None);
+    }
+    let recent = history.recent.len();
+    let text = format!(
+        "{} people would be flagged in this run ({recent} more were in the last 24 hours), of {} in scope",
+        rest.iter()
+            .map(|flag| &flag.user)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        history.in_scope
+    );
+    let mut hold = Hold::new(HoldKind::Mass, "", None, text);
+    hold.people = rest
+        .into_iter()
+        .map(|flag| (flag.policy, flag.user))
+        .collect();
+    (approved, Some(hold))
+}
+
+/// When a wait for proof becomes a hold (T8).
+pub fn proof_is_late(deadline: Timestamp, audits: Option<Timestamp>, now: Timestamp) -> bool {
+    let patience = if audits.is_some() {
+        PROOF_LATE_WITH_AUDITS
+    } else {
+        PROOF_LATE
+    };
+    now >= later(deadline, patience)
+}

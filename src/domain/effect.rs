@@ -1,0 +1,81 @@
+//! What a decision asks of the world: lines in the journal, and mails.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::id::{PolicyName, UserId};
+use super::message::EventKind;
+use super::policy::Step;
+
+/// Something a decision asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A line in the journal.
+    Event(Event),
+    /// A mail to the person; one per person is chosen over all policies (contract 7.17).
+    Message(Message),
+    /// Mails of this policy that still wait are no longer true.
+    WithdrawMessages,
+    /// Operators should know.
+    TellOperators(String),
+}
+
+/// What happened to a window or a flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// What.
+    pub kind: EventKind,
+    /// The step that fell due.
+    pub step: Option<Step>,
+    /// The window's number.
+    pub sequence: u32,
+    /// When the window opened.
+    pub opened_at: Option<Timestamp>,
+    /// Its deadline as of this pass.
+    pub deadline: Option<Timestamp>,
+}
+
+/// A mail to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Under which policy.
+    pub policy: PolicyName,
+    /// What it says.
+    pub kind: EventKind,
+    /// The step that fell due.
+    pub step: Option<Step>,
+    /// The window's number.
+    pub sequence: u32,
+    /// The number of the deadline's move.
+    pub moves: u32,
+    /// The number of the message within the window.
+    pub number: u32,
+    /// When the window opened.
+    pub opened_at: Timestamp,
+    /// The deadline as of this pass.
+    pub deadline: Timestamp,
+    /// It announces a deadline nobody was told of: the deadline is the attempt's (7.2), and it
+    /// does not expire while the window is open.
+    pub announces: bool,
+    /// The address.
+    pub address: String,
+    /// Useless after this moment; none for an announcing message.
+    pub not_after: Option<Timestamp>,
+    /// A sign-in demanded registration: it cannot be skipped.
+    pub must_register: bool,
+}
+
+impl Message {
+    /// The key of R5: at most one message has it, however often a pass is repeated.
+    pub fn key(&self, user: &UserId) -> String {
+        let step = self.step.map_or_else(String::new, |step| step.to_string());
+        format!(
+            "{}/{user}/{}/{}/{}/{}/{step}",
+            self.policy,
+            self.sequence,
+            self.moves,
+            self.number,
+            self.kind.as_str()
+        )
+    }
+}

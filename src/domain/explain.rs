@@ -1,0 +1,314 @@
+//! Why, in words: the reasons of a decision, each with its evidence and its time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::assignment::MatchedBy;
+use super::decide::{Case, Wait};
+use super::person::AccountKind;
+use super::reason::ReasonCode;
+use super::registration::{Detail, Level, LossCause, Verdict};
+use super::scope::{PausedBy, Scope};
+use super::standing::Enforcement;
+use super::window::{GraceWindow, Run};
+
+impl Case<'_> {
+    pub(super) fn explain_scope(&mut self, scope: &Scope) {
+        let (code, text, at) = match scope {
+            Scope::Gone { at } => (
+                ReasonCode::Gone,
+                "the account is not in the last accepted users snapshot".to_owned(),
+                Some(*at),
+            ),
+            Scope::OutOfScope => (
+                ReasonCode::NotIncluded,
+                "the policy does not include the person".to_owned(),
+                None,
+            ),
+            Scope::NotEligible(kind) => (
+                ReasonCode::NotEligible,
+                format!("the account is {}", account(*kind)),
+                None,
+            ),
+            Scope::Exempt(by) => (
+                ReasonCode::Excluded,
+                format!("excluded {}; exclusion beats inclusion", by_words(by)),
+                None,
+            ),
+            Scope::Disabled => (
+                ReasonCode::Disabled,
+                "the account is disabled".to_owned(),
+                None,
+            ),
+            Scope::Paused(PausedBy::Policy) => {
+                (ReasonCode::PolicyOff, "the policy is off".to_owned(), None)
+            }
+            Scope::Paused(PausedBy::Operator) => (
+                ReasonCode::ClosedByOperator,
+                "an operator closed the window; `window reopen` ends that".to_owned(),
+                None,
+            ),
+            Scope::In(by) => (
+                ReasonCode::Included,
+                format!("included {}", by_words(by)),
+                None,
+            ),
+        };
+        self.because(code, text, at);
+    }
+
+    pub(super) fn explain_registration(&mut self, verdict: Verdict) {
+        let report = self.facts.world.registration;
+        match verdict {
+            Verdict::Done => self.because(ReasonCode::Registered, "the registration report says registered", report),
+            Verdict::DoneUnconfirmed { missing_since, .. } => self.because(
+                ReasonCode::ReversalUnconfirmed,
+                "a report says no longer registered; a second one at least 24 hours later or an audit event must confirm it",
+                missing_since,
+            ),
+            Verdict::Missing => self.explain_missing(report),
+            Verdict::Lost(lost) => {
+                let by = match lost.cause {
+                    LossCause::Admin => "an administrator deleted the methods",
+                    LossCause::Person => "the person deleted the methods",
+                    LossCause::Unexplained => "two reports at least 24 hours apart agree",
+                };
+                self.because(ReasonCode::RegistrationLost, format!("no longer registered: {by}"), lost.missing_since);
+            }
+            Verdict::Unknown { report: None } => self.because(ReasonCode::RegistrationUnknown, "no registration report has been read yet", None),
+            Verdict::Unknown { report } => self.because(ReasonCode::RegistrationUnknown, "the registration report does not contain the person", report),
+        }
+    }
+
+    pub(super) fn explain_missing(&mut self, report: Option<Timestamp>) {
+        self.because(
+            ReasonCode::NotRegistered,
+            "the registration report says not registered",
+            report,
+        );
+        let Some(known) = &self.facts.registration else {
+            return;
+        };
+        let passwordless = known.level == Level::Passwordless;
+        match known.detail {
+            _ if passwordless => self.because(
+                ReasonCode::PasswordlessOnly,
+                "only passwordless methods, which the policy does not accept",
+                report,
+            ),
+            Detail::None => {}
+            Detail::MethodNotAllowed => self.because(
+                ReasonCode::MethodNotAllowed,
+                "registered, but the method is no longer allowed",
+                report,
+            ),
+            Detail::SsprOnly => self.because(
+                ReasonCode::SsprOnly,
+                "only methods for password reset",
+                report,
+            ),
+            Detail::TemporaryAccessPassOnly => self.because(
+                ReasonCode::TemporaryAccessPassOnly,
+                "only a Temporary Access Pass",
+                report,
+            ),
+        }
+    }
+
+    pub(super) fn explain_window(&mut self, scope: &Scope, verdict: Verdict) {
+        let facts = self.facts;
+        match self.standing.window.clone() {
+            GraceWindow::NotOpened { .. } => {
+                if matches!(scope, Scope::In(_))
+                    && !matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. })
+                {
+                    self.explain_waiting();
+                }
+            }
+            GraceWindow::Open(run) | GraceWindow::Elapsed(run) => {
+                self.explain_deadline(&run);
+                self.explain_waits();
+            }
+            GraceWindow::Paused { remaining, .. } => {
+                self.because(
+                    ReasonCode::Deadline,
+                    format!("the clock is stopped with {} left", days(remaining)),
+                    None,
+                );
+            }
+            GraceWindow::Closed { at, .. } => {
+                self.because(ReasonCode::Deadline, "the window is closed", at)
+            }
+        }
+        if let Enforcement::Needed { at } | Enforcement::WouldNeed { at } =
+            self.standing.enforcement
+        {
+            self.because(
+                ReasonCode::DeadlinePassed,
+                "the deadline passed and everything was proven",
+                at,
+            );
+        }
+        let elsewhere = facts
+            .sign_ins
+            .iter()
+            .filter(|sign_in| sign_in.multifactor_met)
+            .map(|sign_in| sign_in.at);
+        if let (true, Some(at)) = (elsewhere.clone().count() >= 2, elsewhere.max()) {
+            self.because(
+                ReasonCode::ExternalMfa,
+                "multifactor authentication is met elsewhere; that never counts as registered",
+                at,
+            );
+        }
+    }
+
+    pub(super) fn explain_waiting(&mut self) {
+        let activity = self.facts.activity;
+        match (activity.non_interactive, activity.legacy) {
+            (None, None) => self.because(
+                ReasonCode::NeverSignedIn,
+                "no qualifying sign-in since the person came into scope",
+                None,
+            ),
+            (Some(at), None) => self.because(
+                ReasonCode::ActiveOnlyByRefresh,
+                "only tokens refreshed in the background; revoking sessions would prompt",
+                at,
+            ),
+            (_, Some(at)) => self.because(
+                ReasonCode::LegacyOnly,
+                "only legacy protocols, which cannot prompt: a risk of its own",
+                at,
+            ),
+        }
+    }
+
+    pub(super) fn explain_deadline(&mut self, run: &Run) {
+        let deadline = run.deadline(self.policy, self.now);
+        let text = match (run.told, self.policy.strict) {
+            (_, true) => format!("{deadline}: the opening plus the window, told or not (strict)"),
+            (Some(_), false) => format!("{deadline}: told, and kept"),
+            (None, false) if deadline > run.base => format!(
+                "{deadline}: nobody was told yet, so never earlier than the minimum notice of {} from now",
+                days(self.policy.min_notice)
+            ),
+            (None, false) => format!("{deadline}: not told yet"),
+        };
+        self.because(
+            ReasonCode::QualifyingSignIn,
+            format!("the window counts from a sign-in at {}", run.opened_at),
+            run.opened_at,
+        );
+        self.because(ReasonCode::Deadline, text, deadline);
+        if let Some(told) = run.told {
+            self.because(
+                ReasonCode::NoticeGiven,
+                "a message naming the deadline was accepted",
+                told.at,
+            );
+        }
+        if let Some(unreachable) = &run.unreachable {
+            let text = if unreachable.address.is_some() {
+                "the address was refused for good"
+            } else {
+                "there is no address"
+            };
+            self.because(ReasonCode::Unreachable, text, unreachable.since);
+        }
+        if let Some(at) = run.must_register {
+            self.because(
+                ReasonCode::MustRegister,
+                "a sign-in demanded registration: it can no longer be put off there",
+                at,
+            );
+        }
+        if let Some(at) = self.last_blocked() {
+            self.because(
+                ReasonCode::RegistrationBlocked,
+                "a sign-in shows that registering was blocked: the help desk has to look",
+                at,
+            );
+        }
+        if let Some(until) = self.reported_until {
+            self.because(
+                ReasonCode::RegistrationReported,
+                format!("the log says registered; the report has until {until} to show it"),
+                until,
+            );
+        }
+    }
+
+    pub(super) fn explain_waits(&mut self) {
+        for wait in self.waits.clone() {
+            let (code, text, at) = match wait {
+                Wait::RegistrationUnknown => (
+                    ReasonCode::RegistrationUnknown,
+                    "not flagged while nobody knows whether the person is registered".to_owned(),
+                    None,
+                ),
+                Wait::Reported(until) => (
+                    ReasonCode::RegistrationReported,
+                    "not flagged while the log says registered".to_owned(),
+                    Some(until),
+                ),
+                Wait::Proof(deadline) => (
+                    ReasonCode::ProofMissing,
+                    "not flagged before a registration report dated after the deadline".to_owned(),
+                    Some(deadline),
+                ),
+                Wait::Notice(Some(until)) => (
+                    ReasonCode::NoticeMissing,
+                    format!("not flagged before {until}: the minimum notice"),
+                    Some(until),
+                ),
+                Wait::Notice(None) => (
+                    ReasonCode::NoticeMissing,
+                    "not flagged before a notice was accepted".to_owned(),
+                    None,
+                ),
+                Wait::Unreachable(until) => (
+                    ReasonCode::Unreachable,
+                    format!("nobody can be reached; flagged after {until} while mail works"),
+                    Some(until),
+                ),
+                Wait::Blocked(until) => (
+                    ReasonCode::RegistrationBlocked,
+                    format!("registering was blocked; not flagged before {until}"),
+                    Some(until),
+                ),
+                Wait::LeftExclusion(from) => (
+                    ReasonCode::LeftExclusion,
+                    format!("left an exclusion; a users snapshot of {from} or later must agree"),
+                    Some(from),
+                ),
+            };
+            self.because(code, text, at);
+        }
+    }
+}
+
+pub(super) fn days(length: SignedDuration) -> String {
+    let hours = length.as_hours();
+    match (hours / 24, hours % 24) {
+        (0, hours) => format!("{hours} h"),
+        (days, 0) => format!("{days} d"),
+        (days, hours) => format!("{days} d {hours} h"),
+    }
+}
+
+fn by_words(by: &MatchedBy) -> String {
+    match by {
+        MatchedBy::AllUsers => "as one of all users".to_owned(),
+        MatchedBy::Name => "by name".to_owned(),
+        MatchedBy::Group(group) => format!("as a member of group {group}"),
+    }
+}
+
+fn account(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Member => "a member",
+        AccountKind::Guest => "a guest, and the policy leaves guests out",
+        AccountKind::Agent => "an AI agent's, which cannot register",
+        AccountKind::Sync => "the directory synchronisation's, which cannot register",
+    }
+}

@@ -1,0 +1,187 @@
+//! All that a decision may look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::audit::AuditEvent;
+use super::id::{GroupId, PolicyName};
+use super::message::EventKind;
+use super::person::Person;
+use super::policy::Step;
+use super::registration::Registration;
+use super::sign_in::{ResultCodes, SignIn};
+use super::standing::Standing;
+
+/// Everything known about one person.
+#[derive(Debug, Clone)]
+pub struct PersonFacts<'a> {
+    /// What is the same for everybody in this pass.
+    pub world: &'a World,
+    /// The account.
+    pub person: Person,
+    /// The groups that the policy at hand names and the person is in.
+    pub groups: BTreeSet<GroupId>,
+    /// What the registration reports said, if any contained the person.
+    pub registration: Option<Registration>,
+    /// Stored sign-ins, in any order.
+    pub sign_ins: Vec<SignIn>,
+    /// Sign-ins that cannot be prompts, for the explanation (domain cases 35 and 36).
+    pub activity: Activity,
+    /// Audit events about security info, in any order.
+    pub audits: Vec<AuditEvent>,
+    /// What operators did to this person, oldest first.
+    pub acts: Vec<OperatorAct>,
+    /// What became of the mails to this person, oldest first.
+    pub deliveries: Vec<DeliveryFact>,
+    /// What the last decision remembered, per policy.
+    pub standings: BTreeMap<PolicyName, Standing>,
+}
+
+/// Facts that are the same for everybody in a pass.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The time of the last accepted users snapshot (contract 7.8).
+    pub users: Option<Timestamp>,
+    /// The time of the last accepted registration report.
+    pub registration: Option<Timestamp>,
+    /// The time of the newest sign-in log.
+    pub sign_ins: Option<Timestamp>,
+    /// The time of the newest audit log; none: no audit feed.
+    pub audits: Option<Timestamp>,
+    /// A stretch that no sign-in log covers any more (domain case 23).
+    pub log_gap: Option<Gap>,
+    /// Older facts flag nobody (R9).
+    pub freshness: Freshness,
+    /// By what way people are told.
+    pub channel: Channel,
+    /// Domains whose user principal names are mailboxes.
+    pub upn_domains: Vec<String>,
+    /// The classes of result codes.
+    pub codes: ResultCodes,
+}
+
+/// A stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+}
+
+/// How old facts may be (R9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// The users snapshot.
+    pub users: SignedDuration,
+    /// The registration report.
+    pub registration: SignedDuration,
+    /// The sign-in logs.
+    pub sign_ins: SignedDuration,
+}
+
+impl Default for Freshness {
+    /// 24, 36 and 24 hours (R9).
+    fn default() -> Self {
+        Self {
+            users: SignedDuration::from_hours(24),
+            registration: SignedDuration::from_hours(36),
+            sign_ins: SignedDuration::from_hours(24),
+        }
+    }
+}
+
+/// The way to people, and whether it works (contract 7.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// None is configured.
+    None,
+    /// Mail, and it connects and logs in.
+    Works,
+    /// Mail, and it does not: every flag waits as long as that lasts.
+    Down,
+}
+
+/// When the person was last seen by routes that cannot prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// The last token refreshed in the background.
+    pub non_interactive: Option<Timestamp>,
+    /// The last sign-in by a legacy protocol.
+    pub legacy: Option<Timestamp>,
+    /// The directory's own hint, `signInActivity`: attempts, not sign-ins.
+    pub hinted: Option<Timestamp>,
+}
+
+/// What an operator did, a fact like any other (T18).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorAct {
+    /// Its number in the order of acts.
+    pub id: i64,
+    /// For one policy, or for all.
+    pub policy: Option<PolicyName>,
+    /// What.
+    pub kind: ActKind,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// A ticket, where one was named.
+    pub ticket: Option<String>,
+}
+
+/// What an operator can do to a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActKind {
+    /// Moves the deadline out and takes a flag back.
+    Extend {
+        /// By so many days of 24 hours.
+        days: u32,
+    },
+    /// Window and flag go; the next qualifying sign-in opens a full one.
+    Reset,
+    /// No message, flag or new window until `reopen`.
+    Close,
+    /// Ends a `close`; a window goes on as after a pause.
+    Reopen,
+}
+
+/// What became of one mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryFact {
+    /// The policy whose step it was.
+    pub policy: PolicyName,
+    /// The window.
+    pub sequence: u32,
+    /// The number of the deadline's move (R5).
+    pub moves: u32,
+    /// What it said.
+    pub kind: EventKind,
+    /// Which step.
+    pub step: Option<Step>,
+    /// The address it went to.
+    pub address: String,
+    /// The deadline that it names.
+    pub deadline: Option<Timestamp>,
+    /// What became of it.
+    pub outcome: DeliveryOutcome,
+}
+
+/// What became of a mail, as far as a decision is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// Waiting, being sent, or of unknown outcome: nobody knows yet.
+    Open,
+    /// The server accepted it.
+    Accepted(Timestamp),
+    /// Refused for good.
+    Refused(Timestamp),
+    /// Overtaken, expired or discarded: it will not be sent.
+    Dropped,
+}

@@ -1,0 +1,90 @@
+//! The deadline has passed: may the person be flagged, and if not, what is waited for?
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::decide::{Case, Wait};
+use super::facts::Channel;
+use super::policy::Enforce;
+use super::registration::{LostRegistration, Verdict};
+use super::sign_in::{Route, SignInClass};
+use super::window::{GraceWindow, Run, UNREACHABLE_AFTER, later};
+
+/// A blocked registration this recent delays a flag (R11) …
+const BLOCKED_RECENTLY: SignedDuration = SignedDuration::from_hours(72);
+/// … but no longer than this after the deadline (contract 7.14).
+const BLOCKED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Whoever left an exclusion is not flagged before two snapshots this far apart agree (7.5).
+const LEFT_EXCLUSION_CONFIRMED: SignedDuration = SignedDuration::from_hours(24);
+
+impl Case<'_> {
+    /// The deadline has passed: is everything proven (T8, T9, R7, R8, R11)?
+    pub(super) fn judge(&mut self, verdict: Verdict) {
+        let GraceWindow::Open(run) = &self.standing.window else {
+            return;
+        };
+        let run = run.clone();
+        let deadline = run.deadline(self.policy, self.now);
+        if self.now < deadline {
+            return;
+        }
+        match verdict {
+            Verdict::Missing | Verdict::Lost(LostRegistration { absent: false, .. }) => {}
+            _ => self.waits.push(Wait::RegistrationUnknown),
+        }
+        self.waits.extend(self.reported_until.map(Wait::Reported));
+        if self
+            .facts
+            .world
+            .registration
+            .is_none_or(|as_of| as_of < deadline)
+        {
+            self.waits.push(Wait::Proof(deadline));
+        }
+        self.waits.extend(self.notice_wait(&run, deadline));
+        let blocked = self
+            .last_blocked()
+            .map(|at| later(at, BLOCKED_RECENTLY).min(later(deadline, BLOCKED_AT_MOST)))
+            .filter(|until| *until > self.now);
+        self.waits.extend(blocked.map(Wait::Blocked));
+        if let Some(left) = self.standing.left_exclusion {
+            let confirmed = later(left, LEFT_EXCLUSION_CONFIRMED);
+            if self.facts.world.users.is_none_or(|users| users < confirmed) {
+                self.waits.push(Wait::LeftExclusion(confirmed));
+            }
+        }
+        self.would_flag = self.waits.is_empty();
+    }
+
+    /// R7 and R8: nobody is flagged without notice, unless nobody can be reached for seven days.
+    pub(super) fn notice_wait(&self, run: &Run, deadline: Timestamp) -> Option<Wait> {
+        if self.policy.strict {
+            return None;
+        }
+        if let Some(told) = run.told {
+            let until = later(told.at, self.policy.min_notice);
+            return (until > self.now).then_some(Wait::Notice(Some(until)));
+        }
+        if run.unreachable.is_none() {
+            return Some(Wait::Notice(None));
+        }
+        let until = later(deadline, UNREACHABLE_AFTER);
+        let channel_works = self.policy.enforce == Enforce::ReportOnly
+            || self.facts.world.channel == Channel::Works;
+        (until > self.now || !channel_works).then_some(Wait::Unreachable(until))
+    }
+
+    /// The last sign-in that shows that the person could not register.
+    pub(super) fn last_blocked(&self) -> Option<Timestamp> {
+        self.facts
+            .sign_ins
+            .iter()
+            .filter(|sign_in| {
+                sign_in.route == Route::Interactive
+                    && sign_in.at <= self.now
+                    && self.facts.world.codes.class(sign_in.code)
+                        == SignInClass::RegistrationBlocked
+            })
+            .map(|sign_in| sign_in.at)
+            .max()
+    }
+}

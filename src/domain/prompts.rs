@@ -1,0 +1,139 @@
+//! Qualifying prompts: what opens a window, moves its opening back, or counts within it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::decide::{Case, Next, NextAction};
+use super::message::EventKind;
+use super::policy::Step;
+use super::reason::ReasonCode;
+use super::registration::Verdict;
+use super::sign_in::{Route, SignInClass, TOLERATED_AHEAD};
+use super::standing::Enforcement;
+use super::window::{GraceWindow, Run, later};
+
+impl Case<'_> {
+    /// Qualifying prompts open a window or move its opening back (T2–T5).
+    pub(super) fn follow_sign_ins(&mut self, since: Timestamp, verdict: Verdict) {
+        if matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. }) {
+            return;
+        }
+        let facts = self.facts;
+        let codes = &facts.world.codes;
+        let earliest = facts
+            .sign_ins
+            .iter()
+            .filter_map(|sign_in| {
+                let class = sign_in.qualifies(codes, self.policy.start_on, since, self.now)?;
+                Some((sign_in, class))
+            })
+            .min_by_key(|(sign_in, _)| (sign_in.at, &sign_in.id));
+        match (&self.standing.window, earliest) {
+            (GraceWindow::NotOpened { remainder }, Some((sign_in, class))) => {
+                let span = remainder.unwrap_or(self.policy.window);
+                self.open(sign_in.at, Some(sign_in.id.clone()), span);
+                let text = format!(
+                    "{} sign-in{} opened the window",
+                    article(class),
+                    at_app(sign_in.app.as_deref())
+                );
+                self.because(ReasonCode::QualifyingSignIn, text, sign_in.at);
+            }
+            (GraceWindow::NotOpened { remainder }, None) => {
+                let span = remainder.unwrap_or(self.policy.window);
+                self.backfill(since, span);
+            }
+            (GraceWindow::Open(run), Some((sign_in, _))) if sign_in.at < run.opened_at => {
+                let text = format!(
+                    "an earlier sign-in arrived late; the window was dated {} before",
+                    run.opened_at
+                );
+                self.standing.window =
+                    GraceWindow::Open(run.clone().opened_earlier(sign_in.at, &sign_in.id));
+                self.because(ReasonCode::EarlierSignIn, text, sign_in.at);
+            }
+            _ => {}
+        }
+        self.count_sign_ins();
+        self.wake.extend(
+            facts
+                .sign_ins
+                .iter()
+                .map(|sign_in| later(sign_in.at, -TOLERATED_AHEAD))
+                .filter(|at| *at > self.now)
+                .min()
+                .map(|at| Next {
+                    at,
+                    action: NextAction::SignInDue,
+                }),
+        );
+    }
+
+    pub(super) fn open(&mut self, at: Timestamp, cause: Option<String>, span: SignedDuration) {
+        self.standing.sequence += 1;
+        self.standing.window =
+            GraceWindow::Open(Run::open(at, cause, span, self.policy.window, self.now));
+        self.standing.enforcement = Enforcement::None;
+        self.event(EventKind::WindowOpened, Some(Step::OPENING));
+    }
+
+    /// The logs of a long outage are gone; the directory's hint opens a window, dated now, never
+    /// back (domain case 23).
+    pub(super) fn backfill(&mut self, since: Timestamp, span: SignedDuration) {
+        let (Some(gap), Some(hinted)) = (self.facts.world.log_gap, self.facts.activity.hinted)
+        else {
+            return;
+        };
+        if hinted >= gap.from.max(since) && hinted <= gap.to {
+            self.open(self.now, None, span);
+            self.because(ReasonCode::Backfill, "the directory shows activity in a stretch that no sign-in log covers; the window starts now", hinted);
+        }
+    }
+
+    /// Bypasses (T4) and the demand to register (T5), counted over the stored sign-ins.
+    pub(super) fn count_sign_ins(&mut self) {
+        let facts = self.facts;
+        let codes = &facts.world.codes;
+        let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
+            return;
+        };
+        let of_window = || {
+            facts
+                .sign_ins
+                .iter()
+                .filter(|sign_in| {
+                    sign_in.route == Route::Interactive
+                        && sign_in.at >= run.opened_at
+                        && sign_in.at <= later(self.now, TOLERATED_AHEAD)
+                })
+                .map(|sign_in| (sign_in, codes.class(sign_in.code)))
+        };
+        let bypasses = of_window()
+            .filter(|(_, class)| *class == SignInClass::Completed)
+            .count();
+        let demanded = of_window()
+            .filter(|(_, class)| {
+                matches!(
+                    class,
+                    SignInClass::RegistrationInterrupt | SignInClass::RegistrationBlocked
+                )
+            })
+            .map(|(sign_in, _)| sign_in.at)
+            .max();
+        run.bypasses = run
+            .bypasses
+            .max(u32::try_from(bypasses).unwrap_or(u32::MAX));
+        run.must_register = run.must_register.max(demanded);
+    }
+}
+
+fn article(class: SignInClass) -> &'static str {
+    match class {
+        SignInClass::RegistrationInterrupt => "a sign-in that was told to register; this",
+        SignInClass::RegistrationBlocked => "a sign-in that could not register; this",
+        _ => "a completed interactive",
+    }
+}
+
+fn at_app(app: Option<&str>) -> String {
+    app.map_or_else(String::new, |app| format!(" at {app}"))
+}

@@ -1,0 +1,104 @@
+//! What is remembered between two decisions about one person under one policy: the facts that
+//! no source repeats. Everything else is derived anew each time (R4).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::policy::Enforce;
+use super::window::GraceWindow;
+
+/// The memory of one person under one policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// In or out of scope, and since when.
+    pub scope: ScopeMemory,
+    /// The window.
+    pub window: GraceWindow,
+    /// How many windows have opened.
+    pub sequence: u32,
+    /// What is asked of whoever enforces.
+    pub enforcement: Enforcement,
+    /// The last registration that was lost.
+    pub loss: Option<Loss>,
+    /// The last operator's act that was applied.
+    pub last_act: i64,
+    /// An operator closed the window.
+    pub closed_by_operator: bool,
+    /// The person left an exclusion; the users snapshot that said so (contract 7.5).
+    pub left_exclusion: Option<Timestamp>,
+    /// The policy's switch at the last decision.
+    pub enforce: Option<Enforce>,
+}
+
+/// Whether the person was in scope at the last decision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeMemory {
+    /// Nothing to remember: in scope since the policy and the account exist.
+    #[default]
+    Unremarkable,
+    /// In scope since a pass that saw it begin.
+    Since(Timestamp),
+    /// Excluded.
+    Excluded,
+    /// Not included, gone, or under a policy that is off.
+    Out,
+}
+
+/// What is asked of whoever enforces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforcement {
+    /// Nothing.
+    #[default]
+    None,
+    /// The person must register before the next sign-in completes.
+    Needed {
+        /// The pass that flagged.
+        at: Timestamp,
+    },
+    /// Report-only: would have been flagged.
+    WouldNeed {
+        /// The pass that would have.
+        at: Timestamp,
+    },
+    /// A flag was taken back.
+    Released {
+        /// The pass that did.
+        at: Timestamp,
+    },
+}
+
+/// A registration that was lost, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The last report that said registered: tells one loss from another.
+    pub done_as_of: Timestamp,
+    /// First reported while the account was disabled: a full window follows (T14).
+    pub while_disabled: bool,
+    /// The pass that confirmed it; none while it is doubted.
+    pub confirmed_at: Option<Timestamp>,
+    /// The person's own doing, or nobody knows whose (T17).
+    pub self_made: bool,
+    /// The self-made loss before this one.
+    pub earlier: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Whether there is nothing in it that the next decision could not derive by itself.
+    pub fn is_blank(&self) -> bool {
+        *self
+            == Self {
+                enforce: self.enforce,
+                ..Self::default()
+            }
+    }
+
+    /// Whether a flag stands.
+    pub fn is_flagged(&self) -> bool {
+        matches!(
+            self.enforcement,
+            Enforcement::Needed { .. } | Enforcement::WouldNeed { .. }
+        )
+    }
+}

@@ -1,0 +1,61 @@
+//! The one word for where a person stands (contract 4). Derived, never stored alone.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! states {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Where a person stands under a policy.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum State {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl State {
+            /// Every state, in the order of contract 4.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name in JSON, on the command line and in SQL.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The state of that name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|state| state.as_str() == name)
+            }
+        }
+    };
+}
+
+states! {
+    /// Not included.
+    OutOfScope = "out_of_scope",
+    /// Excluded.
+    Exempt = "exempt",
+    /// Guest, agent or synchronisation account.
+    NotEligible = "not_eligible",
+    /// The account is disabled.
+    Disabled = "disabled",
+    /// Not in the last accepted users snapshot.
+    Gone = "gone",
+    /// No report says whether the person is registered.
+    Unknown = "unknown",
+    /// Registered.
+    Registered = "registered",
+    /// The log says registered, the report not yet.
+    RegistrationReported = "registration_reported",
+    /// Nobody has asked the person yet.
+    WaitingFirstSignIn = "waiting_first_sign_in",
+    /// The window is open.
+    InGrace = "in_grace",
+    /// At most three days left.
+    DueSoon = "due_soon",
+    /// The deadline has passed; something is still to be proven.
+    OverdueChecking = "overdue_checking",
+    /// Must register now.
+    EnforcementNeeded = "enforcement_needed",
+    /// Enforced by group.
+    Enforced = "enforced",
+    /// The clock is stopped by the policy or an operator.
+    Paused = "paused",
+}

@@ -1,0 +1,369 @@
+//! The window: the days in which a person may still put registering off (domain 8.1 and 8.3).
+//!
+//! Transitions consume the window and give the next one, or say why that cannot be. The trap is
+//! the deadline: until a message was accepted it is *computed*, never in the past, and never
+//! written down; once told it is kept (contract 7.2).
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::message::EventKind;
+use super::policy::{Policy, Step};
+
+/// At most this much left makes an open window `due_soon` (contract 4).
+pub const DUE_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// A person who cannot be reached is flagged this long after the deadline (R8).
+pub const UNREACHABLE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// `at + by`, held at the ends of time.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(if by.is_negative() {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}
+
+/// Where a person stands in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GraceWindow {
+    /// No qualifying sign-in has been seen since the person came into scope.
+    NotOpened {
+        /// After a loss the person caused: what the next window has, instead of a full one (T17).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remainder: Option<SignedDuration>,
+    },
+    /// The clock runs.
+    Open(Run),
+    /// The clock is stopped: excluded, disabled, gone or policy off. Nothing is forgotten.
+    Paused {
+        /// The window that is stopped.
+        run: Run,
+        /// What was left when it stopped.
+        remaining: SignedDuration,
+    },
+    /// The deadline has passed, everything was proven, and a flag stands.
+    Elapsed(Run),
+    /// Over: the person registered.
+    Closed {
+        /// The window that is over.
+        run: Run,
+        /// Its deadline, unless it was paused when it closed.
+        deadline: Option<Timestamp>,
+        /// The pass that closed it.
+        at: Timestamp,
+        /// What it had left then: a later window after a self-made loss has no more (T17).
+        remaining: SignedDuration,
+    },
+}
+
+impl Default for GraceWindow {
+    fn default() -> Self {
+        Self::NotOpened { remainder: None }
+    }
+}
+
+/// One window from its opening on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The time of the qualifying sign-in, not of the pass that saw it.
+    pub opened_at: Timestamp,
+    /// The sign-in that opened it; none for a window opened from a hint (domain case 23).
+    pub cause: Option<String>,
+    /// What it had when it opened.
+    pub span: SignedDuration,
+    /// The longest length in force since it opened (contract 7.2).
+    pub length: SignedDuration,
+    /// The deadline before any floor.
+    pub base: Timestamp,
+    /// The notice that fixed the deadline.
+    pub told: Option<Told>,
+    /// Acceptances before this moment are no notice of this window.
+    pub untold_since: Timestamp,
+    /// How often a deadline was moved; part of every message's key (R5).
+    pub moves: u32,
+    /// What announces the deadline now: opened, extended or resumed.
+    pub notice: EventKind,
+    /// The first pass after the last move has chosen how to announce it.
+    pub begun: bool,
+    /// The announcement goes out at once, to an address that has changed (contract 7.2).
+    #[serde(default)]
+    pub retry: bool,
+    /// How many messages the window has queued; part of their key.
+    pub messages: u32,
+    /// Steps queued or overtaken since the last move.
+    pub dealt: BTreeSet<Step>,
+    /// Nobody can be reached at the address since then.
+    pub unreachable: Option<Unreachable>,
+    /// Completed sign-ins while it was open: each put registering off once (T4).
+    pub bypasses: u32,
+    /// The last sign-in that demanded registration: no skipping any more (T5).
+    pub must_register: Option<Timestamp>,
+}
+
+/// An accepted message that named the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// The deadline it fixed, moved since by operators only.
+    pub deadline: Timestamp,
+}
+
+/// That a person cannot be reached, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreachable {
+    /// The first refusal, or the pass in which a message fell due with no address.
+    pub since: Timestamp,
+    /// The address that was refused; none if there was none.
+    pub address: Option<String>,
+}
+
+/// A transition that the window's state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {verb} a window that is {state}")]
+pub struct InvalidTransition {
+    /// What was asked.
+    pub verb: &'static str,
+    /// What the window is.
+    pub state: &'static str,
+}
+
+impl Run {
+    /// A window opened by a qualifying sign-in (T2).
+    ///
+    /// `span` is what it has: the policy's whole `length`, or what an earlier window left (T17).
+    pub fn open(
+        opened_at: Timestamp,
+        cause: Option<String>,
+        span: SignedDuration,
+        length: SignedDuration,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            opened_at,
+            cause,
+            span,
+            length,
+            base: later(opened_at, span),
+            told: None,
+            untold_since: now,
+            moves: 0,
+            notice: EventKind::WindowOpened,
+            begun: false,
+            retry: false,
+            messages: 0,
+            dealt: BTreeSet::new(),
+            unreachable: None,
+            bypasses: 0,
+            must_register: None,
+        }
+    }
+
+    /// The deadline as of `now` (contract 7.2): told and kept, or the later of the bare one and
+    /// the minimum notice from the present. Under `strict` the bare one, told or not.
+    pub fn deadline(&self, policy: &Policy, now: Timestamp) -> Timestamp {
+        match (&self.told, policy.strict) {
+            (_, true) => self.base,
+            (Some(told), false) => told.deadline,
+            (None, false) => {
+                let present = self
+                    .unreachable
+                    .as_ref()
+                    .map_or(now, |unreachable| unreachable.since);
+                self.base.max(later(present, policy.min_notice))
+            }
+        }
+    }
+
+    /// An earlier qualifying sign-in arrived late (T3): the opening moves back, the deadline only
+    /// while nothing was announced and nobody moved it.
+    #[must_use]
+    pub fn opened_earlier(mut self, at: Timestamp, cause: &str) -> Self {
+        self.opened_at = at;
+        self.cause = Some(cause.to_owned());
+        if self.told.is_none() && self.moves == 0 {
+            self.base = later(at, self.span);
+        }
+        self
+    }
+
+    /// The deadline is now `deadline`, and a message of `kind` says so; its steps start anew.
+    #[must_use]
+    fn moved(mut self, deadline: Timestamp, kind: EventKind) -> Self {
+        self.base = deadline;
+        if let Some(told) = &mut self.told {
+            told.deadline = deadline;
+        }
+        self.moves += 1;
+        self.notice = kind;
+        self.begun = false;
+        self.dealt.clear();
+        self
+    }
+
+    /// No message of this window is a notice any more: the next one announces it.
+    #[must_use]
+    fn untold(mut self, now: Timestamp) -> Self {
+        self.told = None;
+        self.untold_since = now;
+        self.unreachable = None;
+        self
+    }
+
+    /// The switch came from report-only to on: as if the window opened in this pass (7.19).
+    #[must_use]
+    pub fn announced_anew(self, now: Timestamp) -> Self {
+        let base = self.base;
+        self.untold(now).moved(base, EventKind::WindowOpened)
+    }
+
+    /// The configured length grew beyond the longest in force (T19): the deadline moves out by
+    /// the excess. A window nobody was told of just gets it.
+    #[must_use]
+    pub fn lengthened(mut self, length: SignedDuration) -> Self {
+        let excess = length - self.length;
+        self.length = length;
+        match self.told {
+            Some(told) => {
+                let deadline = later(told.deadline, excess);
+                self.moved(deadline, EventKind::WindowExtended)
+            }
+            None => {
+                self.base = later(self.base, excess);
+                self
+            }
+        }
+    }
+}
+
+impl GraceWindow {
+    /// The word for the state in messages.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::NotOpened { .. } => "not opened",
+            Self::Open(_) => "open",
+            Self::Paused { .. } => "paused",
+            Self::Elapsed(_) => "elapsed",
+            Self::Closed { .. } => "closed",
+        }
+    }
+
+    fn refuse(&self, verb: &'static str) -> InvalidTransition {
+        InvalidTransition {
+            verb,
+            state: self.state(),
+        }
+    }
+
+    /// The window itself, if one has opened.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::NotOpened { .. } => None,
+            Self::Open(run)
+            | Self::Paused { run, .. }
+            | Self::Elapsed(run)
+            | Self::Closed { run, .. } => Some(run),
+        }
+    }
+
+    /// The window itself, to write to.
+    pub fn run_mut(&mut self) -> Option<&mut Run> {
+        match self {
+            Self::NotOpened { .. } => None,
+            Self::Open(run)
+            | Self::Paused { run, .. }
+            | Self::Elapsed(run)
+            | Self::Closed { run, .. } => Some(run),
+        }
+    }
+
+    /// Stops the clock and keeps what is left of it (T11, T13, T15).
+    pub fn pause(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Open(run) | Self::Elapsed(run) => Ok(Self::Paused {
+                remaining: run
+                    .deadline(policy, now)
+                    .duration_since(now)
+                    .max(SignedDuration::ZERO),
+                run,
+            }),
+            other => Err(other.refuse("pause")),
+        }
+    }
+
+    /// Starts the clock again with what was left, and never less than the minimum notice (T12).
+    pub fn resume(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Paused { run, remaining } => {
+                let deadline = later(now, remaining.max(policy.notice_floor()));
+                Ok(Self::Open(
+                    run.untold(now).moved(deadline, EventKind::WindowResumed),
+                ))
+            }
+            other => Err(other.refuse("resume")),
+        }
+    }
+
+    /// Moves the deadline `by` further out than the later of it and `at` (T18).
+    pub fn extend(
+        self,
+        policy: &Policy,
+        by: SignedDuration,
+        at: Timestamp,
+    ) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Open(run) | Self::Elapsed(run) => {
+                let deadline = later(run.deadline(policy, at).max(at), by);
+                Ok(Self::Open(run.moved(deadline, EventKind::WindowExtended)))
+            }
+            Self::Paused { run, remaining } => Ok(Self::Paused {
+                run,
+                remaining: remaining + by,
+            }),
+            other => Err(other.refuse("extend")),
+        }
+    }
+
+    /// The deadline has passed and everything is proven (T9).
+    pub fn elapse(self) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Open(run) => Ok(Self::Elapsed(run)),
+            other => Err(other.refuse("elapse")),
+        }
+    }
+
+    /// The flag is taken back, the deadline stays where it is.
+    pub fn unflag(self) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Elapsed(run) => Ok(Self::Open(run)),
+            other => Err(other.refuse("take the flag from")),
+        }
+    }
+
+    /// The person registered (T6).
+    pub fn close(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Open(run) | Self::Elapsed(run) => {
+                let deadline = run.deadline(policy, now);
+                Ok(Self::Closed {
+                    deadline: Some(deadline),
+                    at: now,
+                    remaining: deadline.duration_since(now).max(SignedDuration::ZERO),
+                    run,
+                })
+            }
+            Self::Paused { run, remaining } => Ok(Self::Closed {
+                run,
+                deadline: None,
+                at: now,
+                remaining,
+            }),
+            other => Err(other.refuse("close")),
+        }
+    }
+}
