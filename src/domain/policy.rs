@@ -135,6 +135,8 @@ pub struct Policy {
     pub on_again: Option<Timestamp>,
     /// Whether guests are eligible.
     pub guests: bool,
+    /// Whether members of groups within groups count.
+    pub nested: bool,
     /// Whether passwordless methods alone (Windows Hello, passkeys) count as registered.
     pub accept_passwordless: bool,
     /// Which sign-ins can open a window.

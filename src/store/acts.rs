@@ -1,0 +1,50 @@
+//! What operators do, written down as facts; the next pass applies them.
+
+use jiff::Timestamp;
+
+use super::people::mark_changed;
+use super::{Doing, Store, StoreError, micros};
+use crate::domain::facts::ActKind;
+use crate::domain::id::{PolicyName, UserId};
+
+/// An operator's act on a person's window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAct {
+    /// On whom.
+    pub user: UserId,
+    /// Under one policy, or under all.
+    pub policy: Option<PolicyName>,
+    /// What.
+    pub kind: ActKind,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// A ticket.
+    pub ticket: Option<String>,
+}
+
+impl Store {
+    /// Records an act; the person is decided about in the next pass, within seconds if one runs.
+    pub async fn record_act(&self, act: &NewAct, at: Timestamp) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let kind = serde_json::to_string(&act.kind).unwrap_or_default();
+        let id = sqlx::query_scalar(
+            "INSERT INTO acts (id, user_id, policy, kind, at, reason, actor, ticket)
+             VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM acts), $1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        )
+        .bind(act.user.as_str())
+        .bind(act.policy.as_ref().map(|policy| policy.as_str().to_owned()))
+        .bind(kind)
+        .bind(micros(at))
+        .bind(&act.reason)
+        .bind(&act.by)
+        .bind(&act.ticket)
+        .fetch_one(&mut *transaction)
+        .await
+        .doing("recording an act")?;
+        mark_changed(&mut transaction, &[act.user.as_str().to_owned()]).await?;
+        transaction.commit().await.doing("recording an act")?;
+        Ok(id)
+    }
+}

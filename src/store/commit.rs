@@ -1,0 +1,362 @@
+//! Decisions become windows, journal and mails: one transaction a batch of people, so that a
+//! crash leaves all of it or nothing.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use uuid::Uuid;
+
+use super::load::{Dossier, SWEEP};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
+use crate::domain::decide::Decision;
+use crate::domain::effect::{Effect, Event, Message};
+use crate::domain::id::UserId;
+use crate::domain::message::EventKind;
+use crate::domain::policy::Enforce;
+use crate::domain::standing::Enforcement;
+use crate::domain::window::GraceWindow;
+
+/// What a pass decided about one person.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The facts it was decided on.
+    pub dossier: Dossier,
+    /// One decision per policy.
+    pub decisions: Vec<Decision>,
+    /// The one mail that is due.
+    pub mail: Option<Message>,
+    /// The hold whose approval let a flag of this person through.
+    pub approved_by_hold: Option<String>,
+}
+
+/// What a batch changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Windows opened.
+    pub opened: u64,
+    /// Windows closed.
+    pub closed: u64,
+    /// Windows paused.
+    pub paused: u64,
+    /// Windows resumed.
+    pub resumed: u64,
+    /// People flagged.
+    pub flagged: u64,
+    /// Flags taken back.
+    pub released: u64,
+    /// Mails queued.
+    pub queued: u64,
+}
+
+/// How a batch relates to the sweep over everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepStep<'a> {
+    /// The batch is of people who changed or are due.
+    None,
+    /// The sweep has decided about everybody up to this id.
+    UpTo(&'a str),
+}
+
+/// The namespace of ids that are functions of a key.
+const NAMESPACE: Uuid = Uuid::from_u128(0x8d2c_5f1e_6a0b_4c57_9d1f_3b7e_2a94_60c8);
+
+/// The id of a delivery: a pure function of its key.
+pub(super) fn delivery_id(key: &str) -> String {
+    Uuid::new_v5(&NAMESPACE, key.as_bytes()).to_string()
+}
+
+impl Store {
+    /// Commits decisions: standings, journal and outbox together.
+    pub async fn commit(
+        &self,
+        outcomes: &[Outcome],
+        sweep: SweepStep<'_>,
+        sender: &str,
+        now: Timestamp,
+    ) -> Result<Tally, StoreError> {
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        let mut tally = Tally::default();
+        write_standings(connection, outcomes).await?;
+        write_journal(connection, outcomes, now, &mut tally).await?;
+        withdraw(connection, outcomes, now).await?;
+        tally.queued = write_outbox(connection, outcomes, sender, now).await?;
+        forget_marks(connection, outcomes).await?;
+        if let SweepStep::UpTo(id) = sweep {
+            super::set_meta(connection, SWEEP, id).await?;
+        }
+        transaction.commit().await.doing("committing decisions")?;
+        Ok(tally)
+    }
+
+    /// The sweep has been over everybody.
+    pub async fn end_sweep(&self) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM meta WHERE key = $1")
+            .bind(SWEEP)
+            .execute(&self.write)
+            .await
+            .doing("ending a sweep")
+            .map(drop)
+    }
+}
+
+async fn write_standings(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+) -> Result<(), StoreError> {
+    let rows: Vec<(&UserId, &Decision, String)> = outcomes
+        .iter()
+        .flat_map(|outcome| {
+            outcome
+                .decisions
+                .iter()
+                .map(move |decision| (outcome, decision))
+        })
+        .filter(|(outcome, decision)| {
+            !decision.standing.is_blank()
+                || decision.next.is_some()
+                || outcome.dossier.standings.contains_key(&decision.policy)
+        })
+        .map(|(outcome, decision)| {
+            let memory = serde_json::to_string(&decision.standing).unwrap_or_default();
+            (&outcome.dossier.person.id, decision, memory)
+        })
+        .collect();
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO standings (policy, user_id, state, sequence, is_open, next_at, memory) ",
+        );
+        statement.push_values(rows, |mut row, (id, decision, memory)| {
+            row.push_bind(decision.policy.as_str().to_owned())
+                .push_bind(id.as_str().to_owned())
+                .push_bind(decision.state.as_str())
+                .push_bind(i64::from(decision.standing.sequence))
+                .push_bind(matches!(
+                    decision.standing.window,
+                    GraceWindow::Open(_) | GraceWindow::Elapsed(_) | GraceWindow::Paused { .. }
+                ))
+                .push_bind(decision.next.map(|next| micros(next.at)))
+                .push_bind(memory.clone());
+        });
+        statement.push(
+            " ON CONFLICT (policy, user_id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence,
+              is_open = excluded.is_open, next_at = excluded.next_at, memory = excluded.memory",
+        );
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("writing standings")?;
+    }
+    Ok(())
+}
+
+/// The next free number of a journal line: the writer is alone, so the largest decides.
+pub(super) async fn next_journal_id(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM journal")
+        .fetch_one(connection)
+        .await
+        .doing("numbering the journal")
+}
+
+async fn write_journal(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+    now: Timestamp,
+    tally: &mut Tally,
+) -> Result<(), StoreError> {
+    let mut rows: Vec<(&Outcome, &Decision, &Event, String)> = Vec::new();
+    for outcome in outcomes {
+        for decision in &outcome.decisions {
+            let mut reasons = None;
+            for effect in &decision.effects {
+                let Effect::Event(event) = effect else {
+                    continue;
+                };
+                count(event.kind, decision, tally);
+                let reasons = reasons.get_or_insert_with(|| {
+                    serde_json::to_string(&decision.reasons).unwrap_or_default()
+                });
+                rows.push((outcome, decision, event, reasons.clone()));
+            }
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut id = next_journal_id(connection).await?;
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO journal (id, at, kind, policy, user_id, sequence, step, deadline, rehearsed, hold, reasons) ",
+        );
+        statement.push_values(rows, |mut row, (outcome, decision, event, reasons)| {
+            let flag = event.kind == EventKind::EnforcementNeeded;
+            row.push_bind(id)
+                .push_bind(micros(now))
+                .push_bind(event.kind.as_str())
+                .push_bind(decision.policy.as_str().to_owned())
+                .push_bind(outcome.dossier.person.id.as_str().to_owned())
+                .push_bind(i64::from(event.sequence))
+                .push_bind(event.step.map(|step| step.to_string()))
+                .push_bind(event.deadline.map(micros))
+                .push_bind(decision.standing.enforce == Some(Enforce::ReportOnly))
+                .push_bind(outcome.approved_by_hold.clone().filter(|_| flag))
+                .push_bind(reasons.clone());
+            id += 1;
+        });
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("writing the journal")?;
+    }
+    Ok(())
+}
+
+fn count(kind: EventKind, decision: &Decision, tally: &mut Tally) {
+    match kind {
+        EventKind::WindowOpened => tally.opened += 1,
+        EventKind::UserRegistered => tally.closed += 1,
+        EventKind::WindowPaused => tally.paused += 1,
+        EventKind::WindowResumed => tally.resumed += 1,
+        EventKind::EnforcementNeeded
+            if matches!(decision.standing.enforcement, Enforcement::Needed { .. }) =>
+        {
+            tally.flagged += 1
+        }
+        EventKind::EnforcementReleased => tally.released += 1,
+        _ => {}
+    }
+}
+
+/// Mails that still wait and are no longer true, or are overtaken by the one that is due now.
+async fn withdraw(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for outcome in outcomes {
+        for decision in &outcome.decisions {
+            let withdrawn = decision.effects.contains(&Effect::WithdrawMessages);
+            let overtaken = outcome
+                .mail
+                .as_ref()
+                .is_some_and(|mail| mail.policy == decision.policy);
+            let waiting = outcome
+                .dossier
+                .deliveries
+                .iter()
+                .any(|delivery| delivery.policy == decision.policy);
+            if waiting && (withdrawn || overtaken) {
+                sqlx::query(
+                    "UPDATE outbox SET state = 'superseded', settled_at = $3, next_at = NULL
+                     WHERE user_id = $1 AND policy = $2 AND state IN ('pending', 'ambiguous')",
+                )
+                .bind(outcome.dossier.person.id.as_str())
+                .bind(decision.policy.as_str())
+                .bind(micros(now))
+                .execute(&mut *connection)
+                .await
+                .doing("withdrawing mails")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn next_position(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(position), 0) + 1 FROM outbox")
+        .fetch_one(connection)
+        .await
+        .doing("numbering the outbox")
+}
+
+async fn write_outbox(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+    sender: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let rows: Vec<(&Dossier, &Message)> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.mail.as_ref().map(|mail| (&outcome.dossier, mail)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let mut position = next_position(connection).await?;
+    let mut queued = 0;
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO outbox (id, dedup_key, position, channel, event, policy, user_id, sequence, moves, step, address, name, language,
+             opened_at, deadline, announces, must_register, queued_at, not_after, urgent_at, state, attempts, resent, next_at, message_id) ",
+        );
+        statement.push_values(rows, |mut row, (dossier, message)| {
+            let key = message.key(&dossier.person.id);
+            let id = delivery_id(&key);
+            row.push_bind(id.clone())
+                .push_bind(key)
+                .push_bind(position)
+                .push_bind("email")
+                .push_bind(message.kind.as_str())
+                .push_bind(message.policy.as_str().to_owned())
+                .push_bind(dossier.person.id.as_str().to_owned())
+                .push_bind(i64::from(message.sequence))
+                .push_bind(i64::from(message.moves))
+                .push_bind(message.step.map(|step| step.to_string()))
+                .push_bind(message.address.clone())
+                .push_bind(dossier.person.display_name.clone())
+                .push_bind(dossier.person.preferred_language.clone())
+                .push_bind(micros(message.opened_at))
+                .push_bind(micros(message.deadline))
+                .push_bind(message.announces)
+                .push_bind(message.must_register)
+                .push_bind(micros(now))
+                .push_bind(message.not_after.map(micros))
+                .push_bind(micros(message.deadline))
+                .push_bind("pending")
+                .push_bind(0_i64)
+                .push_bind(false)
+                .push_bind(micros(now))
+                .push_bind(format!("<{id}@{sender}>"));
+            position += 1;
+        });
+        statement.push(" ON CONFLICT (dedup_key) DO NOTHING");
+        queued += statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("queueing mails")?
+            .rows_affected();
+    }
+    Ok(queued)
+}
+
+/// The marks that were decided about; one that grew meanwhile stays.
+async fn forget_marks(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+) -> Result<(), StoreError> {
+    let marks: Vec<(&UserId, i64)> = outcomes
+        .iter()
+        .filter_map(|outcome| {
+            outcome
+                .dossier
+                .mark
+                .map(|mark| (&outcome.dossier.person.id, mark))
+        })
+        .collect();
+    for marks in marks.chunks(ROWS_PER_STATEMENT) {
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("DELETE FROM changed WHERE (user_id, mark) IN (");
+        statement.push_values(marks, |mut row, (id, mark)| {
+            row.push_bind(id.as_str().to_owned()).push_bind(*mark);
+        });
+        statement.push(")");
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("forgetting marks")?;
+    }
+    Ok(())
+}

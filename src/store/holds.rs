@@ -1,0 +1,389 @@
+//! Holds that stand, and the approvals of operators (contract 4).
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::commit::next_journal_id;
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
+use crate::domain::assignment::{Include, Selection};
+use crate::domain::brake::{
+    APPROVAL_LAPSES, Hold, HoldKind, MassHistory, ReleasedBy, missing_grew,
+};
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::message::EventKind;
+use crate::domain::policy::{Enforce, Policy};
+use crate::domain::window::later;
+
+/// A hold as `status` and `cycle` list it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StandingHold {
+    /// Its name for `enforcement approve`.
+    pub id: String,
+    /// What kind.
+    pub kind: HoldKind,
+    /// The policy whose flags it stops; null: all.
+    pub policy: Option<PolicyName>,
+    /// The pass that raised it.
+    pub since: Timestamp,
+    /// What was seen.
+    pub text: String,
+    /// What ends it.
+    pub released_by: ReleasedBy,
+    /// An operator approved it then; the next pass uses that.
+    pub approved_at: Option<Timestamp>,
+}
+
+/// An approval that is still good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The hold.
+    pub hold: String,
+    /// What was seen when it was approved, as the hold's evidence says.
+    pub evidence: String,
+}
+
+/// A hold and the evidence that an approval would cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// The hold.
+    pub hold: Hold,
+    /// What an approval covers: a size, a moment; empty where people are listed.
+    pub evidence: String,
+}
+
+/// What changed among the holds in a pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HoldChanges {
+    /// Holds that were not there before.
+    pub raised: Vec<StandingHold>,
+    /// Holds that are over.
+    pub cleared: Vec<StandingHold>,
+}
+
+impl Store {
+    /// The holds that stand.
+    pub async fn holds(&self) -> Result<Vec<StandingHold>, StoreError> {
+        let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at FROM holds WHERE stands = TRUE ORDER BY since, id")
+            .fetch_all(&self.read)
+            .await
+            .doing("reading holds")?;
+        rows.iter().map(standing_hold).collect()
+    }
+
+    /// Approvals that have neither been used nor lapsed.
+    pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT id, evidence FROM holds WHERE stands = TRUE AND approved_at > $1 ORDER BY id",
+        )
+        .bind(micros(later(now, -APPROVAL_LAPSES)))
+        .fetch_all(&self.read)
+        .await
+        .doing("reading approvals")?;
+        Ok(rows
+            .into_iter()
+            .map(|(hold, evidence)| Approval { hold, evidence })
+            .collect())
+    }
+
+    /// Approves a hold. False if no such hold stands.
+    pub async fn approve(
+        &self,
+        id: &str,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let approved = sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
+            .bind(id)
+            .bind(micros(at))
+            .bind(by)
+            .bind(reason)
+            .execute(&mut *transaction)
+            .await
+            .doing("approving a hold")?
+            .rows_affected();
+        if approved > 0 {
+            let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at }]);
+            let line = next_journal_id(&mut transaction).await?;
+            sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, 'hold.approved', FALSE, $3, $4)")
+                .bind(line)
+                .bind(micros(at))
+                .bind(id)
+                .bind(text.to_string())
+                .execute(&mut *transaction)
+                .await
+                .doing("approving a hold")?;
+        }
+        transaction.commit().await.doing("approving a hold")?;
+        Ok(approved > 0)
+    }
+
+    /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared.
+    pub async fn record_holds(
+        &self,
+        holds: &[Raised],
+        now: Timestamp,
+    ) -> Result<HoldChanges, StoreError> {
+        let before = self.holds().await?;
+        let mut transaction = self.begin().await?;
+        let mut changes = HoldChanges::default();
+        for Raised { hold, evidence } in holds {
+            let known = before.iter().find(|known| known.id == hold.id);
+            sqlx::query(
+                "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence) VALUES ($1, $2, $3, $4, $4, TRUE, $5, $6)
+                 ON CONFLICT (id) DO UPDATE SET
+                     since = CASE WHEN holds.stands = TRUE THEN holds.since ELSE excluded.since END,
+                     approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
+                         THEN holds.approved_at ELSE NULL END,
+                     listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy",
+            )
+            .bind(&hold.id)
+            .bind(hold.kind.as_str())
+            .bind(hold.policy.as_ref().map(|policy| policy.as_str().to_owned()))
+            .bind(micros(now))
+            .bind(&hold.text)
+            .bind(evidence)
+            .execute(&mut *transaction)
+            .await
+            .doing("recording holds")?;
+            sqlx::query("DELETE FROM hold_people WHERE hold_id = $1")
+                .bind(&hold.id)
+                .execute(&mut *transaction)
+                .await
+                .doing("recording holds")?;
+            let people: Vec<_> = hold.people.iter().collect();
+            for people in people.chunks(ROWS_PER_STATEMENT) {
+                let mut statement = QueryBuilder::<Sqlite>::new(
+                    "INSERT INTO hold_people (hold_id, policy, user_id) ",
+                );
+                statement.push_values(people, |mut row, (policy, user)| {
+                    row.push_bind(hold.id.clone())
+                        .push_bind(policy.as_str().to_owned())
+                        .push_bind(user.as_str().to_owned());
+                });
+                statement
+                    .build()
+                    .execute(&mut *transaction)
+                    .await
+                    .doing("recording holds")?;
+            }
+            if known.is_none() {
+                changes.raised.push(StandingHold {
+                    id: hold.id.clone(),
+                    kind: hold.kind,
+                    policy: hold.policy.clone(),
+                    since: now,
+                    text: hold.text.clone(),
+                    released_by: hold.kind.released_by(),
+                    approved_at: None,
+                });
+            }
+        }
+        for known in before {
+            if holds.iter().any(|raised| raised.hold.id == known.id) {
+                continue;
+            }
+            sqlx::query("UPDATE holds SET stands = FALSE WHERE id = $1")
+                .bind(&known.id)
+                .execute(&mut *transaction)
+                .await
+                .doing("clearing holds")?;
+            sqlx::query("DELETE FROM hold_people WHERE hold_id = $1")
+                .bind(&known.id)
+                .execute(&mut *transaction)
+                .await
+                .doing("clearing holds")?;
+            changes.cleared.push(known);
+        }
+        for (kind, holds) in [
+            (EventKind::HoldRaised, &changes.raised),
+            (EventKind::HoldCleared, &changes.cleared),
+        ] {
+            for hold in holds {
+                let line = next_journal_id(&mut transaction).await?;
+                let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now }]);
+                sqlx::query("INSERT INTO journal (id, at, kind, policy, rehearsed, hold, reasons) VALUES ($1, $2, $3, $4, FALSE, $5, $6)")
+                    .bind(line)
+                    .bind(micros(now))
+                    .bind(kind.as_str())
+                    .bind(hold.policy.as_ref().map(|policy| policy.as_str().to_owned()))
+                    .bind(&hold.id)
+                    .bind(text.to_string())
+                    .execute(&mut *transaction)
+                    .await
+                    .doing("recording holds")?;
+            }
+        }
+        transaction.commit().await.doing("recording holds")?;
+        Ok(changes)
+    }
+
+    /// What the mass brake knows of the runs before (contract 7.13).
+    pub async fn mass_history(
+        &self,
+        policies: &[Policy],
+        now: Timestamp,
+    ) -> Result<MassHistory, StoreError> {
+        let since = micros(later(now, -APPROVAL_LAPSES));
+        let recent: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT user_id FROM journal
+             WHERE kind = 'enforcement.needed' AND at > $1 AND hold IS NULL AND rehearsed = FALSE AND user_id IS NOT NULL",
+        )
+        .bind(since)
+        .fetch_all(&self.read)
+        .await
+        .doing("reading recent flags")?;
+        let approved: Vec<(String, String)> = sqlx::query_as(
+            "SELECT hold_people.policy, hold_people.user_id FROM hold_people JOIN holds ON holds.id = hold_people.hold_id
+             WHERE holds.kind = 'mass' AND holds.approved_at > $1",
+        )
+        .bind(since)
+        .fetch_all(&self.read)
+        .await
+        .doing("reading approvals")?;
+        let user = |id: String| super::people::user_id("journal", &id);
+        Ok(MassHistory {
+            recent: recent
+                .into_iter()
+                .map(user)
+                .collect::<Result<BTreeSet<UserId>, _>>()?,
+            approved: approved
+                .into_iter()
+                .map(|(policy, id)| Ok((PolicyName::new(&policy), user(id)?)))
+                .collect::<Result<_, StoreError>>()?,
+            in_scope: self.in_scope(policies).await?,
+        })
+    }
+
+    /// How many people are in scope of any policy that is on.
+    pub async fn in_scope(&self, policies: &[Policy]) -> Result<usize, StoreError> {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "SELECT COUNT(*) FROM people WHERE gone_at IS NULL AND enabled = TRUE AND (1 = 0",
+        );
+        for policy in policies
+            .iter()
+            .filter(|policy| policy.enforce == Enforce::On)
+        {
+            statement
+                .push(" OR (kind IN ('member'")
+                .push(if policy.guests { ", 'guest')" } else { ")" });
+            if let Include::Selected(selection) = &policy.assignment.include {
+                statement.push(" AND ");
+                selected(&mut statement, selection, policy.nested);
+            }
+            statement.push(" AND NOT ");
+            selected(&mut statement, &policy.assignment.exclude, policy.nested);
+            statement.push(")");
+        }
+        statement.push(")");
+        let count: i64 = statement
+            .build_query_scalar()
+            .fetch_one(&self.read)
+            .await
+            .doing("counting people in scope")?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Judges whether the people who lost their registration grew too many (R10): compares with
+    /// the yardstick, the last report before the growth, which moves on while all is well.
+    pub async fn judge_missing_growth(&self, approved: bool) -> Result<Option<String>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let (report, _) =
+            super::sources::accepted(&mut transaction, super::sources::Source::Registration)
+                .await?;
+        let Some(report) = report else {
+            return Ok(None);
+        };
+        let yardstick = super::meta(&mut *transaction, "yardstick").await?;
+        let yardstick: Option<(i64, u64)> =
+            yardstick.and_then(|text| serde_json::from_str(&text).ok());
+        let missing: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM registrations WHERE level <> 'capable' AND absent_since IS NULL",
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .doing("counting who is missing")?;
+        let newly: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM registrations
+             WHERE level <> 'capable' AND capable_done_as_of IS NOT NULL AND absent_since IS NULL AND capable_missing_since > $1",
+        )
+        .bind(yardstick.map_or(micros(report), |(as_of, _)| as_of))
+        .fetch_one(&mut *transaction)
+        .await
+        .doing("counting who is newly missing")?;
+        let newly = u64::try_from(newly).unwrap_or(0);
+        if let Some((as_of, before)) = yardstick
+            && missing_grew(before, newly)
+            && !approved
+        {
+            return Ok(Some(format!(
+                "{newly} people who were registered in the report of {} are not in the one of {report}; {before} were missing before",
+                instant(as_of)
+            )));
+        }
+        let mark = serde_json::to_string(&(micros(report), u64::try_from(missing).unwrap_or(0)))
+            .unwrap_or_default();
+        super::set_meta(&mut transaction, "yardstick", &mark).await?;
+        transaction.commit().await.doing("noting the yardstick")?;
+        Ok(None)
+    }
+}
+
+fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested: bool) {
+    statement.push("(1 = 0");
+    if !selection.users.is_empty() {
+        statement.push(" OR ");
+        super::Whom::These(
+            selection
+                .users
+                .iter()
+                .map(|id| id.as_str().to_owned())
+                .collect(),
+        )
+        .restrict(statement, "people.id");
+    }
+    if !selection.groups.is_empty() {
+        statement.push(" OR EXISTS (SELECT 1 FROM memberships WHERE memberships.user_id = people.id AND direct = ").push_bind(!nested).push(" AND ");
+        super::Whom::These(
+            selection
+                .groups
+                .iter()
+                .map(|id| id.as_str().to_owned())
+                .collect(),
+        )
+        .restrict(statement, "memberships.group_id");
+        statement.push(")");
+    }
+    statement.push(")");
+}
+
+fn standing_hold(row: &sqlx::sqlite::SqliteRow) -> Result<StandingHold, StoreError> {
+    let reading = "reading holds";
+    let id: String = row.try_get(0).doing(reading)?;
+    let kind: String = row.try_get(1).doing(reading)?;
+    let kind = HoldKind::parse(&kind).ok_or_else(|| StoreError::Inconsistent {
+        table: "holds",
+        key: id.clone(),
+        column: "kind",
+        value: kind.clone(),
+    })?;
+    Ok(StandingHold {
+        kind,
+        policy: row
+            .try_get::<Option<String>, _>(2)
+            .doing(reading)?
+            .map(|name| PolicyName::new(&name)),
+        since: instant(row.try_get(3).doing(reading)?),
+        text: row.try_get(4).doing(reading)?,
+        released_by: kind.released_by(),
+        approved_at: row
+            .try_get::<Option<i64>, _>(5)
+            .doing(reading)?
+            .map(instant),
+        id,
+    })
+}

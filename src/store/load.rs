@@ -1,0 +1,403 @@
+//! Whom to decide about, and all that a decision may look at.
+//!
+//! A pass costs what changed and what is due: changed people are marked when their facts are
+//! absorbed, everybody else has a next-wake time in an index. Everybody at once is decided about
+//! only when the configuration changed or after a first import: the sweep, with a cursor.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::people::{PERSON, REGISTRATION, person, registration};
+use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
+use crate::domain::audit::AuditEvent;
+use crate::domain::facts::{ActKind, Activity, DeliveryFact, DeliveryOutcome, OperatorAct, World};
+use crate::domain::id::{GroupId, PolicyName};
+use crate::domain::message::EventKind;
+use crate::domain::person::Person;
+use crate::domain::policy::Step;
+use crate::domain::registration::Registration;
+use crate::domain::sign_in::SignIn;
+use crate::domain::standing::Standing;
+
+/// The setting that holds the last id a sweep has decided about; absent: no sweep is under way.
+pub(super) const SWEEP: &str = "sweep";
+
+/// Everything stored about one person, whatever the policy.
+#[derive(Debug, Clone)]
+pub struct Dossier {
+    /// The account.
+    pub person: Person,
+    /// What the registration reports said.
+    pub registration: Option<Registration>,
+    /// Groups that the person is in, transitively.
+    pub groups: BTreeSet<GroupId>,
+    /// Groups that the person is a direct member of.
+    pub direct_groups: BTreeSet<GroupId>,
+    /// Stored sign-ins.
+    pub sign_ins: Vec<SignIn>,
+    /// Sign-ins that cannot be prompts.
+    pub activity: Activity,
+    /// Audit events.
+    pub audits: Vec<AuditEvent>,
+    /// What operators did.
+    pub acts: Vec<OperatorAct>,
+    /// What became of the mails.
+    pub deliveries: Vec<DeliveryFact>,
+    /// What the last decisions remembered.
+    pub standings: BTreeMap<PolicyName, Standing>,
+    /// The states that are stored with them.
+    pub states: BTreeMap<PolicyName, String>,
+    /// The mark of the change that is being decided about.
+    pub mark: Option<i64>,
+}
+
+impl Dossier {
+    /// The facts for a policy that counts nested groups, or direct members only.
+    pub fn facts<'a>(
+        &self,
+        world: &'a World,
+        nested: bool,
+    ) -> crate::domain::facts::PersonFacts<'a> {
+        crate::domain::facts::PersonFacts {
+            world,
+            person: self.person.clone(),
+            groups: if nested {
+                self.groups.clone()
+            } else {
+                self.direct_groups.clone()
+            },
+            registration: self.registration.clone(),
+            sign_ins: self.sign_ins.clone(),
+            activity: self.activity,
+            audits: self.audits.clone(),
+            acts: self.acts.clone(),
+            deliveries: self.deliveries.clone(),
+            standings: self.standings.clone(),
+        }
+    }
+}
+
+impl Store {
+    /// The next people to decide about because their facts changed or they are due, by id, above
+    /// the last one of the batch before.
+    pub async fn due(
+        &self,
+        above: &str,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT user_id FROM (
+                 SELECT user_id FROM changed WHERE user_id > $1
+                 UNION
+                 SELECT user_id FROM standings WHERE next_at <= $2 AND user_id > $1
+             ) AS due ORDER BY user_id LIMIT $3",
+        )
+        .bind(above)
+        .bind(micros(now))
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await
+        .doing("looking for who is due")
+    }
+
+    /// Whether anybody waits to be decided about.
+    pub async fn anything_due(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let changed: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM changed)")
+            .fetch_one(&self.read)
+            .await
+            .doing("looking for changes")?;
+        if changed || self.sweep_cursor().await?.is_some() {
+            return Ok(true);
+        }
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM standings WHERE next_at <= $1)")
+            .bind(micros(now))
+            .fetch_one(&self.read)
+            .await
+            .doing("looking for who is due")
+    }
+
+    /// Whether operators' acts or settled mails wait to be decided about.
+    pub async fn anything_changed(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM changed)")
+            .fetch_one(&self.read)
+            .await
+            .doing("looking for changes")
+    }
+
+    /// Where the sweep over everybody stands, if one is under way.
+    pub async fn sweep_cursor(&self) -> Result<Option<String>, StoreError> {
+        super::meta(&self.read, SWEEP).await
+    }
+
+    /// Has everybody decided about: the configuration changed.
+    pub async fn begin_sweep(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        super::set_meta(&mut transaction, SWEEP, "").await?;
+        transaction.commit().await.doing("beginning a sweep")
+    }
+
+    /// The next people by id, for a sweep or a reader of everybody.
+    pub async fn ids_above(&self, above: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar("SELECT id FROM people WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(above)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await
+            .doing("walking over people")
+    }
+
+    /// Loads everything about some people, ordered by id.
+    pub async fn load(&self, whom: &Whom) -> Result<Vec<Dossier>, StoreError> {
+        let mut snapshot = self.read.begin().await.doing("reading facts")?;
+        let connection = &mut *snapshot;
+        let mut statement = QueryBuilder::<Sqlite>::new("SELECT ");
+        statement.push(PERSON).push(", ").push(REGISTRATION);
+        statement.push(
+            " FROM people LEFT JOIN registrations ON registrations.user_id = people.id WHERE ",
+        );
+        whom.restrict(&mut statement, "people.id");
+        statement.push(" ORDER BY people.id");
+        let rows = statement
+            .build()
+            .fetch_all(&mut *connection)
+            .await
+            .doing("reading people")?;
+        let mut dossiers = Vec::with_capacity(rows.len());
+        let mut index = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let person = person(row)?;
+            index.insert(person.id.as_str().to_owned(), dossiers.len());
+            dossiers.push(Dossier {
+                person,
+                registration: registration(row, 9)?.map(|(_, registration)| registration),
+                groups: BTreeSet::new(),
+                direct_groups: BTreeSet::new(),
+                sign_ins: Vec::new(),
+                activity: Activity::default(),
+                audits: Vec::new(),
+                acts: Vec::new(),
+                deliveries: Vec::new(),
+                standings: BTreeMap::new(),
+                states: BTreeMap::new(),
+                mark: None,
+            });
+        }
+        for (select, column, order, put) in PER_PERSON {
+            let mut statement = QueryBuilder::<Sqlite>::new(select);
+            whom.restrict(&mut statement, column);
+            statement.push(order);
+            let rows = statement
+                .build()
+                .fetch_all(&mut *connection)
+                .await
+                .doing("reading facts")?;
+            for row in rows {
+                let id: String = row.try_get(0).doing("reading facts")?;
+                if let Some(at) = index.get(&id) {
+                    put(&mut dossiers[*at], &row)?;
+                }
+            }
+        }
+        Ok(dossiers)
+    }
+}
+
+type Put = fn(&mut Dossier, &SqliteRow) -> Result<(), StoreError>;
+
+/// What is stored per person beside the account: the statement, the column of the person's id,
+/// the order, and how a row enters the dossier.
+const PER_PERSON: [(&str, &str, &str, Put); 8] = [
+    (
+        "SELECT user_id, group_id, direct FROM memberships WHERE ",
+        "user_id",
+        "",
+        put_membership,
+    ),
+    (
+        "SELECT user_id, id, at, code, route, app, multifactor_met FROM sign_ins WHERE ",
+        "user_id",
+        " ORDER BY at, id",
+        put_sign_in,
+    ),
+    (
+        "SELECT user_id, non_interactive_at, legacy_at FROM activity WHERE ",
+        "user_id",
+        "",
+        put_activity,
+    ),
+    (
+        "SELECT user_id, id, at, kind FROM audits WHERE ",
+        "user_id",
+        " ORDER BY at, id",
+        put_audit,
+    ),
+    (
+        "SELECT user_id, id, policy, kind, at, reason, actor, ticket FROM acts WHERE ",
+        "user_id",
+        " ORDER BY id",
+        put_act,
+    ),
+    (
+        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at FROM outbox WHERE policy IS NOT NULL AND ",
+        "user_id",
+        " ORDER BY position",
+        put_delivery,
+    ),
+    (
+        "SELECT user_id, policy, state, memory FROM standings WHERE ",
+        "user_id",
+        "",
+        put_standing,
+    ),
+    (
+        "SELECT user_id, mark FROM changed WHERE ",
+        "user_id",
+        "",
+        put_mark,
+    ),
+];
+
+fn put_mark(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    dossier.mark = Some(row.try_get(1).doing("reading marks")?);
+    Ok(())
+}
+
+fn put_membership(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let group: String = row.try_get(1).doing("reading memberships")?;
+    let direct: bool = row.try_get(2).doing("reading memberships")?;
+    if let Ok(group) = GroupId::parse(&group) {
+        if direct {
+            dossier.direct_groups.insert(group)
+        } else {
+            dossier.groups.insert(group)
+        };
+    }
+    Ok(())
+}
+
+fn put_sign_in(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let reading = "reading sign-ins";
+    let id: String = row.try_get(1).doing(reading)?;
+    let route: String = row.try_get(4).doing(reading)?;
+    dossier.sign_ins.push(SignIn {
+        user: dossier.person.id.clone(),
+        at: instant(row.try_get(2).doing(reading)?),
+        code: row.try_get(3).doing(reading)?,
+        route: parse_name("sign_ins", &id, "route", &route)?,
+        app: row.try_get(5).doing(reading)?,
+        multifactor_met: row.try_get(6).doing(reading)?,
+        id,
+    });
+    Ok(())
+}
+
+fn put_activity(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let at = |column: usize| {
+        row.try_get::<Option<i64>, _>(column)
+            .map(|at| at.map(instant))
+            .doing("reading activity")
+    };
+    dossier.activity.non_interactive = at(1)?;
+    dossier.activity.legacy = at(2)?;
+    Ok(())
+}
+
+fn put_audit(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let reading = "reading audit events";
+    let id: String = row.try_get(1).doing(reading)?;
+    let kind: String = row.try_get(3).doing(reading)?;
+    dossier.audits.push(AuditEvent {
+        user: dossier.person.id.clone(),
+        at: instant(row.try_get(2).doing(reading)?),
+        kind: parse_name("audits", &id, "kind", &kind)?,
+        id,
+    });
+    Ok(())
+}
+
+fn put_act(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let reading = "reading operators' acts";
+    let kind: String = row.try_get(3).doing(reading)?;
+    let id: i64 = row.try_get(1).doing(reading)?;
+    let kind: ActKind = serde_json::from_str(&kind).map_err(|_| StoreError::Inconsistent {
+        table: "acts",
+        key: id.to_string(),
+        column: "kind",
+        value: kind.clone(),
+    })?;
+    dossier.acts.push(OperatorAct {
+        id,
+        policy: row
+            .try_get::<Option<String>, _>(2)
+            .doing(reading)?
+            .map(|name| PolicyName::new(&name)),
+        kind,
+        at: instant(row.try_get(4).doing(reading)?),
+        reason: row.try_get(5).doing(reading)?,
+        by: row.try_get(6).doing(reading)?,
+        ticket: row.try_get(7).doing(reading)?,
+    });
+    Ok(())
+}
+
+fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let reading = "reading deliveries";
+    let inconsistent = |column, value: &str| StoreError::Inconsistent {
+        table: "outbox",
+        key: dossier.person.id.to_string(),
+        column,
+        value: value.to_owned(),
+    };
+    let policy: String = row.try_get(1).doing(reading)?;
+    let event: String = row.try_get(4).doing(reading)?;
+    let step: Option<String> = row.try_get(5).doing(reading)?;
+    let state: String = row.try_get(8).doing(reading)?;
+    let settled_at = row
+        .try_get::<Option<i64>, _>(9)
+        .doing(reading)?
+        .map(instant);
+    let outcome = match (state.as_str(), settled_at) {
+        ("pending" | "leased" | "ambiguous", _) => DeliveryOutcome::Open,
+        ("sent", Some(at)) => DeliveryOutcome::Accepted(at),
+        ("failed", Some(at)) => DeliveryOutcome::Refused(at),
+        ("superseded" | "expired" | "dead", _) => DeliveryOutcome::Dropped,
+        _ => return Err(inconsistent("state", &state)),
+    };
+    dossier.deliveries.push(DeliveryFact {
+        policy: PolicyName::new(&policy),
+        sequence: u32::try_from(row.try_get::<i64, _>(2).doing(reading)?).unwrap_or(0),
+        moves: u32::try_from(row.try_get::<i64, _>(3).doing(reading)?).unwrap_or(0),
+        kind: EventKind::parse(&event).ok_or_else(|| inconsistent("event", &event))?,
+        step: step
+            .map(|step| Step::try_from(step.clone()).map_err(|_| inconsistent("step", &step)))
+            .transpose()?,
+        address: row.try_get(6).doing(reading)?,
+        deadline: row
+            .try_get::<Option<i64>, _>(7)
+            .doing(reading)?
+            .map(instant),
+        outcome,
+    });
+    Ok(())
+}
+
+fn put_standing(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let reading = "reading standings";
+    let policy: String = row.try_get(1).doing(reading)?;
+    let state: String = row.try_get(2).doing(reading)?;
+    let memory: String = row.try_get(3).doing(reading)?;
+    let standing: Standing =
+        serde_json::from_str(&memory).map_err(|error| StoreError::Inconsistent {
+            table: "standings",
+            key: format!("{policy} / {}", dossier.person.id),
+            column: "memory",
+            value: error.to_string(),
+        })?;
+    dossier.states.insert(PolicyName::new(&policy), state);
+    dossier.standings.insert(PolicyName::new(&policy), standing);
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! Sign-ins and audit events: they add, are keyed by their id, and the last read wins.
+//!
+//! What no decision can ever need is not stored: sign-ins of a person who is registered (only
+//! those after a confirmed loss count, contract 7.4) and, one row a person, the time of the last
+//! sign-in that could not prompt (R15).
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::people::mark_changed;
+use super::sources::{self, NewPart, Source, StoredPart};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, name_of};
+use crate::domain::audit::AuditEvent;
+use crate::domain::sign_in::{Route, SignIn};
+
+/// Where a batch of log rows ends.
+#[derive(Debug, Clone)]
+pub enum BatchEnd {
+    /// More rows of the same part follow.
+    MoreFollow,
+    /// The part is read; the age of its facts.
+    PartRead(NewPart, Timestamp),
+}
+
+impl Store {
+    /// Absorbs sign-ins, and the cursor with them where their part ends.
+    pub async fn absorb_sign_ins(&self, rows: &[SignIn], end: &BatchEnd) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            write_sign_ins(&mut transaction, rows).await?;
+        }
+        end_batch(&mut transaction, Source::SignIns, rows.len(), end).await?;
+        transaction.commit().await.doing("absorbing sign-ins")
+    }
+
+    /// Absorbs audit events, and the cursor with them where their part ends.
+    pub async fn absorb_audits(
+        &self,
+        rows: &[AuditEvent],
+        end: &BatchEnd,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Sqlite>::new("INSERT INTO audits (id, user_id, at, kind) ");
+            let rows: HashMap<&str, &AuditEvent> =
+                rows.iter().map(|row| (row.id.as_str(), row)).collect();
+            statement.push_values(rows.values(), |mut row, event| {
+                row.push_bind(event.id.clone())
+                    .push_bind(event.user.as_str().to_owned())
+                    .push_bind(micros(event.at))
+                    .push_bind(name_of(&event.kind));
+            });
+            statement.push(
+                " ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, at = excluded.at, kind = excluded.kind
+                  WHERE audits.at <> excluded.at OR audits.kind <> excluded.kind OR audits.user_id <> excluded.user_id
+                  RETURNING user_id",
+            );
+            let changed: Vec<String> = statement
+                .build_query_scalar()
+                .fetch_all(&mut *transaction)
+                .await
+                .doing("writing audit events")?;
+            mark_changed(&mut transaction, &changed).await?;
+        }
+        end_batch(&mut transaction, Source::Audits, rows.len(), end).await?;
+        transaction.commit().await.doing("absorbing audit events")
+    }
+
+    /// Accepts a log whose changed parts were read; its age is that of its newest part.
+    pub async fn accept_log(
+        &self,
+        source: Source,
+        gone_parts: &[StoredPart],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        // A log that was taken away is as old as it was: what it told is still known.
+        let gone_as_of = gone_parts.iter().map(|part| part.as_of).max();
+        for part in gone_parts {
+            sources::forget_part(connection, part.id).await?;
+        }
+        let row: (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT MAX(as_of), CAST(SUM(rows_read) AS BIGINT) FROM parts WHERE source = $1",
+        )
+        .bind(source.as_str())
+        .fetch_one(&mut *connection)
+        .await
+        .doing("reading the age of a log")?;
+        let as_of = row
+            .0
+            .map(super::instant)
+            .max(gone_as_of)
+            .unwrap_or(now)
+            .min(now);
+        let rows = u64::try_from(row.1.unwrap_or(0)).unwrap_or(0);
+        sources::accept(connection, source, as_of, rows, now).await?;
+        transaction.commit().await.doing("accepting a log")
+    }
+}
+
+async fn end_batch(
+    connection: &mut SqliteConnection,
+    source: Source,
+    rows: usize,
+    end: &BatchEnd,
+) -> Result<(), StoreError> {
+    match end {
+        BatchEnd::MoreFollow => Ok(()),
+        BatchEnd::PartRead(part, as_of) => {
+            sources::note_part(connection, source, part, *as_of, rows as u64)
+                .await
+                .map(drop)
+        }
+    }
+}
+
+async fn write_sign_ins(
+    connection: &mut SqliteConnection,
+    rows: &[SignIn],
+) -> Result<(), StoreError> {
+    let users: HashSet<String> = rows
+        .iter()
+        .map(|row| row.user.as_str().to_owned())
+        .collect();
+    let mut statement = QueryBuilder::<Sqlite>::new(
+        "SELECT user_id FROM registrations WHERE level = 'capable' AND ",
+    );
+    super::Whom::These(users.into_iter().collect()).restrict(&mut statement, "user_id");
+    let registered: HashSet<String> = statement
+        .build_query_scalar()
+        .fetch_all(&mut *connection)
+        .await
+        .doing("looking up who is registered")?
+        .into_iter()
+        .collect();
+    let mut prompts: HashMap<&str, &SignIn> = HashMap::new();
+    let mut activity: HashMap<&str, [Option<Timestamp>; 2]> = HashMap::new();
+    for row in rows
+        .iter()
+        .filter(|row| !registered.contains(row.user.as_str()))
+    {
+        match row.route {
+            Route::Interactive | Route::Passthrough | Route::Ropc => {
+                prompts.insert(&row.id, row);
+            }
+            Route::NonInteractive | Route::Legacy => {
+                let slot = usize::from(row.route == Route::Legacy);
+                let last = &mut activity.entry(row.user.as_str()).or_default()[slot];
+                *last = (*last).max(Some(row.at));
+            }
+        }
+    }
+    write_prompts(connection, prompts.into_values().collect()).await?;
+    write_activity(connection, activity).await
+}
+
+async fn write_prompts(
+    connection: &mut SqliteConnection,
+    mut rows: Vec<&SignIn>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    let mut statement = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO sign_ins (id, user_id, at, code, route, app, multifactor_met) ",
+    );
+    statement.push_values(rows, |mut row, sign_in| {
+        row.push_bind(sign_in.id.clone())
+            .push_bind(sign_in.user.as_str().to_owned())
+            .push_bind(micros(sign_in.at))
+            .push_bind(sign_in.code)
+            .push_bind(name_of(&sign_in.route))
+            .push_bind(sign_in.app.clone())
+            .push_bind(sign_in.multifactor_met);
+    });
+    statement.push(
+        " ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, at = excluded.at, code = excluded.code,
+              route = excluded.route, app = excluded.app, multifactor_met = excluded.multifactor_met
+          WHERE sign_ins.user_id <> excluded.user_id OR sign_ins.at <> excluded.at OR sign_ins.code <> excluded.code
+              OR sign_ins.route <> excluded.route OR sign_ins.multifactor_met <> excluded.multifactor_met
+          RETURNING user_id",
+    );
+    let changed: Vec<String> = statement
+        .build_query_scalar()
+        .fetch_all(&mut *connection)
+        .await
+        .doing("writing sign-ins")?;
+    mark_changed(connection, &changed).await
+}
+
+async fn write_activity(
+    connection: &mut SqliteConnection,
+    rows: HashMap<&str, [Option<Timestamp>; 2]>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut statement = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO activity (user_id, non_interactive_at, legacy_at) ",
+    );
+    statement.push_values(rows, |mut row, (user, [non_interactive, legacy])| {
+        row.push_bind(user.to_owned())
+            .push_bind(non_interactive.map(micros))
+            .push_bind(legacy.map(micros));
+    });
+    statement.push(
+        " ON CONFLICT (user_id) DO UPDATE SET
+              non_interactive_at = CASE WHEN activity.non_interactive_at IS NULL OR excluded.non_interactive_at > activity.non_interactive_at
+                  THEN COALESCE(excluded.non_interactive_at, activity.non_interactive_at) ELSE activity.non_interactive_at END,
+              legacy_at = CASE WHEN activity.legacy_at IS NULL OR excluded.legacy_at > activity.legacy_at
+                  THEN COALESCE(excluded.legacy_at, activity.legacy_at) ELSE activity.legacy_at END",
+    );
+    statement
+        .build()
+        .execute(&mut *connection)
+        .await
+        .doing("writing activity")
+        .map(drop)
+}

@@ -1,0 +1,227 @@
+//! Groups and their members, and the names of assignments resolved to object ids.
+//!
+//! Only the members of groups that a policy names are kept. Each membership is judged by itself:
+//! one that collapsed is not believed, and an emptied exclusion least of all (contract 7.6).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::people::mark_changed;
+use super::sources::{self, NewPart, Source};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError};
+use crate::domain::id::{GroupId, UserId};
+
+/// The members of one group as a snapshot has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// All users below the group.
+    pub transitive: BTreeSet<UserId>,
+    /// Its direct members only.
+    pub direct: BTreeSet<UserId>,
+}
+
+/// The groups of a snapshot: every group's name, and the members of those that policies name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupSnapshot {
+    /// Display names by id.
+    pub names: BTreeMap<GroupId, String>,
+    /// Members of the named groups.
+    pub members: BTreeMap<GroupId, Members>,
+}
+
+impl Store {
+    /// Accepts the groups' names and the memberships that the caller believes; the members of
+    /// every other group stay as they are.
+    pub async fn absorb_groups(
+        &self,
+        snapshot: &GroupSnapshot,
+        parts: &[(NewPart, Timestamp)],
+        gone_parts: &[i64],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        sqlx::query("DELETE FROM directory_groups")
+            .execute(&mut *connection)
+            .await
+            .doing("writing groups")?;
+        let names: Vec<_> = snapshot.names.iter().collect();
+        for names in names.chunks(ROWS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Sqlite>::new("INSERT INTO directory_groups (id, display_name) ");
+            statement.push_values(names, |mut row, (id, name)| {
+                row.push_bind(id.as_str().to_owned())
+                    .push_bind((*name).clone());
+            });
+            statement
+                .build()
+                .execute(&mut *connection)
+                .await
+                .doing("writing groups")?;
+        }
+        let mut changed = 0;
+        for (group, members) in &snapshot.members {
+            for (direct, users) in [(false, &members.transitive), (true, &members.direct)] {
+                changed += replace_members(connection, group, direct, users).await?;
+            }
+        }
+        let mut as_of = Timestamp::MIN;
+        for (part, part_as_of) in parts {
+            sources::note_part(connection, Source::Groups, part, *part_as_of, 0).await?;
+            as_of = as_of.max(*part_as_of);
+        }
+        for id in gone_parts {
+            sources::forget_part(connection, *id).await?;
+        }
+        sources::accept(
+            connection,
+            Source::Groups,
+            as_of.min(now),
+            snapshot.names.len() as u64,
+            now,
+        )
+        .await?;
+        transaction.commit().await.doing("accepting groups")?;
+        Ok(changed)
+    }
+
+    /// How many users each known membership has; a group that was never read is not in it.
+    pub async fn membership_sizes(&self) -> Result<HashMap<GroupId, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT group_id, COUNT(*) FROM memberships WHERE direct = FALSE GROUP BY group_id",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("counting members")?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(id, count)| {
+                Some((GroupId::parse(&id).ok()?, u64::try_from(count).unwrap_or(0)))
+            })
+            .collect())
+    }
+
+    /// Forgets the members of a group: an approval ended an exclusion.
+    pub async fn forget_members(&self, group: &GroupId) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for direct in [false, true] {
+            replace_members(&mut transaction, group, direct, &BTreeSet::new()).await?;
+        }
+        transaction.commit().await.doing("forgetting members")
+    }
+
+    /// Ids and display names of all groups of the last snapshot.
+    pub async fn groups(&self) -> Result<Vec<(GroupId, String)>, StoreError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT id, display_name FROM directory_groups")
+                .fetch_all(&self.read)
+                .await
+                .doing("reading groups")?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(id, name)| Some((GroupId::parse(&id).ok()?, name)))
+            .collect())
+    }
+
+    /// The object ids of user principal names, lower-cased, among people who are present.
+    pub async fn users_by_name(
+        &self,
+        names: &[String],
+    ) -> Result<HashMap<String, Vec<UserId>>, StoreError> {
+        let mut found: HashMap<String, Vec<UserId>> = HashMap::new();
+        for names in names.chunks(ROWS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Sqlite>::new(
+                "SELECT upn_key, id FROM people WHERE gone_at IS NULL AND ",
+            );
+            super::Whom::These(names.to_vec()).restrict(&mut statement, "upn_key");
+            let rows: Vec<(String, String)> = statement
+                .build_query_as()
+                .fetch_all(&self.read)
+                .await
+                .doing("looking up names")?;
+            for (name, id) in rows {
+                found
+                    .entry(name)
+                    .or_default()
+                    .push(super::people::user_id("people", &id)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which of these object ids are known, present or gone.
+    pub async fn known_users(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
+        let mut known = HashSet::new();
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Sqlite>::new("SELECT id FROM people WHERE ");
+            super::Whom::These(ids.to_vec()).restrict(&mut statement, "id");
+            known.extend(
+                statement
+                    .build_query_scalar::<String>()
+                    .fetch_all(&self.read)
+                    .await
+                    .doing("looking up ids")?,
+            );
+        }
+        Ok(known)
+    }
+}
+
+async fn replace_members(
+    connection: &mut SqliteConnection,
+    group: &GroupId,
+    direct: bool,
+    users: &BTreeSet<UserId>,
+) -> Result<u64, StoreError> {
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT user_id FROM memberships WHERE group_id = $1 AND direct = $2")
+            .bind(group.as_str())
+            .bind(direct)
+            .fetch_all(&mut *connection)
+            .await
+            .doing("reading members")?;
+    let stored: BTreeSet<String> = stored.into_iter().collect();
+    let joined: Vec<String> = users
+        .iter()
+        .map(|user| user.as_str().to_owned())
+        .filter(|user| !stored.contains(user))
+        .collect();
+    let left: Vec<String> = stored
+        .into_iter()
+        .filter(|id| UserId::parse(id).is_ok_and(|id| !users.contains(&id)))
+        .collect();
+    for left in left.chunks(ROWS_PER_STATEMENT) {
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("DELETE FROM memberships WHERE group_id = ");
+        statement
+            .push_bind(group.as_str().to_owned())
+            .push(" AND direct = ")
+            .push_bind(direct)
+            .push(" AND ");
+        super::Whom::These(left.to_vec()).restrict(&mut statement, "user_id");
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("writing members")?;
+    }
+    for joined in joined.chunks(ROWS_PER_STATEMENT) {
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("INSERT INTO memberships (group_id, direct, user_id) ");
+        statement.push_values(joined, |mut row, user| {
+            row.push_bind(group.as_str().to_owned())
+                .push_bind(direct)
+                .push_bind(user.clone());
+        });
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("writing members")?;
+    }
+    mark_changed(connection, &joined).await?;
+    mark_changed(connection, &left).await?;
+    Ok((joined.len() + left.len()) as u64)
+}

@@ -1,0 +1,456 @@
+//! The store: every fact, decision and mail, in one SQLite file.
+//!
+//! It speaks verbs (`absorb`, `load`, `commit`, `claim`, `settle`), one transaction each; no
+//! transaction leaves this floor. WAL with `synchronous=FULL`: a commit that was acknowledged
+//! survives a power cut (with NORMAL it would not). One writer, `BEGIN IMMEDIATE`, because a
+//! reader that turns writer fails at once as busy.
+
+pub mod acts;
+pub mod commit;
+pub mod holds;
+pub mod load;
+pub mod lock;
+pub mod logs;
+pub mod memberships;
+pub mod outbox;
+pub mod people;
+pub mod prune;
+pub mod read;
+pub mod sources;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
+
+/// Rows of one multi-row statement: SQLite takes 32,766 values in one.
+const ROWS_PER_STATEMENT: usize = 500;
+
+/// How long a writer waits for another process's write: a first import holds the lock for long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The schema, one folder for every database.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        20_261_124_090_000,
+        "create facts",
+        include_str!("../../migrations/20261124090000_create_facts.sql"),
+    ),
+    (
+        20_261_124_090_100,
+        "create decisions",
+        include_str!("../../migrations/20261124090100_create_decisions.sql"),
+    ),
+];
+
+/// What can go wrong with the store, cut by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database was there once and is gone (F8).
+    #[error("the database {path} is gone, but {mark} says that it was there: restore it from a backup, or remove {mark} to begin anew (every window would start again)", path = path.display(), mark = mark.display())]
+    Vanished {
+        /// The database.
+        path: PathBuf,
+        /// The mark against a vanished database.
+        mark: PathBuf,
+    },
+    /// There is no database yet, and the command only reads.
+    #[error("there is no database at {path} yet: `fortnight cycle` or `fortnight run` makes it", path = .0.display())]
+    Absent(PathBuf),
+    /// It cannot be opened or written.
+    #[error("cannot {verb} the database {path}: {remedy}", path = path.display())]
+    Unusable {
+        /// What was tried.
+        verb: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What to do.
+        remedy: String,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// It is damaged.
+    #[error("the database {path} is damaged ({detail}): stop fortnight, keep a copy, and restore the last good backup", path = path.display())]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What the check found.
+        detail: String,
+    },
+    /// A newer program wrote it.
+    #[error("the database {path} was written by a newer fortnight (schema {found}, this program knows {known}): use that version", path = path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// The file system does not keep what it is told to keep.
+    #[error("the database {path} does not run with {setting}: {found}", path = path.display())]
+    Durability {
+        /// The database.
+        path: PathBuf,
+        /// What is needed.
+        setting: &'static str,
+        /// What there is.
+        found: String,
+    },
+    /// Another process runs passes on it.
+    #[error(
+        "another fortnight already runs on this database: {holder}. Stop it first, or leave this to it"
+    )]
+    Locked {
+        /// Who holds the lock.
+        holder: String,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot use the lock file {path}", path = path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A row that this program would not have written.
+    #[error("the database holds something unexpected: {table}.{column} of {key} is {value:?}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        key: String,
+        /// The column.
+        column: &'static str,
+        /// What is there.
+        value: String,
+    },
+    /// Anything else.
+    #[error("the database failed while {doing}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// Names what was being done when a statement failed.
+trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Failed { doing, source })
+    }
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    path: PathBuf,
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database for a process that writes, and makes it if it is not there yet.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let mark = lock::mark(path);
+        if !path.exists() && lock::is_marked(path) {
+            return Err(StoreError::Vanished {
+                path: path.to_owned(),
+                mark,
+            });
+        }
+        let store = Self::connect(path, true).await?;
+        store.refuse_newer().await?;
+        store.migrate().await?;
+        store.assert_durable().await?;
+        lock::set_mark(path).map_err(|source| StoreError::Lock { path: mark, source })?;
+        Ok(store)
+    }
+
+    /// Opens the database for a command that reads or records an operator's act.
+    pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            let mark = lock::mark(path);
+            return Err(if lock::is_marked(path) {
+                StoreError::Vanished {
+                    path: path.to_owned(),
+                    mark,
+                }
+            } else {
+                StoreError::Absent(path.to_owned())
+            });
+        }
+        let store = Self::connect(path, false).await?;
+        store.refuse_newer().await?;
+        Ok(store)
+    }
+
+    async fn connect(path: &Path, create: bool) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(64)
+            .pragma("cache_size", "-32768")
+            .pragma("temp_store", "memory");
+        let unusable = |source: sqlx::Error| unusable("open", path, source);
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(unusable)?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(unusable)?;
+        Ok(Self {
+            path: path.to_owned(),
+            write,
+            read,
+        })
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes every connection; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    async fn refuse_newer(&self) -> Result<(), StoreError> {
+        let has_table: bool = sqlx::query_scalar(
+            "SELECT COUNT(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        )
+        .fetch_one(&self.read)
+        .await
+        .map_err(|source| unusable("read", &self.path, source))?;
+        if !has_table {
+            return Ok(());
+        }
+        let found: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+            .fetch_one(&self.read)
+            .await
+            .map_err(|source| unusable("read", &self.path, source))?;
+        let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
+        match found {
+            Some(found) if found > known => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found,
+                known,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let migrations = MIGRATIONS
+            .into_iter()
+            .map(|(version, description, sql)| {
+                Migration::new(
+                    version,
+                    description.into(),
+                    MigrationType::Simple,
+                    sqlx::SqlStr::from_static(sql),
+                    false,
+                )
+            })
+            .collect();
+        Migrator::with_migrations(migrations)
+            .run(&self.write)
+            .await
+            .map_err(|error| match error {
+                sqlx::migrate::MigrateError::Execute(source) => {
+                    unusable("write", &self.path, source)
+                }
+                other => unusable("migrate", &self.path, sqlx::Error::Migrate(Box::new(other))),
+            })
+    }
+
+    /// The reminders of a deadline are a ledger: a commit must survive a power cut.
+    async fn assert_durable(&self) -> Result<(), StoreError> {
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(&self.write)
+            .await
+            .doing("asking for the journal mode")?;
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(&self.write)
+            .await
+            .doing("asking for the synchronous level")?;
+        let fault = |setting, found| StoreError::Durability {
+            path: self.path.clone(),
+            setting,
+            found,
+        };
+        if mode != "wal" {
+            return Err(fault("journal_mode=WAL", mode));
+        }
+        if synchronous != 2 {
+            return Err(fault("synchronous=FULL", synchronous.to_string()));
+        }
+        Ok(())
+    }
+
+    /// SQLite's own check of the file, when `run` starts (F7).
+    pub async fn check_integrity(&self) -> Result<(), StoreError> {
+        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&self.read)
+            .await
+            .map_err(|source| unusable("check", &self.path, source))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt {
+            path: self.path.clone(),
+            detail: found,
+        })
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.write
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(|source| unusable("write", &self.path, source))
+    }
+}
+
+/// A database that cannot be used, with the remedy that fits.
+fn unusable(verb: &'static str, path: &Path, source: sqlx::Error) -> StoreError {
+    let code = source
+        .as_database_error()
+        .and_then(|error| error.code().map(|code| code.into_owned()));
+    let remedy = match code.as_deref().and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
+        Some(11 | 26) => {
+            return StoreError::Corrupt { path: path.to_owned(), detail: source.to_string() };
+        }
+        Some(8) => "it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing".to_owned(),
+        Some(14) => "check that its folder exists and that this user may write there".to_owned(),
+        Some(13) => "the disk is full: make room, nothing was lost".to_owned(),
+        Some(5) => "another process has been writing for over a minute: see which with `fuser`, then try again".to_owned(),
+        Some(10) => "the disk reports an input/output error: check it before going on".to_owned(),
+        _ => "check the file, its folder and the disk".to_owned(),
+    };
+    StoreError::Unusable {
+        verb,
+        path: path.to_owned(),
+        remedy,
+        source,
+    }
+}
+
+/// Which rows of a table about people a statement looks at.
+#[derive(Debug, Clone)]
+pub enum Whom {
+    /// Ids above the first (exclusive) up to the second (inclusive).
+    Range(String, String),
+    /// These ids.
+    These(Vec<String>),
+}
+
+impl Whom {
+    /// Ends a statement with the restriction of `column`.
+    fn restrict(&self, statement: &mut QueryBuilder<Sqlite>, column: &'static str) {
+        match self {
+            Self::Range(above, to) => {
+                statement.push(column).push(" > ").push_bind(above.clone());
+                statement
+                    .push(" AND ")
+                    .push(column)
+                    .push(" <= ")
+                    .push_bind(to.clone());
+            }
+            Self::These(ids) => {
+                statement.push(column).push(" IN (");
+                let mut list = statement.separated(", ");
+                for id in ids {
+                    list.push_bind(id.clone());
+                }
+                statement.push(")");
+            }
+        }
+    }
+}
+
+/// An instant as stored: Unix microseconds.
+fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// An instant from storage.
+fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}
+
+async fn set_meta(
+    connection: &mut SqliteConnection,
+    key: &str,
+    value: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        .bind(key)
+        .bind(value)
+        .execute(connection)
+        .await
+        .doing("writing a setting")
+        .map(drop)
+}
+
+async fn meta<'e>(
+    executor: impl sqlx::SqliteExecutor<'e>,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = $1")
+        .bind(key)
+        .fetch_optional(executor)
+        .await
+        .doing("reading a setting")
+}
+
+/// Reads an enum by the name that serde gives it.
+fn parse_name<T: serde::de::DeserializeOwned>(
+    table: &'static str,
+    key: &str,
+    column: &'static str,
+    name: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).map_err(|_| {
+        StoreError::Inconsistent {
+            table,
+            key: key.to_owned(),
+            column,
+            value: name.to_owned(),
+        }
+    })
+}
+
+/// The name that serde gives an enum.
+fn name_of<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        other => unreachable!("only enums without fields are named: {other:?}"),
+    }
+}

@@ -1,0 +1,519 @@
+//! The outbox: mails are claimed, sent elsewhere and settled, so that a crash anywhere repeats
+//! harmlessly with the same Message-ID (contract 5).
+//!
+//! The attempt is recorded before the first byte leaves. A row found `leased` at start met a stop
+//! of ours: it waits ten minutes, because the server may have taken it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::commit::{delivery_id, next_position};
+use super::people::mark_changed;
+use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::message::EventKind;
+use crate::domain::policy::{Policy, Step};
+use crate::domain::standing::Standing;
+
+/// A mail whose outcome was lost is sent once more after this (contract 5).
+pub const AMBIGUOUS_RESEND: SignedDuration = SignedDuration::from_mins(10);
+
+/// A mail that was claimed: all that rendering needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The row.
+    pub id: String,
+    /// What it says.
+    pub event: EventKind,
+    /// Under which policy; none: to operators.
+    pub policy: Option<PolicyName>,
+    /// To whom; none: to operators.
+    pub user: Option<UserId>,
+    /// The step that fell due.
+    pub step: Option<Step>,
+    /// The address.
+    pub address: String,
+    /// The person's display name, hostile until encoded.
+    pub name: Option<String>,
+    /// The person's language.
+    pub language: Option<String>,
+    /// When the window opened.
+    pub opened_at: Option<Timestamp>,
+    /// The deadline to name.
+    pub deadline: Option<Timestamp>,
+    /// A sign-in demanded registration.
+    pub must_register: bool,
+    /// The subject of a mail to operators.
+    pub title: Option<String>,
+    /// The lines of a mail to operators.
+    pub lines: Vec<String>,
+    /// Useless after this.
+    pub not_after: Option<Timestamp>,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// Its outcome was lost before: a second loss is the last.
+    pub resent: bool,
+    /// Always the same.
+    pub message_id: String,
+    /// The first mail of the window, to which this one answers.
+    pub in_reply_to: Option<String>,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disposition {
+    /// The server accepted it.
+    Sent,
+    /// Try again then.
+    RetryAt(Timestamp),
+    /// The outcome was lost.
+    Ambiguous,
+    /// Refused for good.
+    Refused,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The row.
+    pub id: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// What became of it.
+    pub disposition: Disposition,
+    /// The server's code, or a word of ours.
+    pub code: String,
+    /// What it said, cleaned.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What settling changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SettledTally {
+    /// Accepted.
+    pub sent: u64,
+    /// Refused for good or nothing more to try.
+    pub failed: u64,
+    /// Outcome lost.
+    pub ambiguous: u64,
+}
+
+impl Store {
+    /// Rows that a stop of ours left leased are pending again, ten minutes from now.
+    pub async fn recover_leased(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "UPDATE attempts SET ended_at = $1, outcome = 'stopped' WHERE ended_at IS NULL
+             AND delivery_id IN (SELECT id FROM outbox WHERE state = 'leased')",
+        )
+        .bind(micros(now))
+        .execute(&mut *transaction)
+        .await
+        .doing("recovering mails")?;
+        let recovered =
+            sqlx::query("UPDATE outbox SET state = 'pending', next_at = $1 WHERE state = 'leased'")
+                .bind(micros(crate::domain::window::later(now, AMBIGUOUS_RESEND)))
+                .execute(&mut *transaction)
+                .await
+                .doing("recovering mails")?
+                .rows_affected();
+        transaction.commit().await.doing("recovering mails")?;
+        Ok(recovered)
+    }
+
+    /// Mails whose use has ended expire.
+    pub async fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let expired = sqlx::query(
+            "UPDATE outbox SET state = 'expired', settled_at = $1, next_at = NULL
+             WHERE state IN ('pending', 'ambiguous') AND not_after <= $1",
+        )
+        .bind(micros(now))
+        .execute(&self.write)
+        .await
+        .doing("expiring mails")?;
+        Ok(expired.rows_affected())
+    }
+
+    /// Claims up to `limit` due mails, most urgent first, and records the attempts. A mail to a
+    /// person whose facts changed since the last decision, or whose state no longer asks for it,
+    /// is left alone: the next decision withdraws or confirms it.
+    pub async fn claim(
+        &self,
+        policies: &BTreeMap<PolicyName, Policy>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        let rows = sqlx::query(
+            "SELECT outbox.id, event, outbox.policy, outbox.user_id, step, address, name, language, opened_at, deadline, must_register,
+                    title, lines, not_after, attempts, resent, message_id, announces, outbox.state, standings.memory,
+                    (SELECT earlier.message_id FROM outbox AS earlier
+                     WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy
+                         AND earlier.sequence = outbox.sequence AND earlier.state = 'sent'
+                     ORDER BY earlier.position LIMIT 1)
+             FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
+             WHERE outbox.state IN ('pending', 'ambiguous') AND outbox.next_at <= $1
+                 AND (outbox.not_after IS NULL OR outbox.not_after > $1)
+                 AND (outbox.policy IS NULL OR (
+                     NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
+                     AND standings.sequence = outbox.sequence
+                     AND standings.state IN ('in_grace', 'due_soon', 'overdue_checking', 'unknown', 'enforcement_needed', 'registered')
+                     AND (standings.state = 'registered') = (outbox.event = 'user.registered')
+                     AND (standings.state = 'enforcement_needed') = (outbox.event = 'enforcement.needed')))
+             ORDER BY outbox.urgent_at, outbox.position LIMIT $2",
+        )
+        .bind(micros(now))
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await
+        .doing("claiming mails")?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            claimed.push(claim_row(connection, row, policies, now).await?);
+        }
+        transaction.commit().await.doing("claiming mails")?;
+        Ok(claimed)
+    }
+
+    /// Whether anything could be claimed now or later, and when next.
+    pub async fn next_delivery(&self) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(next_at) FROM outbox WHERE state IN ('pending', 'ambiguous')",
+        )
+        .fetch_one(&self.read)
+        .await
+        .doing("looking for the next mail")?;
+        Ok(next.map(instant))
+    }
+
+    /// How many attempts began since then: what budgets count.
+    pub async fn attempts_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM attempts WHERE started_at > $1")
+            .bind(micros(since))
+            .fetch_one(&self.read)
+            .await
+            .doing("counting attempts")?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Settles a batch of attempts. Whoever was reached or refused is decided about again.
+    pub async fn settle(&self, batch: &[Settled]) -> Result<SettledTally, StoreError> {
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        let mut tally = SettledTally::default();
+        let mut changed = Vec::new();
+        for settled in batch {
+            let (state, next_at, outcome) = match settled.disposition {
+                Disposition::Sent => ("sent", None, "accepted"),
+                Disposition::RetryAt(at) => ("pending", Some(at), "deferred"),
+                Disposition::Ambiguous => (
+                    "ambiguous",
+                    Some(crate::domain::window::later(settled.at, AMBIGUOUS_RESEND)),
+                    "ambiguous",
+                ),
+                Disposition::Refused => ("failed", None, "rejected"),
+            };
+            let row: Option<(String, Option<String>)> = sqlx::query_as(
+                "UPDATE outbox SET
+                     state = CASE WHEN $2 = 'ambiguous' AND outbox.resent = TRUE THEN 'dead' ELSE $2 END,
+                     next_at = CASE WHEN $2 = 'ambiguous' AND outbox.resent = TRUE THEN NULL ELSE $3 END,
+                     resent = CASE WHEN $2 = 'ambiguous' THEN TRUE ELSE outbox.resent END,
+                     settled_at = CASE WHEN $2 IN ('sent', 'failed') OR ($2 = 'ambiguous' AND outbox.resent = TRUE) THEN $4 ELSE NULL END,
+                     last_code = $5, last_error = $6
+                 WHERE id = $1 AND state = 'leased' AND attempts = $7
+                 RETURNING state, user_id",
+            )
+            .bind(&settled.id)
+            .bind(state)
+            .bind(next_at.map(micros))
+            .bind(micros(settled.at))
+            .bind(&settled.code)
+            .bind(&settled.text)
+            .bind(i64::from(settled.attempt))
+            .fetch_optional(&mut *connection)
+            .await
+            .doing("settling mails")?;
+            sqlx::query("UPDATE attempts SET ended_at = $3, outcome = $4, code = $5 WHERE delivery_id = $1 AND number = $2")
+                .bind(&settled.id)
+                .bind(i64::from(settled.attempt))
+                .bind(micros(settled.at))
+                .bind(outcome)
+                .bind(&settled.code)
+                .execute(&mut *connection)
+                .await
+                .doing("settling mails")?;
+            let Some((state, user)) = row else { continue };
+            match state.as_str() {
+                "sent" => tally.sent += 1,
+                "failed" | "dead" => tally.failed += 1,
+                "ambiguous" => tally.ambiguous += 1,
+                _ => {}
+            }
+            if matches!(state.as_str(), "sent" | "failed" | "dead") {
+                changed.extend(user);
+            }
+        }
+        mark_changed(connection, &changed).await?;
+        transaction.commit().await.doing("settling mails")?;
+        Ok(tally)
+    }
+
+    /// Queues a mail to operators, one row per address; the key keeps it from being said twice.
+    pub async fn queue_for_operators(
+        &self,
+        key: &str,
+        event: EventKind,
+        title: &str,
+        lines: &[String],
+        addresses: &[String],
+        sender: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut queued = 0;
+        let lines = serde_json::to_string(lines).unwrap_or_default();
+        for address in addresses {
+            let key = format!("operators/{key}/{address}");
+            let id = delivery_id(&key);
+            let position = next_position(&mut transaction).await?;
+            queued += sqlx::query(
+                "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register, title, lines,
+                     queued_at, urgent_at, state, attempts, resent, next_at, message_id)
+                 VALUES ($1, $2, $3, 'email', $4, 0, 0, $5, FALSE, FALSE, $6, $7, $8, $8, 'pending', 0, FALSE, $8, $9)
+                 ON CONFLICT (dedup_key) DO NOTHING",
+            )
+            .bind(&id)
+            .bind(&key)
+            .bind(position)
+            .bind(event.as_str())
+            .bind(address)
+            .bind(title)
+            .bind(&lines)
+            .bind(micros(now))
+            .bind(format!("<{id}@{sender}>"))
+            .execute(&mut *transaction)
+            .await
+            .doing("queueing a mail to operators")?
+            .rows_affected();
+        }
+        transaction
+            .commit()
+            .await
+            .doing("queueing a mail to operators")?;
+        Ok(queued)
+    }
+
+    /// Gives a mail another chance, or sets it aside; what it was, if it is there.
+    pub async fn replay(
+        &self,
+        id: &str,
+        discard: bool,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let before: Option<(String, Option<String>)> =
+            sqlx::query_as("SELECT state, user_id FROM outbox WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&mut *transaction)
+                .await
+                .doing("replaying a mail")?;
+        let Some((state, user)) = before else {
+            return Ok(None);
+        };
+        let statement = if discard {
+            "UPDATE outbox SET state = 'superseded', settled_at = $2, next_at = NULL WHERE id = $1 AND state IN ('pending', 'ambiguous', 'failed', 'dead')"
+        } else {
+            "UPDATE outbox SET state = 'pending', settled_at = NULL, next_at = $2, resent = FALSE WHERE id = $1 AND state IN ('pending', 'ambiguous', 'failed', 'dead')"
+        };
+        sqlx::query(statement)
+            .bind(id)
+            .bind(micros(now))
+            .execute(&mut *transaction)
+            .await
+            .doing("replaying a mail")?;
+        mark_changed(&mut transaction, &user.into_iter().collect::<Vec<_>>()).await?;
+        transaction.commit().await.doing("replaying a mail")?;
+        Ok(Some(state))
+    }
+}
+
+async fn claim_row(
+    connection: &mut SqliteConnection,
+    row: &SqliteRow,
+    policies: &BTreeMap<PolicyName, Policy>,
+    now: Timestamp,
+) -> Result<Claimed, StoreError> {
+    let mut claimed = read_claimed(row)?;
+    let announces: bool = row.try_get(17).doing("claiming mails")?;
+    let state: String = row.try_get(18).doing("claiming mails")?;
+    let memory: Option<String> = row.try_get(19).doing("claiming mails")?;
+    if announces && state != "ambiguous" {
+        // The announcing mail names the deadline as of its attempt (contract 7.2).
+        let policy = claimed.policy.as_ref().and_then(|name| policies.get(name));
+        let standing = memory.and_then(|memory| serde_json::from_str::<Standing>(&memory).ok());
+        if let (Some(policy), Some(run)) = (
+            policy,
+            standing.as_ref().and_then(|standing| standing.window.run()),
+        ) {
+            claimed.deadline = Some(run.deadline(policy, now));
+        }
+    }
+    sqlx::query(
+        "UPDATE outbox SET state = 'leased', attempts = attempts + 1, deadline = $2 WHERE id = $1",
+    )
+    .bind(&claimed.id)
+    .bind(claimed.deadline.map(micros))
+    .execute(&mut *connection)
+    .await
+    .doing("claiming mails")?;
+    sqlx::query("INSERT INTO attempts (delivery_id, number, started_at) VALUES ($1, $2, $3)")
+        .bind(&claimed.id)
+        .bind(i64::from(claimed.attempt))
+        .bind(micros(now))
+        .execute(&mut *connection)
+        .await
+        .doing("claiming mails")?;
+    Ok(claimed)
+}
+
+fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
+    let doing = "claiming mails";
+    let id: String = row.try_get(0).doing(doing)?;
+    let inconsistent = |column, value: &str| StoreError::Inconsistent {
+        table: "outbox",
+        key: id.clone(),
+        column,
+        value: value.to_owned(),
+    };
+    let event: String = row.try_get(1).doing(doing)?;
+    let user: Option<String> = row.try_get(3).doing(doing)?;
+    let step: Option<String> = row.try_get(4).doing(doing)?;
+    let lines: Option<String> = row.try_get(12).doing(doing)?;
+    Ok(Claimed {
+        event: EventKind::parse(&event).ok_or_else(|| inconsistent("event", &event))?,
+        policy: row
+            .try_get::<Option<String>, _>(2)
+            .doing(doing)?
+            .map(|name| PolicyName::new(&name)),
+        user: user
+            .map(|user| super::people::user_id("outbox", &user))
+            .transpose()?,
+        step: step
+            .map(|step| Step::try_from(step.clone()).map_err(|_| inconsistent("step", &step)))
+            .transpose()?,
+        address: row.try_get(5).doing(doing)?,
+        name: row.try_get(6).doing(doing)?,
+        language: row.try_get(7).doing(doing)?,
+        opened_at: row.try_get::<Option<i64>, _>(8).doing(doing)?.map(instant),
+        deadline: row.try_get::<Option<i64>, _>(9).doing(doing)?.map(instant),
+        must_register: row.try_get(10).doing(doing)?,
+        title: row.try_get(11).doing(doing)?,
+        lines: lines
+            .map(|lines| serde_json::from_str(&lines).map_err(|_| inconsistent("lines", &lines)))
+            .transpose()?
+            .unwrap_or_default(),
+        not_after: row.try_get::<Option<i64>, _>(13).doing(doing)?.map(instant),
+        attempt: u32::try_from(row.try_get::<i64, _>(14).doing(doing)?).unwrap_or(0) + 1,
+        resent: row.try_get(15).doing(doing)?,
+        message_id: row.try_get(16).doing(doing)?,
+        in_reply_to: row.try_get(20).doing(doing)?,
+        id,
+    })
+}
+
+/// One row of the outbox for readers.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct DeliveryRow {
+    /// The row.
+    pub id: String,
+    /// `"email"` or a webhook's name.
+    pub channel: String,
+    /// What it says.
+    pub event: String,
+    /// The step that fell due.
+    pub step: Option<String>,
+    /// To whom; null: to operators.
+    pub user: Option<String>,
+    /// Under which policy.
+    pub policy: Option<String>,
+    /// The states of contract 5.
+    pub state: String,
+    /// How many attempts began.
+    pub attempts: i64,
+    /// When it is tried next.
+    pub next_at: Option<Timestamp>,
+    /// The server's last code.
+    pub last_code: Option<String>,
+    /// What it said.
+    pub last_error: Option<String>,
+    /// Always the same.
+    pub message_id: String,
+    /// The address, for callers that mask it.
+    #[serde(skip)]
+    pub address: String,
+    /// When it was accepted or given up.
+    pub settled_at: Option<Timestamp>,
+    /// The deadline it names.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Store {
+    /// The outbox, oldest first: all of it, some states, or one person's.
+    pub async fn deliveries(
+        &self,
+        states: &[String],
+        user: Option<&UserId>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "SELECT id, channel, event, step, user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
+                    settled_at, deadline FROM outbox WHERE 1 = 1",
+        );
+        if !states.is_empty() {
+            statement.push(" AND ");
+            super::Whom::These(states.to_vec()).restrict(&mut statement, "state");
+        }
+        if let Some(user) = user {
+            statement
+                .push(" AND user_id = ")
+                .push_bind(user.as_str().to_owned());
+        }
+        statement.push(" ORDER BY position");
+        let rows = statement
+            .build()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading the outbox")?;
+        rows.iter()
+            .map(|row| {
+                let at = |column: usize| {
+                    row.try_get::<Option<i64>, _>(column)
+                        .map(|at| at.map(instant))
+                };
+                Ok(DeliveryRow {
+                    id: row.try_get(0)?,
+                    channel: row.try_get(1)?,
+                    event: row.try_get(2)?,
+                    step: row.try_get(3)?,
+                    user: row.try_get(4)?,
+                    policy: row.try_get(5)?,
+                    state: row.try_get(6)?,
+                    attempts: row.try_get(7)?,
+                    next_at: at(8)?,
+                    last_code: row.try_get(9)?,
+                    last_error: row.try_get(10)?,
+                    message_id: row.try_get(11)?,
+                    address: row.try_get(12)?,
+                    settled_at: at(13)?,
+                    deadline: at(14)?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .doing("reading the outbox")
+    }
+}

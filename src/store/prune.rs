@@ -1,0 +1,66 @@
+//! What no decision needs any more is removed, in bounded slices (R15).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Doing, Store, StoreError, micros};
+use crate::domain::window::later;
+
+/// Sign-ins and audit events are kept this long where no open window needs them.
+const KEEP: SignedDuration = SignedDuration::from_hours(35 * 24);
+/// Sign-ins of people whom no snapshot has shown yet wait this long (domain case 49).
+const KEEP_UNKNOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Attempts are kept this long; budgets look back a day.
+const KEEP_ATTEMPTS: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// Rows removed in one go.
+const SLICE: i64 = 5_000;
+
+impl Store {
+    /// Removes one slice of each; whether more is left.
+    pub async fn prune(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let slices = [
+            (
+                "DELETE FROM sign_ins WHERE id IN (
+                     SELECT id FROM sign_ins WHERE at < $1 AND NOT EXISTS (
+                         SELECT 1 FROM standings WHERE standings.user_id = sign_ins.user_id AND standings.is_open = TRUE)
+                     ORDER BY at LIMIT $2)",
+                KEEP,
+            ),
+            (
+                "DELETE FROM sign_ins WHERE id IN (
+                     SELECT id FROM sign_ins WHERE at < $1 AND NOT EXISTS (
+                         SELECT 1 FROM people WHERE people.id = sign_ins.user_id)
+                     ORDER BY at LIMIT $2)",
+                KEEP_UNKNOWN,
+            ),
+            (
+                "DELETE FROM audits WHERE id IN (
+                     SELECT id FROM audits WHERE at < $1 AND NOT EXISTS (
+                         SELECT 1 FROM standings WHERE standings.user_id = audits.user_id AND standings.is_open = TRUE)
+                     ORDER BY at LIMIT $2)",
+                KEEP,
+            ),
+            (
+                "DELETE FROM attempts WHERE (delivery_id, number) IN (
+                     SELECT delivery_id, number FROM attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)",
+                KEEP_ATTEMPTS,
+            ),
+        ];
+        let mut more = false;
+        for (statement, keep) in slices {
+            let removed = sqlx::query(statement)
+                .bind(micros(later(now, -keep)))
+                .bind(SLICE)
+                .execute(&mut *transaction)
+                .await
+                .doing("removing what is no longer needed")?
+                .rows_affected();
+            more |= removed >= SLICE as u64;
+        }
+        transaction
+            .commit()
+            .await
+            .doing("removing what is no longer needed")?;
+        Ok(more)
+    }
+}

@@ -1,0 +1,183 @@
+//! What readers and the pass want to know of the store as a whole.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::Row;
+
+use super::people::user_id;
+use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::policy::Enforce;
+
+/// What is remembered of a policy between passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyMemory {
+    /// Its switch at the last pass.
+    pub enforce: Enforce,
+    /// Since when sign-ins count.
+    pub since: Timestamp,
+    /// The pass that first saw it on or report-only.
+    pub first_pass: Timestamp,
+    /// The pass that last saw it switched back from off.
+    pub on_again: Option<Timestamp>,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct JournalLine {
+    /// Its number.
+    pub id: i64,
+    /// The pass.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: String,
+    /// Under which policy.
+    pub policy: Option<String>,
+    /// The window.
+    pub sequence: Option<i64>,
+    /// The step.
+    pub step: Option<String>,
+    /// The deadline as of then.
+    pub deadline: Option<Timestamp>,
+    /// Only rehearsed: the policy was report-only.
+    pub rehearsed: bool,
+    /// Why, as decided then.
+    pub reasons: serde_json::Value,
+}
+
+impl Store {
+    /// The newest pass in the database.
+    pub async fn newest_pass(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(super::meta(&self.read, "newest_pass")
+            .await?
+            .and_then(|text| text.parse().ok())
+            .map(instant))
+    }
+
+    /// Notes that a pass ended.
+    pub async fn note_pass(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.set("newest_pass", &micros(now).to_string()).await
+    }
+
+    /// A setting of the store.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        super::meta(&self.read, key).await
+    }
+
+    /// Writes a setting of the store.
+    pub async fn set(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        super::set_meta(&mut transaction, key, value).await?;
+        transaction.commit().await.doing("writing a setting")
+    }
+
+    /// What is remembered of the policies.
+    pub async fn policies(&self) -> Result<BTreeMap<PolicyName, PolicyMemory>, StoreError> {
+        let rows = sqlx::query("SELECT name, enforce, since, first_pass, on_again FROM policies")
+            .fetch_all(&self.read)
+            .await
+            .doing("reading policies")?;
+        rows.iter()
+            .map(|row| {
+                let reading = "reading policies";
+                let name: String = row.try_get(0).doing(reading)?;
+                let enforce: String = row.try_get(1).doing(reading)?;
+                let memory = PolicyMemory {
+                    enforce: super::parse_name("policies", &name, "enforce", &enforce)?,
+                    since: instant(row.try_get(2).doing(reading)?),
+                    first_pass: instant(row.try_get(3).doing(reading)?),
+                    on_again: row
+                        .try_get::<Option<i64>, _>(4)
+                        .doing(reading)?
+                        .map(instant),
+                };
+                Ok((PolicyName::new(&name), memory))
+            })
+            .collect()
+    }
+
+    /// Writes down what is remembered of a policy.
+    pub async fn remember_policy(
+        &self,
+        name: &PolicyName,
+        memory: &PolicyMemory,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO policies (name, enforce, since, first_pass, on_again) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name) DO UPDATE SET enforce = excluded.enforce, since = excluded.since,
+                 first_pass = excluded.first_pass, on_again = excluded.on_again",
+        )
+        .bind(name.as_str())
+        .bind(super::name_of(&memory.enforce))
+        .bind(micros(memory.since))
+        .bind(micros(memory.first_pass))
+        .bind(memory.on_again.map(micros))
+        .execute(&self.write)
+        .await
+        .doing("remembering a policy")
+        .map(drop)
+    }
+
+    /// People whose object id, user principal name or mail is this, in that order of trust.
+    pub async fn find(&self, name: &str) -> Result<Vec<UserId>, StoreError> {
+        let key = name.trim().to_lowercase();
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM people WHERE id = $1 UNION SELECT id FROM people WHERE upn_key = $1
+             UNION SELECT id FROM people WHERE LOWER(mail) = $1 ORDER BY 1",
+        )
+        .bind(&key)
+        .fetch_all(&self.read)
+        .await
+        .doing("looking for a person")?;
+        ids.iter().map(|id| user_id("people", id)).collect()
+    }
+
+    /// The journal of one person, oldest first.
+    pub async fn history(&self, user: &UserId) -> Result<Vec<JournalLine>, StoreError> {
+        let rows = sqlx::query("SELECT id, at, kind, policy, sequence, step, deadline, rehearsed, reasons FROM journal WHERE user_id = $1 ORDER BY id")
+            .bind(user.as_str())
+            .fetch_all(&self.read)
+            .await
+            .doing("reading the journal")?;
+        rows.iter()
+            .map(|row| {
+                let reasons: String = row.try_get(8)?;
+                Ok(JournalLine {
+                    id: row.try_get(0)?,
+                    at: instant(row.try_get(1)?),
+                    kind: row.try_get(2)?,
+                    policy: row.try_get(3)?,
+                    sequence: row.try_get(4)?,
+                    step: row.try_get(5)?,
+                    deadline: row.try_get::<Option<i64>, _>(6)?.map(instant),
+                    rehearsed: row.try_get(7)?,
+                    reasons: serde_json::from_str(&reasons).unwrap_or_default(),
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .doing("reading the journal")
+    }
+
+    /// How many deliveries are in each state.
+    pub async fn delivery_counts(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, COUNT(*) FROM outbox GROUP BY state")
+                .fetch_all(&self.read)
+                .await
+                .doing("counting deliveries")?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The quarantined rows that are known, newest first.
+    pub async fn quarantined(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<(String, String, i64, String)>, StoreError> {
+        sqlx::query_as("SELECT source, file, line, reason FROM quarantine ORDER BY at DESC, source, file, line LIMIT $1")
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await
+            .doing("reading the quarantine")
+    }
+}

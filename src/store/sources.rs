@@ -1,0 +1,258 @@
+//! What was read from where: the parts of each source, how old its facts are, what went wrong.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqliteConnection};
+
+use super::{Doing, Store, StoreError, instant, micros};
+
+/// A collection of facts that is read as one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The users snapshot.
+    Users,
+    /// The groups that policies name.
+    Groups,
+    /// The registration report.
+    Registration,
+    /// The sign-in logs.
+    SignIns,
+    /// The audit log.
+    Audits,
+}
+
+impl Source {
+    /// Every source, in the order in which they are read.
+    pub const ALL: [Self; 5] = [
+        Self::Users,
+        Self::Groups,
+        Self::Registration,
+        Self::SignIns,
+        Self::Audits,
+    ];
+
+    /// The name in JSON and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Registration => "registration",
+            Self::SignIns => "sign_ins",
+            Self::Audits => "audits",
+        }
+    }
+}
+
+/// A part of a source, a file for example, as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPart {
+    /// Its number in the store.
+    pub id: i64,
+    /// Its name within the source.
+    pub name: String,
+    /// What tells whether it has changed.
+    pub fingerprint: String,
+    /// How old its facts are.
+    pub as_of: Timestamp,
+}
+
+/// How a source stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// Which.
+    pub name: String,
+    /// The age of its facts.
+    pub as_of: Option<Timestamp>,
+    /// The pass that last accepted it.
+    pub accepted_at: Option<Timestamp>,
+    /// How many rows the accepted snapshot has.
+    pub rows: u64,
+    /// Why the last read failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Store {
+    /// The parts of a source as they were read last.
+    pub async fn parts(&self, source: Source) -> Result<Vec<StoredPart>, StoreError> {
+        let rows = sqlx::query("SELECT id, name, fingerprint, as_of FROM parts WHERE source = $1")
+            .bind(source.as_str())
+            .fetch_all(&self.read)
+            .await
+            .doing("reading the parts of a source")?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(StoredPart {
+                    id: row.try_get(0)?,
+                    name: row.try_get(1)?,
+                    fingerprint: row.try_get(2)?,
+                    as_of: instant(row.try_get(3)?),
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .doing("reading the parts of a source")
+    }
+
+    /// How every source stands.
+    pub async fn sources(&self) -> Result<Vec<SourceStatus>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT name, as_of, accepted_at, rows_read, error FROM sources ORDER BY name",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading the sources")?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(SourceStatus {
+                    name: row.try_get(0)?,
+                    as_of: row.try_get::<Option<i64>, _>(1)?.map(instant),
+                    accepted_at: row.try_get::<Option<i64>, _>(2)?.map(instant),
+                    rows: u64::try_from(row.try_get::<i64, _>(3)?).unwrap_or(0),
+                    error: row.try_get(4)?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .doing("reading the sources")
+    }
+
+    /// Notes why a source failed; its last good snapshot stays.
+    pub async fn source_failed(
+        &self,
+        source: Source,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO sources (name, error, error_at) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE SET error = excluded.error, error_at = excluded.error_at",
+        )
+        .bind(source.as_str())
+        .bind(error)
+        .bind(micros(now))
+        .execute(&self.write)
+        .await
+        .doing("noting a failed source")
+        .map(drop)
+    }
+
+    /// Notes that a source is whole although nothing was read.
+    pub async fn source_unchanged(&self, source: Source) -> Result<(), StoreError> {
+        sqlx::query("UPDATE sources SET error = NULL, error_at = NULL WHERE name = $1 AND error IS NOT NULL")
+            .bind(source.as_str())
+            .execute(&self.write)
+            .await
+            .doing("noting an unchanged source")
+            .map(drop)
+    }
+
+    /// Replaces what is known of the quarantined rows of a source.
+    pub async fn quarantine(
+        &self,
+        source: Source,
+        rows: &[(String, u64, String)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (file, line, reason) in rows {
+            sqlx::query(
+                "INSERT INTO quarantine (source, file, line, reason, at) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (source, file, line) DO UPDATE SET reason = excluded.reason, at = excluded.at",
+            )
+            .bind(source.as_str())
+            .bind(file)
+            .bind(i64::try_from(*line).unwrap_or(i64::MAX))
+            .bind(reason)
+            .bind(micros(now))
+            .execute(&mut *transaction)
+            .await
+            .doing("noting quarantined rows")?;
+        }
+        transaction.commit().await.doing("noting quarantined rows")
+    }
+}
+
+/// What an accepted source leaves in `sources`.
+pub(super) async fn accept(
+    connection: &mut SqliteConnection,
+    source: Source,
+    as_of: Timestamp,
+    rows: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // The age never goes back: an older export put back brings its rows, not a younger date.
+    sqlx::query(
+        "INSERT INTO sources (name, as_of, accepted_at, rows_read) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET
+             previous_as_of = sources.as_of,
+             as_of = CASE WHEN sources.as_of > excluded.as_of THEN sources.as_of ELSE excluded.as_of END,
+             accepted_at = excluded.accepted_at, rows_read = excluded.rows_read, error = NULL, error_at = NULL",
+    )
+    .bind(source.as_str())
+    .bind(micros(as_of))
+    .bind(micros(now))
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .execute(connection)
+    .await
+    .doing("accepting a source")
+    .map(drop)
+}
+
+/// The age and size of the last accepted snapshot.
+pub(super) async fn accepted(
+    connection: &mut SqliteConnection,
+    source: Source,
+) -> Result<(Option<Timestamp>, u64), StoreError> {
+    let row: Option<(Option<i64>, i64)> =
+        sqlx::query_as("SELECT as_of, rows_read FROM sources WHERE name = $1")
+            .bind(source.as_str())
+            .fetch_optional(connection)
+            .await
+            .doing("reading a source")?;
+    Ok(row.map_or((None, 0), |(as_of, rows)| {
+        (as_of.map(instant), u64::try_from(rows).unwrap_or(0))
+    }))
+}
+
+/// A part that is being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPart {
+    /// Its name within the source.
+    pub name: String,
+    /// What tells whether it has changed.
+    pub fingerprint: String,
+}
+
+/// Writes down a part that was read, and gives its number.
+pub(super) async fn note_part(
+    connection: &mut SqliteConnection,
+    source: Source,
+    part: &NewPart,
+    as_of: Timestamp,
+    rows: u64,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar(
+        "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read)
+         VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM parts), $1, $2, $3, $4, $5)
+         ON CONFLICT (source, name) DO UPDATE SET
+             fingerprint = excluded.fingerprint, as_of = excluded.as_of, rows_read = excluded.rows_read
+         RETURNING id",
+    )
+    .bind(source.as_str())
+    .bind(&part.name)
+    .bind(&part.fingerprint)
+    .bind(micros(as_of))
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .fetch_one(connection)
+    .await
+    .doing("noting a part of a source")
+}
+
+pub(super) async fn forget_part(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM parts WHERE id = $1")
+        .bind(id)
+        .execute(connection)
+        .await
+        .doing("forgetting a part of a source")
+        .map(drop)
+}
