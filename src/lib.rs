@@ -2,3 +2,4 @@
 //! logs, keeps every person's window, sends reminders, and flags those who need enforcement.
 
 pub mod domain;
+pub mod sources;
