@@ -4,7 +4,7 @@
 //! the caller drops what that file gave so far. The trap: both messages quote what outsiders
 //! wrote, so nothing of it gets in without [`quote`].
 
-// files
+pub mod files;
 mod quote;
 pub mod wire;
 
