@@ -85,7 +85,12 @@ pub(super) fn group(cells: &Cells<'_>) -> Result<Row<Group>, RowError> {
 
 pub(super) const REGISTRATION: &[Column] = &[
     optional("id", &["id", "userid", "objectid"]),
-    needed("userPrincipalName", &["userprincipalname", "upn"], REPORT),
+    // Either will do: where there is an id, the row is joined by it.
+    needed(
+        "userPrincipalName",
+        &["userprincipalname", "upn", "id", "userid", "objectid"],
+        REPORT,
+    ),
     needed(
         "isMfaCapable",
         &[

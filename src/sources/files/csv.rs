@@ -7,13 +7,14 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
+use memchr::memchr_iter;
 
 use super::Part;
 use super::json::ROW_LIMIT;
-use super::open::Opened;
+use super::open::{Input, Opened};
 use crate::sources::wire::{Entry, MemberObject, RowError, Scalar};
 use crate::sources::{SourceError, quote};
 
@@ -33,12 +34,16 @@ pub(super) struct Column {
 /// An opened CSV export.
 pub(super) struct Table {
     reader: Reader<Allowance>,
-    left: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
     columns: &'static [Column],
     at: Vec<Option<usize>>,
     width: usize,
+    crlf: bool,
     record: ByteRecord,
 }
+
+/// A row, or what is wrong with it, and the line on which it begins.
+pub(super) type Numbered<'a> = (Result<Cells<'a>, RowError>, u64);
 
 /// The cells of one row, by property.
 pub(super) struct Cells<'a> {
@@ -59,6 +64,7 @@ impl Table {
             .split(|byte| *byte == b'\n')
             .next()
             .unwrap_or_default();
+        let crlf = header.ends_with(b"\r");
         let delimiter = if header.contains(&b',') {
             b','
         } else if header.contains(&b'\t') {
@@ -68,10 +74,13 @@ impl Table {
         } else {
             b','
         };
-        let left = Arc::new(AtomicUsize::new(ROW_LIMIT + READ_AHEAD));
+        let shared = Arc::new(Shared {
+            left: AtomicUsize::new(ROW_LIMIT + READ_AHEAD),
+            over: AtomicBool::new(false),
+        });
         let input = Allowance {
-            input: Box::new(opened.input),
-            left: Arc::clone(&left),
+            input: opened.input,
+            shared: Arc::clone(&shared),
         };
         let reader = ReaderBuilder::new()
             .delimiter(delimiter)
@@ -82,10 +91,11 @@ impl Table {
             .from_reader(input);
         let mut table = Self {
             reader,
-            left,
+            shared,
             columns,
             at: Vec::new(),
             width: 0,
+            crlf,
             record: ByteRecord::new(),
         };
         if !table.advance(part)? {
@@ -121,21 +131,22 @@ impl Table {
     }
 
     /// The next row and the line on which it begins; `None` at the end.
-    pub(super) fn next(
-        &mut self,
-        part: &Part,
-    ) -> Result<Option<(Result<Cells<'_>, RowError>, u64)>, SourceError> {
+    pub(super) fn next(&mut self, part: &Part) -> Result<Option<Numbered<'_>>, SourceError> {
         if !self.advance(part)? {
             return Ok(None);
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
+        let breaks = memchr_iter(b'\n', self.record.as_slice()).count() as u64;
+        let line = self.first_line(breaks);
         let found = self.record.len();
         if found != self.width {
-            let lines = self.reader.position().line().saturating_sub(line);
-            if lines > 1 {
+            if breaks > 0 {
                 return Err(part.wrong(
                     Some(line),
-                    format!("a quote in the row that begins here is not closed where the row ends: it runs over {lines} lines and has {found} cells, the header {}", self.width),
+                    format!(
+                        "a quote in the row that begins here is not closed where the row ends: it runs over {} lines and has {found} cells, the header {}",
+                        breaks + 1,
+                        self.width
+                    ),
                     "mend the row or export again",
                 ));
             }
@@ -155,14 +166,26 @@ impl Table {
         Ok(Some((Ok(cells), line)))
     }
 
+    /// The line on which the present row begins, counted back from its end: the reader's own
+    /// count lags behind blank lines and the second half of CRLF.
+    fn first_line(&self, breaks: u64) -> u64 {
+        let end = self.reader.position().line();
+        let passed = u64::from(!self.crlf && !self.shared.over.load(Ordering::Relaxed));
+        end.saturating_sub(breaks + passed)
+    }
+
     fn advance(&mut self, part: &Part) -> Result<bool, SourceError> {
         let more = self.reader.read_byte_record(&mut self.record);
-        self.left.store(ROW_LIMIT + READ_AHEAD, Ordering::Relaxed);
+        self.shared
+            .left
+            .store(ROW_LIMIT + READ_AHEAD, Ordering::Relaxed);
         more.map_err(|error| {
             let line = Some(self.reader.position().line());
             match error.into_kind() {
                 csv::ErrorKind::Io(error)
-                    if error.get_ref().is_some_and(|inner| inner.is::<TooLong>()) =>
+                    if error
+                        .get_ref()
+                        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<TooLong>) =>
                 {
                     part.wrong(
                         line,
@@ -228,8 +251,16 @@ fn packed(cell: &[u8]) -> String {
 
 /// Stops the CSV reader before a row fills the memory.
 struct Allowance {
-    input: Box<dyn Read + Send>,
-    left: Arc<AtomicUsize>,
+    input: Input,
+    shared: Arc<Shared>,
+}
+
+/// What the table and its input tell each other.
+struct Shared {
+    /// As much may be read before the row must end.
+    left: AtomicUsize,
+    /// The end of the input was needed to end a row: its line has no end.
+    over: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -238,13 +269,16 @@ struct TooLong;
 
 impl Read for Allowance {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.left.load(Ordering::Relaxed);
+        let left = self.shared.left.load(Ordering::Relaxed);
         if left == 0 {
             return Err(io::Error::other(TooLong));
         }
         let within = buffer.len().min(left);
         let read = self.input.read(&mut buffer[..within])?;
-        self.left.store(left - read, Ordering::Relaxed);
+        if read == 0 {
+            self.shared.over.store(true, Ordering::Relaxed);
+        }
+        self.shared.left.store(left - read, Ordering::Relaxed);
         Ok(read)
     }
 }

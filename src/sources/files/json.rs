@@ -113,7 +113,7 @@ impl<R: Read> Splitter<R> {
     }
 
     /// The next element; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Element<'_>>, Broken> {
+    pub fn next_row(&mut self) -> Result<Option<Element<'_>>, Broken> {
         let Some((range, line)) = self.advance()? else {
             return Ok(None);
         };
@@ -293,9 +293,8 @@ impl<R: Read> Splitter<R> {
                 Step::List(_) if opens_envelope(&self.buffer[self.start..self.start + at - 1]) => {
                     return Ok(Scanned::Envelope(at));
                 }
-                Step::List(_) => {}
                 Step::More if !self.fill()? => return Err(Broken::Truncated),
-                Step::More => {}
+                Step::List(_) | Step::More => {}
             }
         }
     }
@@ -512,7 +511,7 @@ mod tests {
         let mut splitter = Splitter::new(crumbs, by_name);
         let mut rows = Vec::new();
         loop {
-            match splitter.next() {
+            match splitter.next_row() {
                 Ok(Some(row)) => rows.push((
                     row.line,
                     String::from_utf8_lossy(row.bytes).trim_end().to_owned(),

@@ -84,7 +84,7 @@ impl Part {
     fn broken_read(&self, line: Option<u64>, error: io::Error) -> SourceError {
         if error
             .get_ref()
-            .is_some_and(|inner| inner.is::<open::Bomb>())
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<open::Bomb>)
         {
             return self.wrong(
                 line,

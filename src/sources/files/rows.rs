@@ -129,9 +129,12 @@ struct Kind<T> {
     /// Properties that at least one row of a JSON file must have.
     needs: &'static [&'static str],
     remedy: &'static str,
-    cells: fn(&Cells<'_>, &Context) -> Result<Row<T>, RowError>,
-    json: fn(&[u8], &Context, &mut Seen) -> Result<Row<T>, RowError>,
+    cells: FromCells<T>,
+    json: FromJson<T>,
 }
+
+type FromCells<T> = fn(&Cells<'_>, &Context) -> Result<Row<T>, RowError>;
+type FromJson<T> = fn(&[u8], &Context, &mut Seen) -> Result<Row<T>, RowError>;
 
 /// Which needed properties the rows have had so far.
 #[derive(Default)]
@@ -195,7 +198,7 @@ impl<T> Rows<T> {
                 ),
                 None => return Ok(None),
             },
-            State::Json(splitter) => match splitter.next() {
+            State::Json(splitter) => match splitter.next_row() {
                 Ok(Some(element)) => (
                     (self.kind.json)(element.bytes, &self.context, &mut self.seen),
                     element.line,

@@ -20,7 +20,7 @@ pub fn portal_instant(text: &str) -> Option<Timestamp> {
             .ok()
             .or_else(|| american(text, "%m/%d/%Y %I:%M:%S %p"))
             .or_else(|| american(text, "%m/%d/%Y %H:%M:%S"))?;
-        Some(TimeZone::UTC.to_timestamp(civil).ok()?)
+        TimeZone::UTC.to_timestamp(civil).ok()
     })
 }
 
