@@ -21,6 +21,7 @@ use fortnight::sources::files::{Part, Rows, audits, groups, registration, scan, 
 use fortnight::sources::wire::{Member, Who};
 use fortnight::sources::{Collection, Item, Skip};
 use jiff::Timestamp;
+use proptest::prelude::*;
 
 fn now() -> Timestamp {
     "2026-09-25T12:00:00Z".parse().unwrap()
@@ -252,9 +253,23 @@ fn files_that_are_something_else_are_refused_with_the_remedy() {
 }
 
 #[test]
+fn an_error_answer_saved_as_rows_is_a_wrong_file() {
+    let read = read_sign_ins(
+        "signIns.json",
+        r#"{"error":{"code":"Authentication_RequestFromNonPremiumTenant"}}"#,
+    );
+    assert_eq!(
+        read.error.as_deref(),
+        Some(
+            "signIns.json, line 1: it holds an error answer instead of rows; read the error in it, mend that and export again"
+        )
+    );
+}
+
+#[test]
 fn a_gzip_bomb_is_stopped_early() {
     let row = format!("{ANA}\n");
-    let bomb = gzip(row.repeat((80 << 20) / row.len()).as_bytes());
+    let bomb = gzip(row.repeat((66 << 20) / row.len()).as_bytes());
     let read = read_users("users.ndjson.gz", bomb);
     let error = read.error.unwrap();
     assert!(
@@ -646,6 +661,45 @@ fn hostile_text_is_quoted_short() {
         "{:?}",
         read.quarantined
     );
+}
+
+/// Reads content as every collection and format; only the absence of a panic counts.
+fn survive(content: &[u8]) {
+    for (base, collection) in Collection::ALL.map(|collection| (collection.as_str(), collection)) {
+        for extension in ["json", "ndjson", "csv"] {
+            let name = format!("{base}.{extension}");
+            match collection {
+                Collection::Users => drop(read(&name, content, collection, users)),
+                Collection::Groups => drop(read(&name, content, collection, groups)),
+                Collection::Registration => drop(read(&name, content, collection, registration)),
+                Collection::SignIns => drop(read(&name, content, collection, sign_ins)),
+                Collection::Audits => drop(read(&name, content, collection, audits)),
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn no_bytes_cause_a_panic(content in prop::collection::vec(any::<u8>(), 0..300)) {
+        survive(&content);
+        survive(&gzip(&content));
+    }
+
+    #[test]
+    fn no_damage_causes_a_panic(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut: prop::sample::Index) {
+        for name in ["synthetic_signIns_sequence.json", "synthetic_directoryAudits_security_info.json", "synthetic_userRegistrationDetails_edge.json"] {
+            let mut content = data(name);
+            for (at, byte) in &damage {
+                let at = at.index(content.len());
+                content[at] = *byte;
+            }
+            survive(&content[..cut.index(content.len())]);
+            survive(&content);
+        }
+    }
 }
 
 fn samples() -> Option<PathBuf> {

@@ -120,7 +120,7 @@ impl Folder {
                         reason,
                         remedy,
                     }),
-                    Named::Part(collection, recorded) if depth < MAX_DEPTH => {
+                    Named::Part(collection, recorded) if depth < deepest(collection) => {
                         self.list(
                             &path,
                             &format!("{relative}/"),
@@ -153,6 +153,15 @@ impl Folder {
             }
         }
         Ok(())
+    }
+}
+
+/// How deep folders of pages nest. The log adds up; of a snapshot, a folder within is more
+/// likely an older edition than a part.
+fn deepest(collection: Collection) -> usize {
+    match collection {
+        Collection::SignIns | Collection::Audits => MAX_DEPTH,
+        Collection::Users | Collection::Groups | Collection::Registration => 1,
     }
 }
 
@@ -246,6 +255,7 @@ mod tests {
             "users/000000.json",
             "users/000000.json.gz",
             "users/manifest.json",
+            "users/last-year/000000.json",
             "users/.hidden.json",
             "sign-ins-2026-01-05.json",
             "NonInteractiveSignIns_1.csv",

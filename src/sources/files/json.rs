@@ -8,7 +8,9 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
+
+use super::shape::{Shape, Step, opens_envelope};
 
 /// Far beyond any row of the directory (a group of 20,000 members is 800 KiB as plain ids).
 pub const ROW_LIMIT: usize = 1 << 20;
@@ -322,10 +324,7 @@ impl<R: Read> Splitter<R> {
 
     /// Passes over what follows an envelope's list, keeping nothing.
     fn skip_tail(&mut self) -> Result<(), Broken> {
-        let mut shape = Shape {
-            depth: 1,
-            ..Shape::default()
-        };
+        let mut shape = Shape::within_object();
         loop {
             match shape.advance(&self.buffer[self.start..self.end], false) {
                 Step::Closed(n) => {
@@ -395,88 +394,6 @@ impl<R: Read> Splitter<R> {
 enum Scanned {
     Row(usize),
     Envelope(usize),
-}
-
-/// Whether the list that opens here is the `value` or `records` of the object that begins
-/// with these bytes.
-fn opens_envelope(before: &[u8]) -> bool {
-    let Some(key) = before.trim_ascii_end().strip_suffix(b":") else {
-        return false;
-    };
-    let key = key.trim_ascii_end();
-    let rest = key
-        .strip_suffix(b"\"value\"")
-        .or_else(|| key.strip_suffix(b"\"records\""));
-    rest.is_some_and(|rest| matches!(rest.trim_ascii_end().last(), Some(b'{' | b',')))
-}
-
-/// Brackets and strings, as far as they have been seen.
-#[derive(Default)]
-struct Shape {
-    depth: usize,
-    string: bool,
-    escape: bool,
-}
-
-enum Step {
-    /// The value ends before this offset.
-    Closed(usize),
-    /// A list opens directly in the outermost object, before this offset.
-    List(usize),
-    /// All bytes belong to the value.
-    More,
-}
-
-impl Shape {
-    fn advance(&mut self, bytes: &[u8], lists: bool) -> Step {
-        let mut at = 0;
-        if self.escape && !bytes.is_empty() {
-            self.escape = false;
-            at = 1;
-        }
-        loop {
-            if self.string {
-                let Some(n) = memchr2(b'"', b'\\', &bytes[at..]) else {
-                    return Step::More;
-                };
-                at += n + 1;
-                if bytes[at - 1] == b'\\' {
-                    if at == bytes.len() {
-                        self.escape = true;
-                        return Step::More;
-                    }
-                    at += 1;
-                    continue;
-                }
-                self.string = false;
-                if self.depth == 0 {
-                    return Step::Closed(at);
-                }
-            }
-            let Some(n) = bytes[at..]
-                .iter()
-                .position(|b| matches!(b, b'"' | b'{' | b'[' | b'}' | b']'))
-            else {
-                return Step::More;
-            };
-            at += n + 1;
-            match bytes[at - 1] {
-                b'"' => self.string = true,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Step::Closed(at);
-                    }
-                }
-                open => {
-                    self.depth += 1;
-                    if lists && open == b'[' && self.depth == 2 {
-                        return Step::List(at);
-                    }
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod json;
 mod names;
 mod open;
 mod rows;
+mod shape;
 
 use std::io;
 use std::path::PathBuf;

@@ -50,15 +50,17 @@ pub(super) fn classify(name: &str) -> Named {
             "remove it; InteractiveSignIns of the same download is the right file",
         );
     }
-    if [
+    let applications = [
         "applicationsignin",
         "msisignin",
         "serviceprincipalsignin",
         "managedidentitysignin",
-    ]
-    .iter()
-    .any(|wrong| packed.contains(wrong))
-    {
+    ];
+    if applications.iter().any(|name| packed.contains(name)) {
+        // A storage account has a container of each category; nobody put these there by mistake.
+        if packed.starts_with("insightslogs") {
+            return Named::Other;
+        }
         return Named::Wrong(
             "it holds sign-ins of applications, not of people",
             "remove it; export InteractiveSignIns instead",
@@ -162,7 +164,6 @@ mod tests {
             "ApplicationSignIns_2026",
             "MSISignIns_2026",
             "InteractiveSignIns_AuthDetails_2026",
-            "insights-logs-serviceprincipalsigninlogs",
         ] {
             assert!(matches!(classify(name), Named::Wrong(..)), "{name}");
         }
@@ -175,6 +176,7 @@ mod tests {
             "🦀",
             "registrationcampaign",
             "groupsync",
+            "insights-logs-serviceprincipalsigninlogs",
         ] {
             assert_eq!(classify(name), Named::Other, "{name}");
         }

@@ -70,10 +70,14 @@ fn read_head(input: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    // Without a mark, every second byte of UTF-16 text in Latin letters is zero.
+    let zeros = head
+        .get(..4)
+        .map(|start| [0, 1, 2, 3].map(|n| start[n] == 0));
     let utf16 = head.starts_with(&[0xff, 0xfe])
         || head.starts_with(&[0xfe, 0xff])
-        || head.len() > 3 && (head[0] == 0) != (head[1] == 0) && head[0] == 0 && head[2] == 0
-        || head.len() > 3 && head[1] == 0 && head[3] == 0 && head[0] != 0;
+        || zeros == Some([true, false, true, false])
+        || zeros == Some([false, true, false, true]);
     if utf16 {
         return Some((
             "it is UTF-16",

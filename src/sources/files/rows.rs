@@ -115,6 +115,7 @@ pub struct Rows<T> {
     context: Context,
     kind: Kind<T>,
     seen: Seen,
+    begun: bool,
     state: State,
 }
 
@@ -178,6 +179,7 @@ impl<T> Rows<T> {
             },
             kind,
             seen: Seen::default(),
+            begun: false,
             state: state.unwrap_or_else(State::Failed),
         }
     }
@@ -199,10 +201,18 @@ impl<T> Rows<T> {
                 None => return Ok(None),
             },
             State::Json(splitter) => match splitter.next_row() {
-                Ok(Some(element)) => (
-                    (self.kind.json)(element.bytes, &self.context, &mut self.seen),
-                    element.line,
-                ),
+                Ok(Some(element)) => {
+                    let row = (self.kind.json)(element.bytes, &self.context, &mut self.seen);
+                    let first = !std::mem::replace(&mut self.begun, true);
+                    if first && row.is_err() && is_error_answer(element.bytes) {
+                        return Err(self.part.wrong(
+                            Some(element.line),
+                            "it holds an error answer instead of rows".to_owned(),
+                            "read the error in it, mend that and export again",
+                        ));
+                    }
+                    (row, element.line)
+                }
                 Ok(None) => return self.check_needs().map(|()| None),
                 Err(broken) => {
                     let line = splitter.line();
@@ -255,6 +265,13 @@ impl<T> Rows<T> {
             broken => self.part.wrong(Some(line), broken.to_string(), remedy),
         }
     }
+}
+
+/// Whether an object is `{"error":…}`: what Graph answers when it refuses, saved as if it were
+/// rows.
+fn is_error_answer(row: &[u8]) -> bool {
+    let inside = row.trim_ascii_start().strip_prefix(b"{");
+    inside.is_some_and(|inside| inside.trim_ascii_start().starts_with(b"\"error\""))
 }
 
 impl<T> Iterator for Rows<T> {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Entry, Row, RowError, Scalar, Who, parse};
 use crate::domain::id::{GroupId, UserId};
-use crate::sources::{Skip, quote};
+use crate::sources::Skip;
 
 /// The properties of a group that count.
 #[derive(Debug, Default, Deserialize)]
@@ -163,7 +163,6 @@ impl MemberObject<'_> {
         match kind {
             "user" | "agentuser" => Ok(Some(Member::User(Who::Id(member_id(id)?)))),
             "" if upn.is_some() => Ok(Some(Member::User(Who::Id(member_id(id)?)))),
-            "" => Ok(Some(Member::Either(member_id(id)?))),
             "group" => {
                 let id = GroupId::parse(id).map_err(|why| RowError::Id {
                     name: "members",
@@ -172,11 +171,8 @@ impl MemberObject<'_> {
                 Ok(Some(Member::Group(id)))
             }
             "device" | "serviceprincipal" | "orgcontact" | "application" => Ok(None),
-            other => Err(RowError::Wrong {
-                name: "members.@odata.type",
-                expected: "a kind of member that is known",
-                found: quote(other),
-            }),
+            // No kind, or one to come: whether it is a person, the snapshot will tell.
+            _ => Ok(Some(Member::Either(member_id(id)?))),
         }
     }
 }
