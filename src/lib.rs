@@ -3,4 +3,5 @@
 
 pub mod delivery;
 pub mod domain;
+pub mod sources;
 pub mod store;

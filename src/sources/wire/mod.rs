@@ -1,0 +1,163 @@
+//! Rows as Graph spells them, and as Azure Monitor and the portal's exports copy them, turned
+//! into facts: in one place, whichever source brings them.
+//!
+//! Every property is read leniently (`loose`), so that one that nobody needs never spoils a
+//! row. No input nests deeper here than the JSON reader allows, and none can cause a panic.
+
+mod audit;
+mod group;
+mod loose;
+mod registration;
+mod sign_in;
+mod time;
+mod user;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Skip, quote};
+use crate::domain::id::{InvalidId, UserId};
+
+pub use audit::{AuditRow, Target, audit};
+pub use group::{Group, GroupRow, Member, MemberObject, group};
+pub use loose::{Entry, Scalar};
+pub use registration::{RegistrationRow, Report, registration};
+pub use sign_in::{Recorded, SignInRow, Status, UNKNOWN_CODE, sign_in};
+pub use time::{instant, portal_instant};
+pub use user::{UserRow, user};
+
+/// An event further ahead than this is no clock drift but a wrong row (domain case 7).
+const BELIEVABLE_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a well-formed row gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row<T> {
+    /// A fact.
+    Fact(T),
+    /// Nothing, for a good reason.
+    Skipped(Skip),
+}
+
+/// Whom a row names. Exports without object ids join by user principal name, within one set
+/// of exports only (contract 3).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// By object id.
+    Id(UserId),
+    /// By user principal name, as the row spells it; case does not matter.
+    Upn(String),
+}
+
+/// Why a row cannot be believed. Nothing in here quotes more than 60 characters of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// A property that must be there is not.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A property says something that it cannot say.
+    #[error("`{name}` is not {expected}: {found}")]
+    Wrong {
+        /// The property.
+        name: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is, quoted.
+        found: String,
+    },
+    /// A property is no object id.
+    #[error("`{name}` is no object id: {why}")]
+    Id {
+        /// The property.
+        name: &'static str,
+        /// Why not.
+        why: InvalidId,
+    },
+    /// An event of a future that no clock drift explains.
+    #[error("`{name}` lies more than 24 hours ahead: {at}")]
+    Future {
+        /// The property.
+        name: &'static str,
+        /// The time it gives.
+        at: Timestamp,
+    },
+    /// A list of members that says itself that it is cut short.
+    #[error("`members` is cut short (`members@odata.nextLink`): read the members page by page")]
+    MembersCut,
+    /// The row is a number, a text or a list.
+    #[error("the row is not an object")]
+    NotAnObject,
+    /// The row is not JSON.
+    #[error("the row is not valid JSON: {0}")]
+    Json(String),
+    /// A cell has bytes that are no text.
+    #[error("`{0}` is not valid UTF-8")]
+    NotUtf8(&'static str),
+    /// A CSV row with too few or too many cells.
+    #[error("the row has {found} cells and the header has {expected}")]
+    Cells {
+        /// Cells of the row.
+        found: usize,
+        /// Cells of the header.
+        expected: usize,
+    },
+}
+
+/// Reads one JSON object.
+pub fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a [u8]) -> Result<T, RowError> {
+    if raw.trim_ascii_start().first() != Some(&b'{') {
+        return Err(RowError::NotAnObject);
+    }
+    serde_json::from_slice(raw).map_err(|error| {
+        let text = error.to_string();
+        let text = text
+            .rsplit_once(" at line ")
+            .map_or(text.as_str(), |(message, _)| message);
+        RowError::Json(quote(text).trim_matches('"').to_owned())
+    })
+}
+
+/// The user id of an event: `None` for an account that the directory does not know.
+fn event_user(value: &Scalar<'_>, name: &'static str) -> Result<Option<UserId>, RowError> {
+    if matches!(value, Scalar::Null) {
+        return Err(RowError::Missing(name));
+    }
+    match UserId::parse(value.text(name)?.unwrap_or_default()) {
+        Ok(id) => Ok(Some(id)),
+        Err(InvalidId::Missing | InvalidId::AllZeros) => Ok(None),
+        Err(why) => Err(RowError::Id { name, why }),
+    }
+}
+
+/// The time of an event, no further ahead than is believable.
+fn event_time(
+    value: &Scalar<'_>,
+    name: &'static str,
+    now: Timestamp,
+) -> Result<Timestamp, RowError> {
+    let text = value.text(name)?.ok_or(RowError::Missing(name))?;
+    let at = instant(text).ok_or_else(|| RowError::Wrong {
+        name,
+        expected: "a time like 2026-01-05T08:30:00Z",
+        found: quote(text),
+    })?;
+    let latest = now
+        .saturating_add(BELIEVABLE_AHEAD)
+        .unwrap_or(Timestamp::MAX);
+    if at > latest {
+        return Err(RowError::Future { name, at });
+    }
+    Ok(at)
+}
+
+/// The id of an event: any text, but no novel.
+fn event_id(value: &Scalar<'_>) -> Result<String, RowError> {
+    let id = value.text("id")?.map(str::trim).unwrap_or_default();
+    match id.len() {
+        0 => Err(RowError::Missing("id")),
+        1..=256 => Ok(id.to_owned()),
+        _ => Err(RowError::Wrong {
+            name: "id",
+            expected: "at most 256 bytes long",
+            found: quote(id),
+        }),
+    }
+}

@@ -1,0 +1,281 @@
+//! A row of the registration report (`userRegistrationDetails`) and what it amounts to.
+//!
+//! Done means capable of multifactor authentication with more than methods that only bridge a
+//! gap or reset a password (domain 3). A capable row without any method follows the flag.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Entry, Row, RowError, Scalar, Who, parse, portal_instant};
+use crate::domain::id::UserId;
+use crate::domain::registration::{Detail, Level, ReportRow};
+
+/// The properties of a registration that count.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "the names are Graph's")]
+pub struct RegistrationRow<'a> {
+    #[serde(borrow)]
+    pub id: Scalar<'a>,
+    #[serde(borrow)]
+    pub user_principal_name: Scalar<'a>,
+    #[serde(borrow)]
+    pub is_mfa_capable: Scalar<'a>,
+    #[serde(borrow)]
+    pub is_mfa_registered: Scalar<'a>,
+    #[serde(borrow)]
+    pub is_passwordless_capable: Scalar<'a>,
+    #[serde(borrow)]
+    pub is_sspr_registered: Scalar<'a>,
+    #[serde(borrow)]
+    pub methods_registered: Entry<'a>,
+    #[serde(borrow)]
+    pub last_updated_date_time: Scalar<'a>,
+}
+
+/// What a row of the report says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// About whom: the portal's export has names only.
+    pub who: Who,
+    /// How far the registration goes.
+    pub level: Level,
+    /// Why it goes no further.
+    pub detail: Detail,
+    /// When the report was refreshed; the newest of a file dates the file (contract 7.8).
+    /// It says nothing about the person.
+    pub refreshed_at: Option<Timestamp>,
+}
+
+impl Report {
+    /// The row of the person whom the caller found behind [`Report::who`].
+    pub fn about(&self, user: UserId) -> ReportRow {
+        ReportRow {
+            user,
+            level: self.level,
+            detail: self.detail,
+        }
+    }
+}
+
+/// Reads one row of the report.
+pub fn registration(raw: &[u8]) -> Result<Row<Report>, RowError> {
+    parse::<RegistrationRow<'_>>(raw)?.report()
+}
+
+impl RegistrationRow<'_> {
+    /// What the row amounts to.
+    pub fn report(&self) -> Result<Row<Report>, RowError> {
+        let who = self.who()?;
+        let capable = self
+            .is_mfa_capable
+            .flag("isMfaCapable")?
+            .ok_or(RowError::Missing("isMfaCapable"))?;
+        let flags = Flags {
+            capable,
+            registered: self.is_mfa_registered.flag("isMfaRegistered")? == Some(true),
+            passwordless: self.is_passwordless_capable.flag("isPasswordlessCapable")? == Some(true),
+            reset_only: self.is_sspr_registered.flag("isSsprRegistered")? == Some(true),
+        };
+        let methods: Vec<Method> = self
+            .methods_registered
+            .texts()
+            .filter_map(Method::of)
+            .collect();
+        let (level, detail) = flags.amount_to(&methods);
+        Ok(Row::Fact(Report {
+            who,
+            level,
+            detail,
+            refreshed_at: self
+                .last_updated_date_time
+                .as_str()
+                .and_then(portal_instant),
+        }))
+    }
+
+    fn who(&self) -> Result<Who, RowError> {
+        if let Some(id) = self.id.text("id")? {
+            let id = UserId::parse(id).map_err(|why| RowError::Id { name: "id", why })?;
+            return Ok(Who::Id(id));
+        }
+        let upn = self.user_principal_name.text("userPrincipalName")?;
+        let upn = upn.map(str::trim).filter(|upn| !upn.is_empty());
+        Ok(Who::Upn(
+            upn.ok_or(RowError::Missing("userPrincipalName"))?
+                .to_owned(),
+        ))
+    }
+}
+
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are the report's own flags"
+)]
+struct Flags {
+    capable: bool,
+    registered: bool,
+    passwordless: bool,
+    reset_only: bool,
+}
+
+impl Flags {
+    fn amount_to(&self, methods: &[Method]) -> (Level, Detail) {
+        let some_and_all = |is: fn(Method) -> bool| {
+            !methods.is_empty() && methods.iter().all(|method| is(*method))
+        };
+        let weak_only = some_and_all(|method| matches!(method, Method::Pass | Method::Reset));
+        if self.capable && !weak_only {
+            return (Level::Capable, Detail::None);
+        }
+        if self.passwordless || some_and_all(|method| method == Method::Passwordless) {
+            return (Level::Passwordless, Detail::None);
+        }
+        let detail = if weak_only && methods.contains(&Method::Pass) {
+            Detail::TemporaryAccessPassOnly
+        } else if weak_only {
+            Detail::SsprOnly
+        } else if self.registered {
+            Detail::MethodNotAllowed
+        } else if self.reset_only {
+            Detail::SsprOnly
+        } else {
+            Detail::None
+        };
+        (Level::Missing, detail)
+    }
+}
+
+/// What a method is worth; its names are open strings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// A Temporary Access Pass: it bridges a gap.
+    Pass,
+    /// For a password reset, or a password itself.
+    Reset,
+    /// Windows Hello or a passkey.
+    Passwordless,
+    /// Anything else, known or not: the report's flags decide.
+    Strong,
+}
+
+impl Method {
+    /// By name, in Graph's spelling or the portal's; `None` for a word that means no method.
+    fn of(name: &str) -> Option<Self> {
+        let name: String = name
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        Some(match name.as_str() {
+            "" | "none" => return None,
+            "temporaryaccesspass" => Self::Pass,
+            "email" | "securityquestion" | "securityquestions" | "apppassword" | "apppasswords" => {
+                Self::Reset
+            }
+            name if ["windowshello", "passkey", "fido2"]
+                .iter()
+                .any(|start| name.starts_with(start)) =>
+            {
+                Self::Passwordless
+            }
+            _ => Self::Strong,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(capable: bool, registered: bool, passwordless: bool, methods: &str) -> (Level, Detail) {
+        let json = format!(
+            r#"{{"id":"a","isMfaCapable":{capable},"isMfaRegistered":{registered},"isPasswordlessCapable":{passwordless},"methodsRegistered":[{methods}]}}"#
+        );
+        let Row::Fact(report) = registration(json.as_bytes()).unwrap() else {
+            panic!()
+        };
+        (report.level, report.detail)
+    }
+
+    #[test]
+    fn levels() {
+        let app = r#""microsoftAuthenticatorPush""#;
+        let hello = r#""windowsHelloForBusiness","passKeyDeviceBound""#;
+        for (flags, methods, expected) in [
+            ((true, true, false), app, (Level::Capable, Detail::None)),
+            ((true, true, false), "", (Level::Capable, Detail::None)),
+            (
+                (true, true, false),
+                r#""somethingNew""#,
+                (Level::Capable, Detail::None),
+            ),
+            ((true, true, true), hello, (Level::Capable, Detail::None)),
+            (
+                (false, false, true),
+                hello,
+                (Level::Passwordless, Detail::None),
+            ),
+            (
+                (false, false, false),
+                hello,
+                (Level::Passwordless, Detail::None),
+            ),
+            (
+                (false, true, false),
+                app,
+                (Level::Missing, Detail::MethodNotAllowed),
+            ),
+            ((false, false, false), "", (Level::Missing, Detail::None)),
+            (
+                (false, false, false),
+                r#""temporaryAccessPass""#,
+                (Level::Missing, Detail::TemporaryAccessPassOnly),
+            ),
+            (
+                (true, true, false),
+                r#""temporaryAccessPass""#,
+                (Level::Missing, Detail::TemporaryAccessPassOnly),
+            ),
+            (
+                (true, true, false),
+                r#""email","appPassword""#,
+                (Level::Missing, Detail::SsprOnly),
+            ),
+            (
+                (false, false, false),
+                r#""email""#,
+                (Level::Missing, Detail::SsprOnly),
+            ),
+            (
+                (true, true, false),
+                r#""email","mobilePhone""#,
+                (Level::Capable, Detail::None),
+            ),
+        ] {
+            assert_eq!(
+                row(flags.0, flags.1, flags.2, methods),
+                expected,
+                "{flags:?} {methods}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_needs_a_person_and_the_flag() {
+        for (row, reason) in [
+            (r#"{"isMfaCapable":true}"#, "`userPrincipalName` is missing"),
+            (r#"{"id":"a"}"#, "`isMfaCapable` is missing"),
+            (
+                r#"{"id":"a","isMfaCapable":1}"#,
+                "`isMfaCapable` is not true or false: 1",
+            ),
+        ] {
+            assert_eq!(
+                registration(row.as_bytes()).unwrap_err().to_string(),
+                reason,
+                "{row}"
+            );
+        }
+    }
+}
