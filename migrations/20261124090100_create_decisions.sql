@@ -74,6 +74,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_waiting ON outbox (urgent_at, next_at) WHERE state IN ('pending', 'ambiguous');
 CREATE INDEX outbox_leased ON outbox (id) WHERE state = 'leased';
 CREATE INDEX outbox_by_user ON outbox (user_id);
+CREATE INDEX outbox_settled ON outbox (settled_at) WHERE state IN ('sent', 'failed');
 CREATE INDEX outbox_by_position ON outbox (position);
 
 CREATE TABLE attempts (

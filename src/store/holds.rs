@@ -259,6 +259,21 @@ impl Store {
         })
     }
 
+    /// How many people wait for a report dated after their deadline, where that lies between the
+    /// newest report and `late_since`.
+    pub async fn waiting_for_proof(&self, newest_report: Timestamp, late_since: Timestamp) -> Result<u64, StoreError> {
+        // A person who is overdue is due at every pass: the next look is the deadline.
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(DISTINCT user_id) FROM standings WHERE state = 'overdue_checking' AND next_at > $1 AND next_at <= $2",
+        )
+        .bind(micros(newest_report))
+        .bind(micros(late_since))
+        .fetch_one(&self.read)
+        .await
+        .doing("counting who waits for proof")?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// How many people are in scope of any policy that is on.
     pub async fn in_scope(&self, policies: &[Policy]) -> Result<usize, StoreError> {
         let mut statement = QueryBuilder::<Sqlite>::new(

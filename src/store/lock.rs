@@ -20,6 +20,8 @@ pub fn mark(database: &Path) -> PathBuf {
 
 /// The first line of a mark.
 const MARKED: &str = "a fortnight database stands beside this file";
+/// The first line before there is one.
+const NOT_MARKED: &str = "no fortnight database yet";
 
 /// Whether the database was made once.
 pub(super) fn is_marked(database: &Path) -> bool {
@@ -31,11 +33,10 @@ pub(super) fn set_mark(database: &Path) -> std::io::Result<()> {
     if is_marked(database) {
         return Ok(());
     }
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(mark(database))?;
-    writeln!(file, "{MARKED}")?;
+    let before = std::fs::read_to_string(mark(database)).unwrap_or_default();
+    let holder = before.lines().nth(1).unwrap_or_default();
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(mark(database))?;
+    write!(file, "{MARKED}\n{holder}\n")?;
     file.sync_all()
 }
 
@@ -74,13 +75,12 @@ impl PassLock {
             }
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        if is_marked(database) {
-            let holder = format!("{MARKED}\nprocess {} since {now}\n", std::process::id());
-            file.set_len(0).map_err(failed)?;
-            file.seek(SeekFrom::Start(0)).map_err(failed)?;
-            file.write_all(holder.as_bytes()).map_err(failed)?;
-            file.sync_all().map_err(failed)?;
-        }
+        let first = if is_marked(database) { MARKED } else { NOT_MARKED };
+        let text = format!("{first}\nprocess {} since {now}\n", std::process::id());
+        file.set_len(0).map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
         Ok(Self { _file: file })
     }
 }

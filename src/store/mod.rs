@@ -326,6 +326,29 @@ impl Store {
         })
     }
 
+    /// Whether the database takes writes: it begins one and takes it back. Another writer at
+    /// work is no fault.
+    pub async fn is_writable(&self) -> bool {
+        let writes = async {
+            let transaction = self.begin().await.ok()?;
+            transaction.rollback().await.ok()
+        };
+        match tokio::time::timeout(Duration::from_secs(2), writes).await {
+            Ok(written) => written.is_some(),
+            Err(_) => true,
+        }
+    }
+
+    /// Copies the database as it is into a new file.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        sqlx::query("VACUUM INTO $1")
+            .bind(path.to_string_lossy().into_owned())
+            .execute(&self.read)
+            .await
+            .doing("copying the database")
+            .map(drop)
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.write
             .begin_with("BEGIN IMMEDIATE")

@@ -50,6 +50,8 @@ pub struct Claimed {
     pub title: Option<String>,
     /// The lines of a mail to operators.
     pub lines: Vec<String>,
+    /// When it was queued.
+    pub queued_at: Timestamp,
     /// Useless after this.
     pub not_after: Option<Timestamp>,
     /// The number of this attempt, from 1.
@@ -156,7 +158,7 @@ impl Store {
                     (SELECT earlier.message_id FROM outbox AS earlier
                      WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy
                          AND earlier.sequence = outbox.sequence AND earlier.state = 'sent'
-                     ORDER BY earlier.position LIMIT 1)
+                     ORDER BY earlier.position LIMIT 1), queued_at
              FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
              WHERE outbox.state IN ('pending', 'ambiguous') AND outbox.next_at <= $1
                  AND (outbox.not_after IS NULL OR outbox.not_after > $1)
@@ -200,6 +202,22 @@ impl Store {
             .await
             .doing("counting attempts")?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether the last ten different recipients were all refused: then the channel is to blame,
+    /// not they (contract 7.11). Fewer than ten say nothing.
+    pub async fn all_refused_lately(&self) -> Result<bool, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT address, state FROM outbox WHERE state IN ('sent', 'failed') AND user_id IS NOT NULL
+             ORDER BY settled_at DESC, position DESC LIMIT 100",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading the last recipients")?;
+        let mut seen = std::collections::HashSet::new();
+        let last: Vec<&str> =
+            rows.iter().filter(|(address, _)| seen.insert(address)).map(|(_, state)| state.as_str()).take(10).collect();
+        Ok(last.len() == 10 && last.iter().all(|state| *state == "failed"))
     }
 
     /// Settles a batch of attempts. Whoever was reached or refused is decided about again.
@@ -423,6 +441,7 @@ fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
         resent: row.try_get(15).doing(doing)?,
         message_id: row.try_get(16).doing(doing)?,
         in_reply_to: row.try_get(20).doing(doing)?,
+        queued_at: instant(row.try_get(21).doing(doing)?),
         id,
     })
 }

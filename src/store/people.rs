@@ -50,7 +50,6 @@ pub struct Import {
     first: bool,
     previous: Option<Timestamp>,
     before: u64,
-    returned: u64,
     /// Numbers of the parts that are read again or are no more.
     reread: HashSet<i64>,
     part: i64,
@@ -60,6 +59,7 @@ pub struct Import {
     duplicates: bool,
     read_all: bool,
     changed: u64,
+    quarantined: Vec<(String, u64, String)>,
 }
 
 impl Store {
@@ -80,7 +80,6 @@ impl Store {
             first: previous.is_none(),
             previous,
             before,
-            returned: 0,
             reread: reread.iter().copied().collect(),
             part: 0,
             part_rows: 0,
@@ -89,6 +88,7 @@ impl Store {
             duplicates: false,
             read_all: false,
             changed: 0,
+            quarantined: Vec::new(),
         })
     }
 
@@ -137,7 +137,12 @@ impl Import {
         }
     }
 
-    /// Notes an id; whether it was read before in this import.
+    /// Rows that could not be read; they are written down with the import, if it is accepted.
+    pub fn quarantine(&mut self, rows: impl IntoIterator<Item = (String, u64, String)>) {
+        self.quarantined.extend(rows);
+    }
+
+    /// Notes an id that was read before in this import.
     fn see(&mut self, id: &str) {
         if !self.seen.insert(digest(id)) {
             self.duplicates = true;
@@ -179,8 +184,6 @@ impl Import {
             for (person, part) in stored_people(&mut self.transaction, &ids).await? {
                 if matches!(person.presence, Presence::Present) {
                     self.belongs_elsewhere(part);
-                } else {
-                    self.returned += 1;
                 }
                 let id = person.id.as_str().to_owned();
                 if part == self.part && rows.get(&id) == Some(&person) {
@@ -214,8 +217,6 @@ impl Import {
             for (id, known, part) in stored_registrations(&mut self.transaction, &ids).await? {
                 if known.absent_since.is_none() {
                     self.belongs_elsewhere(part);
-                } else {
-                    self.returned += 1;
                 }
                 let Some(row) = rows.remove(&id) else {
                     continue;
@@ -253,7 +254,7 @@ impl Import {
         let rows = if self.first {
             self.seen.len() as u64
         } else {
-            self.rows_after(missing.len() as u64, gone_parts).await?
+            self.rows_after(missing.len() as u64).await?
         };
         if collapsed(self.before, rows) && approved.is_none_or(|least| rows < least) {
             return Ok(Imported::Collapsed {
@@ -301,7 +302,7 @@ impl Import {
     }
 
     /// The snapshot's rows now: those before, less the missing, and those who are new or back.
-    async fn rows_after(&mut self, missing: u64, _gone_parts: &[i64]) -> Result<u64, StoreError> {
+    async fn rows_after(&mut self, missing: u64) -> Result<u64, StoreError> {
         let statement = match self.source {
             Source::Registration => "SELECT COUNT(*) FROM registrations WHERE absent_since IS NULL",
             _ => "SELECT COUNT(*) FROM people WHERE gone_at IS NULL",

@@ -151,22 +151,27 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        for (file, line, reason) in rows {
-            sqlx::query(
-                "INSERT INTO quarantine (source, file, line, reason, at) VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (source, file, line) DO UPDATE SET reason = excluded.reason, at = excluded.at",
-            )
-            .bind(source.as_str())
-            .bind(file)
-            .bind(i64::try_from(*line).unwrap_or(i64::MAX))
-            .bind(reason)
-            .bind(micros(now))
-            .execute(&mut *transaction)
-            .await
-            .doing("noting quarantined rows")?;
-        }
+        quarantine(&mut transaction, source, rows, now).await?;
         transaction.commit().await.doing("noting quarantined rows")
     }
+}
+
+pub(super) async fn quarantine(connection: &mut SqliteConnection, source: Source, rows: &[(String, u64, String)], now: Timestamp) -> Result<(), StoreError> {
+    for (file, line, reason) in rows {
+        sqlx::query(
+            "INSERT INTO quarantine (source, file, line, reason, at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (source, file, line) DO UPDATE SET reason = excluded.reason, at = excluded.at",
+        )
+        .bind(source.as_str())
+        .bind(file)
+        .bind(i64::try_from(*line).unwrap_or(i64::MAX))
+        .bind(reason)
+        .bind(micros(now))
+        .execute(&mut *connection)
+        .await
+        .doing("noting quarantined rows")?;
+    }
+    Ok(())
 }
 
 /// What an accepted source leaves in `sources`.
@@ -228,6 +233,12 @@ pub(super) async fn note_part(
     as_of: Timestamp,
     rows: u64,
 ) -> Result<i64, StoreError> {
+    sqlx::query("DELETE FROM quarantine WHERE source = $1 AND file = $2")
+        .bind(source.as_str())
+        .bind(&part.name)
+        .execute(&mut *connection)
+        .await
+        .doing("noting a part of a source")?;
     sqlx::query_scalar(
         "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read)
          VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM parts), $1, $2, $3, $4, $5)

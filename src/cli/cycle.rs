@@ -1,0 +1,130 @@
+//! `cycle`: one whole pass, then exit.
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::args::Cycle;
+use super::output::{Format, Printer};
+use super::{DEGRADED, DONE, FAILED, WRONG};
+use crate::config::Config;
+use crate::engine::{Engine, Wake};
+use crate::pass::PassError;
+use crate::pass::report::PassReport;
+use crate::store::lock::PassLock;
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+
+pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> anyhow::Result<u8> {
+    let clock = args.as_of.map_or_else(Clock::system, Clock::fixed_at);
+    let mut config = config.clone();
+    let rehearsal = if args.dry_run { Some(rehearsal(&mut config).await?) } else { None };
+    let lock = PassLock::take(&config.database, clock.now())?;
+    let store = match Store::open(&config.database).await {
+        Err(error @ StoreError::Vanished { .. }) => {
+            eprintln!("fortnight: {error}");
+            let mut report = PassReport::new(clock.now());
+            report.holds.push(crate::engine::database_hold(&error, clock.now()));
+            print(&report, args, out)?;
+            return Ok(DEGRADED);
+        }
+        store => store?,
+    };
+    if let (Some(newest), Some(as_of)) = (store.newest_pass().await?, args.as_of)
+        && as_of < newest
+    {
+        eprintln!("fortnight: {}", PassError::GoesBack { newest });
+        return Ok(WRONG);
+    }
+    let bar = super::progress::Bar::new();
+    let engine = Engine::new(store.clone(), config, clock, bar.progress())?;
+    let mut report = PassReport::new(clock.now());
+    engine.recover().await?;
+    let result = engine.pass(Wake::Sources, &mut report, &|| false).await;
+    bar.finish();
+    engine.close().await;
+    store.close().await;
+    drop(lock);
+    drop(rehearsal);
+    print(&report, args, out)?;
+    match result {
+        Ok(()) if report.is_degraded() => Ok(DEGRADED),
+        Ok(()) => Ok(DONE),
+        Err(error) => {
+            eprintln!("fortnight: {}", crate::pass::chain(&error));
+            Ok(FAILED)
+        }
+    }
+}
+
+/// A dry run is a whole pass on a copy of the database, into a folder that nobody reads: it
+/// writes and sends nothing that stays.
+async fn rehearsal(config: &mut Config) -> anyhow::Result<tempdir::Folder> {
+    let folder = tempdir::Folder::new().context("making a folder for the dry run")?;
+    let copy = folder.path().join("dry-run.db");
+    if config.database.exists() {
+        let store = Store::open_existing(&config.database).await?;
+        store.copy_to(&copy).await?;
+        store.close().await;
+    }
+    config.database = copy;
+    config.rehearse();
+    Ok(folder)
+}
+
+fn print(report: &PassReport, args: &Cycle, out: &mut Printer) -> anyhow::Result<()> {
+    if args.format == Format::Json {
+        return Ok(out.json(report)?);
+    }
+    let read = report.read;
+    let windows = report.windows;
+    let deliveries = report.deliveries;
+    let dry = if args.dry_run { " (dry run: nothing was written or sent)" } else { "" };
+    out.line(format!("Pass of {}{dry}, {} ms", at(report.as_of), report.duration_ms))?;
+    out.line(format!(
+        "read        {} users, {} groups, {} registrations, {} sign-ins, {} audit events; {} rows put aside",
+        read.users, read.groups, read.registrations, read.sign_ins, read.audits, read.quarantined
+    ))?;
+    out.line(format!("windows     {} opened, {} closed, {} paused, {} resumed", windows.opened, windows.closed, windows.paused, windows.resumed))?;
+    out.line(format!("flags       {} needed, {} released", report.flagged, report.released))?;
+    out.line(format!(
+        "deliveries  {} queued, {} sent, {} failed, {} of unknown outcome",
+        deliveries.queued, deliveries.sent, deliveries.failed, deliveries.ambiguous
+    ))?;
+    for hold in &report.holds {
+        out.line(format!("held        {}: {}", hold.id, hold.text))?;
+    }
+    for error in &report.errors {
+        out.line(format!("error       {error}"))?;
+    }
+    Ok(())
+}
+
+fn at(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// A folder that goes with its owner.
+mod tempdir {
+    use std::path::{Path, PathBuf};
+
+    #[derive(Debug)]
+    pub(super) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(super) fn new() -> std::io::Result<Self> {
+            let path = std::env::temp_dir().join(format!("fortnight-dry-run-{}", std::process::id()));
+            std::fs::create_dir_all(&path)?;
+            Ok(Self(path))
+        }
+
+        pub(super) fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `deliveries`: the outbox, and what can be done about a row.
+
+use super::args::Deliveries;
+use super::output::{Format, Printer};
+use super::{DONE, Usage, act_time, one};
+use crate::config::Config;
+use crate::delivery::text::mask_address;
+use crate::store::Store;
+
+const STATES: [&str; 8] = ["pending", "leased", "sent", "ambiguous", "failed", "superseded", "expired", "dead"];
+
+pub(super) async fn run(config: &Config, command: Deliveries, out: &mut Printer) -> anyhow::Result<u8> {
+    let store = Store::open_existing(&config.database).await?;
+    match command {
+        Deliveries::List { state, user, format } => {
+            if let Some(unknown) = state.iter().find(|state| !STATES.contains(&state.as_str())) {
+                return Err(Usage(format!("there is no state {unknown:?}; the states are {}", STATES.join(", "))).into());
+            }
+            let user = match user {
+                Some(name) => Some(one(&store, &name).await?),
+                None => None,
+            };
+            let rows = store.deliveries(&state, user.as_ref()).await?;
+            if format == Format::Json {
+                out.json(&rows)?;
+                return Ok(DONE);
+            }
+            let headings = ["event", "step", "user", "address", "state", "attempts", "next", "code", "id"];
+            let cells = rows.into_iter().map(|row| {
+                vec![
+                    row.event,
+                    row.step.unwrap_or_default(),
+                    row.user.unwrap_or_else(|| "operators".to_owned()),
+                    mask_address(&row.address),
+                    row.state,
+                    row.attempts.to_string(),
+                    row.next_at.map(|at| at.to_string()).unwrap_or_default(),
+                    row.last_code.unwrap_or_default(),
+                    row.id,
+                ]
+            });
+            out.rows(format, &headings, cells.collect())?;
+        }
+        Deliveries::Retry { ids } => replay(&store, &ids, false, out).await?,
+        Deliveries::Discard { ids } => replay(&store, &ids, true, out).await?,
+    }
+    store.close().await;
+    Ok(DONE)
+}
+
+async fn replay(store: &Store, ids: &[String], discard: bool, out: &mut Printer) -> anyhow::Result<()> {
+    let now = act_time(store, None).await?;
+    for id in ids {
+        match store.replay(id, discard, now).await?.as_deref() {
+            None => return Err(Usage(format!("there is no delivery {id:?}")).into()),
+            Some(state @ ("pending" | "ambiguous" | "failed" | "dead")) => {
+                out.line(format!("{id}: was {state}, {}", if discard { "set aside" } else { "due now" }))?;
+            }
+            Some(state) => return Err(Usage(format!("the delivery {id} is {state}: there is nothing to do about it")).into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Results on stdout, as a table, JSON or CSV. A reader that goes away is no error.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::delivery::text::clean_line;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs: a stable interface.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// A cell that a table shows is no longer than this.
+const CELL: usize = 200;
+
+/// Where results go.
+pub struct Printer {
+    out: Box<dyn Write>,
+}
+
+impl Printer {
+    /// Prints to stdout.
+    pub fn stdout() -> Self {
+        Self { out: Box::new(anstream()) }
+    }
+
+    /// Prints a line.
+    pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
+        writeln!(self.out, "{}", text.as_ref())
+    }
+
+    /// Prints bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
+    /// Prints JSON.
+    pub fn json<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.out, value)?;
+        writeln!(self.out)
+    }
+
+    /// Prints rows under headings, as a table or as CSV. Cells are cleaned: names come from a
+    /// directory that people can edit.
+    pub fn rows(&mut self, format: Format, headings: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+        if format == Format::Csv {
+            let mut writer = csv::Writer::from_writer(&mut self.out);
+            writer.write_record(headings)?;
+            for row in rows {
+                writer.write_record(row.iter().map(|cell| neutral(cell)))?;
+            }
+            return writer.flush();
+        }
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(headings);
+        for row in rows {
+            table.add_row(row.iter().map(|cell| clean_line(cell, CELL)));
+        }
+        writeln!(self.out, "{table}")
+    }
+}
+
+fn anstream() -> io::StdoutLock<'static> {
+    io::stdout().lock()
+}
+
+/// A cell that a spreadsheet does not take for a formula (reliability F75).
+fn neutral(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// Whether an error only means that the reader went away, as `| head` does.
+pub fn reader_went_away(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_neutralised() {
+        assert_eq!(neutral("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+        assert_eq!(neutral("Ana"), "Ana");
+    }
+}

@@ -1,0 +1,153 @@
+//! Claim, send, settle: the courier takes due mails out of the outbox and says what became of
+//! them. A claim holds about a second's sending, so that a stop leaves little in doubt.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::Config;
+use crate::delivery::smtp::Outcome;
+use crate::domain::id::PolicyName;
+use crate::domain::policy::Policy;
+use crate::domain::window::later;
+use crate::pass::report::{PassReport, Progress};
+use crate::store::outbox::{Claimed, Disposition, Settled};
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+use crate::transport::Transport;
+
+/// The first claim; later ones follow the speed of the server.
+const FIRST_CLAIM: u32 = 20;
+/// No claim is larger, however fast the server is.
+const LARGEST_CLAIM: u32 = 2_000;
+/// The first retry comes within this, and each later one within twice the one before.
+const RETRY_FIRST: SignedDuration = SignedDuration::from_secs(5);
+/// No retry waits longer (delivery C4).
+const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);
+/// So many failures of the connection in a row end the deliveries of a pass.
+const FAILURES_IN_A_ROW: u32 = 5;
+
+/// Delivers what is due.
+pub struct Courier<'a> {
+    /// The outbox.
+    pub store: &'a Store,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The policies, for the deadline that an announcing mail names.
+    pub policies: &'a [Policy],
+    /// The way to the recipients.
+    pub transport: &'a Transport,
+    /// The time.
+    pub clock: Clock,
+    /// How far it is.
+    pub progress: &'a Progress,
+}
+
+impl Courier<'_> {
+    /// Delivers until nothing is due, the budget is spent, the way is blocked or `stop` says so.
+    pub async fn deliver(&self, report: &mut PassReport, stop: impl Fn() -> bool) -> Result<(), StoreError> {
+        let policies: BTreeMap<PolicyName, Policy> =
+            self.policies.iter().map(|policy| (policy.name.clone(), policy.clone())).collect();
+        let (mut size, mut failures) = (FIRST_CLAIM, 0);
+        self.store.expire(self.clock.now()).await?;
+        while !stop() && failures < FAILURES_IN_A_ROW {
+            let now = self.clock.now();
+            let limit = u64::from(size).min(self.budget(now).await?);
+            let Ok(limit @ 1..) = u32::try_from(limit) else { break };
+            let claimed = self.store.claim(&policies, limit, now).await?;
+            if claimed.is_empty() {
+                break;
+            }
+            let began = Instant::now();
+            let batch: Vec<(Settled, bool)> = futures_util::stream::iter(&claimed)
+                .map(|claimed| self.send(claimed))
+                .buffer_unordered(self.transport.connections())
+                .collect()
+                .await;
+            size = pace(claimed.len(), began.elapsed());
+            for (settled, blocked) in &batch {
+                failures = if *blocked { failures + 1 } else { 0 };
+                if settled.disposition != Disposition::Sent {
+                    tracing::warn!(
+                        delivery.id = settled.id, attempt = settled.attempt, code = settled.code, text = settled.text,
+                        "delivery {} was not accepted", settled.id
+                    );
+                }
+            }
+            let settled: Vec<Settled> = batch.into_iter().map(|(settled, _)| settled).collect();
+            let tally = self.store.settle(&settled).await?;
+            self.progress.settled(settled.len());
+            report.deliveries.sent += tally.sent;
+            report.deliveries.failed += tally.failed;
+            report.deliveries.ambiguous += tally.ambiguous;
+        }
+        if failures >= FAILURES_IN_A_ROW {
+            report.errors.push("mail does not go out; it is tried again in the next pass".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How many mails the budgets still allow now.
+    async fn budget(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let Some(budgets) = self.config.email.as_ref().map(|email| email.budgets()) else {
+            return Ok(u64::MAX);
+        };
+        let mut left = u64::MAX;
+        for (limit, length) in [
+            (budgets.per_minute, SignedDuration::from_mins(1)),
+            (budgets.per_day, SignedDuration::from_hours(24)),
+        ] {
+            if let Some(limit) = limit {
+                let spent = self.store.attempts_since(later(now, -length)).await?;
+                left = left.min(u64::from(limit).saturating_sub(spent));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Sends one mail; whether the way itself was blocked.
+    async fn send(&self, claimed: &Claimed) -> (Settled, bool) {
+        let now = self.clock.now();
+        let outcome = self.transport.send(claimed, now).await;
+        let (disposition, code, text, blocked) = match outcome {
+            Outcome::Sent { code } => (Disposition::Sent, code.to_string(), String::new(), false),
+            Outcome::Deferred { code, text } => (Disposition::RetryAt(retry_at(claimed, now)), word(code, "deferred"), text, false),
+            Outcome::TransportFailure { code, text } => (Disposition::RetryAt(retry_at(claimed, now)), word(code, "unreachable"), text, true),
+            Outcome::Ambiguous { text } => (Disposition::Ambiguous, "lost".to_owned(), text, false),
+            Outcome::Refused { code, text } => (Disposition::Refused, word(code, "refused"), text, false),
+        };
+        let at = self.clock.now();
+        (Settled { id: claimed.id.clone(), attempt: claimed.attempt, disposition, code, text, at }, blocked)
+    }
+}
+
+/// The next claim, so that it takes about a second.
+fn pace(sent: usize, took: std::time::Duration) -> u32 {
+    let per_second = sent as f64 / took.as_secs_f64().max(0.001);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range before")]
+    let size = per_second.clamp(1.0, f64::from(LARGEST_CLAIM)) as u32;
+    size
+}
+
+/// When a mail is tried again: full jitter below a bound that doubles, and always early enough
+/// for three more tries before the mail is of no use (delivery C4). The jitter is a function of
+/// the mail and the attempt, so that a rehearsal repeats it.
+fn retry_at(claimed: &Claimed, now: Timestamp) -> Timestamp {
+    let doubled = RETRY_FIRST.as_secs() << claimed.attempt.saturating_sub(1).min(10);
+    let mut bound = SignedDuration::from_secs(doubled).min(RETRY_AT_MOST);
+    if let Some(not_after) = claimed.not_after {
+        bound = bound.min(not_after.duration_since(now) / 3);
+    }
+    let key = format!("{}/{}", claimed.id, claimed.attempt);
+    let bits = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes()).as_u128() as u32;
+    let share = f64::from(bits) / f64::from(u32::MAX);
+    let wait = bound.as_secs_f64().max(1.0) * share;
+    later(now, SignedDuration::from_secs_f64(wait).max(SignedDuration::from_secs(1)))
+}
+
+/// The server's code, or a word of ours where it said none.
+fn word(code: Option<u16>, word: &str) -> String {
+    code.map_or_else(|| word.to_owned(), |code| code.to_string())
+}

@@ -1,0 +1,329 @@
+//! The daemon: an alarm clock, a heartbeat and signals around the one crank of [`Engine`].
+//!
+//! tokio-cron-scheduler only rings every few seconds; whether an occurrence of the schedule lies
+//! between the last pass and now is asked of croner, in the configured zone. A monotonic
+//! heartbeat rings too, because the scheduler stalls when the wall clock jumps back. One task
+//! runs passes, so they never overlap; everything that wakes it means "look again".
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{DEGRADED, DONE};
+use crate::config::Config;
+use crate::domain::brake::HoldKind;
+use crate::engine::{Engine, Wake};
+use crate::http;
+use crate::pass::report::{PassReport, Progress};
+use crate::store::lock::PassLock;
+use crate::store::{Store, StoreError};
+use crate::time::{Clock, SkewDetector, cron};
+
+/// The scheduler rings this often; it decides nothing.
+const RING: &str = "*/5 * * * * *";
+/// The heartbeat, by the monotonic clock.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A pass later than this after the schedule's last occurrence is not fresh (`/readyz`).
+const STALE_AFTER: u32 = 3;
+/// Deliveries that are under way when SIGTERM comes have this long to end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What `/readyz` and systemd are told.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    /// The last whole pass.
+    pub last_pass: Option<Timestamp>,
+    /// The last pass failed because of this.
+    pub error: Option<String>,
+    /// When the next pass is due, and how long the schedule waits between two.
+    pub next_pass: Option<Timestamp>,
+    /// What a reload could not use.
+    pub warning: Option<String>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
+    let clock = Clock::system();
+    let lock = PassLock::take(&config.database, clock.now())?;
+    let store = match Store::open(&config.database).await {
+        Err(error @ StoreError::Vanished { .. }) => {
+            tracing::error!("{error}");
+            return Ok(DEGRADED);
+        }
+        store => store?,
+    };
+    store.check_integrity().await?;
+    let progress = Arc::new(Progress::default());
+    let (health_in, health) = watch::channel(Health::default());
+    let stop = CancellationToken::new();
+    let server = match &config.http {
+        Some(http) => {
+            let listener = tokio::net::TcpListener::bind(http.listen).await.with_context(|| format!("listening on {}", http.listen))?;
+            Some(tokio::spawn(http::serve(listener, health.clone(), store.clone(), stop.clone())))
+        }
+        None => None,
+    };
+    let (ring, rung) = mpsc::channel(1);
+    let mut scheduler = alarm_clock(ring.clone()).await?;
+    tokio::spawn(heartbeat(ring, stop.clone()));
+    tokio::spawn(feed_watchdog(Arc::clone(&progress), health.clone(), stop.clone()));
+    let reload = Arc::new(AtomicBool::new(false));
+    tokio::spawn(listen_for_signals(stop.clone(), Arc::clone(&reload))?);
+    notify(&[NotifyState::Ready, NotifyState::Status("waiting for the first pass")]);
+    tracing::info!("fortnight runs on {}", config.database.display());
+
+    let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress))?;
+    engine.recover().await?;
+    let mut watch = Watch { engine, file, health: health_in, stop: stop.clone(), reload, skew: SkewDetector::new(clock.host()), clock, progress };
+    let code = watch.keep(rung).await?;
+
+    notify(&[NotifyState::Stopping]);
+    stop.cancel();
+    scheduler.shutdown().await.ok();
+    watch.engine.close().await;
+    if let Some(server) = server {
+        server.await.ok();
+    }
+    store.close().await;
+    drop(lock);
+    tracing::info!("fortnight has stopped");
+    Ok(code)
+}
+
+/// A ring never queues behind another: looking once is as good as looking twice.
+async fn alarm_clock(ring: mpsc::Sender<()>) -> anyhow::Result<JobScheduler> {
+    let scheduler = JobScheduler::new().await.context("starting the scheduler")?;
+    let job = Job::new_async(RING, move |_, _| {
+        let ring = ring.clone();
+        Box::pin(async move {
+            ring.try_send(()).ok();
+        })
+    })
+    .context("starting the scheduler")?;
+    scheduler.add(job).await.context("starting the scheduler")?;
+    scheduler.start().await.context("starting the scheduler")?;
+    Ok(scheduler)
+}
+
+async fn heartbeat(ring: mpsc::Sender<()>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(HEARTBEAT);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = interval.tick() => ring.try_send(()).ok(),
+        };
+    }
+}
+
+/// systemd's watchdog is fed by progress: something was finished, or nothing is due.
+async fn feed_watchdog(progress: Arc<Progress>, health: watch::Receiver<Health>, stop: CancellationToken) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut interval = tokio::time::interval(limit / 3);
+    let mut before = u64::MAX;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        let beats = progress.beats();
+        let idle = health.borrow().error.is_none() && health.borrow().last_pass.is_some();
+        if beats != before || idle {
+            notify(&[NotifyState::Watchdog]);
+        }
+        before = beats;
+    }
+}
+
+fn listen_for_signals(stop: CancellationToken, reload: Arc<AtomicBool>) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for signals")?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => stop.cancel(),
+                _ = interrupt.recv() => {
+                    if stop.is_cancelled() {
+                        std::process::exit(130);
+                    }
+                    stop.cancel();
+                }
+                _ = hang_up.recv() => reload.store(true, Ordering::SeqCst),
+            }
+        }
+    })
+}
+
+/// The one task that runs passes.
+struct Watch {
+    engine: Engine,
+    file: Option<PathBuf>,
+    health: watch::Sender<Health>,
+    stop: CancellationToken,
+    reload: Arc<AtomicBool>,
+    skew: SkewDetector,
+    clock: Clock,
+    progress: Arc<Progress>,
+}
+
+impl Watch {
+    async fn keep(&mut self, mut rung: mpsc::Receiver<()>) -> anyhow::Result<u8> {
+        let mut last = None;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(DONE),
+                ring = rung.recv() => if ring.is_none() { return Ok(DONE) },
+            }
+            if self.reload.swap(false, Ordering::SeqCst) {
+                self.reload_configuration().await;
+                last = None;
+            }
+            if !self.engine.store().path().exists() {
+                tracing::error!("the database {} is gone: restore it, then start fortnight again", self.engine.store().path().display());
+                return Ok(DEGRADED);
+            }
+            let now = self.clock.now();
+            self.watch_clock().await?;
+            if self.is_due(last, now) {
+                last = Some(now);
+                self.pass(Wake::Sources, now).await;
+            } else if self.engine.store().anything_changed().await? {
+                self.pass(Wake::Changes, now).await;
+            } else if self.engine.store().next_delivery().await?.is_some_and(|next| next <= now) {
+                let stop = self.stop.clone();
+                let mut report = PassReport::new(now);
+                if let Err(error) = self.engine.deliver(&mut report, &move || stop.is_cancelled()).await {
+                    tracing::error!("{}", crate::pass::chain(&error));
+                }
+            } else {
+                self.progress.beat();
+            }
+        }
+    }
+
+    /// The first look, and every occurrence of the schedule since the last pass.
+    fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
+        let config = self.engine.config();
+        match last {
+            None => true,
+            // A wall clock that went back is not a reason to stop looking.
+            Some(last) if now < last => cron::due_between(&config.schedule.poll, &config.zone, now, last) || last.duration_since(now) > SignedDuration::from_secs(1),
+            Some(last) => cron::due_between(&config.schedule.poll, &config.zone, last, now),
+        }
+    }
+
+    async fn pass(&mut self, wake: Wake, now: Timestamp) {
+        let stop = self.stop.clone();
+        let mut report = PassReport::new(now);
+        let result = {
+            let cancelled = stop.clone();
+            let pass = self.engine.pass(wake, &mut report, &move || cancelled.is_cancelled());
+            tokio::pin!(pass);
+            tokio::select! {
+                result = &mut pass => Some(result),
+                () = drained(&stop) => None,
+            }
+        };
+        let next = cron::next_after(&self.engine.config().schedule.poll, &self.engine.config().zone, now);
+        let error = match result {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(crate::pass::chain(&error)),
+            None => Some("stopped before the pass ended; it begins again at the next start".to_owned()),
+        };
+        match &error {
+            None => tracing::info!(
+                duration_ms = report.duration_ms, opened = report.windows.opened, flagged = report.flagged, released = report.released,
+                queued = report.deliveries.queued, sent = report.deliveries.sent, holds = report.holds.len(), "a pass ended"
+            ),
+            Some(error) => tracing::error!("{error}"),
+        }
+        let status = status(&report, error.as_deref());
+        notify(&[NotifyState::Status(&status)]);
+        self.health.send_modify(|health| {
+            if error.is_none() {
+                health.last_pass = Some(now);
+            }
+            health.error = error;
+            health.next_pass = next;
+        });
+    }
+
+    /// The wall clock must not part from the boot-time clock (R3): a fault holds flags until the
+    /// clock is back, or an operator accepts the present one.
+    async fn watch_clock(&mut self) -> Result<(), StoreError> {
+        let reading = self.clock.host();
+        let fault = self.skew.parted(reading).map(|skew| {
+            format!("the wall clock has parted from the boot-time clock by {}", crate::time::format_duration(skew.abs()))
+        });
+        if fault.is_some() {
+            let approved = self.engine.store().approvals(self.clock.now()).await?.iter().any(|approval| approval.hold == HoldKind::Clock.as_str());
+            if approved {
+                self.skew.accept(reading);
+                self.engine.set_clock_fault(None);
+                return Ok(());
+            }
+        }
+        self.engine.set_clock_fault(fault);
+        Ok(())
+    }
+
+    /// SIGHUP: the new configuration, or the old one if the new one is wrong.
+    async fn reload_configuration(&mut self) {
+        notify(&[NotifyState::Reloading]);
+        let warning = match crate::cli::reload(self.file.as_deref()) {
+            Ok(config) => match Engine::new(self.engine.store().clone(), config, self.clock, Arc::clone(&self.progress)) {
+                Ok(engine) => {
+                    self.engine.close().await;
+                    self.engine = engine;
+                    tracing::info!("the configuration was reloaded");
+                    None
+                }
+                Err(error) => Some(crate::pass::chain(&error)),
+            },
+            Err(text) => Some(text),
+        };
+        if let Some(warning) = &warning {
+            tracing::error!("the new configuration cannot be used, the old one stays:\n{warning}");
+        }
+        self.health.send_modify(|health| health.warning = warning);
+        notify(&[NotifyState::Ready]);
+    }
+}
+
+async fn drained(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(DRAIN).await;
+}
+
+fn status(report: &PassReport, error: Option<&str>) -> String {
+    match error {
+        Some(error) => format!("the last pass failed: {error}"),
+        None if report.holds.is_empty() => format!("last pass {}", report.as_of),
+        None => format!("last pass {}; {} holds", report.as_of, report.holds.len()),
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("systemd was not told: {error}");
+    }
+}
+
+/// Whether the last pass is fresh: no more than three times the schedule's own interval ago.
+pub fn is_fresh(health: &Health, now: Timestamp) -> bool {
+    match (health.last_pass, health.next_pass) {
+        (Some(last), Some(next)) => now.duration_since(last) <= next.duration_since(last).max(SignedDuration::from_mins(1)) * i32::try_from(STALE_AFTER).unwrap_or(3),
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}

@@ -1,0 +1,235 @@
+//! `demo`: the sample organisation, played through five weeks by the real engine on the real
+//! sources, store and mails — only the days are short.
+
+mod people;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use self::people::{FIRST_DAY, Part, Someone, everybody};
+use crate::cli::output::Printer;
+use crate::cli::progress::Bar;
+use crate::cli::{DONE, view::PersonView};
+use crate::config::Config;
+use crate::delivery::text::clean_line;
+use crate::domain::brake::HoldKind;
+use crate::domain::facts::Channel;
+use crate::engine::{Engine, Wake};
+use crate::pass::report::PassReport;
+use crate::pass::{self};
+use crate::store::lock::PassLock;
+use crate::store::{Store, Whom};
+use crate::time::Clock;
+
+/// Five weeks.
+const DAYS: i64 = 35;
+/// Passes a day, by the hour after seven.
+const HOURS: [i64; 2] = [0, 9];
+
+const CONFIGURATION: &str = r#"# The configuration of the demo. Try: fortnight -c THIS_FILE status
+timezone = "Europe/Berlin"
+
+[database]
+url = "sqlite:fortnight.db"
+
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+exclude = { users = ["breakglass1@contoso.example", "breakglass2@contoso.example"], groups = ["Registration exceptions"] }
+
+[email]
+from = "Identity team <identity@contoso.example>"
+operators = ["identity-oncall@contoso.example"]
+organisation = "Contoso"
+help = "Service desk, room 12, extension 4711. This notice is also on the intranet under Security."
+transport = "file"
+[email.file]
+path = "outbox"
+"#;
+
+/// Plays the demo and tells what happened.
+pub async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Result<u8> {
+    let folder = prepare(folder)?;
+    let file = folder.join("fortnight.toml");
+    let config = crate::cli::load_file(&file)?;
+    let people = everybody();
+    out.line(format!("Contoso switches on a registration policy for {} accounts. Five weeks follow, in {}.", people.len(), folder.display()))?;
+    out.line("")?;
+    let bar = Bar::new();
+    let mut story = Story::default();
+    let lock = PassLock::take(&config.database, FIRST_DAY)?;
+    let store = Store::open(&config.database).await?;
+    for count in 0..DAYS {
+        for hours in HOURS {
+            let now = crate::domain::window::later(FIRST_DAY, SignedDuration::from_hours(24 * count + hours));
+            export(&folder.join("tenant"), &people, now, count)?;
+            story.day(&store, &config, &bar, now, count, out).await?;
+        }
+    }
+    bar.finish();
+    summary(&store, &config, &people, &folder, &story, out).await?;
+    store.close().await;
+    drop(lock);
+    Ok(DONE)
+}
+
+fn prepare(folder: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => std::env::temp_dir().join(format!("fortnight-demo-{}", std::process::id())),
+    };
+    if folder.join("fortnight.db").exists() {
+        anyhow::bail!("{} holds an earlier demo: name another folder", folder.display());
+    }
+    std::fs::create_dir_all(folder.join("tenant")).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::write(folder.join("fortnight.toml"), CONFIGURATION).context("writing the configuration")?;
+    Ok(folder)
+}
+
+/// Writes what Graph would answer at that moment.
+fn export(folder: &Path, people: &[Someone], now: Timestamp, day: i64) -> anyhow::Result<()> {
+    write(folder, "users.json", people.iter().filter_map(|someone| someone.user(now)).collect())?;
+    write(folder, "registration.json", people.iter().filter_map(|someone| someone.registration(now)).collect())?;
+    // Whom the exceptions group holds: one person from day 17 on.
+    let excepted: Vec<String> = people
+        .iter()
+        .filter(|someone| matches!(someone.part, Part::ExcludedLate) && day >= 17)
+        .map(Someone::id)
+        .collect();
+    write(folder, "groups.json", vec![json!({ "id": "0a0a0a0a-0000-4000-8000-000000000001", "displayName": "Registration exceptions", "members": excepted })])?;
+    if day > 0 {
+        // The log of a day is complete the morning after.
+        let yesterday = day - 1;
+        let sign_ins: Vec<Value> = people.iter().flat_map(|someone| someone.sign_ins(yesterday)).collect();
+        write(folder, &format!("sign-ins-{yesterday:02}.json"), sign_ins)?;
+        write(folder, &format!("audits-{yesterday:02}.json"), people.iter().filter_map(|someone| someone.audits(yesterday)).collect())?;
+    } else {
+        write(folder, "sign-ins-before.json", Vec::new())?;
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, name: &str, rows: Vec<Value>) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    let text = serde_json::to_vec(&json!({ "value": rows }))?;
+    if std::fs::read(&path).is_ok_and(|before| before == text) && name.starts_with(['s', 'a']) {
+        return Ok(());
+    }
+    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// What happened, for the summary.
+#[derive(Debug, Default)]
+struct Story {
+    opened: u64,
+    flagged: u64,
+    released: u64,
+    sent: u64,
+    approved: bool,
+    held: BTreeMap<String, String>,
+}
+
+impl Story {
+    async fn day(&mut self, store: &Store, config: &Config, bar: &Bar, now: Timestamp, day: i64, out: &mut Printer) -> anyhow::Result<()> {
+        let engine = Engine::new(store.clone(), config.clone(), Clock::fixed_at(now), bar.progress())?;
+        let mut report = PassReport::new(now);
+        engine.pass(Wake::Sources, &mut report, &|| false).await?;
+        self.opened += report.windows.opened;
+        self.flagged += report.flagged;
+        self.released += report.released;
+        self.sent += report.deliveries.sent;
+        let mut lines = Vec::new();
+        for hold in &report.holds {
+            if self.held.insert(hold.id.clone(), hold.text.clone()).is_none() {
+                lines.push(format!("held ({}): {}", hold.id, hold.text));
+            }
+            if hold.kind == HoldKind::Mass && !self.approved && hold.since < now {
+                store.approve(&hold.id, "demo", "the department was told in person; the flags are right", now).await?;
+                self.approved = true;
+                lines.push(format!("an operator approves the hold {}", hold.id));
+            }
+        }
+        if report.flagged + report.released > 0 {
+            lines.push(format!("{} flagged, {} flags taken back", report.flagged, report.released));
+        }
+        if report.windows.opened > 10 {
+            lines.push(format!("{} windows open, {} mails go out", report.windows.opened, report.deliveries.sent));
+        }
+        for line in lines {
+            out.line(format!("day {day:>2}  {line}"))?;
+        }
+        Ok(())
+    }
+}
+
+async fn summary(store: &Store, config: &Config, people: &[Someone], folder: &Path, story: &Story, out: &mut Printer) -> anyhow::Result<()> {
+    let now = store.newest_pass().await?.unwrap_or(FIRST_DAY);
+    let policies = pass::policies(store, config, now).await?;
+    let world = pass::world(store, config, Channel::Works).await?;
+    let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut rows: BTreeMap<String, PersonView> = BTreeMap::new();
+    let everyone = Whom::These(people.iter().map(Someone::id).collect());
+    for dossier in store.load(&everyone).await? {
+        for row in PersonView::of(&pass::look(dossier, &policies, &world, now)) {
+            *states.entry(row.state.as_str()).or_default() += 1;
+            rows.insert(row.id.clone(), row);
+        }
+    }
+    out.line("")?;
+    out.line(format!(
+        "After five weeks: {} windows opened, {} people flagged, {} flags taken back, {} mails accepted.",
+        story.opened, story.flagged, story.released, story.sent
+    ))?;
+    for (state, count) in &states {
+        out.line(format!("  {count:>4}  {state}"))?;
+    }
+    out.line("")?;
+    out.line("Some of their stories")?;
+    for someone in people {
+        if let (Some(told), Some(row)) = (told(someone.part), rows.get(&someone.id())) {
+            out.line(format!("  {:<28} {:<22} {told}", clean_line(&someone.name, 27), row.state.as_str()))?;
+        }
+    }
+    let file = folder.join("fortnight.toml");
+    let file = file.display();
+    out.line("")?;
+    out.line("What to try next")?;
+    out.line(format!("  fortnight -c {file} status"))?;
+    out.line(format!("  fortnight -c {file} users --state enforcement_needed"))?;
+    if let Some(someone) = people.iter().find(|someone| someone.part == Part::Blocked) {
+        out.line(format!("  fortnight -c {file} explain {}", someone.user_principal_name()))?;
+    }
+    out.line(format!("  fortnight -c {file} deliveries list"))?;
+    out.line(format!("  and the mails themselves, in {}", folder.join("outbox").display()))?;
+    Ok(())
+}
+
+/// What the summary says about a part; one person of each.
+fn told(part: Part) -> Option<&'static str> {
+    Some(match part {
+        Part::BreakGlass => "excluded by name; it signed in, and nothing happened",
+        Part::Sync => "the synchronisation's account cannot register",
+        Part::Leaver => "left in the middle of the window; nobody was told again",
+        Part::ReEnabled => "disabled for six days: the clock stopped, and went on with what was left",
+        Part::Blocked => "could not register (53004): the flag waited, the help desk looked",
+        Part::LateLog => "the log came three days late; the window counts from the sign-in",
+        Part::ExcludedLate => "flagged, then excluded: the flag went at once",
+        Part::LosesMethod => "deleted the method: the next window has the rest of the minimum, not a fresh start",
+        Part::AdminReset => "methods reset by an administrator: a full new window",
+        Part::NoAddress => "no mail address: operators were told, and the flag waited a week more",
+        Part::Attacked => "forty wrong passwords: an attacker starts nobody's clock",
+        Part::RefreshOnly => "only a phone refreshing in the background, and a hostile name",
+        Part::OnLeave => "never signed in: nobody has asked yet",
+        Part::Registered | Part::Registers { .. } | Part::Never { .. } | Part::Guest => return None,
+    })
+}

@@ -1,0 +1,142 @@
+//! A pass with everything around it: the channel is tried, the pass runs, mails are delivered.
+//! `cycle`, `run` and `demo` all turn this one crank.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::courier::Courier;
+use crate::domain::brake::HoldKind;
+use crate::domain::facts::Channel;
+use crate::pass::report::{PassReport, Progress};
+use crate::pass::{self, Pass, PassError};
+use crate::store::holds::StandingHold;
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+use crate::transport::{Transport, channel};
+
+/// Why a pass runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The schedule, the heartbeat or a person: sources are read.
+    Sources,
+    /// An operator's act or a settled mail: only whoever changed is decided about.
+    Changes,
+}
+
+/// Everything that passes need.
+#[derive(Debug)]
+pub struct Engine {
+    store: Store,
+    config: Config,
+    clock: Clock,
+    transport: Option<Transport>,
+    progress: Arc<Progress>,
+    clock_fault: std::sync::Mutex<Option<String>>,
+}
+
+/// The system's trust in certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("preparing the way to the mail server")]
+pub struct EngineError(#[from] crate::delivery::smtp::TrustError);
+
+impl Engine {
+    /// An engine on an open store.
+    pub fn new(store: Store, config: Config, clock: Clock, progress: Arc<Progress>) -> Result<Self, EngineError> {
+        let transport = config.email.as_ref().map(Transport::new).transpose()?;
+        Ok(Self { store, config, clock, transport, progress, clock_fault: std::sync::Mutex::new(None) })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A clock that went wrong holds all flags until it is well again (R3).
+    pub fn set_clock_fault(&self, fault: Option<String>) {
+        *self.clock_fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
+    }
+
+    /// Mails that a stop left in the middle wait ten minutes; called once, by whoever runs passes.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        let recovered = self.store.recover_leased(self.clock.now()).await?;
+        if recovered > 0 {
+            tracing::warn!(recovered, "{recovered} mails were being sent when fortnight stopped; they are tried again in ten minutes");
+        }
+        Ok(())
+    }
+
+    /// One pass and its deliveries. `stop` ends the deliveries early.
+    pub async fn pass(&self, wake: Wake, report: &mut PassReport, stop: &(dyn Fn() -> bool + Send + Sync)) -> Result<(), PassError> {
+        let began = Instant::now();
+        let result = self.try_pass(wake, report, stop).await;
+        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.progress.beat();
+        result
+    }
+
+    async fn try_pass(&self, wake: Wake, report: &mut PassReport, stop: &(dyn Fn() -> bool + Send + Sync)) -> Result<(), PassError> {
+        let now = report.as_of;
+        if let Some(newest) = self.store.newest_pass().await?
+            && now < newest
+        {
+            // Time went back: nothing is decided and nothing is said until it is right again.
+            return Err(PassError::GoesBack { newest });
+        }
+        let channel = channel(self.transport.as_ref(), self.store.all_refused_lately().await?).await;
+        let fault = self.clock_fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let pass = Pass { store: &self.store, config: &self.config, now, channel, clock_fault: fault, progress: &self.progress };
+        match wake {
+            Wake::Sources => pass.run(report).await?,
+            Wake::Changes => pass.run_on_changes(report).await?,
+        }
+        self.deliver(report, stop).await
+    }
+
+    /// Delivers what is due.
+    pub async fn deliver(&self, report: &mut PassReport, stop: &(dyn Fn() -> bool + Send + Sync)) -> Result<(), PassError> {
+        let Some(transport) = &self.transport else { return Ok(()) };
+        let policies = pass::policies(&self.store, &self.config, self.clock.now()).await?;
+        let courier = Courier {
+            store: &self.store,
+            config: &self.config,
+            policies: &policies,
+            transport,
+            clock: self.clock,
+            progress: &self.progress,
+        };
+        Ok(courier.deliver(report, stop).await?)
+    }
+
+    /// Whether mail works now.
+    pub async fn channel(&self) -> Channel {
+        channel(self.transport.as_ref(), false).await
+    }
+
+    /// Says goodbye to the mail server.
+    pub async fn close(&self) {
+        if let Some(transport) = &self.transport {
+            transport.close().await;
+        }
+    }
+}
+
+/// The hold for a database that is gone while its mark stands (contract 7.15).
+pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
+    StandingHold {
+        id: HoldKind::Database.as_str().to_owned(),
+        kind: HoldKind::Database,
+        policy: None,
+        since: now,
+        text: error.to_string(),
+        released_by: HoldKind::Database.released_by(),
+        approved_at: None,
+    }
+}

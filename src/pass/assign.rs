@@ -1,0 +1,174 @@
+//! Policies of the configuration become policies of the domain: names resolve to object ids, and
+//! what is remembered between passes joins in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::groups::{Wanted, named};
+use crate::config::{IncludeNames, PolicyConfig};
+use crate::domain::assignment::{Assignment, Include, NameList, Selection, Unresolved};
+use crate::domain::id::{GroupId, UserId};
+use crate::domain::policy::{Enforce, Policy};
+use crate::store::read::PolicyMemory;
+use crate::store::{Store, StoreError};
+
+/// The setting that holds what names meant the last time they meant something: a renamed
+/// emergency account stays exempt, and its policy is held, until the name is mended.
+const NAMES: &str = "names";
+
+/// What names of the configuration meant the last time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Names {
+    pub(super) users: BTreeMap<String, BTreeSet<UserId>>,
+    pub(super) groups: BTreeMap<String, GroupId>,
+}
+
+impl Names {
+    pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
+        let text = store.setting(NAMES).await?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+}
+
+/// The groups that policies name.
+pub(super) fn wanted(policies: &[PolicyConfig], names: &Names) -> Wanted {
+    let mut wanted = Wanted { remembered: names.groups.clone(), ..Wanted::default() };
+    for policy in policies {
+        let name = |group: &String| (policy.name.clone(), group.clone());
+        if let IncludeNames::Selected { groups, .. } = &policy.include {
+            wanted.included.extend(groups.iter().map(name));
+        }
+        wanted.excluded.extend(policy.exclude.groups.iter().map(name));
+    }
+    wanted.names = wanted.included.iter().chain(&wanted.excluded).map(|(_, name)| name.clone()).collect();
+    wanted
+}
+
+/// Resolves every policy. `first_look` is false while no users snapshot has been accepted: then
+/// no policy begins yet.
+pub(super) async fn resolve(store: &Store, policies: &[PolicyConfig], begins: bool, now: Timestamp, write: bool) -> Result<Vec<Policy>, StoreError> {
+    let mut names = Names::load(store).await?;
+    let before = names.clone();
+    let groups: BTreeMap<GroupId, String> = store.groups().await?.into_iter().collect();
+    let memories = store.policies().await?;
+    let mut resolved = Vec::with_capacity(policies.len());
+    for config in policies {
+        let memory = memories.get(&config.name).copied();
+        let next = remember(config, memory, now);
+        // A policy that is off and was never on has not begun yet.
+        let has_begun = memory.is_some() || config.enforce != Enforce::Off;
+        if write && begins && has_begun && memory != Some(next) {
+            store.remember_policy(&config.name, &next).await?;
+        }
+        let mut resolver = Resolver { store, groups: &groups, names: &mut names, unresolved: Vec::new() };
+        let include = match &config.include {
+            IncludeNames::AllUsers => Include::AllUsers,
+            IncludeNames::Selected { users, groups } => Include::Selected(Selection {
+                users: resolver.users(users, NameList::IncludeUsers).await?,
+                groups: resolver.groups(groups, NameList::IncludeGroups),
+            }),
+        };
+        let exclude = Selection {
+            users: resolver.users(&config.exclude.users, NameList::ExcludeUsers).await?,
+            groups: resolver.groups(&config.exclude.groups, NameList::ExcludeGroups),
+        };
+        let unresolved = resolver.unresolved;
+        resolved.push(Policy {
+            name: config.name.clone(),
+            enforce: config.enforce,
+            assignment: Assignment { include, exclude, unresolved },
+            window: config.window,
+            min_notice: config.min_notice,
+            reminders: config.reminders.clone(),
+            since: next.since,
+            first_pass: next.first_pass,
+            on_again: next.on_again,
+            guests: config.guests,
+            nested: config.nested,
+            accept_passwordless: config.accept_passwordless,
+            start_on: config.start_on,
+            strict: config.strict,
+        });
+    }
+    if write && names != before {
+        store.set(NAMES, &serde_json::to_string(&names).unwrap_or_default()).await?;
+    }
+    Ok(resolved)
+}
+
+/// What a policy remembers after this pass.
+fn remember(config: &PolicyConfig, memory: Option<PolicyMemory>, now: Timestamp) -> PolicyMemory {
+    match memory {
+        None => PolicyMemory {
+            enforce: config.enforce,
+            since: config.since.unwrap_or(now),
+            first_pass: now,
+            on_again: None,
+        },
+        Some(memory) if memory.enforce == Enforce::Off && config.enforce != Enforce::Off => PolicyMemory {
+            enforce: config.enforce,
+            since: config.since.unwrap_or(memory.since),
+            on_again: Some(now),
+            ..memory
+        },
+        Some(memory) => PolicyMemory {
+            enforce: config.enforce,
+            since: config.since.unwrap_or(memory.since),
+            ..memory
+        },
+    }
+}
+
+struct Resolver<'a> {
+    store: &'a Store,
+    groups: &'a BTreeMap<GroupId, String>,
+    names: &'a mut Names,
+    unresolved: Vec<Unresolved>,
+}
+
+impl Resolver<'_> {
+    async fn users(&mut self, names: &[String], list: NameList) -> Result<BTreeSet<UserId>, StoreError> {
+        let keys: Vec<String> = names.iter().map(|name| name.trim().to_lowercase()).collect();
+        let known = self.store.known_users(&keys).await?;
+        let by_name = self.store.users_by_name(&keys).await?;
+        let mut users = BTreeSet::new();
+        for (name, key) in names.iter().zip(keys) {
+            let mut found: BTreeSet<UserId> = by_name.get(&key).into_iter().flatten().cloned().collect();
+            if known.contains(&key) {
+                found.extend(UserId::parse(&key));
+            }
+            if found.is_empty() {
+                self.unresolved.push(Unresolved { name: name.clone(), list, matches: 0 });
+                // A person who was excluded stays so until the name is mended.
+                if list == NameList::ExcludeUsers {
+                    users.extend(self.names.users.get(&key).into_iter().flatten().cloned());
+                    users.extend(UserId::parse(&key).ok().filter(|_| !key.contains('@')));
+                }
+            } else {
+                self.names.users.insert(key, found.clone());
+                users.extend(found);
+            }
+        }
+        Ok(users)
+    }
+
+    fn groups(&mut self, names: &[String], list: NameList) -> BTreeSet<GroupId> {
+        let mut groups = BTreeSet::new();
+        for name in names {
+            match named(name, self.groups).as_slice() {
+                [id] => {
+                    self.names.groups.insert(name.clone(), id.clone());
+                    groups.insert(id.clone());
+                }
+                several => {
+                    self.unresolved.push(Unresolved { name: name.clone(), list, matches: several.len() });
+                    // Frozen: nobody leaves because a name no longer means anything (case 15).
+                    groups.extend(self.names.groups.get(name).cloned());
+                }
+            }
+        }
+        groups
+    }
+}

@@ -1,0 +1,435 @@
+//! Collecting: what changed in the sources becomes facts in the store.
+//!
+//! A source that fails is noted with its reason and leaves its last good snapshot; the others go
+//! on. Reading is synchronous and streams; it runs on a thread of its own beside the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::report::{PassReport, Progress};
+use super::{PassError, chain, groups};
+use crate::domain::brake::{Hold, HoldKind};
+use crate::domain::person::Person;
+use crate::domain::registration::ReportRow;
+use crate::sources::files::{self, Folder, Part};
+use crate::sources::wire::{Report, Who};
+use crate::sources::{Collection, Item, Quarantined, SourceError};
+use crate::store::holds::{Approval, Raised};
+use crate::store::logs::BatchEnd;
+use crate::store::people::{Import, Imported};
+use crate::store::sources::{NewPart, Source, StoredPart};
+use crate::store::{Store, StoreError};
+
+/// Rows that travel from the reader to the store at once.
+const BATCH: usize = 2_000;
+/// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
+const LOG_COMMIT: usize = 20_000;
+/// Quarantined rows of a source that are written down one by one; the rest is counted.
+const QUARANTINE_SHOWN: usize = 200;
+
+/// What collecting found out beside the facts.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Snapshots that are not believed.
+    pub holds: Vec<Raised>,
+}
+
+/// What every part of collecting needs.
+pub(super) struct Collector<'a> {
+    pub(super) store: &'a Store,
+    pub(super) now: Timestamp,
+    pub(super) approvals: &'a [Approval],
+    pub(super) progress: &'a Progress,
+}
+
+/// Reads what changed in a folder of exports.
+pub(super) async fn collect(
+    collector: &Collector<'_>,
+    path: &Path,
+    wanted: &groups::Wanted,
+    report: &mut PassReport,
+) -> Result<Collected, PassError> {
+    let folder = {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || files::scan(&path)).await.map_err(|_| PassError::Reader)?
+    };
+    let mut collected = Collected::default();
+    let folder = match folder {
+        Ok(folder) => folder,
+        Err(error) => {
+            for source in [Source::Users, Source::Registration, Source::SignIns] {
+                collector.fail(source, &error, report).await?;
+            }
+            return Ok(collected);
+        }
+    };
+    for source in Source::ALL {
+        let result = match source {
+            Source::Users => collector.users(&folder, &mut collected, report).await,
+            Source::Groups => groups::collect(collector, &folder, wanted, &mut collected, report).await,
+            Source::Registration => collector.registration(&folder, &mut collected, report).await,
+            Source::SignIns => collector.sign_ins(&folder, report).await,
+            Source::Audits => collector.audits(&folder, report).await,
+        };
+        match result {
+            Ok(()) => {}
+            Err(CollectError::Source(error)) => collector.fail(source, &error, report).await?,
+            Err(CollectError::Store(error)) => return Err(error.into()),
+            Err(CollectError::Reader) => return Err(PassError::Reader),
+        }
+    }
+    Ok(collected)
+}
+
+/// Why a source could not be absorbed.
+#[derive(Debug)]
+pub(super) enum CollectError {
+    /// The source is to blame: it is noted, the others go on.
+    Source(SourceError),
+    /// The store is to blame: the pass ends.
+    Store(StoreError),
+    /// The reading thread died.
+    Reader,
+}
+
+impl From<SourceError> for CollectError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<StoreError> for CollectError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Which parts of a source changed since they were read.
+pub(super) struct Difference<'a> {
+    /// To be read, in name order.
+    pub(super) read: Vec<&'a Part>,
+    /// Read before and not changed.
+    pub(super) unchanged: Vec<StoredPart>,
+    /// No more there.
+    pub(super) gone: Vec<StoredPart>,
+    /// Numbers of parts that are read again or are no more.
+    pub(super) reread: Vec<i64>,
+}
+
+impl Difference<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.gone.is_empty()
+    }
+}
+
+pub(super) fn difference<'a>(parts: &'a [Part], stored: Vec<StoredPart>, all: bool) -> Difference<'a> {
+    let mut stored: BTreeMap<String, StoredPart> = stored.into_iter().map(|part| (part.name.clone(), part)).collect();
+    let mut result = Difference { read: Vec::new(), unchanged: Vec::new(), gone: Vec::new(), reread: Vec::new() };
+    for part in parts {
+        match stored.remove(&part.name) {
+            Some(known) if known.fingerprint == fingerprint(part) && !all => result.unchanged.push(known),
+            known => {
+                result.reread.extend(known.map(|known| known.id));
+                result.read.push(part);
+            }
+        }
+    }
+    result.reread.extend(stored.values().map(|part| part.id));
+    result.gone = stored.into_values().collect();
+    result
+}
+
+fn fingerprint(part: &Part) -> String {
+    let mark = part.fingerprint;
+    format!("{}/{}/{}", mark.size, mark.modified.as_nanosecond(), mark.inode)
+}
+
+pub(super) fn new_part(part: &Part) -> NewPart {
+    NewPart { name: part.name.clone(), fingerprint: fingerprint(part) }
+}
+
+/// What reading a part found beside its facts.
+#[derive(Debug, Default)]
+pub(super) struct PartRead {
+    pub(super) facts: u64,
+    pub(super) quarantined: Vec<Quarantined>,
+    pub(super) quarantined_count: u64,
+    pub(super) refreshed_at: Option<Timestamp>,
+}
+
+/// Reads a part on a thread of its own; batches of facts arrive on the channel.
+pub(super) fn read<T, R>(rows: R) -> (mpsc::Receiver<Vec<T>>, tokio::task::JoinHandle<Result<PartRead, SourceError>>)
+where
+    T: Dated + Send + 'static,
+    R: FnOnce() -> files::Rows<T> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(2);
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut read = PartRead::default();
+        let mut batch = Vec::with_capacity(BATCH);
+        for item in rows() {
+            match item? {
+                Item::Fact(fact) => {
+                    read.facts += 1;
+                    read.refreshed_at = read.refreshed_at.max(fact.refreshed_at());
+                    batch.push(fact);
+                    if batch.len() == BATCH && sender.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                        // Nobody absorbs any more: the import ended for a reason of its own.
+                        return Ok(read);
+                    }
+                }
+                Item::Skipped(_) => {}
+                Item::Quarantined(row) => {
+                    read.quarantined_count += 1;
+                    if read.quarantined.len() < QUARANTINE_SHOWN {
+                        read.quarantined.push(row);
+                    }
+                }
+            }
+        }
+        let _ = sender.blocking_send(batch);
+        Ok(read)
+    });
+    (receiver, reader)
+}
+
+/// Rows that may tell how old they are.
+pub(super) trait Dated {
+    /// When the report that the row is of was refreshed.
+    fn refreshed_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+impl Dated for Person {}
+impl Dated for crate::sources::wire::Group {}
+impl Dated for crate::domain::sign_in::SignIn {}
+impl Dated for crate::domain::audit::AuditEvent {}
+impl Dated for Report {
+    fn refreshed_at(&self) -> Option<Timestamp> {
+        self.refreshed_at
+    }
+}
+
+impl Collector<'_> {
+    async fn fail(&self, source: Source, error: &SourceError, report: &mut PassReport) -> Result<(), PassError> {
+        let text = chain(error);
+        tracing::error!(source = source.as_str(), error = %text, "could not read {}", source.as_str());
+        report.errors.push(format!("{}: {text}", source.as_str()));
+        self.store.source_failed(source, &text, self.now).await?;
+        Ok(())
+    }
+
+    /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
+    pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
+        read.refreshed_at.unwrap_or(part.fingerprint.modified).min(self.now)
+    }
+
+    pub(super) async fn note_quarantined(&self, source: Source, read: &mut PartRead, report: &mut PassReport) -> Result<(), StoreError> {
+        report.read.quarantined += read.quarantined_count;
+        if read.quarantined.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = read.quarantined.drain(..).map(|row| (row.file, row.line, row.reason)).collect();
+        if let Some((file, line, reason)) = rows.first() {
+            tracing::warn!(
+                source = source.as_str(), rows = read.quarantined_count, file, line, reason,
+                "put {} rows of {} aside", read.quarantined_count, source.as_str()
+            );
+        }
+        self.store.quarantine(source, &rows, self.now).await
+    }
+
+    async fn differs<'a>(&self, source: Source, parts: &'a [Part]) -> Result<Difference<'a>, StoreError> {
+        let stored = self.store.parts(source).await?;
+        let change = difference(parts, stored.clone(), false);
+        if !change.is_empty() && self.store.has_duplicates(source).await? {
+            return Ok(difference(parts, stored, true));
+        }
+        Ok(change)
+    }
+
+    async fn users(&self, folder: &Folder, collected: &mut Collected, report: &mut PassReport) -> Result<(), CollectError> {
+        let parts = folder.required(Collection::Users)?;
+        let mut change = self.differs(Source::Users, parts).await?;
+        if change.is_empty() {
+            return Ok(self.store.source_unchanged(Source::Users).await?);
+        }
+        loop {
+            let mut import = self.store.import(Source::Users, &change.reread, self.now).await?;
+            let mut rows = 0;
+            for part in &change.read {
+                rows += self.import_users(&mut import, part, report).await?;
+            }
+            match self.finish(import, &change, Source::Users).await? {
+                Imported::ReadAll => change = difference(parts, self.store.parts(Source::Users).await?, true),
+                imported => {
+                    report.read.users += rows;
+                    collected.holds.extend(collapse(Source::Users, imported));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn import_users(&self, import: &mut Import, part: &Part, report: &mut PassReport) -> Result<u64, CollectError> {
+        import.begin_part(new_part(part)).await?;
+        let (source, now) = (part.clone(), self.now);
+        let (mut batches, reader) = read(move || files::users(&source, now));
+        while let Some(batch) = batches.recv().await {
+            self.progress.absorbed(batch.len());
+            import.people(batch).await?;
+        }
+        let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+        import.end_part(self.as_of(part, &read));
+        self.remember_quarantined(import, &mut read, report);
+        Ok(read.facts)
+    }
+
+    /// An import holds the store's writer: its quarantined rows are written down after it.
+    fn remember_quarantined(&self, import: &mut Import, read: &mut PartRead, report: &mut PassReport) {
+        report.read.quarantined += read.quarantined_count;
+        import.quarantine(read.quarantined.drain(..).map(|row| (row.file, row.line, row.reason)));
+    }
+
+    async fn registration(&self, folder: &Folder, collected: &mut Collected, report: &mut PassReport) -> Result<(), CollectError> {
+        let parts = folder.required(Collection::Registration)?;
+        let mut change = self.differs(Source::Registration, parts).await?;
+        if change.is_empty() {
+            return Ok(self.store.source_unchanged(Source::Registration).await?);
+        }
+        loop {
+            let mut import = self.store.import(Source::Registration, &change.reread, self.now).await?;
+            let mut rows = 0;
+            for part in &change.read {
+                rows += self.import_registration(&mut import, part, report).await?;
+            }
+            match self.finish(import, &change, Source::Registration).await? {
+                Imported::ReadAll => change = difference(parts, self.store.parts(Source::Registration).await?, true),
+                imported => {
+                    report.read.registrations += rows;
+                    collected.holds.extend(collapse(Source::Registration, imported));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn import_registration(&self, import: &mut Import, part: &Part, report: &mut PassReport) -> Result<u64, CollectError> {
+        import.begin_part(new_part(part)).await?;
+        let (source, now) = (part.clone(), self.now);
+        let (mut batches, reader) = read(move || files::registration(&source, now));
+        while let Some(batch) = batches.recv().await {
+            self.progress.absorbed(batch.len());
+            let rows = self.with_ids(batch).await?;
+            import.registrations(rows).await?;
+        }
+        let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+        import.end_part(self.as_of(part, &read));
+        self.remember_quarantined(import, &mut read, report);
+        Ok(read.facts)
+    }
+
+    /// Rows that name people by user principal name only get the id of the users snapshot; a name
+    /// that means nobody there, or two people, says nothing about anybody.
+    async fn with_ids(&self, batch: Vec<Report>) -> Result<Vec<ReportRow>, StoreError> {
+        let names: BTreeSet<String> = batch
+            .iter()
+            .filter_map(|row| match &row.who {
+                Who::Upn(name) => Some(name.to_lowercase()),
+                Who::Id(_) => None,
+            })
+            .collect();
+        let known = self.store.users_by_name(&names.into_iter().collect::<Vec<_>>()).await?;
+        Ok(batch
+            .into_iter()
+            .filter_map(|row| {
+                let id = match &row.who {
+                    Who::Id(id) => id.clone(),
+                    Who::Upn(name) => match known.get(&name.to_lowercase()).map(Vec::as_slice) {
+                        Some([id]) => id.clone(),
+                        _ => return None,
+                    },
+                };
+                Some(row.about(id))
+            })
+            .collect())
+    }
+
+    async fn finish(&self, import: Import, change: &Difference<'_>, source: Source) -> Result<Imported, StoreError> {
+        let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
+        let hold = Hold::new(HoldKind::Snapshot, source.as_str(), None, String::new()).id;
+        let approved = self
+            .approvals
+            .iter()
+            .find(|approval| approval.hold == hold)
+            .and_then(|approval| approval.evidence.parse().ok());
+        import.finish(&change.unchanged, &gone, approved).await
+    }
+
+    async fn sign_ins(&self, folder: &Folder, report: &mut PassReport) -> Result<(), CollectError> {
+        let parts = folder.required(Collection::SignIns)?;
+        let change = difference(parts, self.store.parts(Source::SignIns).await?, false);
+        if change.is_empty() {
+            return Ok(self.store.source_unchanged(Source::SignIns).await?);
+        }
+        for part in &change.read {
+            let (source, now) = (Part::clone(part), self.now);
+            let (mut batches, reader) = read(move || files::sign_ins(&source, now));
+            let mut rows = Vec::new();
+            while let Some(batch) = batches.recv().await {
+                self.progress.absorbed(batch.len());
+                rows.extend(batch);
+                if rows.len() >= LOG_COMMIT {
+                    self.store.absorb_sign_ins(&rows, &BatchEnd::MoreFollow).await?;
+                    rows.clear();
+                }
+            }
+            let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+            let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
+            self.store.absorb_sign_ins(&rows, &end).await?;
+            report.read.sign_ins += read.facts;
+            self.note_quarantined(Source::SignIns, &mut read, report).await?;
+        }
+        Ok(self.store.accept_log(Source::SignIns, &change.gone, self.now).await?)
+    }
+
+    async fn audits(&self, folder: &Folder, report: &mut PassReport) -> Result<(), CollectError> {
+        let parts = folder.parts(Collection::Audits)?;
+        let change = difference(parts, self.store.parts(Source::Audits).await?, false);
+        if change.is_empty() {
+            return Ok(self.store.source_unchanged(Source::Audits).await?);
+        }
+        for part in &change.read {
+            let (source, now) = (Part::clone(part), self.now);
+            let (mut batches, reader) = read(move || files::audits(&source, now));
+            let mut rows = Vec::new();
+            while let Some(batch) = batches.recv().await {
+                self.progress.absorbed(batch.len());
+                rows.extend(batch);
+                if rows.len() >= LOG_COMMIT {
+                    self.store.absorb_audits(&rows, &BatchEnd::MoreFollow).await?;
+                    rows.clear();
+                }
+            }
+            let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+            let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
+            self.store.absorb_audits(&rows, &end).await?;
+            report.read.audits += read.facts;
+            self.note_quarantined(Source::Audits, &mut read, report).await?;
+        }
+        Ok(self.store.accept_log(Source::Audits, &change.gone, self.now).await?)
+    }
+}
+
+/// The hold for a snapshot that shrank too much (F57).
+fn collapse(source: Source, imported: Imported) -> Option<Raised> {
+    let Imported::Collapsed { before, after } = imported else {
+        return None;
+    };
+    let text = format!("the {} export has {after} rows where the last accepted one has {before}; the last one stays", source.as_str());
+    Some(Raised { hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text), evidence: after.to_string() })
+}

@@ -1,0 +1,246 @@
+//! The members of the groups that policies name, from the groups file: nested groups are
+//! flattened here, each membership is judged by itself, and an emptied exclusion is not believed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::collect::{CollectError, Collected, Collector, difference, new_part, read};
+use super::report::PassReport;
+use crate::domain::brake::{Hold, HoldKind, collapsed};
+use crate::domain::id::{GroupId, PolicyName, UserId};
+use crate::sources::Collection;
+use crate::sources::files::{self, Folder, Part};
+use crate::sources::wire::{Group, Member, Who};
+use crate::store::holds::Raised;
+use crate::store::memberships::{GroupSnapshot, Members};
+use crate::store::sources::Source;
+
+/// The setting that says for which names the groups were read last.
+const READ_FOR: &str = "groups_read_for";
+
+/// The groups that policies name, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Every name of a group in a policy.
+    pub(super) names: BTreeSet<String>,
+    /// Names in exclusions, with their policies.
+    pub(super) excluded: BTreeSet<(PolicyName, String)>,
+    /// Names in inclusions, with their policies.
+    pub(super) included: BTreeSet<(PolicyName, String)>,
+    /// What names meant the last time they meant something.
+    pub(super) remembered: BTreeMap<String, GroupId>,
+}
+
+pub(super) async fn collect(
+    collector: &Collector<'_>,
+    folder: &Folder,
+    wanted: &Wanted,
+    collected: &mut Collected,
+    report: &mut PassReport,
+) -> Result<(), CollectError> {
+    if wanted.names.is_empty() {
+        return Ok(());
+    }
+    let store = collector.store;
+    let parts = folder.required(Collection::Groups)?;
+    let read_for = serde_json::to_string(&wanted.names).unwrap_or_default();
+    let same_names = store.setting(READ_FOR).await?.as_deref() == Some(&read_for);
+    let change = difference(parts, store.parts(Source::Groups).await?, false);
+    if change.is_empty() && same_names {
+        return Ok(store.source_unchanged(Source::Groups).await?);
+    }
+    let mut directory = Directory::default();
+    let mut read_parts = Vec::new();
+    for part in parts {
+        let as_of = directory.read(collector, part, report).await?;
+        read_parts.push((new_part(part), as_of));
+    }
+    let mut snapshot = directory.flatten(collector, wanted).await?;
+    let held = judge(collector, wanted, &mut snapshot).await?;
+    if !held.is_empty() {
+        // What was not believed is looked at again in every pass.
+        for (part, _) in &mut read_parts {
+            part.fingerprint.clear();
+        }
+    }
+    collected.holds.extend(held);
+    let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
+    store.absorb_groups(&snapshot, &read_parts, &gone, collector.now).await?;
+    store.set(READ_FOR, &read_for).await?;
+    Ok(())
+}
+
+/// All groups of the files.
+#[derive(Debug, Default)]
+struct Directory {
+    groups: HashMap<GroupId, (String, Vec<Member>)>,
+}
+
+impl Directory {
+    async fn read(&mut self, collector: &Collector<'_>, part: &Part, report: &mut PassReport) -> Result<Timestamp, CollectError> {
+        let (source, now) = (part.clone(), collector.now);
+        let (mut batches, reader) = read(move || files::groups(&source, now));
+        while let Some(batch) = batches.recv().await {
+            collector.progress.absorbed(batch.len());
+            for group in batch {
+                self.add(group);
+            }
+        }
+        let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+        report.read.groups += read.facts;
+        collector.note_quarantined(Source::Groups, &mut read, report).await?;
+        Ok(collector.as_of(part, &read))
+    }
+
+    fn add(&mut self, group: Group) {
+        let known = self.groups.entry(group.id).or_default();
+        if let Some(name) = group.name {
+            known.0 = name;
+        }
+        if !group.adds_up {
+            known.1.clear();
+        }
+        known.1.extend(group.members);
+    }
+
+    /// Names of all groups, and the members of the wanted ones.
+    async fn flatten(&self, collector: &Collector<'_>, wanted: &Wanted) -> Result<GroupSnapshot, CollectError> {
+        let mut snapshot = GroupSnapshot {
+            names: self.groups.iter().map(|(id, (name, _))| (id.clone(), name.clone())).collect(),
+            members: BTreeMap::new(),
+        };
+        for name in &wanted.names {
+            for id in named(name, &snapshot.names) {
+                let members = self.members(collector, &id).await?;
+                snapshot.members.insert(id, members);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// The users below a group. Groups may nest in circles: each is visited once (case 12).
+    async fn members(&self, collector: &Collector<'_>, group: &GroupId) -> Result<Members, CollectError> {
+        let mut members = Members::default();
+        let mut visited = BTreeSet::new();
+        let mut to_visit = vec![group.clone()];
+        let mut by_name: Vec<(String, bool)> = Vec::new();
+        while let Some(id) = to_visit.pop() {
+            if !visited.insert(id.clone()) {
+                continue;
+            }
+            let direct = id == *group;
+            for member in self.groups.get(&id).map_or(&[][..], |(_, members)| members) {
+                match self.kind(member) {
+                    Kind::Group(nested) => to_visit.push(nested),
+                    Kind::User(user) => add(&mut members, user, direct),
+                    Kind::Name(name) => by_name.push((name, direct)),
+                }
+            }
+        }
+        let names: Vec<String> = by_name.iter().map(|(name, _)| name.clone()).collect();
+        let known = collector.store.users_by_name(&names).await?;
+        for (name, direct) in by_name {
+            for user in known.get(&name).into_iter().flatten() {
+                add(&mut members, user.clone(), direct);
+            }
+        }
+        Ok(members)
+    }
+
+    fn kind(&self, member: &Member) -> Kind {
+        match member {
+            Member::Group(id) => Kind::Group(id.clone()),
+            Member::User(Who::Id(id)) => Kind::User(id.clone()),
+            Member::User(Who::Upn(name)) => Kind::Name(name.to_lowercase()),
+            Member::Either(id) => match GroupId::parse(id.as_str()) {
+                Ok(group) if self.groups.contains_key(&group) => Kind::Group(group),
+                _ => Kind::User(id.clone()),
+            },
+        }
+    }
+}
+
+enum Kind {
+    Group(GroupId),
+    User(UserId),
+    Name(String),
+}
+
+fn add(members: &mut Members, user: UserId, direct: bool) {
+    if direct {
+        members.direct.insert(user.clone());
+    }
+    members.transitive.insert(user);
+}
+
+/// The groups that a name of the configuration means: an object id, or a display name.
+pub(super) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> Vec<GroupId> {
+    if let Ok(id) = GroupId::parse(name)
+        && groups.contains_key(&id)
+    {
+        return vec![id];
+    }
+    groups.iter().filter(|(_, display_name)| display_name.trim() == name.trim()).map(|(id, _)| id.clone()).collect()
+}
+
+/// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
+/// last members stay, and held (contract 7.6).
+async fn judge(collector: &Collector<'_>, wanted: &Wanted, snapshot: &mut GroupSnapshot) -> Result<Vec<Raised>, CollectError> {
+    let sizes = collector.store.membership_sizes().await?;
+    let mut held = Vec::new();
+    for (policy, name) in &wanted.excluded {
+        let ids = match named(name, &snapshot.names) {
+            ids if ids.is_empty() => wanted.remembered.get(name).cloned().into_iter().collect(),
+            ids => ids,
+        };
+        for id in ids {
+            let before = sizes.get(&id).copied().unwrap_or(0);
+            let after = snapshot.members.get(&id).map_or(0, |members| members.transitive.len() as u64);
+            if before == 0 || after > 0 && !collapsed(before, after) {
+                continue;
+            }
+            let kind = if after == 0 { HoldKind::Exclusion } else { HoldKind::Snapshot };
+            let hold = Hold::new(kind, &format!("{policy}/{id}"), Some(policy), text(name, before, after, snapshot.names.contains_key(&id)));
+            if approved(collector, &hold, after) {
+                if after == 0 {
+                    collector.store.forget_members(&id).await?;
+                }
+            } else {
+                snapshot.members.remove(&id);
+                held.push(Raised { hold, evidence: after.to_string() });
+            }
+        }
+    }
+    for (policy, name) in &wanted.included {
+        for id in named(name, &snapshot.names) {
+            let before = sizes.get(&id).copied().unwrap_or(0);
+            let Some(after) = snapshot.members.get(&id).map(|members| members.transitive.len() as u64) else { continue };
+            if !collapsed(before, after) {
+                continue;
+            }
+            let hold = Hold::new(HoldKind::Snapshot, &format!("{policy}/{id}"), Some(policy), text(name, before, after, true));
+            if !approved(collector, &hold, after) {
+                snapshot.members.remove(&id);
+                held.push(Raised { hold, evidence: after.to_string() });
+            }
+        }
+    }
+    Ok(held)
+}
+
+fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {
+    collector
+        .approvals
+        .iter()
+        .filter(|approval| approval.hold == hold.id)
+        .any(|approval| approval.evidence.parse::<u64>().is_ok_and(|least| after >= least))
+}
+
+fn text(name: &str, before: u64, after: u64, exists: bool) -> String {
+    if exists {
+        format!("the group {name:?} has {after} members where it had {before}; the last ones stay")
+    } else {
+        format!("the group {name:?} is no more, its {before} last members stay exempt")
+    }
+}

@@ -1,0 +1,158 @@
+//! What one pass read, changed and could not do. Filled as the pass goes, so that an early end
+//! still says what was done.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::store::commit::Tally;
+use crate::store::holds::StandingHold;
+
+/// The report of a pass; its JSON is contract 4's `cycle --format json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct PassReport {
+    /// The time that the pass decided by.
+    pub as_of: Timestamp,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// Rows read.
+    pub read: Read,
+    /// What happened to windows.
+    pub windows: Windows,
+    /// People flagged.
+    pub flagged: u64,
+    /// Flags taken back.
+    pub released: u64,
+    /// What happened to mails.
+    pub deliveries: Deliveries,
+    /// The holds that stand.
+    pub holds: Vec<StandingHold>,
+    /// What could not be done.
+    pub errors: Vec<String>,
+}
+
+/// Rows read in a pass.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Read {
+    /// Users.
+    pub users: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Rows of the registration report.
+    pub registrations: u64,
+    /// Sign-ins.
+    pub sign_ins: u64,
+    /// Audit events.
+    pub audits: u64,
+    /// Rows that could not be read.
+    pub quarantined: u64,
+}
+
+/// What happened to windows in a pass.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Windows {
+    /// Opened.
+    pub opened: u64,
+    /// Closed because the person registered.
+    pub closed: u64,
+    /// Paused.
+    pub paused: u64,
+    /// Resumed.
+    pub resumed: u64,
+}
+
+/// What happened to mails in a pass.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Deliveries {
+    /// Queued.
+    pub queued: u64,
+    /// Accepted by the server.
+    pub sent: u64,
+    /// Refused for good.
+    pub failed: u64,
+    /// Outcome lost.
+    pub ambiguous: u64,
+}
+
+impl PassReport {
+    /// An empty report.
+    pub fn new(as_of: Timestamp) -> Self {
+        Self {
+            as_of,
+            duration_ms: 0,
+            read: Read::default(),
+            windows: Windows::default(),
+            flagged: 0,
+            released: 0,
+            deliveries: Deliveries::default(),
+            holds: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Adds what a committed batch changed.
+    pub fn add(&mut self, tally: Tally) {
+        self.windows.opened += tally.opened;
+        self.windows.closed += tally.closed;
+        self.windows.paused += tally.paused;
+        self.windows.resumed += tally.resumed;
+        self.flagged += tally.flagged;
+        self.released += tally.released;
+        self.deliveries.queued += tally.queued;
+    }
+
+    /// Whether a person should look: something is held, or could not be done.
+    pub fn is_degraded(&self) -> bool {
+        !self.holds.is_empty() || !self.errors.is_empty()
+    }
+}
+
+/// How far a pass is, for progress bars and for the watchdog: it counts what was finished, so a
+/// pass that hangs stands still.
+#[derive(Debug, Default)]
+pub struct Progress {
+    beats: AtomicU64,
+    rows: AtomicU64,
+    people: AtomicU64,
+    mails: AtomicU64,
+}
+
+impl Progress {
+    /// Rows were absorbed.
+    pub fn absorbed(&self, rows: usize) {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// People were decided about.
+    pub fn decided(&self, people: usize) {
+        self.people.fetch_add(people as u64, Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// Mails were settled.
+    pub fn settled(&self, mails: usize) {
+        self.mails.fetch_add(mails as u64, Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// Something was finished.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was finished.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// Rows absorbed, people decided about, mails settled.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (
+            self.rows.load(Ordering::Relaxed),
+            self.people.load(Ordering::Relaxed),
+            self.mails.load(Ordering::Relaxed),
+        )
+    }
+}

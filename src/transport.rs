@@ -1,0 +1,130 @@
+//! The way to the recipients: from a claimed row to a letter, and by SMTP or into a folder.
+
+use jiff::Timestamp;
+
+use crate::config::{Email, EmailTransport};
+use crate::delivery::file::Folder;
+use crate::delivery::mail::{self, About, Notice, OperatorNotice, Recipient, Sender, WindowNotice};
+use crate::delivery::smtp::{Outcome, Smtp, TrustError};
+use crate::domain::facts::Channel;
+use crate::domain::id::PolicyName;
+use crate::store::outbox::Claimed;
+
+/// How mails leave.
+#[derive(Debug)]
+pub struct Transport {
+    sender: Sender,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Smtp { smtp: Smtp, connections: usize },
+    Folder(Folder),
+}
+
+impl Transport {
+    /// The configured way.
+    pub fn new(email: &Email) -> Result<Self, TrustError> {
+        let way = match &email.transport {
+            EmailTransport::Smtp(config) => Way::Smtp { connections: config.connections, smtp: Smtp::new(config.clone())? },
+            EmailTransport::File(path) => Way::Folder(Folder::new(path)),
+        };
+        Ok(Self { sender: email.sender.clone(), way })
+    }
+
+    /// How many mails can be on their way at once.
+    pub fn connections(&self) -> usize {
+        match &self.way {
+            Way::Smtp { connections, .. } => *connections,
+            Way::Folder(_) => 1,
+        }
+    }
+
+    /// Whether the way is open: it connects and logs in, or the folder can be written to.
+    pub async fn probe(&self) -> Result<(), String> {
+        match &self.way {
+            Way::Smtp { smtp, .. } => smtp.probe().await.map_err(|outcome| words(&outcome)),
+            Way::Folder(folder) => folder.probe().map_err(|error| crate::pass::chain(&error)),
+        }
+    }
+
+    /// Sends a claimed row as of an attempt.
+    pub async fn send(&self, claimed: &Claimed, attempt_at: Timestamp) -> Outcome {
+        let letter = match mail::letter(&self.sender, &notice(claimed), attempt_at) {
+            Ok(letter) => letter,
+            // A row that makes no letter is refused by us: nothing about it will change.
+            Err(error) => return Outcome::Refused { code: None, text: crate::pass::chain(&error) },
+        };
+        match &self.way {
+            Way::Smtp { smtp, .. } => smtp.send(&letter).await,
+            Way::Folder(folder) => {
+                let folder = folder.clone();
+                match tokio::task::spawn_blocking(move || folder.put(&letter)).await {
+                    Ok(Ok(_)) => Outcome::Sent { code: 250 },
+                    Ok(Err(error)) => Outcome::TransportFailure { code: None, text: crate::pass::chain(&error) },
+                    Err(_) => Outcome::TransportFailure { code: None, text: "the writer of the folder stopped".to_owned() },
+                }
+            }
+        }
+    }
+
+    /// Says goodbye to the server.
+    pub async fn close(&self) {
+        if let Way::Smtp { smtp, .. } = &self.way {
+            smtp.close().await;
+        }
+    }
+}
+
+/// Whether mail works as of this pass; `refused` says that the last recipients were all refused.
+pub async fn channel(transport: Option<&Transport>, refused: bool) -> Channel {
+    let Some(transport) = transport else { return Channel::None };
+    match transport.probe().await {
+        Ok(()) if refused => {
+            tracing::warn!("the last ten recipients were all refused: the way is taken for closed");
+            Channel::Down
+        }
+        Ok(()) => Channel::Works,
+        Err(error) => {
+            tracing::warn!(error, "mail does not connect or log in");
+            Channel::Down
+        }
+    }
+}
+
+/// The facts of a row that its mail tells.
+pub fn notice(claimed: &Claimed) -> Notice {
+    let about = match (&claimed.policy, claimed.opened_at) {
+        (Some(policy), Some(opened_at)) => About::Window(WindowNotice {
+            kind: claimed.event,
+            policy: PolicyName::new(policy.as_str()),
+            opened_at,
+            deadline: claimed.deadline,
+            may_skip: !claimed.must_register,
+        }),
+        _ => About::Operators(OperatorNotice {
+            kind: claimed.event,
+            title: claimed.title.clone().unwrap_or_default(),
+            lines: claimed.lines.clone(),
+        }),
+    };
+    Notice {
+        message_id: claimed.message_id.clone(),
+        in_reply_to: claimed.in_reply_to.clone(),
+        to: Recipient { address: claimed.address.clone(), name: claimed.name.clone(), language: claimed.language.clone() },
+        queued_at: claimed.queued_at,
+        test: claimed.event == crate::domain::message::EventKind::Test,
+        about,
+    }
+}
+
+fn words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Sent { code } => code.to_string(),
+        Outcome::Ambiguous { text } => text.clone(),
+        Outcome::Deferred { code, text } | Outcome::Refused { code, text } | Outcome::TransportFailure { code, text } => {
+            code.map_or_else(|| text.clone(), |code| format!("{code} {text}"))
+        }
+    }
+}
