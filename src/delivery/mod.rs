@@ -4,4 +4,7 @@
 //! and [`file`] hand these over and say what became of them. Nothing here reads the clock or
 //! the store: rows, moments and settings come in as arguments.
 
+pub mod file;
+pub mod mail;
+pub mod smtp;
 pub mod text;

@@ -10,6 +10,7 @@
 use std::str::FromStr;
 
 use lettre::Address;
+use lettre::message::Mailbox;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -120,12 +121,33 @@ pub fn is_mailbox(address: &str) -> bool {
 /// The address to dial, its domain as A-labels; none where it is no address.
 pub fn mailbox_address(address: &str) -> Option<Address> {
     let address = address.trim();
-    if address.len() > MAX_ADDRESS || address.chars().any(|c| is_unsafe(c) || is_space(c)) {
+    if address.len() > MAX_ADDRESS
+        || address
+            .chars()
+            .any(|c| is_unsafe(c) || is_space(c) || matches!(c, '<' | '>'))
+    {
         return None;
     }
     let (user, domain) = address.rsplit_once('@')?;
     let address = Address::from_str(&format!("{user}@{}", ascii_domain(domain)?)).ok()?;
     (AsRef::<str>::as_ref(&address).len() <= MAX_ADDRESS).then_some(address)
+}
+
+/// A mailbox as a configuration spells it: `Identity team <identity@contoso.com>`, or the
+/// address alone.
+pub fn mailbox(text: &str) -> Option<Mailbox> {
+    let (name, address) = match text.trim().strip_suffix('>') {
+        Some(rest) => rest.rsplit_once('<')?,
+        None => ("", text),
+    };
+    let name = name.trim().trim_matches('"');
+    Some(named_mailbox(Some(name), mailbox_address(address)?))
+}
+
+/// A mailbox whose name is safe in a header.
+pub fn named_mailbox(name: Option<&str>, address: Address) -> Mailbox {
+    let name = name.map(clean_name).filter(|name| !name.is_empty());
+    Mailbox::new(name, address)
 }
 
 /// A domain as mail servers spell it: `bücher.example` is `xn--bcher-kva.example`.
@@ -151,7 +173,7 @@ pub fn mask_address(address: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::delivery) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -240,6 +262,32 @@ mod tests {
     }
 
     #[test]
+    fn mailboxes_of_a_configuration() {
+        let read =
+            |text: &str| mailbox(text).map(|mailbox| (mailbox.name, mailbox.email.to_string()));
+        let identity = "identity@contoso.com".to_owned();
+        for (text, name) in [
+            (
+                "Identity team <identity@contoso.com>",
+                Some("Identity team"),
+            ),
+            (
+                "\"Identity, team\" <identity@contoso.com>",
+                Some("Identity, team"),
+            ),
+            ("<identity@contoso.com>", None),
+            ("identity@contoso.com", None),
+        ] {
+            assert_eq!(
+                read(text),
+                Some((name.map(str::to_owned), identity.clone()))
+            );
+        }
+        assert_eq!(read("Identity team"), None);
+        assert_eq!(read("Identity <identity@contoso.com> x"), None);
+    }
+
+    #[test]
     fn logs_see_no_address() {
         assert_eq!(mask_address("ana.weber@contoso.com"), "a***@contoso.com");
         assert_eq!(mask_address("nobody"), "***");
@@ -254,9 +302,36 @@ mod tests {
                 prop_oneof![
                     any::<char>(),
                     prop::sample::select(vec![
-                        '\r', '\n', '\0', '\t', '"', '\\', '<', '>', '@', ',', ';', ':', '=', '?',
-                        '.', '\u{7F}', '\u{85}', '\u{9B}', '\u{2028}', '\u{202E}', '\u{2066}',
-                        '\u{200B}', '\u{FEFF}', '\u{E0041}', '\u{301}', '🦀', '{', '}', '%', '#',
+                        '\r',
+                        '\n',
+                        '\0',
+                        '\t',
+                        '"',
+                        '\\',
+                        '<',
+                        '>',
+                        '@',
+                        ',',
+                        ';',
+                        ':',
+                        '=',
+                        '?',
+                        '.',
+                        '\u{7F}',
+                        '\u{85}',
+                        '\u{9B}',
+                        '\u{2028}',
+                        '\u{202E}',
+                        '\u{2066}',
+                        '\u{200B}',
+                        '\u{FEFF}',
+                        '\u{E0041}',
+                        '\u{301}',
+                        '🦀',
+                        '{',
+                        '}',
+                        '%',
+                        '#',
                     ]),
                 ],
                 0..120

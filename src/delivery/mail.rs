@@ -1,0 +1,362 @@
+//! A row of the outbox, rendered as the bytes of a message.
+//!
+//! [`letter`] is pure: the same [`Sender`], [`Notice`] and moment give the same bytes, which is
+//! why the MIME boundary comes from the Message-ID and `Date` is the attempt's. Days left are
+//! counted anew at each attempt, under the same Message-ID (contract 5).
+//!
+//! The default texts carry no link, image or tracker: what asks people to register for
+//! multi-factor sign-in must not look like the mails that they are warned of (delivery B3).
+
+mod body;
+mod language;
+mod templates;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use lettre::address::Envelope;
+use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
+use lettre::{Address, Message};
+use minijinja::{Value, context};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use self::language::Language;
+use super::text;
+use crate::domain::id::PolicyName;
+use crate::domain::message::EventKind;
+
+/// A reminder within this time of the deadline is the last one (contract 7.18).
+const LAST_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The longest help text, and the longest line to an operator.
+const MAX_LINE: usize = 500;
+
+/// The most lines of a mail to operators; the rest is counted.
+const MAX_LINES: usize = 200;
+
+/// Who writes: the settings of `[email]` that a text depends on.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The mailbox in `From`.
+    pub from: Mailbox,
+    /// The mailbox in `Reply-To`.
+    pub reply_to: Option<Mailbox>,
+    /// Named in every mail.
+    pub organisation: Option<String>,
+    /// Whom to ask, and how to verify the notice.
+    pub help: Option<String>,
+    /// The language of people without one, as a BCP 47 tag.
+    pub language: String,
+    /// The zone in which moments are told.
+    pub time_zone: TimeZone,
+}
+
+/// The facts of an outbox row that its mail tells. Nothing changes them after queuing but the
+/// deadline of an announcing mail, which the courier sets at the attempt (contract 7.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The Message-ID with its angle brackets, the same at every attempt.
+    pub message_id: String,
+    /// The Message-ID of the window's first mail, for later ones.
+    pub in_reply_to: Option<String>,
+    /// To whom it goes.
+    pub to: Recipient,
+    /// When the row was queued; part of the file name in a folder.
+    pub queued_at: Timestamp,
+    /// Marks it as a test.
+    pub test: bool,
+    /// What it is about.
+    pub about: About,
+}
+
+/// To whom a mail goes, as the directory spells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The address.
+    pub address: String,
+    /// The display name.
+    pub name: Option<String>,
+    /// The preferred language, as a BCP 47 tag.
+    pub language: Option<String>,
+}
+
+/// What a mail is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// A person's window.
+    Window(WindowNotice),
+    /// Something that operators should know.
+    Operators(OperatorNotice),
+}
+
+/// What a person is told about their window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowNotice {
+    /// What happened.
+    pub kind: EventKind,
+    /// The policy, which the service desk may ask for.
+    pub policy: PolicyName,
+    /// The sign-in that opened the window.
+    pub opened_at: Timestamp,
+    /// Until when registering can be put off; none where it cannot.
+    pub deadline: Option<Timestamp>,
+    /// Whether registering can still be put off at a sign-in.
+    pub may_skip: bool,
+}
+
+/// What operators are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorNotice {
+    /// What happened.
+    pub kind: EventKind,
+    /// It in a few words, for the subject.
+    pub title: String,
+    /// It in detail.
+    pub lines: Vec<String>,
+}
+
+/// The words of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The language they are in.
+    pub language: Language,
+    /// The subject.
+    pub subject: String,
+    /// The plain part.
+    pub text: String,
+    /// The HTML part, with the same facts.
+    pub html: String,
+}
+
+/// A message as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Its Message-ID.
+    pub message_id: String,
+    /// When its row was queued.
+    pub queued_at: Timestamp,
+    /// The sender for the server.
+    pub from: Address,
+    /// The only recipient.
+    pub to: Address,
+    /// Headers and body.
+    pub bytes: Vec<u8>,
+}
+
+/// A mail that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The recipient's address is none.
+    #[error("{masked} is no address that mail can be sent to")]
+    NoAddress {
+        /// The address, masked.
+        masked: String,
+    },
+    /// Mails tell of other events.
+    #[error("no mail is written for {}", .0.as_str())]
+    NoText(EventKind),
+    /// It would promise time that is over.
+    #[error("the deadline {deadline} that the mail would name has passed")]
+    DeadlinePassed {
+        /// The deadline.
+        deadline: Timestamp,
+    },
+    /// A template failed.
+    #[error("rendering a mail from its template")]
+    Template(#[source] minijinja::Error),
+    /// The parts do not make a message.
+    #[error("building a mail from its parts: {0}")]
+    Unbuildable(String),
+}
+
+/// The message of a row, as of an attempt.
+pub fn letter(
+    sender: &Sender,
+    notice: &Notice,
+    attempt_at: Timestamp,
+) -> Result<Letter, MailError> {
+    let address =
+        text::mailbox_address(&notice.to.address).ok_or_else(|| MailError::NoAddress {
+            masked: text::mask_address(&notice.to.address),
+        })?;
+    let rendered = render(sender, notice, attempt_at)?;
+    let to = text::named_mailbox(notice.to.name.as_deref(), address);
+    let built = catch_unwind(AssertUnwindSafe(|| {
+        build(sender, notice, to, rendered, attempt_at)
+    }));
+    // lettre has panicked on header text before (reliability D4); one row must not end the rest.
+    built.unwrap_or_else(|_| Err(MailError::Unbuildable("a panic".to_owned())))
+}
+
+/// The words of a row, as of an attempt.
+pub fn render(
+    sender: &Sender,
+    notice: &Notice,
+    attempt_at: Timestamp,
+) -> Result<Rendered, MailError> {
+    let language = Language::choose(notice.to.language.as_deref(), &sender.language);
+    let test = notice.test || notice.about.kind() == EventKind::Test;
+    let (template, values) = match &notice.about {
+        About::Window(about) => window_values(sender, notice, about, language, attempt_at)?,
+        About::Operators(about) => operator_values(sender, about)?,
+    };
+    let values = context! { test, ..values };
+    let words = templates::render(template, language, &values).map_err(MailError::Template)?;
+    let mark = if test { "[TEST] " } else { "" };
+    Ok(Rendered {
+        language,
+        subject: format!("{mark}{}", words.subject),
+        text: words.text,
+        html: words.html,
+    })
+}
+
+impl About {
+    /// The kind of event.
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Self::Window(about) => about.kind,
+            Self::Operators(about) => about.kind,
+        }
+    }
+}
+
+fn window_values(
+    sender: &Sender,
+    notice: &Notice,
+    about: &WindowNotice,
+    language: Language,
+    attempt_at: Timestamp,
+) -> Result<(&'static str, Value), MailError> {
+    let deadline = about.deadline.filter(|deadline| attempt_at < *deadline);
+    let template = match (about.kind, about.deadline) {
+        (EventKind::UserRegistered, _) => "registered",
+        (EventKind::EnforcementNeeded, _) => "deadline_passed",
+        (kind, Some(passed)) if kind.announces() && deadline.is_none() && about.may_skip => {
+            return Err(MailError::DeadlinePassed { deadline: passed });
+        }
+        (EventKind::WindowOpened, _) => "opened",
+        (EventKind::WindowReminder, _) => match deadline {
+            Some(deadline) if deadline.duration_since(attempt_at) <= LAST_DAY => "last_day",
+            _ => "reminder",
+        },
+        (EventKind::WindowExtended, _) => "extended",
+        (EventKind::WindowResumed, _) => "resumed",
+        (kind, _) => return Err(MailError::NoText(kind)),
+    };
+    let deadline = deadline.filter(|_| about.may_skip && about.kind.announces());
+    let zone = &sender.time_zone;
+    let left = |deadline: Timestamp| language.left(deadline.duration_since(attempt_at).as_secs());
+    let values = context! {
+        name => notice.to.name.as_deref().and_then(text::greeting_name),
+        organisation => organisation(sender),
+        help => sender.help.as_deref().map(|help| text::clean_line(help, MAX_LINE)),
+        reply => sender.reply_to.is_some(),
+        policy => text::clean_name(about.policy.as_str()),
+        opened => language.date(about.opened_at, zone),
+        ended => about.deadline.map(|deadline| language.moment(deadline, zone)),
+        deadline => deadline.map(|deadline| language.moment(deadline, zone)),
+        short_deadline => deadline.map(|deadline| language.short_date(deadline, zone)),
+        left => deadline.map(left),
+    };
+    Ok((template, values))
+}
+
+fn operator_values(
+    sender: &Sender,
+    about: &OperatorNotice,
+) -> Result<(&'static str, Value), MailError> {
+    let template = match about.kind {
+        EventKind::HoldRaised => "hold_raised",
+        EventKind::HoldCleared => "hold_cleared",
+        EventKind::DeliveryDead => "delivery_dead",
+        EventKind::Digest => "digest",
+        EventKind::Test => "test",
+        kind => return Err(MailError::NoText(kind)),
+    };
+    let lines: Vec<String> = about
+        .lines
+        .iter()
+        .take(MAX_LINES)
+        .map(|line| text::clean_line(line, MAX_LINE))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let values = context! {
+        organisation => organisation(sender),
+        title => text::clean_line(&about.title, MAX_LINE / 4),
+        more => about.lines.len().saturating_sub(MAX_LINES),
+        lines,
+    };
+    Ok((template, values))
+}
+
+fn organisation(sender: &Sender) -> Option<String> {
+    sender
+        .organisation
+        .as_deref()
+        .map(text::clean_name)
+        .filter(|name| !name.is_empty())
+}
+
+fn build(
+    sender: &Sender,
+    notice: &Notice,
+    to: Mailbox,
+    rendered: Rendered,
+    attempt_at: Timestamp,
+) -> Result<Letter, MailError> {
+    let unbuildable = |error: lettre::error::Error| MailError::Unbuildable(error.to_string());
+    let (from, recipient) = (sender.from.email.clone(), to.email.clone());
+    let envelope =
+        Envelope::new(Some(from.clone()), vec![recipient.clone()]).map_err(unbuildable)?;
+    let message_id = text::clean_line(&notice.message_id, MAX_LINE);
+    let boundary = format!("fortnight-{}", id_of(&message_id).simple());
+    let mut builder = Message::builder()
+        .envelope(envelope)
+        .date(attempt_at.into())
+        .header(header::From::from(Mailboxes::from(sender.from.clone())))
+        .header(header::To::from(Mailboxes::from(to)))
+        .subject(rendered.subject)
+        .message_id(Some(message_id.clone()));
+    if let Some(reply_to) = &sender.reply_to {
+        builder = builder.header(header::ReplyTo::from(Mailboxes::from(reply_to.clone())));
+    }
+    if let Some(first) = &notice.in_reply_to {
+        let first = text::clean_line(first, MAX_LINE);
+        builder = builder.in_reply_to(first.clone()).references(first);
+    }
+    for (name, value) in [
+        ("Auto-Submitted", "auto-generated"),
+        // Not `All`: reports of non-delivery are wanted.
+        ("X-Auto-Response-Suppress", "OOF, AutoReply"),
+        ("Content-Language", rendered.language.code()),
+    ] {
+        let name = HeaderName::new_from_ascii_str(name);
+        builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
+    }
+    let part = |kind, body: String| SinglePart::builder().header(kind).body(body);
+    let parts = MultiPart::alternative()
+        .boundary(boundary)
+        .singlepart(part(ContentType::TEXT_PLAIN, rendered.text))
+        .singlepart(part(ContentType::TEXT_HTML, rendered.html));
+    let message = builder.multipart(parts).map_err(unbuildable)?;
+    Ok(Letter {
+        bytes: message.formatted(),
+        queued_at: notice.queued_at,
+        message_id,
+        from,
+        to: recipient,
+    })
+}
+
+/// A short name for a Message-ID, for boundaries and files.
+pub(super) fn id_of(message_id: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, message_id.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
