@@ -2,7 +2,7 @@
 //!
 //! A wrong *row* is quarantined and the reading goes on; a wrong *file* fails its source, and
 //! the caller drops what that file gave so far. The trap: both messages quote what outsiders
-//! wrote, so nothing of it gets in without [`quote`].
+//! wrote, so nothing of it gets in without [`quote()`].
 
 pub mod files;
 mod quote;
