@@ -148,9 +148,11 @@ impl Hold {
         }
     }
 
-    /// Whether it stops a new flag under the policy.
+    /// Whether it stops a new flag under the policy. Late proof and an outage of the channel stop
+    /// only those who wait for them, and the decision about each says so.
     pub fn stops(&self, policy: &PolicyName) -> bool {
-        self.kind != HoldKind::Proof && self.policy.as_ref().is_none_or(|held| held == policy)
+        !matches!(self.kind, HoldKind::Proof | HoldKind::Channel)
+            && self.policy.as_ref().is_none_or(|held| held == policy)
     }
 }
 

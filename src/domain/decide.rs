@@ -12,13 +12,13 @@ use super::assignment::Include;
 use super::audit::AuditKind;
 use super::effect::{Effect, Event};
 use super::explain::days;
-use super::facts::{ActKind, Channel, OperatorAct, PersonFacts};
+use super::facts::{ActKind, Channel, DeliveryFact, DeliveryOutcome, OperatorAct, PersonFacts};
 use super::id::PolicyName;
 use super::message::EventKind;
 use super::notice;
 use super::policy::{Enforce, Policy, Step};
 use super::reason::{Reason, ReasonCode};
-use super::registration::{LostRegistration, Verdict, verdict};
+use super::registration::{LOSS_CONFIRMED_AFTER, LostRegistration, Verdict, verdict};
 use super::scope::{PausedBy, Scope, scope};
 use super::standing::{Enforcement, ScopeMemory, Standing};
 use super::state::State;
@@ -79,6 +79,8 @@ pub enum NextAction {
     WaitEnds,
     /// A sign-in dated in the future comes due.
     SignInDue,
+    /// At most three days are left from then on.
+    DueSoon,
 }
 
 /// What keeps a person whose deadline has passed from being flagged.
@@ -99,12 +101,16 @@ pub enum Wait {
     Blocked(Timestamp),
     /// The person left an exclusion; a users snapshot of then or later is wanted.
     LeftExclusion(Timestamp),
+    /// Mail does not connect or log in: every flag waits that does not go without notice (7.11).
+    ChannelDown,
 }
 
 /// Decides about one person under one policy.
 pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decision {
     let mut case = Case::new(policy, facts, now);
     case.follow_switch();
+    // Before anything can move a deadline, since what was told is what moves.
+    case.follow_deliveries();
     case.follow_acts();
     let scope = scope(policy, facts, case.standing.closed_by_operator);
     let verdict = verdict(
@@ -114,15 +120,15 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
         facts.world.registration,
     );
     let applies = matches!(scope, Scope::In(_));
-    let since = case.follow_scope(&scope);
+    case.since = case.follow_scope(&scope);
     case.follow_registration(&scope, verdict);
+    case.since = case.since.max(case.since_memory());
     case.follow_length();
-    if applies || scope == Scope::Disabled {
+    if applies || (scope == Scope::Disabled && !case.is_stopped()) {
         // A sign-in made while enabled opens the window even if the person is disabled by now.
-        case.follow_sign_ins(since.max(case.since_memory()), verdict);
+        case.follow_sign_ins(verdict);
     }
     if applies {
-        case.follow_deliveries();
         case.tell();
         case.judge(verdict);
     } else {
@@ -140,6 +146,8 @@ pub(super) struct Case<'a> {
     pub(super) reasons: Vec<Reason>,
     pub(super) effects: Vec<Effect>,
     pub(super) waits: Vec<Wait>,
+    /// Sign-ins made earlier do not count (domain 8.2).
+    pub(super) since: Timestamp,
     pub(super) reported_until: Option<Timestamp>,
     pub(super) would_flag: bool,
     pub(super) wake: Vec<Next>,
@@ -159,6 +167,7 @@ impl<'a> Case<'a> {
             reasons: Vec::new(),
             effects: Vec::new(),
             waits: Vec::new(),
+            since: Timestamp::MAX,
             reported_until: None,
             would_flag: false,
             wake: Vec::new(),
@@ -180,6 +189,7 @@ impl<'a> Case<'a> {
             kind,
             step,
             sequence: self.standing.sequence,
+            moves: run.map_or(0, |run| run.moves),
             opened_at: run.map(|run| run.opened_at),
             deadline: run.map(|run| run.deadline(self.policy, self.now)),
         }));
@@ -199,7 +209,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Report-only → on forgets what was only rehearsed; on → report-only takes flags back
+    /// Report-only → on forgets what was only rehearsed; whatever comes after on takes flags back
     /// (contract 7.19).
     fn follow_switch(&mut self) {
         let before = self.standing.enforce.replace(self.policy.enforce);
@@ -212,10 +222,11 @@ impl<'a> Case<'a> {
                 if let GraceWindow::Open(run) = &self.standing.window {
                     self.standing.window = GraceWindow::Open(run.clone().announced_anew(self.now));
                     self.because(ReasonCode::EnforceChanged, "the policy was switched from report-only to on; what was only rehearsed is announced now", self.now);
+                    self.event(EventKind::WindowOpened, Some(Step::OPENING));
                 }
             }
-            (Some(Enforce::On), Enforce::ReportOnly) => {
-                self.release("the policy was switched from on to report-only");
+            (Some(Enforce::On), Enforce::ReportOnly | Enforce::Off) => {
+                self.release("the policy is no longer on");
                 self.effects.push(Effect::WithdrawMessages);
             }
             _ => {}
@@ -275,7 +286,7 @@ impl<'a> Case<'a> {
                 self.release("an operator reset the window");
                 self.effects.push(Effect::WithdrawMessages);
                 self.standing.window = GraceWindow::default();
-                self.standing.scope = ScopeMemory::Since(act.at);
+                self.standing.scope = self.counts_from(act.at);
                 "reset the window: the next qualifying sign-in opens a full one".to_owned()
             }
             ActKind::Close => {
@@ -295,19 +306,27 @@ impl<'a> Case<'a> {
     fn follow_scope(&mut self, scope: &Scope) -> Timestamp {
         let memory = self.standing.scope;
         match scope {
-            Scope::In(_) | Scope::Disabled => return self.enter(memory, *scope != Scope::Disabled),
+            Scope::In(_) => return self.enter(memory, true),
+            Scope::Disabled if !self.is_stopped() => return self.enter(memory, false),
             Scope::Exempt(_) => self.standing.scope = ScopeMemory::Excluded,
-            Scope::Gone { .. } => self.leave(memory),
+            Scope::Gone { .. } | Scope::Paused(PausedBy::Operator) => self.leave(memory),
+            Scope::Disabled if self.standing.closed_by_operator => self.leave(memory),
             // Whoever was never in has nothing to remember.
-            Scope::OutOfScope | Scope::Paused(PausedBy::Policy) => {
+            Scope::OutOfScope
+            | Scope::NotEligible(_)
+            | Scope::Disabled
+            | Scope::Paused(PausedBy::Policy) => {
                 if matches!(memory, ScopeMemory::Since(_)) {
                     self.leave(memory);
                 }
             }
-            Scope::Paused(PausedBy::Operator) => self.leave(memory),
-            Scope::NotEligible(_) => {}
         }
         Timestamp::MAX
+    }
+
+    /// The policy is off or an operator closed the window: that outlasts being disabled.
+    fn is_stopped(&self) -> bool {
+        self.policy.enforce == Enforce::Off || self.standing.closed_by_operator
     }
 
     fn leave(&mut self, memory: ScopeMemory) {
@@ -322,11 +341,7 @@ impl<'a> Case<'a> {
             ScopeMemory::Since(since) => since,
             ScopeMemory::Unremarkable => {
                 let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);
-                let seen_later = by_name_or_group && self.now > policy.first_pass;
-                let begin = if seen_later { self.now } else { policy.since };
-                let since = begin
-                    .max(self.facts.person.created_at.unwrap_or(begin))
-                    .max(policy.on_again.unwrap_or(begin));
+                let since = self.first_since();
                 if by_name_or_group {
                     self.standing.scope = ScopeMemory::Since(since);
                 }
@@ -341,10 +356,36 @@ impl<'a> Case<'a> {
             self.standing.left_exclusion = self.facts.world.users.or(Some(self.now));
         }
         let now = self.now;
-        if resume && self.turn(|window| window.resume(policy, now)) {
+        if resume && matches!(self.standing.window, GraceWindow::Paused { .. }) {
+            self.follow_length();
+            self.turn(|window| window.resume(policy, now));
             self.event(EventKind::WindowResumed, None);
         }
         since
+    }
+
+    /// Since when somebody is in scope of whom nothing is remembered (contract 7.1).
+    fn first_since(&self) -> Timestamp {
+        let policy = self.policy;
+        let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);
+        let seen_later = by_name_or_group && self.now > policy.first_pass;
+        let begin = if seen_later { self.now } else { policy.since };
+        begin
+            .max(self.facts.person.created_at.unwrap_or(begin))
+            .max(policy.on_again.unwrap_or(begin))
+    }
+
+    /// The memory after a reset: sign-ins made before it no longer count, but who is not in
+    /// scope does not come into it that way, and nobody earlier than without it.
+    fn counts_from(&self, at: Timestamp) -> ScopeMemory {
+        let all_users = matches!(self.policy.assignment.include, Include::AllUsers);
+        match self.standing.scope {
+            ScopeMemory::Since(since) => ScopeMemory::Since(since.max(at)),
+            ScopeMemory::Unremarkable if all_users => {
+                ScopeMemory::Since(self.first_since().max(at))
+            }
+            out @ (ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out) => out,
+        }
     }
 
     /// The memory may have moved since it was read: a reset or a confirmed loss counts from now.
@@ -380,31 +421,65 @@ impl<'a> Case<'a> {
 
     /// What became of the mails: a notice fixes the deadline, a refusal starts R8's clock.
     fn follow_deliveries(&mut self) {
-        let facts = self.facts;
-        let policy = self.policy;
+        let (facts, policy) = (self.facts, self.policy);
+        let never_queued = self.announcement_was_never_queued();
         let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
             return;
         };
         if run.told.is_none() {
             run.told = notice::accepted(run, policy, self.standing.sequence, &facts.deliveries);
         }
-        if run.told.is_some() {
+        if run.told.is_some() || facts.world.channel == Channel::None {
             run.unreachable = None;
             return;
         }
         let address = notice::address(facts);
-        if run
-            .unreachable
-            .as_ref()
-            .is_some_and(|unreachable| unreachable.address.as_deref() != address)
-        {
+        let found_an_address = address.is_some()
+            && run
+                .unreachable
+                .as_ref()
+                .is_some_and(|unreachable| unreachable.address.as_deref() != address);
+        if found_an_address {
             run.unreachable = None;
+        }
+        if found_an_address || never_queued {
             run.begun = false;
             run.retry = true;
         }
-        if run.unreachable.is_none() {
+        if run.unreachable.is_none() && policy.enforce == Enforce::On {
             run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
         }
+    }
+
+    /// Another policy's mail was chosen instead of the announcement (contract 7.17), and neither
+    /// it nor a step to come tells the person: without a second try nobody ever would.
+    fn announcement_was_never_queued(&self) -> bool {
+        let GraceWindow::Open(run) = &self.standing.window else {
+            return false;
+        };
+        let waits = |delivery: &DeliveryFact| {
+            delivery.kind.announces() && delivery.outcome == DeliveryOutcome::Open
+        };
+        let own = |delivery: &DeliveryFact| {
+            delivery.policy == self.policy.name
+                && delivery.sequence == self.standing.sequence
+                && delivery.moves == run.moves
+        };
+        self.policy.enforce == Enforce::On
+            && run.begun
+            && run.messages > 0
+            && run.unreachable.is_none()
+            && !self
+                .facts
+                .deliveries
+                .iter()
+                .any(|delivery| own(delivery) || waits(delivery))
+            && !notice::a_later_step_tells(
+                run,
+                self.policy,
+                self.now,
+                run.deadline(self.policy, self.now),
+            )
     }
 
     /// Queues the message that is due, if one is (contract 7.18).
@@ -449,14 +524,16 @@ impl<'a> Case<'a> {
             .audits
             .iter()
             .filter(|event| {
-                event.kind == AuditKind::Registered && event.at >= opened_at && event.at <= self.now
+                event.kind == AuditKind::Registered
+                    && later(event.at, REPORTED_HOLD) > opened_at
+                    && event.at <= self.now
             })
             .map(|event| event.at)
             .collect();
         events.sort_unstable();
         let (mut left, mut until) = (REPORTED_HOLD_IN_ALL, None::<Timestamp>);
         for at in events {
-            let from = until.map_or(at, |until| until.max(at));
+            let from = until.unwrap_or(opened_at).max(at);
             let held = later(at, REPORTED_HOLD)
                 .duration_since(from)
                 .clamp(SignedDuration::ZERO, left);
@@ -476,7 +553,8 @@ impl<'a> Case<'a> {
             return;
         };
         let deadline = run.deadline(policy, now);
-        let Some(address) = address else {
+        let by_mail = self.facts.world.channel != Channel::None;
+        if by_mail && address.is_none() {
             if run.told.is_none() && kind.announces() {
                 run.unreachable.get_or_insert(Unreachable {
                     since: now,
@@ -484,16 +562,16 @@ impl<'a> Case<'a> {
                 });
             }
             return;
-        };
+        }
         if policy.enforce == Enforce::ReportOnly {
             if kind.announces() {
                 run.told.get_or_insert(Told { at: now, deadline });
             }
             return;
         }
-        if self.facts.world.channel == Channel::None {
+        let Some(address) = address.filter(|_| by_mail) else {
             return;
-        }
+        };
         run.messages += 1;
         let message = notice::message(run, policy, sequence, kind, step, address, deadline, now);
         self.effects.push(Effect::Message(message));
@@ -536,6 +614,7 @@ impl Case<'_> {
             } => (*deadline, Some(*remaining)),
         };
         self.wake_for_window(scope);
+        self.wake_for_registration(scope, verdict);
         Decision {
             policy: policy.name.clone(),
             state,
@@ -578,6 +657,46 @@ impl Case<'_> {
                 action: NextAction::Reminder(step),
             }));
         }
+        let due_soon = later(deadline, -DUE_SOON);
+        if due_soon > now {
+            self.wake.push(Next {
+                at: due_soon,
+                action: NextAction::DueSoon,
+            });
+        }
+    }
+
+    /// When what is believed of the registration can change without a new fact about the person.
+    fn wake_for_registration(&mut self, scope: &Scope, verdict: Verdict) {
+        if let (Verdict::DoneUnconfirmed { missing_since, .. }, false) =
+            (verdict, matches!(scope, Scope::Gone { .. }))
+        {
+            // The next report may confirm the loss by its date alone, its row being the same.
+            self.wake.push(Next {
+                at: later(missing_since, LOSS_CONFIRMED_AFTER),
+                action: NextAction::WaitEnds,
+            });
+        }
+        let no_window = matches!(
+            self.standing.window,
+            GraceWindow::NotOpened { .. } | GraceWindow::Closed { .. }
+        );
+        let facts = self.facts;
+        let reported = facts
+            .audits
+            .iter()
+            .filter(|event| event.kind == AuditKind::Registered)
+            .flat_map(|event| {
+                let end = no_window.then(|| later(event.at, REPORTED_HOLD));
+                [Some(event.at), end]
+            })
+            .flatten()
+            .filter(|at| *at > self.now)
+            .min();
+        self.wake.extend(reported.map(|at| Next {
+            at,
+            action: NextAction::WaitEnds,
+        }));
     }
 
     /// The first that fits, in the order of contract 4.
@@ -673,7 +792,11 @@ impl Decision {
         self.effects
             .retain(|effect| !matches!(effect, Effect::Message(_)));
         self.effects.append(&mut case.effects);
-        self.state = State::EnforcementNeeded;
+        self.state = if self.standing.is_flagged() {
+            State::EnforcementNeeded
+        } else {
+            self.state
+        };
         self.would_flag = false;
         self.next = None;
         self

@@ -29,6 +29,8 @@ pub struct Event {
     pub step: Option<Step>,
     /// The window's number.
     pub sequence: u32,
+    /// The number of the deadline's move: a step before a move and after it are two events.
+    pub moves: u32,
     /// When the window opened.
     pub opened_at: Option<Timestamp>,
     /// Its deadline as of this pass.

@@ -136,7 +136,7 @@ impl Case<'_> {
                 );
             }
             GraceWindow::Closed { at, .. } => {
-                self.because(ReasonCode::Deadline, "the window is closed", at)
+                self.because(ReasonCode::Deadline, "the window is closed", at);
             }
         }
         if let Enforcement::Needed { at } | Enforcement::WouldNeed { at } =
@@ -275,6 +275,11 @@ impl Case<'_> {
                     ReasonCode::RegistrationBlocked,
                     format!("registering was blocked; not flagged before {until}"),
                     Some(until),
+                ),
+                Wait::ChannelDown => (
+                    ReasonCode::NoticeMissing,
+                    "not flagged while mail does not connect or log in".to_owned(),
+                    None,
                 ),
                 Wait::LeftExclusion(from) => (
                     ReasonCode::LeftExclusion,

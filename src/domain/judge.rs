@@ -6,7 +6,7 @@ use super::decide::{Case, Wait};
 use super::facts::Channel;
 use super::policy::Enforce;
 use super::registration::{LostRegistration, Verdict};
-use super::sign_in::{Route, SignInClass};
+use super::sign_in::SignInClass;
 use super::window::{GraceWindow, Run, UNREACHABLE_AFTER, later};
 
 /// A blocked registration this recent delays a flag (R11) …
@@ -46,6 +46,9 @@ impl Case<'_> {
             .map(|at| later(at, BLOCKED_RECENTLY).min(later(deadline, BLOCKED_AT_MOST)))
             .filter(|until| *until > self.now);
         self.waits.extend(blocked.map(Wait::Blocked));
+        if self.mail_is_down() {
+            self.waits.push(Wait::ChannelDown);
+        }
         if let Some(left) = self.standing.left_exclusion {
             let confirmed = later(left, LEFT_EXCLUSION_CONFIRMED);
             if self.facts.world.users.is_none_or(|users| users < confirmed) {
@@ -68,21 +71,26 @@ impl Case<'_> {
             return Some(Wait::Notice(None));
         }
         let until = later(deadline, UNREACHABLE_AFTER);
-        let channel_works = self.policy.enforce == Enforce::ReportOnly
-            || self.facts.world.channel == Channel::Works;
-        (until > self.now || !channel_works).then_some(Wait::Unreachable(until))
+        (until > self.now).then_some(Wait::Unreachable(until))
     }
 
-    /// The last sign-in that shows that the person could not register.
+    /// An outage of the channel holds every flag that is not strict (contract 7.11); a rehearsal
+    /// sends nothing and so misses nothing.
+    fn mail_is_down(&self) -> bool {
+        self.facts.world.channel == Channel::Down
+            && self.policy.enforce == Enforce::On
+            && !self.policy.strict
+    }
+
+    /// The last qualifying sign-in that shows that the person could not register.
     pub(super) fn last_blocked(&self) -> Option<Timestamp> {
         self.facts
             .sign_ins
             .iter()
             .filter(|sign_in| {
-                sign_in.route == Route::Interactive
-                    && sign_in.at <= self.now
-                    && self.facts.world.codes.class(sign_in.code)
-                        == SignInClass::RegistrationBlocked
+                let codes = &self.facts.world.codes;
+                sign_in.qualifies(codes, self.policy.start_on, self.since, self.now)
+                    == Some(SignInClass::RegistrationBlocked)
             })
             .map(|sign_in| sign_in.at)
             .max()

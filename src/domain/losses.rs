@@ -28,8 +28,9 @@ impl Case<'_> {
                 self.registered(scope);
                 self.doubt(done_as_of);
             }
-            Verdict::Lost(lost) => self.lost(lost),
-            Verdict::Missing | Verdict::Unknown { .. } => {}
+            Verdict::Lost(lost) => self.lost(scope, lost),
+            Verdict::Missing => self.unrecognised(scope),
+            Verdict::Unknown { .. } => {}
         }
     }
 
@@ -75,9 +76,10 @@ impl Case<'_> {
                     while_disabled: !self.facts.person.enabled,
                     confirmed_at: None,
                     self_made: false,
-                    earlier: earlier
-                        .filter(|loss| loss.self_made)
-                        .and_then(|loss| loss.confirmed_at),
+                    earlier: earlier.and_then(|loss| match loss.confirmed_at {
+                        Some(confirmed) if loss.self_made => Some(confirmed),
+                        _ => loss.earlier,
+                    }),
                 };
                 self.standing.loss = Some(loss);
                 loss
@@ -85,28 +87,24 @@ impl Case<'_> {
         }
     }
 
-    pub(super) fn lost(&mut self, lost: LostRegistration) {
-        let mut loss = self.doubt(lost.done_as_of);
+    pub(super) fn lost(&mut self, scope: &Scope, confirmed: LostRegistration) {
+        let mut loss = self.doubt(confirmed.done_as_of);
         if loss.confirmed_at.is_some() {
             return;
         }
         loss.confirmed_at = Some(self.now);
-        loss.self_made = lost.cause != LossCause::Admin && !loss.while_disabled;
+        loss.self_made = confirmed.cause != LossCause::Admin && !loss.while_disabled;
         self.standing.loss = Some(loss);
         let floor = self.policy.notice_floor();
         let remainder = match &self.standing.window {
             GraceWindow::Closed { remaining, .. } if loss.self_made => {
                 Some((*remaining).max(floor))
             }
-            GraceWindow::Closed { .. } => None,
-            GraceWindow::NotOpened { remainder } => *remainder,
+            GraceWindow::NotOpened { remainder } if loss.self_made => *remainder,
+            GraceWindow::Closed { .. } | GraceWindow::NotOpened { .. } => None,
             GraceWindow::Open(_) | GraceWindow::Paused { .. } | GraceWindow::Elapsed(_) => return,
         };
-        self.standing.window = GraceWindow::NotOpened { remainder };
-        self.standing.scope = match self.standing.scope {
-            ScopeMemory::Unremarkable | ScopeMemory::Since(_) => ScopeMemory::Since(self.now),
-            out @ (ScopeMemory::Excluded | ScopeMemory::Out) => out,
-        };
+        self.start_over(scope, remainder);
         if loss.self_made
             && loss
                 .earlier
@@ -117,6 +115,24 @@ impl Case<'_> {
                 "{} lost registered methods for the second time within 90 days, not by an administrator (policy {})",
                 self.facts.person.id, self.policy.name
             )));
+        }
+    }
+    /// The next qualifying sign-in opens a window.
+    fn start_over(&mut self, scope: &Scope, remainder: Option<SignedDuration>) {
+        self.standing.window = GraceWindow::NotOpened { remainder };
+        // Sign-ins count from now, or from coming into scope after now.
+        self.standing.scope = match (self.standing.scope, scope) {
+            (ScopeMemory::Excluded, _) => ScopeMemory::Excluded,
+            (_, Scope::In(_) | Scope::Disabled) => ScopeMemory::Since(self.now),
+            _ => ScopeMemory::Out,
+        };
+    }
+
+    /// What closed the window no longer counts as registered, though nothing was lost: the policy
+    /// stopped accepting passwordless methods. Nobody's own doing, so a full window.
+    fn unrecognised(&mut self, scope: &Scope) {
+        if matches!(self.standing.window, GraceWindow::Closed { .. }) {
+            self.start_over(scope, None);
         }
     }
 }

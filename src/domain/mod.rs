@@ -24,4 +24,7 @@ pub mod scope;
 pub mod sign_in;
 pub mod standing;
 pub mod state;
+#[cfg(test)]
+#[path = "../../tests/support/story.rs"]
+mod story;
 pub mod window;

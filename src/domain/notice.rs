@@ -7,7 +7,7 @@ use super::decide::Decision;
 use super::effect::{Effect, Message};
 use super::facts::{DeliveryFact, DeliveryOutcome, PersonFacts};
 use super::message::EventKind;
-use super::policy::{Policy, Step};
+use super::policy::{Enforce, Policy, Step};
 use super::window::{Run, Told, Unreachable, later};
 
 /// `deadline passed` and the thank-you are still of use this long after they were queued.
@@ -36,7 +36,8 @@ pub fn steps(
 }
 
 /// The message that is due. In the first pass of a window or of a move that is the announcement,
-/// afterwards the latest step that fell due; what it overtakes is never sent (R6).
+/// afterwards the latest step that fell due; what it overtakes is never sent (R6), and nothing
+/// that names a deadline is sent after it.
 pub fn due(run: &Run, policy: &Policy, now: Timestamp) -> Due {
     let deadline = run.deadline(policy, now);
     let mut past: Vec<(Timestamp, Step)> = steps(run, policy, deadline)
@@ -44,6 +45,12 @@ pub fn due(run: &Run, policy: &Policy, now: Timestamp) -> Due {
         .collect();
     past.sort_unstable();
     if run.begun {
+        if deadline <= now {
+            return Due {
+                message: None,
+                overtaken: past.into_iter().map(|(_, step)| step).collect(),
+            };
+        }
         let latest = past.pop().map(|(_, step)| step);
         return Due {
             message: latest.map(|step| (EventKind::WindowReminder, Some(step))),
@@ -66,8 +73,12 @@ fn announces_at_once(run: &Run, policy: &Policy, now: Timestamp, deadline: Times
     run.retry
         || run.notice != EventKind::WindowOpened
         || policy.reminders.contains(&Step::OPENING)
-        || !steps(run, policy, deadline)
-            .any(|(at, _)| at > now && later(at, policy.min_notice) <= deadline)
+        || !a_later_step_tells(run, policy, now, deadline)
+}
+
+/// Whether a step lies ahead that falls at least the minimum notice before the deadline.
+pub fn a_later_step_tells(run: &Run, policy: &Policy, now: Timestamp, deadline: Timestamp) -> bool {
+    steps(run, policy, deadline).any(|(at, _)| at > now && later(at, policy.min_notice) <= deadline)
 }
 
 /// The address of a person: `mail`, or a user principal name whose domain is one of mailboxes.
@@ -85,7 +96,8 @@ pub fn address<'a>(facts: &'a PersonFacts<'_>) -> Option<&'a str> {
 }
 
 /// The accepted mail that is a notice of this window and so fixes its deadline: its own, or one
-/// of another policy that names the same or an earlier deadline (contract 7.17).
+/// of another policy that names the same or an earlier deadline (contract 7.17). A mail from
+/// before a move is no notice of what came after it, and a rehearsal takes no part in 7.17.
 pub fn accepted(
     run: &Run,
     policy: &Policy,
@@ -103,11 +115,15 @@ pub fn accepted(
             if at < run.untold_since {
                 return None;
             }
-            let own = delivery.policy == policy.name
-                && delivery.sequence == sequence
-                && delivery.moves == run.moves;
-            let deadline = if own { named } else { run.deadline(policy, at) };
-            (named <= deadline).then_some(Told { at, deadline })
+            if delivery.policy == policy.name {
+                let own = delivery.sequence == sequence && delivery.moves == run.moves;
+                return own.then_some(Told {
+                    at,
+                    deadline: named,
+                });
+            }
+            let deadline = run.deadline(policy, at);
+            (policy.enforce == Enforce::On && named <= deadline).then_some(Told { at, deadline })
         })
         .min_by_key(|told| told.at)
 }

@@ -114,6 +114,10 @@ impl From<Step> for String {
 
 /// One registration policy, with its assignment resolved to object ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches of the configuration, each by its name"
+)]
 pub struct Policy {
     /// Its name in configuration, mail and JSON.
     pub name: PolicyName,

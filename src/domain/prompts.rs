@@ -13,11 +13,11 @@ use super::window::{GraceWindow, Run, later};
 
 impl Case<'_> {
     /// Qualifying prompts open a window or move its opening back (T2–T5).
-    pub(super) fn follow_sign_ins(&mut self, since: Timestamp, verdict: Verdict) {
+    pub(super) fn follow_sign_ins(&mut self, verdict: Verdict) {
         if matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. }) {
             return;
         }
-        let facts = self.facts;
+        let (facts, since) = (self.facts, self.since);
         let codes = &facts.world.codes;
         let earliest = facts
             .sign_ins
@@ -93,16 +93,17 @@ impl Case<'_> {
     pub(super) fn count_sign_ins(&mut self) {
         let facts = self.facts;
         let codes = &facts.world.codes;
-        let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
+        let GraceWindow::Open(run) = &mut self.standing.window else {
             return;
         };
+        let from = run.running_since.unwrap_or(run.opened_at);
         let of_window = || {
             facts
                 .sign_ins
                 .iter()
                 .filter(|sign_in| {
                     sign_in.route == Route::Interactive
-                        && sign_in.at >= run.opened_at
+                        && sign_in.at >= from
                         && sign_in.at <= later(self.now, TOLERATED_AHEAD)
                 })
                 .map(|sign_in| (sign_in, codes.class(sign_in.code)))
@@ -119,9 +120,8 @@ impl Case<'_> {
             })
             .map(|(sign_in, _)| sign_in.at)
             .max();
-        run.bypasses = run
-            .bypasses
-            .max(u32::try_from(bypasses).unwrap_or(u32::MAX));
+        let bypasses = u32::try_from(bypasses).unwrap_or(u32::MAX);
+        run.bypasses = run.bypasses.max(run.carried.saturating_add(bypasses));
         run.must_register = run.must_register.max(demanded);
     }
 }

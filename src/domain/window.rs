@@ -101,6 +101,12 @@ pub struct Run {
     pub unreachable: Option<Unreachable>,
     /// Completed sign-ins while it was open: each put registering off once (T4).
     pub bypasses: u32,
+    /// Those of them from before the last pause.
+    #[serde(default)]
+    pub carried: u32,
+    /// The end of the last pause: what happened while the clock stood still is no bypass.
+    #[serde(default)]
+    pub running_since: Option<Timestamp>,
     /// The last sign-in that demanded registration: no skipping any more (T5).
     pub must_register: Option<Timestamp>,
 }
@@ -160,6 +166,8 @@ impl Run {
             dealt: BTreeSet::new(),
             unreachable: None,
             bypasses: 0,
+            carried: 0,
+            running_since: None,
             must_register: None,
         }
     }
@@ -228,16 +236,13 @@ impl Run {
     pub fn lengthened(mut self, length: SignedDuration) -> Self {
         let excess = length - self.length;
         self.length = length;
-        match self.told {
-            Some(told) => {
-                let deadline = later(told.deadline, excess);
-                self.moved(deadline, EventKind::WindowExtended)
-            }
-            None => {
-                self.base = later(self.base, excess);
-                self
-            }
+        if let Some(told) = self.told {
+            let deadline = later(told.deadline, excess);
+            return self.moved(deadline, EventKind::WindowExtended);
         }
+        self.span += excess;
+        self.base = later(self.base, excess);
+        self
     }
 }
 
@@ -299,8 +304,10 @@ impl GraceWindow {
     /// Starts the clock again with what was left, and never less than the minimum notice (T12).
     pub fn resume(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
         match self {
-            Self::Paused { run, remaining } => {
+            Self::Paused { mut run, remaining } => {
                 let deadline = later(now, remaining.max(policy.notice_floor()));
+                run.carried = run.bypasses;
+                run.running_since = Some(now);
                 Ok(Self::Open(
                     run.untold(now).moved(deadline, EventKind::WindowResumed),
                 ))
