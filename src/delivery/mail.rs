@@ -15,10 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use lettre::Message;
 use lettre::address::Envelope;
 use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
+use lettre::{Address, Message};
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -139,8 +139,10 @@ pub struct Letter {
     pub message_id: String,
     /// When its row was queued.
     pub queued_at: Timestamp,
-    /// Sender and recipient for the server.
-    pub envelope: Envelope,
+    /// The sender for the server.
+    pub from: Address,
+    /// The only recipient.
+    pub to: Address,
     /// Headers and body.
     pub bytes: Vec<u8>,
 }
@@ -308,12 +310,13 @@ fn build(
     attempt_at: Timestamp,
 ) -> Result<Letter, MailError> {
     let unbuildable = |error: lettre::error::Error| MailError::Unbuildable(error.to_string());
-    let envelope = Envelope::new(Some(sender.from.email.clone()), vec![to.email.clone()])
-        .map_err(unbuildable)?;
+    let (from, recipient) = (sender.from.email.clone(), to.email.clone());
+    let envelope =
+        Envelope::new(Some(from.clone()), vec![recipient.clone()]).map_err(unbuildable)?;
     let message_id = text::clean_line(&notice.message_id, MAX_LINE);
     let boundary = format!("fortnight-{}", id_of(&message_id).simple());
     let mut builder = Message::builder()
-        .envelope(envelope.clone())
+        .envelope(envelope)
         .date(attempt_at.into())
         .header(header::From::from(Mailboxes::from(sender.from.clone())))
         .header(header::To::from(Mailboxes::from(to)))
@@ -344,8 +347,9 @@ fn build(
     Ok(Letter {
         bytes: message.formatted(),
         queued_at: notice.queued_at,
-        envelope,
         message_id,
+        from,
+        to: recipient,
     })
 }
 

@@ -121,7 +121,11 @@ pub fn is_mailbox(address: &str) -> bool {
 /// The address to dial, its domain as A-labels; none where it is no address.
 pub fn mailbox_address(address: &str) -> Option<Address> {
     let address = address.trim();
-    if address.len() > MAX_ADDRESS || address.chars().any(|c| is_unsafe(c) || is_space(c)) {
+    if address.len() > MAX_ADDRESS
+        || address
+            .chars()
+            .any(|c| is_unsafe(c) || is_space(c) || matches!(c, '<' | '>'))
+    {
         return None;
     }
     let (user, domain) = address.rsplit_once('@')?;

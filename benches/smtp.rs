@@ -1,0 +1,184 @@
+//! How fast mails are written, and how fast they go out next to postfix's own generator.
+//!
+//! `cargo bench --bench smtp`. The second half needs postfix's `smtp-sink` and `smtp-source`,
+//! in PATH or in /usr/sbin, and is left out where they are missing. Ratios carry over to other
+//! machines, the numbers do not.
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a bench ends where something is missing"
+)]
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fortnight::delivery::mail::{
+    About, Letter, Notice, Recipient, Sender, WindowNotice, letter, render,
+};
+use fortnight::delivery::smtp::{Outcome, Smtp, SmtpConfig, Tls};
+use fortnight::delivery::text;
+use fortnight::domain::id::PolicyName;
+use fortnight::domain::message::EventKind;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+const MESSAGES: u32 = 10_000;
+
+fn main() {
+    let (sender, notice, at) = sample();
+    for language in ["en", "de"] {
+        let mut notice = notice.clone();
+        notice.to.language = Some(language.to_owned());
+        let rendered = per_second(|| drop(render(&sender, &notice, at).unwrap()));
+        let written = per_second(|| drop(letter(&sender, &notice, at).unwrap()));
+        println!("{language}: rendered {rendered:.0}/s, rendered and built {written:.0}/s");
+    }
+    let letter = letter(&sender, &notice, at).unwrap();
+    println!("{} bytes a message", letter.bytes.len());
+    let (Some(sink), Some(source)) = (tool("smtp-sink"), tool("smtp-source")) else {
+        println!("smtp-sink and smtp-source are not installed: no comparison");
+        return;
+    };
+    for connections in [1, 10] {
+        compare(&sink, &source, connections, &letter);
+    }
+}
+
+fn per_second(mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..MESSAGES {
+        work();
+    }
+    f64::from(MESSAGES) / start.elapsed().as_secs_f64()
+}
+
+fn compare(sink: &PathBuf, source: &PathBuf, connections: usize, letter: &Letter) {
+    let (mut best_theirs, mut best_ours) = (0f64, 0f64);
+    for _ in 0..3 {
+        let sink = Sink::start(sink);
+        best_theirs = best_theirs.max(theirs(source, &sink, connections, letter.bytes.len()));
+        best_ours = best_ours.max(ours(&sink, connections, letter));
+    }
+    println!(
+        "{connections} connections: smtp-source {best_theirs:.0}/s, ours {best_ours:.0}/s, ratio {:.2}",
+        best_ours / best_theirs
+    );
+}
+
+fn theirs(source: &PathBuf, sink: &Sink, connections: usize, length: usize) -> f64 {
+    let start = Instant::now();
+    let status = Command::new(source)
+        .args(["-d", "-s", &connections.to_string()])
+        .args(["-m", &MESSAGES.to_string(), "-l", &length.to_string()])
+        .arg(format!("127.0.0.1:{}", sink.port))
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    f64::from(MESSAGES) / start.elapsed().as_secs_f64()
+}
+
+fn ours(sink: &Sink, connections: usize, letter: &Letter) -> f64 {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = SmtpConfig {
+        port: Some(sink.port),
+        connections,
+        ..SmtpConfig::new("127.0.0.1", Tls::None)
+    };
+    let smtp = Smtp::new(config).unwrap();
+    let start = Instant::now();
+    runtime.block_on(async {
+        let mut senders = tokio::task::JoinSet::new();
+        for _ in 0..connections {
+            let (smtp, letter) = (smtp.clone(), letter.clone());
+            let share = MESSAGES as usize / connections;
+            senders.spawn(async move {
+                for _ in 0..share {
+                    let outcome = smtp.send(&letter).await;
+                    assert!(matches!(outcome, Outcome::Sent { .. }), "{outcome:?}");
+                }
+            });
+        }
+        senders.join_all().await;
+        smtp.close().await;
+    });
+    f64::from(MESSAGES) / start.elapsed().as_secs_f64()
+}
+
+struct Sink {
+    child: Child,
+    port: u16,
+}
+
+impl Sink {
+    fn start(sink: &PathBuf) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let child = Command::new(sink)
+            .args(["-u", "nobody"])
+            .arg(format!("127.0.0.1:{port}"))
+            .arg("1000")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let sink = Self { child, port };
+        for _ in 0..100 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return sink;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("smtp-sink does not listen");
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+fn sample() -> (Sender, Notice, Timestamp) {
+    let at: Timestamp = "2026-12-02T08:00:00Z".parse().unwrap();
+    let sender = Sender {
+        from: text::mailbox("Identity team <identity@contoso.com>").unwrap(),
+        reply_to: text::mailbox("servicedesk@contoso.com"),
+        organisation: Some("Contoso".to_owned()),
+        help: Some("Service desk, room 12, extension 4711.".to_owned()),
+        language: "en".to_owned(),
+        time_zone: TimeZone::get("Europe/Berlin").unwrap(),
+    };
+    let notice = Notice {
+        message_id: "<0b6f3a@contoso.com>".to_owned(),
+        in_reply_to: Some("<first@contoso.com>".to_owned()),
+        to: Recipient {
+            address: "ana@contoso.com".to_owned(),
+            name: Some("Ana Müller".to_owned()),
+            language: Some("en".to_owned()),
+        },
+        queued_at: at,
+        test: false,
+        about: About::Window(WindowNotice {
+            kind: EventKind::WindowReminder,
+            policy: PolicyName::new("everyone"),
+            opened_at: at,
+            deadline: Some("2026-12-08T22:59:00Z".parse().unwrap()),
+            may_skip: true,
+        }),
+    };
+    (sender, notice, at)
+}

@@ -1,0 +1,523 @@
+//! The SMTP client against a server that misbehaves at every step.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+#[path = "support/smtp_peer.rs"]
+mod smtp_peer;
+
+use std::time::Duration;
+
+use fortnight::delivery::mail::Letter;
+use fortnight::delivery::smtp::{Login, Outcome, Smtp, SmtpConfig, Timeouts, Tls};
+use smtp_peer::{Act, Authority, Peer, Protection, authority};
+
+const MODERN: &[&str] = &["PIPELINING", "SIZE 100000", "8BITMIME"];
+const PLAIN_OLD: &[&str] = &["HELP"];
+
+fn letter() -> Letter {
+    Letter {
+        message_id: "<1@contoso.com>".to_owned(),
+        queued_at: "2026-12-02T08:00:00Z".parse().unwrap(),
+        from: "identity@contoso.com".parse().unwrap(),
+        to: "ana@contoso.com".parse().unwrap(),
+        bytes: b"Subject: Hello\r\n\r\n.dots\r\n.\r\nend\r\n".to_vec(),
+    }
+}
+
+fn config(peer: &Peer) -> SmtpConfig {
+    SmtpConfig {
+        port: Some(peer.address.port()),
+        timeouts: Timeouts {
+            command: Duration::from_millis(300),
+            data: Duration::from_millis(300),
+            block: Duration::from_millis(300),
+            done: Duration::from_millis(300),
+            ..Timeouts::default()
+        },
+        ..SmtpConfig::new("127.0.0.1", Tls::None)
+    }
+}
+
+fn client(peer: &Peer) -> Smtp {
+    Smtp::new(config(peer)).unwrap()
+}
+
+fn login(password: &str) -> Login {
+    Login {
+        username: "ana".to_owned(),
+        password: password.to_owned().into(),
+    }
+}
+
+fn kind(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent { .. } => "sent",
+        Outcome::Deferred { .. } => "deferred",
+        Outcome::Ambiguous { .. } => "ambiguous",
+        Outcome::Refused { .. } => "refused",
+        Outcome::TransportFailure { .. } => "transport",
+    }
+}
+
+fn words(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Sent { .. } => "",
+        Outcome::Deferred { text, .. }
+        | Outcome::Ambiguous { text }
+        | Outcome::Refused { text, .. }
+        | Outcome::TransportFailure { text, .. } => text,
+    }
+}
+
+#[tokio::test]
+async fn a_message_arrives_as_it_was_written_over_one_connection() {
+    for offers in [MODERN, PLAIN_OLD] {
+        let peer = Peer::start(offers).await;
+        let client = client(&peer);
+        for _ in 0..3 {
+            assert_eq!(client.send(&letter()).await, Outcome::Sent { code: 250 });
+        }
+        let written = String::from_utf8(letter().bytes).unwrap();
+        assert_eq!(peer.kept(), [&*written, &*written, &*written]);
+        assert_eq!(peer.connections(), 1);
+        client.close().await;
+        assert_eq!(peer.seen().last().unwrap(), "QUIT");
+    }
+}
+
+#[tokio::test]
+async fn every_verb_may_fail_in_every_way() {
+    let ways = [
+        Act::Say("451 4.3.0 later\r\n"),
+        Act::Say("550 5.1.1 no\r\n"),
+        Act::Drop,
+        Act::Stall,
+        Act::Say("%$&\u{0}\u{1b}[2J\r\n"),
+        Act::Endless,
+        Act::EndlessLine,
+    ];
+    let (transport, deferred, refused, ambiguous) =
+        ("transport", "deferred", "refused", "ambiguous");
+    let table = [
+        ("CONNECT", [transport; 7]),
+        ("EHLO", [transport; 7]),
+        (
+            "MAIL",
+            [
+                deferred, transport, deferred, deferred, deferred, deferred, deferred,
+            ],
+        ),
+        (
+            "RCPT",
+            [
+                deferred, refused, deferred, deferred, deferred, deferred, deferred,
+            ],
+        ),
+        (
+            "DATA",
+            [
+                deferred, refused, deferred, deferred, deferred, deferred, deferred,
+            ],
+        ),
+        (
+            "DOT",
+            [
+                deferred, refused, ambiguous, ambiguous, ambiguous, ambiguous, ambiguous,
+            ],
+        ),
+    ];
+    let mut cases = tokio::task::JoinSet::new();
+    for offers in [MODERN, PLAIN_OLD] {
+        for (verb, meanings) in table {
+            for (act, meaning) in ways.iter().zip(meanings) {
+                cases.spawn(fails(offers, verb, act.clone(), meaning));
+            }
+        }
+    }
+    assert_eq!(cases.join_all().await.len(), 2 * 6 * 7);
+}
+
+async fn fails(offers: &'static [&'static str], verb: &'static str, act: Act, meaning: &str) {
+    let peer = Peer::start(offers).await;
+    peer.on(verb, act.clone());
+    let client = client(&peer);
+    let outcome = client.send(&letter()).await;
+    assert_eq!(kind(&outcome), meaning, "{verb} {act:?} {outcome:?}");
+    assert!(words(&outcome).chars().count() <= 200);
+    assert!(
+        !words(&outcome).contains(|c: char| c.is_control()),
+        "{outcome:?}"
+    );
+    assert!(peer.kept().is_empty(), "{verb} {act:?}");
+    let next = client.send(&letter()).await;
+    assert_eq!(next, Outcome::Sent { code: 250 }, "after {verb} {act:?}");
+    assert_eq!(peer.kept().len(), 1);
+}
+
+#[tokio::test]
+async fn the_servers_reason_is_told() {
+    let peer = Peer::start(MODERN).await;
+    peer.on(
+        "RCPT",
+        Act::Say("550-5.1.1 nobody\r\n550 5.1.1 by that name\r\n"),
+    );
+    let outcome = client(&peer).send(&letter()).await;
+    let text = "5.1.1 nobody 5.1.1 by that name".to_owned();
+    assert_eq!(
+        outcome,
+        Outcome::Refused {
+            code: Some(550),
+            text
+        }
+    );
+}
+
+#[tokio::test]
+async fn cut_after_the_final_dot_nobody_knows() {
+    for (act, kept) in [(Act::Drop, 0), (Act::KeepAndDrop, 1)] {
+        let peer = Peer::start(MODERN).await;
+        peer.on("DOT", act);
+        let outcome = client(&peer).send(&letter()).await;
+        assert_eq!(kind(&outcome), "ambiguous");
+        assert_eq!(peer.kept().len(), kept);
+    }
+}
+
+#[tokio::test]
+async fn a_grey_list_lets_the_second_attempt_through() {
+    for offers in [MODERN, PLAIN_OLD] {
+        let peer = Peer::start(offers).await;
+        peer.on("RCPT", Act::Say("450 4.2.0 greylisted\r\n"));
+        let client = client(&peer);
+        assert_eq!(kind(&client.send(&letter()).await), "deferred");
+        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert_eq!(peer.connections(), 1, "RSET keeps the connection");
+        assert!(peer.seen().contains(&"RSET".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn replies_that_lag_behind_are_no_acceptance() {
+    // One reply too many for each verb in turn: everything after it is one behind.
+    for offers in [MODERN, PLAIN_OLD] {
+        for (verb, surplus) in [
+            ("CONNECT", "220 ready\r\n250 surplus\r\n"),
+            ("EHLO", "250 peer\r\n250 surplus\r\n"),
+            ("MAIL", "250 ok\r\n250 surplus\r\n"),
+            ("RCPT", "250 ok\r\n250 surplus\r\n"),
+            ("DATA", "354 go\r\n250 surplus\r\n"),
+        ] {
+            let peer = Peer::start(offers).await;
+            peer.on(verb, Act::Say(surplus));
+            peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
+            let outcome = client(&peer).send(&letter()).await;
+            assert_ne!(kind(&outcome), "sent", "{verb}: {outcome:?}");
+            assert!(peer.kept().is_empty());
+        }
+        let peer = Peer::start(offers).await;
+        peer.on("DOT", Act::Say("250 ok\r\n250 surplus\r\n"));
+        peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
+        let client = client(&peer);
+        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert_eq!(kind(&client.send(&letter()).await), "refused");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_data_after_refusing_the_recipient_gets_no_message() {
+    let peer = Peer::start(MODERN).await;
+    peer.on("RCPT", Act::Say("550 5.1.1 no\r\n"))
+        .on("DATA", Act::Say("354 go on\r\n"));
+    let client = client(&peer);
+    assert_eq!(kind(&client.send(&letter()).await), "refused");
+    assert!(peer.kept().is_empty());
+    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(peer.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_cancelled_send_takes_its_connection_with_it() {
+    let peer = Peer::start(MODERN).await;
+    let client = client(&peer);
+    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    peer.on("DATA", Act::Stall);
+    let cancelled = tokio::time::timeout(Duration::from_millis(50), client.send(&letter())).await;
+    assert!(cancelled.is_err());
+    peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
+    assert_eq!(kind(&client.send(&letter()).await), "refused");
+    assert_eq!(peer.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_costs_nothing() {
+    for offers in [MODERN, PLAIN_OLD] {
+        for act in [Act::Drop, Act::Say("421 4.4.2 idle for too long\r\n")] {
+            let peer = Peer::start(offers).await;
+            let client = client(&peer);
+            assert_eq!(kind(&client.send(&letter()).await), "sent");
+            peer.on("MAIL", act);
+            assert_eq!(kind(&client.send(&letter()).await), "sent");
+            assert_eq!((peer.connections(), peer.kept().len()), (2, 2));
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_are_capped_renewed_and_closed_when_unused() {
+    let peer = Peer::start(MODERN).await;
+    let config = SmtpConfig {
+        connections: 2,
+        ..config(&peer)
+    };
+    let client = Smtp::new(config.clone()).unwrap();
+    let mut senders = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let client = client.clone();
+        senders.spawn(async move { client.send(&letter()).await });
+    }
+    let outcomes = senders.join_all().await;
+    assert!(outcomes.iter().all(|outcome| kind(outcome) == "sent"));
+    assert_eq!(peer.kept().len(), 40);
+    assert!(peer.most_open() <= 2);
+
+    let peer = Peer::start(MODERN).await;
+    let mut renewed = SmtpConfig {
+        port: Some(peer.address.port()),
+        per_connection: Some(2),
+        ..config
+    };
+    let client = Smtp::new(renewed.clone()).unwrap();
+    for _ in 0..4 {
+        client.send(&letter()).await;
+    }
+    assert_eq!(peer.connections(), 2);
+
+    let peer = Peer::start(MODERN).await;
+    renewed.port = Some(peer.address.port());
+    renewed.timeouts.idle = Duration::from_millis(20);
+    let client = Smtp::new(renewed).unwrap();
+    client.send(&letter()).await;
+    peer.wait_for("QUIT").await;
+}
+
+#[tokio::test]
+async fn size_and_scripts_are_judged_before_anything_is_sent() {
+    let peer = Peer::start(&["SIZE 100"]).await;
+    let client = client(&peer);
+    let long = Letter {
+        bytes: vec![b'x'; 101],
+        ..letter()
+    };
+    assert_eq!(kind(&client.send(&long).await), "refused");
+    let accented = Letter {
+        to: "grüße@contoso.com".parse().unwrap(),
+        ..letter()
+    };
+    let refused = client.send(&accented).await;
+    assert_eq!(words(&refused), "smtputf8_unsupported");
+    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    let size = letter().bytes.len();
+    let mail = format!("MAIL FROM:<identity@contoso.com> SIZE={size}");
+    assert!(peer.seen().contains(&mail));
+
+    let peer = Peer::start(&["SMTPUTF8", "8BITMIME"]).await;
+    let client = self::client(&peer);
+    assert_eq!(kind(&client.send(&accented).await), "sent");
+    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    let seen = peer.seen();
+    let mails: Vec<_> = seen
+        .iter()
+        .filter(|line| line.starts_with("MAIL"))
+        .collect();
+    assert_eq!(
+        mails,
+        [
+            "MAIL FROM:<identity@contoso.com> BODY=8BITMIME SMTPUTF8",
+            "MAIL FROM:<identity@contoso.com>",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn logins_by_what_the_server_offers() {
+    for (offer, auth) in [
+        ("AUTH PLAIN LOGIN", "AUTH PLAIN"),
+        ("AUTH LOGIN", "AUTH LOGIN"),
+    ] {
+        let peer = Peer::start(&[offer]).await;
+        let good = SmtpConfig {
+            login: Some(login("secret-word")),
+            ..config(&peer)
+        };
+        let client = Smtp::new(good.clone()).unwrap();
+        client.probe().await.unwrap();
+        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert!(peer.seen().iter().any(|line| line.starts_with(auth)));
+
+        let client = Smtp::new(SmtpConfig {
+            login: Some(login("wrong-word")),
+            ..good
+        })
+        .unwrap();
+        let refused = client.probe().await.unwrap_err();
+        let text = "login refused: 5.7.8 wrong user or password".to_owned();
+        assert_eq!(
+            refused,
+            Outcome::TransportFailure {
+                code: Some(535),
+                text
+            }
+        );
+        assert_eq!(client.send(&letter()).await, refused);
+    }
+    let peer = Peer::start(&["AUTH XOAUTH2"]).await;
+    let client = Smtp::new(SmtpConfig {
+        login: Some(login("secret-word")),
+        ..config(&peer)
+    })
+    .unwrap();
+    let refused = client.probe().await.unwrap_err();
+    assert!(
+        words(&refused).contains("offers no login by password"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_password_that_the_server_repeats_is_not_told_on() {
+    for said in [
+        "535 no AGFuYQBzZWNyZXQtd29yZA==\r\n",
+        "535 ana's password secret-word is wrong\r\n",
+    ] {
+        let peer = Peer::start(&["AUTH PLAIN"]).await;
+        peer.on("AUTH", Act::Say(said));
+        let client = Smtp::new(SmtpConfig {
+            login: Some(login("secret-word")),
+            ..config(&peer)
+        })
+        .unwrap();
+        let refused = client.probe().await.unwrap_err();
+        assert!(words(&refused).contains("withheld"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_failure_of_the_channel() {
+    let peer = Peer::start(MODERN).await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let client = Smtp::new(SmtpConfig {
+        port: Some(nobody.port()),
+        ..config(&peer)
+    })
+    .unwrap();
+    let outcome = client.send(&letter()).await;
+    assert_eq!(kind(&outcome), "transport");
+    assert!(
+        words(&outcome).starts_with("connecting to 127.0.0.1 port"),
+        "{outcome:?}"
+    );
+}
+
+fn protected(peer: &Peer, tls: Tls, host: &str, authority: &Authority) -> Smtp {
+    let config = SmtpConfig {
+        host: host.to_owned(),
+        tls,
+        login: Some(login("secret-word")),
+        ..config(peer)
+    };
+    Smtp::with_trust(config, authority.trust.clone())
+}
+
+#[tokio::test]
+async fn both_kinds_of_tls_protect_login_and_message() {
+    let authority = authority();
+    for (protection, tls) in [
+        (Protection::StartTls, Tls::StartTls),
+        (Protection::Implicit, Tls::Implicit),
+    ] {
+        let offers = ["PIPELINING", "AUTH PLAIN"];
+        let peer = Peer::start_with(&offers, protection, Some(authority.server.clone())).await;
+        let client = protected(&peer, tls, "localhost", &authority);
+        client.probe().await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(kind(&client.send(&letter()).await), "sent");
+        }
+        assert_eq!(peer.connections(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_vouched_for_gets_nothing() {
+    let (ours, other) = (authority(), authority());
+    for (host, trusted) in [("localhost", &other), ("127.0.0.1", &ours)] {
+        let peer = Peer::start_with(&[], Protection::StartTls, Some(ours.server.clone())).await;
+        let outcome = protected(&peer, Tls::StartTls, host, trusted)
+            .send(&letter())
+            .await;
+        assert_eq!(kind(&outcome), "transport");
+        assert!(words(&outcome).contains("certificate"), "{outcome:?}");
+        assert!(
+            !peer
+                .seen()
+                .iter()
+                .any(|line| line.starts_with("AUTH") || line.starts_with("MAIL"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hidden_or_refused_starttls_is_never_a_reason_to_go_on_in_clear() {
+    let authority = authority();
+    let peer = Peer::start(&["AUTH PLAIN"]).await;
+    let client = protected(&peer, Tls::StartTls, "localhost", &authority);
+    let outcome = client.send(&letter()).await;
+    assert_eq!(
+        words(&outcome),
+        "localhost offers no STARTTLS, and nothing is sent in clear"
+    );
+    assert_eq!(kind(&outcome), "transport");
+    assert_eq!(peer.seen().len(), 1);
+
+    for said in ["454 4.7.0 not now\r\n", "220 go\r\n235 injected\r\n"] {
+        let server = Some(authority.server.clone());
+        let peer = Peer::start_with(&["AUTH PLAIN"], Protection::StartTls, server).await;
+        peer.on("STARTTLS", Act::Say(said));
+        let client = protected(&peer, Tls::StartTls, "localhost", &authority);
+        assert_eq!(kind(&client.send(&letter()).await), "transport");
+        assert_eq!(peer.seen().len(), 2);
+    }
+}
+
+/// A private authority is named by `SSL_CERT_FILE`. The environment belongs to the process, so
+/// this test runs itself once more with it set.
+#[tokio::test]
+async fn a_private_authority_is_named_by_the_environment() {
+    const PORT: &str = "FORTNIGHT_TEST_PORT";
+    if let Ok(port) = std::env::var(PORT) {
+        let mut config = SmtpConfig::new("localhost", Tls::StartTls);
+        config.port = port.parse().ok();
+        Smtp::new(config).unwrap().probe().await.unwrap();
+        return;
+    }
+    let authority = authority();
+    let peer = Peer::start_with(&[], Protection::StartTls, Some(authority.server)).await;
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("ca.pem");
+    std::fs::write(&file, authority.pem).unwrap();
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again
+        .args(["--exact", "a_private_authority_is_named_by_the_environment"])
+        .env(PORT, peer.address.port().to_string())
+        .env("SSL_CERT_FILE", &file);
+    let again = tokio::task::spawn_blocking(move || again.output().unwrap())
+        .await
+        .unwrap();
+    assert!(
+        again.status.success(),
+        "{}",
+        String::from_utf8_lossy(&again.stdout)
+    );
+    assert!(peer.seen().contains(&"QUIT".to_owned()));
+}
