@@ -41,11 +41,11 @@ fn client(peer: &Peer) -> Smtp {
     Smtp::new(config(peer)).unwrap()
 }
 
-fn login(password: &str) -> Option<Login> {
-    Some(Login {
+fn login(password: &str) -> Login {
+    Login {
         username: "ana".to_owned(),
         password: password.to_owned().into(),
-    })
+    }
 }
 
 fn kind(outcome: &Outcome) -> &'static str {
@@ -315,10 +315,9 @@ async fn size_and_scripts_are_judged_before_anything_is_sent() {
     let refused = client.send(&accented).await;
     assert_eq!(words(&refused), "smtputf8_unsupported");
     assert_eq!(kind(&client.send(&letter()).await), "sent");
-    assert!(
-        peer.seen()
-            .contains(&"MAIL FROM:<identity@contoso.com> SIZE=34".to_owned())
-    );
+    let size = letter().bytes.len();
+    let mail = format!("MAIL FROM:<identity@contoso.com> SIZE={size}");
+    assert!(peer.seen().contains(&mail));
 
     let peer = Peer::start(&["SMTPUTF8", "8BITMIME"]).await;
     let client = self::client(&peer);
@@ -346,7 +345,7 @@ async fn logins_by_what_the_server_offers() {
     ] {
         let peer = Peer::start(&[offer]).await;
         let good = SmtpConfig {
-            login: login("secret-word"),
+            login: Some(login("secret-word")),
             ..config(&peer)
         };
         let client = Smtp::new(good.clone()).unwrap();
@@ -355,7 +354,7 @@ async fn logins_by_what_the_server_offers() {
         assert!(peer.seen().iter().any(|line| line.starts_with(auth)));
 
         let client = Smtp::new(SmtpConfig {
-            login: login("wrong-word"),
+            login: Some(login("wrong-word")),
             ..good
         })
         .unwrap();
@@ -372,7 +371,7 @@ async fn logins_by_what_the_server_offers() {
     }
     let peer = Peer::start(&["AUTH XOAUTH2"]).await;
     let client = Smtp::new(SmtpConfig {
-        login: login("secret-word"),
+        login: Some(login("secret-word")),
         ..config(&peer)
     })
     .unwrap();
@@ -392,7 +391,7 @@ async fn a_password_that_the_server_repeats_is_not_told_on() {
         let peer = Peer::start(&["AUTH PLAIN"]).await;
         peer.on("AUTH", Act::Say(said));
         let client = Smtp::new(SmtpConfig {
-            login: login("secret-word"),
+            login: Some(login("secret-word")),
             ..config(&peer)
         })
         .unwrap();
@@ -425,7 +424,7 @@ fn protected(peer: &Peer, tls: Tls, host: &str, authority: &Authority) -> Smtp {
     let config = SmtpConfig {
         host: host.to_owned(),
         tls,
-        login: login("secret-word"),
+        login: Some(login("secret-word")),
         ..config(peer)
     };
     Smtp::with_trust(config, authority.trust.clone())
@@ -491,7 +490,7 @@ async fn a_hidden_or_refused_starttls_is_never_a_reason_to_go_on_in_clear() {
     }
 }
 
-/// A private authority is named by SSL_CERT_FILE. The environment belongs to the process, so
+/// A private authority is named by `SSL_CERT_FILE`. The environment belongs to the process, so
 /// this test runs itself once more with it set.
 #[tokio::test]
 async fn a_private_authority_is_named_by_the_environment() {

@@ -1,7 +1,7 @@
 //! Delivery: from a row of the outbox to an accepted message.
 //!
 //! [`text`] makes foreign text safe, [`mail`] renders a row as the bytes of a message, [`smtp`]
-//! and [`file`] hand these over and say what became of them. Nothing here reads the clock or
+//! and [`mod@file`] hand these over and say what became of them. Nothing here reads the clock or
 //! the store: rows, moments and settings come in as arguments.
 
 pub mod file;

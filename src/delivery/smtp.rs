@@ -8,6 +8,8 @@
 //! limits, are the courier's.
 
 mod connection;
+mod offer;
+mod opening;
 mod outcome;
 mod trust;
 mod wire;

@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What the peer does instead of behaving.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(crate) enum Act {
     /// These bytes are the answer.
     Say(&'static str),
     /// The connection ends without an answer.
@@ -31,7 +31,7 @@ pub enum Act {
 
 /// How the peer is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
+pub(crate) enum Protection {
     Clear,
     StartTls,
     Implicit,
@@ -39,8 +39,8 @@ pub enum Protection {
 
 /// A running server.
 #[derive(Clone)]
-pub struct Peer {
-    pub address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     state: Arc<State>,
 }
 
@@ -59,11 +59,11 @@ struct State {
 
 impl Peer {
     /// A server in clear that offers these extensions.
-    pub async fn start(offers: &[&'static str]) -> Self {
+    pub(crate) async fn start(offers: &[&'static str]) -> Self {
         Self::start_with(offers, Protection::Clear, None).await
     }
 
-    pub async fn start_with(
+    pub(crate) async fn start_with(
         offers: &[&'static str],
         protection: Protection,
         tls: Option<Arc<ServerConfig>>,
@@ -92,7 +92,7 @@ impl Peer {
     }
 
     /// Sets what happens the next time the verb comes; several queue up.
-    pub fn on(&self, verb: &'static str, act: Act) -> &Self {
+    pub(crate) fn on(&self, verb: &'static str, act: Act) -> &Self {
         let mut acts = self.state.acts.lock().unwrap();
         acts.entry(verb).or_default().push_back(act);
         drop(acts);
@@ -100,25 +100,25 @@ impl Peer {
     }
 
     /// The commands received so far.
-    pub fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.state.seen.lock().unwrap().clone()
     }
 
     /// The messages kept so far, as they came over the wire.
-    pub fn kept(&self) -> Vec<String> {
+    pub(crate) fn kept(&self) -> Vec<String> {
         self.state.kept.lock().unwrap().clone()
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    pub fn most_open(&self) -> usize {
+    pub(crate) fn most_open(&self) -> usize {
         self.state.most_open.load(Ordering::SeqCst)
     }
 
     /// Waits until a command that begins so has come.
-    pub async fn wait_for(&self, verb: &str) {
+    pub(crate) async fn wait_for(&self, verb: &str) {
         loop {
             let changed = self.state.changed.notified();
             if self.seen().iter().any(|line| line.starts_with(verb)) {
@@ -185,10 +185,8 @@ where
         let reply = match verb.as_str() {
             "EHLO" => ehlo(state, protected),
             "STARTTLS" => "220 go ahead\r\n".to_owned(),
-            "AUTH" => match login(&mut stream, &line).await {
-                true => "235 2.7.0 welcome\r\n".to_owned(),
-                false => "535 5.7.8 wrong user or password\r\n".to_owned(),
-            },
+            "AUTH" if login(&mut stream, &line).await => "235 2.7.0 welcome\r\n".to_owned(),
+            "AUTH" => "535 5.7.8 wrong user or password\r\n".to_owned(),
             "RCPT" if !mail => "503 5.5.1 MAIL first\r\n".to_owned(),
             "DATA" if !rcpt => "503 5.5.1 RCPT first\r\n".to_owned(),
             "DATA" => "354 go on\r\n".to_owned(),
@@ -277,10 +275,12 @@ fn ehlo(state: &State, protected: bool) -> String {
     if state.protection == Protection::StartTls && !protected {
         lines.push("STARTTLS");
     }
-    let last = lines.pop().unwrap();
-    let mut reply: String = lines.iter().map(|line| format!("250-{line}\r\n")).collect();
-    reply.push_str(&format!("250 {last}\r\n"));
-    reply
+    let (last, first) = lines.split_last().unwrap();
+    let mut reply = String::new();
+    for line in first {
+        reply += &["250-", line, "\r\n"].concat();
+    }
+    reply + &["250 ", last, "\r\n"].concat()
 }
 
 /// Only `ana` with `secret-word` is let in.
@@ -327,13 +327,13 @@ async fn read_message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> Option
 }
 
 /// A private authority, and a server that it vouches for as `localhost`.
-pub struct Authority {
-    pub pem: String,
-    pub server: Arc<ServerConfig>,
-    pub trust: Arc<ClientConfig>,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    pub(crate) server: Arc<ServerConfig>,
+    pub(crate) trust: Arc<ClientConfig>,
 }
 
-pub fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let key = rcgen::KeyPair::generate().unwrap();
