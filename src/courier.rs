@@ -47,15 +47,24 @@ pub struct Courier<'a> {
 
 impl Courier<'_> {
     /// Delivers until nothing is due, the budget is spent, the way is blocked or `stop` says so.
-    pub async fn deliver(&self, report: &mut PassReport, stop: impl Fn() -> bool) -> Result<(), StoreError> {
-        let policies: BTreeMap<PolicyName, Policy> =
-            self.policies.iter().map(|policy| (policy.name.clone(), policy.clone())).collect();
+    pub async fn deliver(
+        &self,
+        report: &mut PassReport,
+        stop: impl Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        let policies: BTreeMap<PolicyName, Policy> = self
+            .policies
+            .iter()
+            .map(|policy| (policy.name.clone(), policy.clone()))
+            .collect();
         let (mut size, mut failures) = (FIRST_CLAIM, 0);
         self.store.expire(self.clock.now()).await?;
         while !stop() && failures < FAILURES_IN_A_ROW {
             let now = self.clock.now();
             let limit = u64::from(size).min(self.budget(now).await?);
-            let Ok(limit @ 1..) = u32::try_from(limit) else { break };
+            let Ok(limit @ 1..) = u32::try_from(limit) else {
+                break;
+            };
             let claimed = self.store.claim(&policies, limit, now).await?;
             if claimed.is_empty() {
                 break;
@@ -71,8 +80,12 @@ impl Courier<'_> {
                 failures = if *blocked { failures + 1 } else { 0 };
                 if settled.disposition != Disposition::Sent {
                     tracing::warn!(
-                        delivery.id = settled.id, attempt = settled.attempt, code = settled.code, text = settled.text,
-                        "delivery {} was not accepted", settled.id
+                        delivery.id = settled.id,
+                        attempt = settled.attempt,
+                        code = settled.code,
+                        text = settled.text,
+                        "delivery {} was not accepted",
+                        settled.id
                     );
                 }
             }
@@ -84,14 +97,16 @@ impl Courier<'_> {
             report.deliveries.ambiguous += tally.ambiguous;
         }
         if failures >= FAILURES_IN_A_ROW {
-            report.errors.push("mail does not go out; it is tried again in the next pass".to_owned());
+            report
+                .errors
+                .push("mail does not go out; it is tried again in the next pass".to_owned());
         }
         Ok(())
     }
 
     /// How many mails the budgets still allow now.
     async fn budget(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let Some(budgets) = self.config.email.as_ref().map(|email| email.budgets()) else {
+        let Some(budgets) = self.config.email.as_ref().map(|email| email.budgets) else {
             return Ok(u64::MAX);
         };
         let mut left = u64::MAX;
@@ -113,20 +128,46 @@ impl Courier<'_> {
         let outcome = self.transport.send(claimed, now).await;
         let (disposition, code, text, blocked) = match outcome {
             Outcome::Sent { code } => (Disposition::Sent, code.to_string(), String::new(), false),
-            Outcome::Deferred { code, text } => (Disposition::RetryAt(retry_at(claimed, now)), word(code, "deferred"), text, false),
-            Outcome::TransportFailure { code, text } => (Disposition::RetryAt(retry_at(claimed, now)), word(code, "unreachable"), text, true),
+            Outcome::Deferred { code, text } => (
+                Disposition::RetryAt(retry_at(claimed, now)),
+                word(code, "deferred"),
+                text,
+                false,
+            ),
+            Outcome::TransportFailure { code, text } => (
+                Disposition::RetryAt(retry_at(claimed, now)),
+                word(code, "unreachable"),
+                text,
+                true,
+            ),
             Outcome::Ambiguous { text } => (Disposition::Ambiguous, "lost".to_owned(), text, false),
-            Outcome::Refused { code, text } => (Disposition::Refused, word(code, "refused"), text, false),
+            Outcome::Refused { code, text } => {
+                (Disposition::Refused, word(code, "refused"), text, false)
+            }
         };
         let at = self.clock.now();
-        (Settled { id: claimed.id.clone(), attempt: claimed.attempt, disposition, code, text, at }, blocked)
+        (
+            Settled {
+                id: claimed.id.clone(),
+                attempt: claimed.attempt,
+                disposition,
+                code,
+                text,
+                at,
+            },
+            blocked,
+        )
     }
 }
 
 /// The next claim, so that it takes about a second.
 fn pace(sent: usize, took: std::time::Duration) -> u32 {
     let per_second = sent as f64 / took.as_secs_f64().max(0.001);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range before")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to a small range before"
+    )]
     let size = per_second.clamp(1.0, f64::from(LARGEST_CLAIM)) as u32;
     size
 }
@@ -144,7 +185,10 @@ fn retry_at(claimed: &Claimed, now: Timestamp) -> Timestamp {
     let bits = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes()).as_u128() as u32;
     let share = f64::from(bits) / f64::from(u32::MAX);
     let wait = bound.as_secs_f64().max(1.0) * share;
-    later(now, SignedDuration::from_secs_f64(wait).max(SignedDuration::from_secs(1)))
+    later(
+        now,
+        SignedDuration::from_secs_f64(wait).max(SignedDuration::from_secs(1)),
+    )
 }
 
 /// The server's code, or a word of ours where it said none.

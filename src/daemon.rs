@@ -67,23 +67,46 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
     let stop = CancellationToken::new();
     let server = match &config.http {
         Some(http) => {
-            let listener = tokio::net::TcpListener::bind(http.listen).await.with_context(|| format!("listening on {}", http.listen))?;
-            Some(tokio::spawn(http::serve(listener, health.clone(), store.clone(), stop.clone())))
+            let listener = tokio::net::TcpListener::bind(http.listen)
+                .await
+                .with_context(|| format!("listening on {}", http.listen))?;
+            Some(tokio::spawn(http::serve(
+                listener,
+                health.clone(),
+                store.clone(),
+                stop.clone(),
+            )))
         }
         None => None,
     };
     let (ring, rung) = mpsc::channel(1);
     let mut scheduler = alarm_clock(ring.clone()).await?;
     tokio::spawn(heartbeat(ring, stop.clone()));
-    tokio::spawn(feed_watchdog(Arc::clone(&progress), health.clone(), stop.clone()));
+    tokio::spawn(feed_watchdog(
+        Arc::clone(&progress),
+        health.clone(),
+        stop.clone(),
+    ));
     let reload = Arc::new(AtomicBool::new(false));
     tokio::spawn(listen_for_signals(stop.clone(), Arc::clone(&reload))?);
-    notify(&[NotifyState::Ready, NotifyState::Status("waiting for the first pass")]);
+    notify(&[
+        NotifyState::Ready,
+        NotifyState::Status("waiting for the first pass"),
+    ]);
     tracing::info!("fortnight runs on {}", config.database.display());
 
     let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress))?;
     engine.recover().await?;
-    let mut watch = Watch { engine, file, health: health_in, stop: stop.clone(), reload, skew: SkewDetector::new(clock.host()), clock, progress };
+    let mut watch = Watch {
+        engine,
+        file,
+        health: health_in,
+        stop: stop.clone(),
+        reload,
+        skew: SkewDetector::new(clock.host()),
+        clock,
+        progress,
+    };
     let code = watch.keep(rung).await?;
 
     notify(&[NotifyState::Stopping]);
@@ -101,7 +124,9 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
 
 /// A ring never queues behind another: looking once is as good as looking twice.
 async fn alarm_clock(ring: mpsc::Sender<()>) -> anyhow::Result<JobScheduler> {
-    let scheduler = JobScheduler::new().await.context("starting the scheduler")?;
+    let scheduler = JobScheduler::new()
+        .await
+        .context("starting the scheduler")?;
     let job = Job::new_async(RING, move |_, _| {
         let ring = ring.clone();
         Box::pin(async move {
@@ -126,8 +151,14 @@ async fn heartbeat(ring: mpsc::Sender<()>, stop: CancellationToken) {
 }
 
 /// systemd's watchdog is fed by progress: something was finished, or nothing is due.
-async fn feed_watchdog(progress: Arc<Progress>, health: watch::Receiver<Health>, stop: CancellationToken) {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+async fn feed_watchdog(
+    progress: Arc<Progress>,
+    health: watch::Receiver<Health>,
+    stop: CancellationToken,
+) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     let mut interval = tokio::time::interval(limit / 3);
     let mut before = u64::MAX;
     loop {
@@ -144,7 +175,10 @@ async fn feed_watchdog(progress: Arc<Progress>, health: watch::Receiver<Health>,
     }
 }
 
-fn listen_for_signals(stop: CancellationToken, reload: Arc<AtomicBool>) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+fn listen_for_signals(
+    stop: CancellationToken,
+    reload: Arc<AtomicBool>,
+) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
     let mut hang_up = signal(SignalKind::hangup()).context("listening for signals")?;
@@ -189,7 +223,10 @@ impl Watch {
                 last = None;
             }
             if !self.engine.store().path().exists() {
-                tracing::error!("the database {} is gone: restore it, then start fortnight again", self.engine.store().path().display());
+                tracing::error!(
+                    "the database {} is gone: restore it, then start fortnight again",
+                    self.engine.store().path().display()
+                );
                 return Ok(DEGRADED);
             }
             let now = self.clock.now();
@@ -199,10 +236,20 @@ impl Watch {
                 self.pass(Wake::Sources, now).await;
             } else if self.engine.store().anything_changed().await? {
                 self.pass(Wake::Changes, now).await;
-            } else if self.engine.store().next_delivery().await?.is_some_and(|next| next <= now) {
+            } else if self
+                .engine
+                .store()
+                .next_delivery()
+                .await?
+                .is_some_and(|next| next <= now)
+            {
                 let stop = self.stop.clone();
                 let mut report = PassReport::new(now);
-                if let Err(error) = self.engine.deliver(&mut report, &move || stop.is_cancelled()).await {
+                if let Err(error) = self
+                    .engine
+                    .deliver(&mut report, &move || stop.is_cancelled())
+                    .await
+                {
                     tracing::error!("{}", crate::pass::chain(&error));
                 }
             } else {
@@ -216,9 +263,11 @@ impl Watch {
         let config = self.engine.config();
         match last {
             None => true,
-            // A wall clock that went back is not a reason to stop looking.
-            Some(last) if now < last => cron::due_between(&config.schedule.poll, &config.zone, now, last) || last.duration_since(now) > SignedDuration::from_secs(1),
-            Some(last) => cron::due_between(&config.schedule.poll, &config.zone, last, now),
+            // The wall clock went back: look now, and count from here.
+            Some(last) if now < last => true,
+            Some(last) => {
+                cron::due_between(&config.schedule.poll, &config.zone, last, now).is_some()
+            }
         }
     }
 
@@ -227,23 +276,36 @@ impl Watch {
         let mut report = PassReport::new(now);
         let result = {
             let cancelled = stop.clone();
-            let pass = self.engine.pass(wake, &mut report, &move || cancelled.is_cancelled());
+            let stopped = move || cancelled.is_cancelled();
+            let pass = self.engine.pass(wake, &mut report, &stopped);
             tokio::pin!(pass);
             tokio::select! {
                 result = &mut pass => Some(result),
                 () = drained(&stop) => None,
             }
         };
-        let next = cron::next_after(&self.engine.config().schedule.poll, &self.engine.config().zone, now);
+        let next = cron::next_after(
+            &self.engine.config().schedule.poll,
+            &self.engine.config().zone,
+            now,
+        );
         let error = match result {
             Some(Ok(())) => None,
             Some(Err(error)) => Some(crate::pass::chain(&error)),
-            None => Some("stopped before the pass ended; it begins again at the next start".to_owned()),
+            None => {
+                Some("stopped before the pass ended; it begins again at the next start".to_owned())
+            }
         };
         match &error {
             None => tracing::info!(
-                duration_ms = report.duration_ms, opened = report.windows.opened, flagged = report.flagged, released = report.released,
-                queued = report.deliveries.queued, sent = report.deliveries.sent, holds = report.holds.len(), "a pass ended"
+                duration_ms = report.duration_ms,
+                opened = report.windows.opened,
+                flagged = report.flagged,
+                released = report.released,
+                queued = report.deliveries.queued,
+                sent = report.deliveries.sent,
+                holds = report.holds.len(),
+                "a pass ended"
             ),
             Some(error) => tracing::error!("{error}"),
         }
@@ -263,10 +325,19 @@ impl Watch {
     async fn watch_clock(&mut self) -> Result<(), StoreError> {
         let reading = self.clock.host();
         let fault = self.skew.parted(reading).map(|skew| {
-            format!("the wall clock has parted from the boot-time clock by {}", crate::time::format_duration(skew.abs()))
+            format!(
+                "the wall clock has parted from the boot-time clock by {}",
+                crate::time::format_duration(skew.abs())
+            )
         });
         if fault.is_some() {
-            let approved = self.engine.store().approvals(self.clock.now()).await?.iter().any(|approval| approval.hold == HoldKind::Clock.as_str());
+            let approved = self
+                .engine
+                .store()
+                .approvals(self.clock.now())
+                .await?
+                .iter()
+                .any(|approval| approval.hold == HoldKind::Clock.as_str());
             if approved {
                 self.skew.accept(reading);
                 self.engine.set_clock_fault(None);
@@ -281,7 +352,12 @@ impl Watch {
     async fn reload_configuration(&mut self) {
         notify(&[NotifyState::Reloading]);
         let warning = match crate::cli::reload(self.file.as_deref()) {
-            Ok(config) => match Engine::new(self.engine.store().clone(), config, self.clock, Arc::clone(&self.progress)) {
+            Ok(config) => match Engine::new(
+                self.engine.store().clone(),
+                config,
+                self.clock,
+                Arc::clone(&self.progress),
+            ) {
                 Ok(engine) => {
                     self.engine.close().await;
                     self.engine = engine;
@@ -322,7 +398,11 @@ fn notify(states: &[NotifyState<'_>]) {
 /// Whether the last pass is fresh: no more than three times the schedule's own interval ago.
 pub fn is_fresh(health: &Health, now: Timestamp) -> bool {
     match (health.last_pass, health.next_pass) {
-        (Some(last), Some(next)) => now.duration_since(last) <= next.duration_since(last).max(SignedDuration::from_mins(1)) * i32::try_from(STALE_AFTER).unwrap_or(3),
+        (Some(last), Some(next)) => {
+            now.duration_since(last)
+                <= next.duration_since(last).max(SignedDuration::from_mins(1))
+                    * i32::try_from(STALE_AFTER).unwrap_or(3)
+        }
         (Some(_), None) => true,
         (None, _) => false,
     }

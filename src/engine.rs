@@ -27,7 +27,6 @@ pub enum Wake {
 }
 
 /// Everything that passes need.
-#[derive(Debug)]
 pub struct Engine {
     store: Store,
     config: Config,
@@ -44,9 +43,21 @@ pub struct EngineError(#[from] crate::delivery::smtp::TrustError);
 
 impl Engine {
     /// An engine on an open store.
-    pub fn new(store: Store, config: Config, clock: Clock, progress: Arc<Progress>) -> Result<Self, EngineError> {
+    pub fn new(
+        store: Store,
+        config: Config,
+        clock: Clock,
+        progress: Arc<Progress>,
+    ) -> Result<Self, EngineError> {
         let transport = config.email.as_ref().map(Transport::new).transpose()?;
-        Ok(Self { store, config, clock, transport, progress, clock_fault: std::sync::Mutex::new(None) })
+        Ok(Self {
+            store,
+            config,
+            clock,
+            transport,
+            progress,
+            clock_fault: std::sync::Mutex::new(None),
+        })
     }
 
     /// The store.
@@ -61,20 +72,31 @@ impl Engine {
 
     /// A clock that went wrong holds all flags until it is well again (R3).
     pub fn set_clock_fault(&self, fault: Option<String>) {
-        *self.clock_fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
+        *self
+            .clock_fault
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
     }
 
     /// Mails that a stop left in the middle wait ten minutes; called once, by whoever runs passes.
     pub async fn recover(&self) -> Result<(), StoreError> {
         let recovered = self.store.recover_leased(self.clock.now()).await?;
         if recovered > 0 {
-            tracing::warn!(recovered, "{recovered} mails were being sent when fortnight stopped; they are tried again in ten minutes");
+            tracing::warn!(
+                recovered,
+                "{recovered} mails were being sent when fortnight stopped; they are tried again in ten minutes"
+            );
         }
         Ok(())
     }
 
     /// One pass and its deliveries. `stop` ends the deliveries early.
-    pub async fn pass(&self, wake: Wake, report: &mut PassReport, stop: &(dyn Fn() -> bool + Send + Sync)) -> Result<(), PassError> {
+    pub async fn pass(
+        &self,
+        wake: Wake,
+        report: &mut PassReport,
+        stop: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), PassError> {
         let began = Instant::now();
         let result = self.try_pass(wake, report, stop).await;
         report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -82,27 +104,83 @@ impl Engine {
         result
     }
 
-    async fn try_pass(&self, wake: Wake, report: &mut PassReport, stop: &(dyn Fn() -> bool + Send + Sync)) -> Result<(), PassError> {
+    async fn try_pass(
+        &self,
+        wake: Wake,
+        report: &mut PassReport,
+        stop: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), PassError> {
+        let went_back = self.went_back(report).await?;
         let now = report.as_of;
-        if let Some(newest) = self.store.newest_pass().await?
-            && now < newest
-        {
-            // Time went back: nothing is decided and nothing is said until it is right again.
-            return Err(PassError::GoesBack { newest });
-        }
-        let channel = channel(self.transport.as_ref(), self.store.all_refused_lately().await?).await;
-        let fault = self.clock_fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let pass = Pass { store: &self.store, config: &self.config, now, channel, clock_fault: fault, progress: &self.progress };
+        let channel = channel(
+            self.transport.as_ref(),
+            self.store.all_refused_lately().await?,
+        )
+        .await;
+        let parted = self
+            .clock_fault
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        let clock_fault = went_back.clone().or(parted);
+        let pass = Pass {
+            store: &self.store,
+            config: &self.config,
+            now,
+            channel,
+            clock_fault,
+            progress: &self.progress,
+        };
         match wake {
             Wake::Sources => pass.run(report).await?,
             Wake::Changes => pass.run_on_changes(report).await?,
         }
+        if went_back.is_some() {
+            // While time stands behind the newest pass nothing is said (contract 7.16).
+            return Ok(());
+        }
         self.deliver(report, stop).await
     }
 
+    /// Policy time never goes back (I11): a wall clock behind the newest pass decides by the time
+    /// of that pass, holds all flags, and says nothing — until it has caught up, or an operator
+    /// accepts the present clock.
+    async fn went_back(&self, report: &mut PassReport) -> Result<Option<String>, PassError> {
+        let now = report.as_of;
+        let Some(newest) = self
+            .store
+            .newest_pass()
+            .await?
+            .filter(|newest| now < *newest)
+        else {
+            return Ok(None);
+        };
+        let hold = HoldKind::Clock.as_str();
+        if self
+            .store
+            .approvals(now)
+            .await?
+            .iter()
+            .any(|approval| approval.hold == hold)
+        {
+            self.store.note_pass(now).await?;
+            return Ok(None);
+        }
+        report.as_of = newest;
+        Ok(Some(format!(
+            "the wall clock ({now}) stands behind the newest pass; no flag and no message before {newest}"
+        )))
+    }
+
     /// Delivers what is due.
-    pub async fn deliver(&self, report: &mut PassReport, stop: &(dyn Fn() -> bool + Send + Sync)) -> Result<(), PassError> {
-        let Some(transport) = &self.transport else { return Ok(()) };
+    pub async fn deliver(
+        &self,
+        report: &mut PassReport,
+        stop: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), PassError> {
+        let Some(transport) = &self.transport else {
+            return Ok(());
+        };
         let policies = pass::policies(&self.store, &self.config, self.clock.now()).await?;
         let courier = Courier {
             store: &self.store,

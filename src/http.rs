@@ -33,12 +33,19 @@ struct Readiness {
 }
 
 /// Serves until the daemon stops.
-pub async fn serve(listener: TcpListener, health: watch::Receiver<Health>, store: Store, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    health: watch::Receiver<Health>,
+    store: Store,
+    stop: CancellationToken,
+) {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .with_state(Shared { health, store });
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await;
     if let Err(error) = served {
         tracing::error!("the health pages ended: {error}");
     }
@@ -49,6 +56,20 @@ async fn readyz(State(shared): State<Shared>) -> (StatusCode, Json<Readiness>) {
     let fresh = is_fresh(&health, Clock::system().now());
     let database_writable = shared.store.is_writable().await;
     let ready = fresh && database_writable && health.error.is_none();
-    let readiness = Readiness { ready, last_pass: health.last_pass, fresh, database_writable, error: health.error, warning: health.warning };
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(readiness))
+    let readiness = Readiness {
+        ready,
+        last_pass: health.last_pass,
+        fresh,
+        database_writable,
+        error: health.error,
+        warning: health.warning,
+    };
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(readiness),
+    )
 }

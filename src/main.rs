@@ -1,1 +1,57 @@
-fn main() {}
+//! `fortnight`: see the library for the map.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use fortnight::cli::args::{Cli, LogFormat};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(&cli);
+    // One provider of cryptography for everything that speaks TLS.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .ok();
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(fortnight::cli::run(cli)),
+        Err(error) => {
+            eprintln!("fortnight: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The log goes to stderr: text on a terminal, native fields for the journal, JSON otherwise.
+fn log(cli: &Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (_, 0) => "info,sqlx=warn,tokio_cron_scheduler=warn",
+        (_, 1) => "debug,sqlx=info,tokio_cron_scheduler=warn",
+        (_, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_env("FORTNIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let registry = tracing_subscriber::registry().with(filter);
+    let format = cli.log_format.unwrap_or_else(|| {
+        if std::io::stderr().is_terminal() {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
+        }
+    });
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => registry.with(layer.with_target(false)).init(),
+        LogFormat::Json => registry.with(layer.json()).init(),
+        LogFormat::Journald => match tracing_journald::layer() {
+            Ok(journal) => registry.with(journal).init(),
+            Err(_) => registry.with(layer.json()).init(),
+        },
+    }
+}

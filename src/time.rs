@@ -182,8 +182,25 @@ mod tests {
     #[test]
     fn durations_that_are_none_are_refused() {
         for text in [
-            "", "14", "d", "-3d", "+3d", "1.5h", "2w", "3 months", "P14D", "14 days", "3d ago",
-            "12h1d", "1mo", "３d", "99999999999d", "5ms", "1h 2", "d1d", " 3d",
+            "",
+            "14",
+            "d",
+            "-3d",
+            "+3d",
+            "1.5h",
+            "2w",
+            "3 months",
+            "P14D",
+            "14 days",
+            "3d ago",
+            "12h1d",
+            "1mo",
+            "３d",
+            "99999999999d",
+            "5ms",
+            "1h 2",
+            "d1d",
+            " 3d",
         ] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }

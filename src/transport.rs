@@ -11,13 +11,11 @@ use crate::domain::id::PolicyName;
 use crate::store::outbox::Claimed;
 
 /// How mails leave.
-#[derive(Debug)]
 pub struct Transport {
     sender: Sender,
     way: Way,
 }
 
-#[derive(Debug)]
 enum Way {
     Smtp { smtp: Smtp, connections: usize },
     Folder(Folder),
@@ -27,10 +25,16 @@ impl Transport {
     /// The configured way.
     pub fn new(email: &Email) -> Result<Self, TrustError> {
         let way = match &email.transport {
-            EmailTransport::Smtp(config) => Way::Smtp { connections: config.connections, smtp: Smtp::new(config.clone())? },
+            EmailTransport::Smtp(config) => Way::Smtp {
+                connections: config.connections,
+                smtp: Smtp::new(config.clone())?,
+            },
             EmailTransport::File(path) => Way::Folder(Folder::new(path)),
         };
-        Ok(Self { sender: email.sender.clone(), way })
+        Ok(Self {
+            sender: email.sender.clone(),
+            way,
+        })
     }
 
     /// How many mails can be on their way at once.
@@ -54,7 +58,12 @@ impl Transport {
         let letter = match mail::letter(&self.sender, &notice(claimed), attempt_at) {
             Ok(letter) => letter,
             // A row that makes no letter is refused by us: nothing about it will change.
-            Err(error) => return Outcome::Refused { code: None, text: crate::pass::chain(&error) },
+            Err(error) => {
+                return Outcome::Refused {
+                    code: None,
+                    text: crate::pass::chain(&error),
+                };
+            }
         };
         match &self.way {
             Way::Smtp { smtp, .. } => smtp.send(&letter).await,
@@ -62,8 +71,14 @@ impl Transport {
                 let folder = folder.clone();
                 match tokio::task::spawn_blocking(move || folder.put(&letter)).await {
                     Ok(Ok(_)) => Outcome::Sent { code: 250 },
-                    Ok(Err(error)) => Outcome::TransportFailure { code: None, text: crate::pass::chain(&error) },
-                    Err(_) => Outcome::TransportFailure { code: None, text: "the writer of the folder stopped".to_owned() },
+                    Ok(Err(error)) => Outcome::TransportFailure {
+                        code: None,
+                        text: crate::pass::chain(&error),
+                    },
+                    Err(_) => Outcome::TransportFailure {
+                        code: None,
+                        text: "the writer of the folder stopped".to_owned(),
+                    },
                 }
             }
         }
@@ -79,7 +94,9 @@ impl Transport {
 
 /// Whether mail works as of this pass; `refused` says that the last recipients were all refused.
 pub async fn channel(transport: Option<&Transport>, refused: bool) -> Channel {
-    let Some(transport) = transport else { return Channel::None };
+    let Some(transport) = transport else {
+        return Channel::None;
+    };
     match transport.probe().await {
         Ok(()) if refused => {
             tracing::warn!("the last ten recipients were all refused: the way is taken for closed");
@@ -112,7 +129,11 @@ pub fn notice(claimed: &Claimed) -> Notice {
     Notice {
         message_id: claimed.message_id.clone(),
         in_reply_to: claimed.in_reply_to.clone(),
-        to: Recipient { address: claimed.address.clone(), name: claimed.name.clone(), language: claimed.language.clone() },
+        to: Recipient {
+            address: claimed.address.clone(),
+            name: claimed.name.clone(),
+            language: claimed.language.clone(),
+        },
         queued_at: claimed.queued_at,
         test: claimed.event == crate::domain::message::EventKind::Test,
         about,
@@ -123,7 +144,9 @@ fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Sent { code } => code.to_string(),
         Outcome::Ambiguous { text } => text.clone(),
-        Outcome::Deferred { code, text } | Outcome::Refused { code, text } | Outcome::TransportFailure { code, text } => {
+        Outcome::Deferred { code, text }
+        | Outcome::Refused { code, text }
+        | Outcome::TransportFailure { code, text } => {
             code.map_or_else(|| text.clone(), |code| format!("{code} {text}"))
         }
     }

@@ -11,10 +11,21 @@ use super::output::Format;
 /// Runs an Entra multi-factor registration rollout: 14-day windows, reminders before the
 /// deadline, and a reason for everything.
 #[derive(Debug, Parser)]
-#[command(name = "fortnight", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "fortnight",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// The configuration; without it ./fortnight.toml, then /etc/fortnight/fortnight.toml
-    #[arg(short, long, global = true, env = "FORTNIGHT_CONFIG", value_name = "FILE")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "FORTNIGHT_CONFIG",
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// More log; twice for even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

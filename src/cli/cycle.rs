@@ -17,13 +17,19 @@ use crate::time::Clock;
 pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> anyhow::Result<u8> {
     let clock = args.as_of.map_or_else(Clock::system, Clock::fixed_at);
     let mut config = config.clone();
-    let rehearsal = if args.dry_run { Some(rehearsal(&mut config).await?) } else { None };
+    let rehearsal = if args.dry_run {
+        Some(rehearsal(&mut config).await?)
+    } else {
+        None
+    };
     let lock = PassLock::take(&config.database, clock.now())?;
     let store = match Store::open(&config.database).await {
         Err(error @ StoreError::Vanished { .. }) => {
             eprintln!("fortnight: {error}");
             let mut report = PassReport::new(clock.now());
-            report.holds.push(crate::engine::database_hold(&error, clock.now()));
+            report
+                .holds
+                .push(crate::engine::database_hold(&error, clock.now()));
             print(&report, args, out)?;
             return Ok(DEGRADED);
         }
@@ -78,14 +84,28 @@ fn print(report: &PassReport, args: &Cycle, out: &mut Printer) -> anyhow::Result
     let read = report.read;
     let windows = report.windows;
     let deliveries = report.deliveries;
-    let dry = if args.dry_run { " (dry run: nothing was written or sent)" } else { "" };
-    out.line(format!("Pass of {}{dry}, {} ms", at(report.as_of), report.duration_ms))?;
+    let dry = if args.dry_run {
+        " (dry run: nothing was written or sent)"
+    } else {
+        ""
+    };
+    out.line(format!(
+        "Pass of {}{dry}, {} ms",
+        at(report.as_of),
+        report.duration_ms
+    ))?;
     out.line(format!(
         "read        {} users, {} groups, {} registrations, {} sign-ins, {} audit events; {} rows put aside",
         read.users, read.groups, read.registrations, read.sign_ins, read.audits, read.quarantined
     ))?;
-    out.line(format!("windows     {} opened, {} closed, {} paused, {} resumed", windows.opened, windows.closed, windows.paused, windows.resumed))?;
-    out.line(format!("flags       {} needed, {} released", report.flagged, report.released))?;
+    out.line(format!(
+        "windows     {} opened, {} closed, {} paused, {} resumed",
+        windows.opened, windows.closed, windows.paused, windows.resumed
+    ))?;
+    out.line(format!(
+        "flags       {} needed, {} released",
+        report.flagged, report.released
+    ))?;
     out.line(format!(
         "deliveries  {} queued, {} sent, {} failed, {} of unknown outcome",
         deliveries.queued, deliveries.sent, deliveries.failed, deliveries.ambiguous
@@ -112,7 +132,8 @@ mod tempdir {
 
     impl Folder {
         pub(super) fn new() -> std::io::Result<Self> {
-            let path = std::env::temp_dir().join(format!("fortnight-dry-run-{}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("fortnight-dry-run-{}", std::process::id()));
             std::fs::create_dir_all(&path)?;
             Ok(Self(path))
         }

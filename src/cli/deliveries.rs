@@ -7,14 +7,35 @@ use crate::config::Config;
 use crate::delivery::text::mask_address;
 use crate::store::Store;
 
-const STATES: [&str; 8] = ["pending", "leased", "sent", "ambiguous", "failed", "superseded", "expired", "dead"];
+const STATES: [&str; 8] = [
+    "pending",
+    "leased",
+    "sent",
+    "ambiguous",
+    "failed",
+    "superseded",
+    "expired",
+    "dead",
+];
 
-pub(super) async fn run(config: &Config, command: Deliveries, out: &mut Printer) -> anyhow::Result<u8> {
+pub(super) async fn run(
+    config: &Config,
+    command: Deliveries,
+    out: &mut Printer,
+) -> anyhow::Result<u8> {
     let store = Store::open_existing(&config.database).await?;
     match command {
-        Deliveries::List { state, user, format } => {
+        Deliveries::List {
+            state,
+            user,
+            format,
+        } => {
             if let Some(unknown) = state.iter().find(|state| !STATES.contains(&state.as_str())) {
-                return Err(Usage(format!("there is no state {unknown:?}; the states are {}", STATES.join(", "))).into());
+                return Err(Usage(format!(
+                    "there is no state {unknown:?}; the states are {}",
+                    STATES.join(", ")
+                ))
+                .into());
             }
             let user = match user {
                 Some(name) => Some(one(&store, &name).await?),
@@ -25,7 +46,9 @@ pub(super) async fn run(config: &Config, command: Deliveries, out: &mut Printer)
                 out.json(&rows)?;
                 return Ok(DONE);
             }
-            let headings = ["event", "step", "user", "address", "state", "attempts", "next", "code", "id"];
+            let headings = [
+                "event", "step", "user", "address", "state", "attempts", "next", "code", "id",
+            ];
             let cells = rows.into_iter().map(|row| {
                 vec![
                     row.event,
@@ -48,15 +71,28 @@ pub(super) async fn run(config: &Config, command: Deliveries, out: &mut Printer)
     Ok(DONE)
 }
 
-async fn replay(store: &Store, ids: &[String], discard: bool, out: &mut Printer) -> anyhow::Result<()> {
+async fn replay(
+    store: &Store,
+    ids: &[String],
+    discard: bool,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     let now = act_time(store, None).await?;
     for id in ids {
         match store.replay(id, discard, now).await?.as_deref() {
             None => return Err(Usage(format!("there is no delivery {id:?}")).into()),
             Some(state @ ("pending" | "ambiguous" | "failed" | "dead")) => {
-                out.line(format!("{id}: was {state}, {}", if discard { "set aside" } else { "due now" }))?;
+                out.line(format!(
+                    "{id}: was {state}, {}",
+                    if discard { "set aside" } else { "due now" }
+                ))?;
             }
-            Some(state) => return Err(Usage(format!("the delivery {id} is {state}: there is nothing to do about it")).into()),
+            Some(state) => {
+                return Err(Usage(format!(
+                    "the delivery {id} is {state}: there is nothing to do about it"
+                ))
+                .into());
+            }
         }
     }
     Ok(())

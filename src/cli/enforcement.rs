@@ -28,10 +28,18 @@ struct Planned {
     waits: Vec<Wait>,
 }
 
-pub(super) async fn run(config: &Config, command: EnforcementCommand, out: &mut Printer) -> anyhow::Result<u8> {
+pub(super) async fn run(
+    config: &Config,
+    command: EnforcementCommand,
+    out: &mut Printer,
+) -> anyhow::Result<u8> {
     match command {
         EnforcementCommand::Plan { format } => plan(config, format, out).await,
-        EnforcementCommand::Approve { hold, reason, as_of } => {
+        EnforcementCommand::Approve {
+            hold,
+            reason,
+            as_of,
+        } => {
             if reason.trim().is_empty() {
                 return Err(Usage("--reason must say why".to_owned()).into());
             }
@@ -41,12 +49,19 @@ pub(super) async fn run(config: &Config, command: EnforcementCommand, out: &mut 
                 let known: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();
                 return Err(Usage(match known.as_slice() {
                     [] => format!("there is no hold {hold:?}: nothing is held"),
-                    known => format!("there is no hold {hold:?}; these stand: {}", known.join(", ")),
+                    known => format!(
+                        "there is no hold {hold:?}; these stand: {}",
+                        known.join(", ")
+                    ),
                 })
                 .into());
             };
             if standing.released_by == ReleasedBy::Data {
-                return Err(Usage(format!("the hold {hold} cannot be approved, only data ends it: {}", standing.text)).into());
+                return Err(Usage(format!(
+                    "the hold {hold} cannot be approved, only data ends it: {}",
+                    standing.text
+                ))
+                .into());
             }
             let at = act_time(&store, as_of).await?;
             store.approve(&hold, &operator(), &reason, at).await?;
@@ -64,13 +79,19 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     reader
         .everybody(|outcome| {
             let rows = PersonView::of(&outcome);
-            people.extend(rows.into_iter().zip(outcome.decisions).filter_map(|(person, decision)| {
-                matches!(person.state, State::OverdueChecking | State::EnforcementNeeded).then_some(Planned {
-                    person,
-                    would_flag: decision.would_flag,
-                    waits: decision.waits,
-                })
-            }));
+            people.extend(rows.into_iter().zip(outcome.decisions).filter_map(
+                |(person, decision)| {
+                    matches!(
+                        person.state,
+                        State::OverdueChecking | State::EnforcementNeeded
+                    )
+                    .then_some(Planned {
+                        person,
+                        would_flag: decision.would_flag,
+                        waits: decision.waits,
+                    })
+                },
+            ));
         })
         .await?;
     let code = if holds.is_empty() { DONE } else { DEGRADED };
@@ -83,12 +104,26 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     }
     let headings = ["policy", "user", "state", "deadline", "why", "id"];
     let cells = people.into_iter().map(|planned| {
-        let why = if planned.would_flag { "everything is proven".to_owned() } else { planned.person.reasons.last().map(|reason| reason.text.clone()).unwrap_or_default() };
+        let why = if planned.would_flag {
+            "everything is proven".to_owned()
+        } else {
+            planned
+                .person
+                .reasons
+                .last()
+                .map(|reason| reason.text.clone())
+                .unwrap_or_default()
+        };
         vec![
             planned.person.policy,
             planned.person.user_principal_name,
             planned.person.state.as_str().to_owned(),
-            planned.person.window.and_then(|window| window.deadline).map(|at| at.to_string()).unwrap_or_default(),
+            planned
+                .person
+                .window
+                .and_then(|window| window.deadline)
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
             why,
             planned.person.id,
         ]

@@ -45,15 +45,26 @@ struct LastMail {
     address: String,
 }
 
-pub(super) async fn run(config: &Config, name: &str, policy: Option<&str>, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
+pub(super) async fn run(
+    config: &Config,
+    name: &str,
+    policy: Option<&str>,
+    format: Format,
+    out: &mut Printer,
+) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
     if let Some(policy) = policy
-        && !reader.policies.iter().any(|known| known.name.as_str() == policy)
+        && !reader
+            .policies
+            .iter()
+            .any(|known| known.name.as_str() == policy)
     {
         return Err(Usage(format!("there is no policy {policy:?}")).into());
     }
     let user = reader.person(name).await?;
-    let outcomes = reader.look(&Whom::These(vec![user.as_str().to_owned()])).await?;
+    let outcomes = reader
+        .look(&Whom::These(vec![user.as_str().to_owned()]))
+        .await?;
     let holds = reader.store.holds().await?;
     let history = reader.store.history(&user).await?;
     let deliveries = reader.store.deliveries(&[], Some(&user)).await?;
@@ -73,31 +84,62 @@ pub(super) async fn run(config: &Config, name: &str, policy: Option<&str>, forma
     Ok(DONE)
 }
 
-fn explain(mut person: PersonView, holds: &[StandingHold], deliveries: &[DeliveryRow], history: &[JournalLine], now: Timestamp) -> Explanation {
+fn explain(
+    mut person: PersonView,
+    holds: &[StandingHold],
+    deliveries: &[DeliveryRow],
+    history: &[JournalLine],
+    now: Timestamp,
+) -> Explanation {
     let mut reasons = std::mem::take(&mut person.reasons);
     if person.state == State::OverdueChecking {
-        reasons.extend(holds.iter().filter(|hold| stops(hold, &person.policy)).map(|hold| {
-            Reason::new(ReasonCode::Held, format!("flags are held ({}): {}", hold.id, hold.text), hold.since)
-        }));
+        reasons.extend(
+            holds
+                .iter()
+                .filter(|hold| stops(hold, &person.policy))
+                .map(|hold| {
+                    Reason::new(
+                        ReasonCode::Held,
+                        format!("flags are held ({}): {}", hold.id, hold.text),
+                        hold.since,
+                    )
+                }),
+        );
     }
     let last_mail = deliveries
         .iter()
         .rfind(|row| row.state == "sent" && row.policy.as_deref() == Some(&person.policy))
-        .and_then(|row| Some(LastMail { at: row.settled_at?, event: row.event.clone(), address: mask_address(&row.address) }));
+        .and_then(|row| {
+            Some(LastMail {
+                at: row.settled_at?,
+                event: row.event.clone(),
+                address: mask_address(&row.address),
+            })
+        });
     Explanation {
         as_of: now,
         reasons,
         may_skip: person.window.as_ref().is_some_and(|window| window.may_skip),
         last_mail,
         ends: ends(&person).to_owned(),
-        history: history.iter().filter(|line| line.policy.as_deref() == Some(&person.policy)).cloned().collect(),
+        history: history
+            .iter()
+            .filter(|line| line.policy.as_deref() == Some(&person.policy))
+            .cloned()
+            .collect(),
         person,
     }
 }
 
 fn stops(hold: &StandingHold, policy: &str) -> bool {
     let policy = crate::domain::id::PolicyName::new(policy);
-    let hold = Hold { id: hold.id.clone(), kind: hold.kind, policy: hold.policy.clone(), text: String::new(), people: std::collections::BTreeSet::new() };
+    let hold = Hold {
+        id: hold.id.clone(),
+        kind: hold.kind,
+        policy: hold.policy.clone(),
+        text: String::new(),
+        people: std::collections::BTreeSet::new(),
+    };
     hold.stops(&policy)
 }
 
@@ -115,7 +157,9 @@ fn ends(person: &PersonView) -> &'static str {
         State::WaitingFirstSignIn => "The next interactive sign-in: it opens the window.",
         State::InGrace | State::DueSoon => "Registering, at any sign-in; otherwise the deadline.",
         State::OverdueChecking => "Registering; otherwise the flag, once everything is proven.",
-        State::EnforcementNeeded | State::Enforced => "Registering. An operator can extend the window.",
+        State::EnforcementNeeded | State::Enforced => {
+            "Registering. An operator can extend the window."
+        }
         State::Paused => "Switching the policy on, or `window reopen`.",
     }
 }
@@ -123,8 +167,18 @@ fn ends(person: &PersonView) -> &'static str {
 fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     let person = &explanation.person;
     let name = person.display_name.as_deref().unwrap_or_default();
-    out.line(format!("{} <{}>  {}", clean_line(name, 64), clean_line(&person.user_principal_name, 120), person.id))?;
-    out.line(format!("Policy {}: {} (as of {})", clean_line(&person.policy, 64), person.state.as_str(), explanation.as_of))?;
+    out.line(format!(
+        "{} <{}>  {}",
+        clean_line(name, 64),
+        clean_line(&person.user_principal_name, 120),
+        person.id
+    ))?;
+    out.line(format!(
+        "Policy {}: {} (as of {})",
+        clean_line(&person.policy, 64),
+        person.state.as_str(),
+        explanation.as_of
+    ))?;
     out.line("")?;
     out.line("Why")?;
     for reason in &explanation.reasons {
@@ -133,20 +187,36 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     }
     out.line("")?;
     out.line("What the help desk is asked")?;
-    out.line(format!("  May the person skip registering at the next sign-in?  {}", if explanation.may_skip { "yes" } else { "no" }))?;
+    out.line(format!(
+        "  May the person skip registering at the next sign-in?  {}",
+        if explanation.may_skip { "yes" } else { "no" }
+    ))?;
     if let Some(window) = &person.window {
         let until = match (window.deadline, window.remaining_seconds) {
-            (Some(deadline), Some(left)) if left > 0 => format!("{deadline} ({} left)", format_duration(jiff::SignedDuration::from_secs(left))),
+            (Some(deadline), Some(left)) if left > 0 => format!(
+                "{deadline} ({} left)",
+                format_duration(jiff::SignedDuration::from_secs(left))
+            ),
             (Some(deadline), _) => format!("{deadline} (passed)"),
-            (None, Some(left)) => format!("the clock is stopped, {} left", format_duration(jiff::SignedDuration::from_secs(left))),
+            (None, Some(left)) => format!(
+                "the clock is stopped, {} left",
+                format_duration(jiff::SignedDuration::from_secs(left))
+            ),
             (None, None) => "no deadline".to_owned(),
         };
         out.line(format!("  Until when?  {until}"))?;
     }
-    let mail = explanation
-        .last_mail
-        .as_ref()
-        .map_or_else(|| "none was accepted".to_owned(), |mail| format!("{} at {}, to {}", mail.event, mail.at, clean_line(&mail.address, 120)));
+    let mail = explanation.last_mail.as_ref().map_or_else(
+        || "none was accepted".to_owned(),
+        |mail| {
+            format!(
+                "{} at {}, to {}",
+                mail.event,
+                mail.at,
+                clean_line(&mail.address, 120)
+            )
+        },
+    );
     out.line(format!("  The last mail?  {mail}"))?;
     out.line(format!("  What ends this?  {}", explanation.ends))?;
     if let Some(next) = person.next {
@@ -156,6 +226,7 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
             NextAction::CheckFlag => "the flag is checked again at every pass".to_owned(),
             NextAction::WaitEnds => "a wait ends".to_owned(),
             NextAction::SignInDue => "a sign-in dated ahead comes due".to_owned(),
+            NextAction::DueSoon => "three days are left".to_owned(),
         };
         out.line(format!("  What comes next?  {action}, {}", next.at))?;
     }
@@ -163,8 +234,16 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
         out.line("")?;
         out.line("History")?;
         for line in &explanation.history {
-            let step = line.step.as_ref().map(|step| format!(" ({step})")).unwrap_or_default();
-            let rehearsed = if line.rehearsed { "  [report-only]" } else { "" };
+            let step = line
+                .step
+                .as_ref()
+                .map(|step| format!(" ({step})"))
+                .unwrap_or_default();
+            let rehearsed = if line.rehearsed {
+                "  [report-only]"
+            } else {
+                ""
+            };
             out.line(format!("  {}  {}{step}{rehearsed}", line.at, line.kind))?;
         }
     }

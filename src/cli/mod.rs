@@ -6,14 +6,16 @@ mod cycle;
 mod deliveries;
 mod enforcement;
 mod explain;
-mod output;
+pub(crate) mod output;
 mod preview;
+pub(crate) mod progress;
 mod status;
 mod users;
-mod view;
+pub(crate) mod view;
 mod window;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -96,13 +98,19 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Cycle(args) => cycle::run(&config, &args, out).await,
         Command::Status { format } => status::run(&config, format, out).await,
         Command::Users(args) => users::run(&config, &args, out).await,
-        Command::Explain { user, policy, format } => explain::run(&config, &user, policy.as_deref(), format, out).await,
+        Command::Explain {
+            user,
+            policy,
+            format,
+        } => explain::run(&config, &user, policy.as_deref(), format, out).await,
         Command::Window(args) => window::run(&config, &args, out).await,
         Command::Deliveries { command } => deliveries::run(&config, command, out).await,
         Command::Enforcement { command } => enforcement::run(&config, command, out).await,
         Command::Preview { command } => preview::preview(&config, &command, out),
         Command::Test { command } => preview::test(&config, &command, out).await,
-        Command::Completions { .. } | Command::Man | Command::Demo { .. } | Command::Check => Ok(DONE),
+        Command::Completions { .. } | Command::Man | Command::Demo { .. } | Command::Check => {
+            Ok(DONE)
+        }
     }
 }
 
@@ -118,17 +126,32 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let store = Store::open_existing(&config.database).await?;
-        let now = store.newest_pass().await?.unwrap_or_else(|| Clock::system().now());
-        let channel = if config.email.is_some() { Channel::Works } else { Channel::None };
+        let now = store
+            .newest_pass()
+            .await?
+            .unwrap_or_else(|| Clock::system().now());
+        let channel = if config.email.is_some() {
+            Channel::Works
+        } else {
+            Channel::None
+        };
         let policies = pass::policies(&store, config, now).await?;
         let world = pass::world(&store, config, channel).await?;
-        Ok(Self { store, policies, world, now })
+        Ok(Self {
+            store,
+            policies,
+            world,
+            now,
+        })
     }
 
     /// Decides about some people, the effects thrown away.
     pub(super) async fn look(&self, whom: &Whom) -> anyhow::Result<Vec<Outcome>> {
         let dossiers = self.store.load(whom).await?;
-        Ok(dossiers.into_iter().map(|dossier| pass::look(dossier, &self.policies, &self.world, self.now)).collect())
+        Ok(dossiers
+            .into_iter()
+            .map(|dossier| pass::look(dossier, &self.policies, &self.world, self.now))
+            .collect())
     }
 
     /// Walks over everybody, by id.
@@ -136,7 +159,9 @@ impl Reader {
         let mut above = String::new();
         loop {
             let ids = self.store.ids_above(&above, AT_ONCE).await?;
-            let Some(last) = ids.last().cloned() else { return Ok(()) };
+            let Some(last) = ids.last().cloned() else {
+                return Ok(());
+            };
             for outcome in self.look(&Whom::Range(above, last.clone())).await? {
                 each(outcome);
             }
@@ -153,7 +178,10 @@ impl Reader {
 /// The one person whom an id, a user principal name or a mail address means.
 pub(super) async fn one(store: &Store, name: &str) -> anyhow::Result<UserId> {
     let found = store.find(name).await?;
-    let by_id: HashSet<&UserId> = found.iter().filter(|id| id.as_str() == name.trim().to_lowercase()).collect();
+    let by_id: HashSet<&UserId> = found
+        .iter()
+        .filter(|id| id.as_str() == name.trim().to_lowercase())
+        .collect();
     match (found.as_slice(), by_id.into_iter().next()) {
         (_, Some(id)) => Ok(id.clone()),
         ([id], None) => Ok(id.clone()),
@@ -181,9 +209,30 @@ pub(super) fn operator() -> String {
 
 /// The moment of an operator's act: `--as-of`, or now, and never before the newest pass.
 pub(super) async fn act_time(store: &Store, as_of: Option<Timestamp>) -> anyhow::Result<Timestamp> {
-    let newest = store.newest_pass().await.context("reading the newest pass")?;
+    let newest = store
+        .newest_pass()
+        .await
+        .context("reading the newest pass")?;
     Ok(match as_of {
         Some(at) => at,
-        None => newest.map_or_else(|| Clock::system().now(), |newest| newest.max(Clock::system().now())),
+        None => newest.map_or_else(
+            || Clock::system().now(),
+            |newest| newest.max(Clock::system().now()),
+        ),
     })
+}
+
+/// The configuration again, for SIGHUP; what is wrong with it, as text.
+pub(crate) fn reload(file: Option<&Path>) -> Result<Config, String> {
+    let path = file.map_or_else(Config::find, Path::to_owned);
+    match check::load_with_warnings(&path) {
+        Ok((config, _)) => Ok(config),
+        Err(faults) => Err(faults.to_string()),
+    }
+}
+
+/// The configuration of a file that this program wrote itself.
+pub(crate) fn load_file(file: &Path) -> anyhow::Result<Config> {
+    let (config, _) = Config::load(file, []).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+    Ok(config)
 }

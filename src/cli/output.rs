@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use crate::delivery::text::clean_line;
@@ -23,35 +23,42 @@ pub enum Format {
 const CELL: usize = 200;
 
 /// Where results go.
-pub struct Printer {
+pub(crate) struct Printer {
     out: Box<dyn Write>,
 }
 
 impl Printer {
     /// Prints to stdout.
-    pub fn stdout() -> Self {
-        Self { out: Box::new(anstream()) }
+    pub(crate) fn stdout() -> Self {
+        Self {
+            out: Box::new(anstream()),
+        }
     }
 
     /// Prints a line.
-    pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.out, "{}", text.as_ref())
     }
 
     /// Prints bytes as they are.
-    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)
     }
 
     /// Prints JSON.
-    pub fn json<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+    pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.out, value)?;
         writeln!(self.out)
     }
 
     /// Prints rows under headings, as a table or as CSV. Cells are cleaned: names come from a
     /// directory that people can edit.
-    pub fn rows(&mut self, format: Format, headings: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+    pub(crate) fn rows(
+        &mut self,
+        format: Format,
+        headings: &[&str],
+        rows: Vec<Vec<String>>,
+    ) -> io::Result<()> {
         if format == Format::Csv {
             let mut writer = csv::Writer::from_writer(&mut self.out);
             writer.write_record(headings)?;
@@ -61,7 +68,7 @@ impl Printer {
             return writer.flush();
         }
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(headings);
         for row in rows {
             table.add_row(row.iter().map(|cell| clean_line(cell, CELL)));
@@ -76,11 +83,15 @@ fn anstream() -> io::StdoutLock<'static> {
 
 /// A cell that a spreadsheet does not take for a formula (reliability F75).
 fn neutral(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
 }
 
 /// Whether an error only means that the reader went away, as `| head` does.
-pub fn reader_went_away(error: &anyhow::Error) -> bool {
+pub(crate) fn reader_went_away(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())

@@ -16,18 +16,35 @@ use crate::time::Clock;
 use crate::transport::{Transport, notice};
 
 pub(super) fn preview(config: &Config, command: &Preview, out: &mut Printer) -> anyhow::Result<u8> {
-    let Preview::Email { message, language, days_left, out: file } = command;
+    let Preview::Email {
+        message,
+        language,
+        days_left,
+        out: file,
+    } = command;
     let Some(kind) = EventKind::parse(message) else {
         let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        return Err(Usage(format!("there is no message {message:?}; the messages are {}", known.join(", "))).into());
+        return Err(Usage(format!(
+            "there is no message {message:?}; the messages are {}",
+            known.join(", ")
+        ))
+        .into());
     };
     let email = email(config)?;
     let now = Clock::system().now();
-    let sample = sample(config, kind, Some(language), i64::from(*days_left), "preview", now);
+    let sample = sample(
+        config,
+        kind,
+        Some(language),
+        i64::from(*days_left),
+        "preview",
+        now,
+    );
     let letter = mail::letter(&email.sender, &notice(&sample), now)?;
     match file {
         Some(path) => {
-            std::fs::write(path, &letter.bytes).with_context(|| format!("writing {}", path.display()))?;
+            std::fs::write(path, &letter.bytes)
+                .with_context(|| format!("writing {}", path.display()))?;
             out.line(format!("wrote {}", path.display()))?;
         }
         None => out.bytes(&letter.bytes)?,
@@ -43,21 +60,34 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
         None => email.operator_addresses(),
     };
     if addresses.is_empty() {
-        return Err(Usage("say to whom: --to ADDRESS, or name operators in [email]".to_owned()).into());
+        return Err(
+            Usage("say to whom: --to ADDRESS, or name operators in [email]".to_owned()).into(),
+        );
     }
     let transport = Transport::new(email)?;
     let now = Clock::system().now();
     let mut code = DONE;
     for address in addresses {
-        let mut claimed = sample(config, EventKind::Test, None, 7, &format!("test-{}", now.as_microsecond()), now);
+        let mut claimed = sample(
+            config,
+            EventKind::Test,
+            None,
+            7,
+            &format!("test-{}", now.as_microsecond()),
+            now,
+        );
         claimed.address = address;
         match transport.send(&claimed, now).await {
-            Outcome::Sent { code: reply } => out.line(format!("{}: accepted ({reply})", claimed.address))?,
+            Outcome::Sent { code: reply } => {
+                out.line(format!("{}: accepted ({reply})", claimed.address))?
+            }
             Outcome::Ambiguous { text } => {
                 code = FAILED;
                 out.line(format!("{}: the outcome was lost: {text}", claimed.address))?;
             }
-            Outcome::Deferred { code: reply, text } | Outcome::Refused { code: reply, text } | Outcome::TransportFailure { code: reply, text } => {
+            Outcome::Deferred { code: reply, text }
+            | Outcome::Refused { code: reply, text }
+            | Outcome::TransportFailure { code: reply, text } => {
                 code = FAILED;
                 let reply = reply.map(|reply| format!("{reply} ")).unwrap_or_default();
                 out.line(format!("{}: not accepted: {reply}{text}", claimed.address))?;
@@ -69,16 +99,33 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
 }
 
 fn email(config: &Config) -> Result<&Email, Usage> {
-    config.email.as_ref().ok_or_else(|| Usage("no [email] is configured".to_owned()))
+    config
+        .email
+        .as_ref()
+        .ok_or_else(|| Usage("no [email] is configured".to_owned()))
 }
 
 /// A mail with facts that nobody can mistake for a person's.
-fn sample(config: &Config, event: EventKind, language: Option<&str>, days_left: i64, id: &str, now: Timestamp) -> Claimed {
+fn sample(
+    config: &Config,
+    event: EventKind,
+    language: Option<&str>,
+    days_left: i64,
+    id: &str,
+    now: Timestamp,
+) -> Claimed {
     let operators = matches!(
         event,
-        EventKind::HoldRaised | EventKind::HoldCleared | EventKind::DeliveryDead | EventKind::Digest | EventKind::Test
+        EventKind::HoldRaised
+            | EventKind::HoldCleared
+            | EventKind::DeliveryDead
+            | EventKind::Digest
+            | EventKind::Test
     );
-    let policy = config.policies.first().map_or_else(|| PolicyName::new("everyone"), |policy| policy.name.clone());
+    let policy = config
+        .policies
+        .first()
+        .map_or_else(|| PolicyName::new("everyone"), |policy| policy.name.clone());
     let days = |count: i64| SignedDuration::from_hours(24 * count);
     Claimed {
         id: id.to_owned(),
@@ -89,7 +136,8 @@ fn sample(config: &Config, event: EventKind, language: Option<&str>, days_left: 
         address: "alex.example@example.org".to_owned(),
         name: Some("Alex Example".to_owned()),
         language: language.map(ToOwned::to_owned),
-        opened_at: (!operators).then(|| crate::domain::window::later(now, -days(14 - days_left.min(14)))),
+        opened_at: (!operators)
+            .then(|| crate::domain::window::later(now, -days(14 - days_left.min(14)))),
         deadline: Some(crate::domain::window::later(now, days(days_left))),
         must_register: false,
         title: Some("A message to operators".to_owned()),

@@ -28,7 +28,9 @@ impl Bar {
             let task = tokio::spawn(async move {
                 loop {
                     let (rows, people, mails) = watched.counts();
-                    drawn.set_message(format!("{rows} rows read, {people} people decided about, {mails} mails settled"));
+                    drawn.set_message(format!(
+                        "{rows} rows read, {people} people decided about, {mails} mails settled"
+                    ));
                     drawn.tick();
                     tokio::time::sleep(EVERY).await;
                 }

@@ -11,7 +11,11 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     for state in &args.state {
         if State::parse(state).is_none() {
             let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-            return Err(Usage(format!("there is no state {state:?}; the states are {}", known.join(", "))).into());
+            return Err(Usage(format!(
+                "there is no state {state:?}; the states are {}",
+                known.join(", ")
+            ))
+            .into());
         }
     }
     let reader = Reader::open(config).await?;
@@ -20,8 +24,12 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     reader
         .everybody(|outcome| {
             rows.extend(PersonView::of(&outcome).into_iter().filter(|row| {
-                (args.state.is_empty() || args.state.iter().any(|state| state == row.state.as_str()))
-                    && args.policy.as_ref().is_none_or(|policy| *policy == row.policy)
+                (args.state.is_empty()
+                    || args.state.iter().any(|state| state == row.state.as_str()))
+                    && args
+                        .policy
+                        .as_ref()
+                        .is_none_or(|policy| *policy == row.policy)
                     && search.as_ref().is_none_or(|text| contains(row, text))
             }));
         })
@@ -30,7 +38,9 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
         out.json(&rows)?;
         return Ok(DONE);
     }
-    let headings = ["policy", "user", "name", "state", "opened", "deadline", "next", "id"];
+    let headings = [
+        "policy", "user", "name", "state", "opened", "deadline", "next", "id",
+    ];
     let cells = rows.into_iter().map(|row| {
         let window = row.window.as_ref();
         vec![
@@ -38,8 +48,13 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
             row.user_principal_name,
             row.display_name.unwrap_or_default(),
             row.state.as_str().to_owned(),
-            window.map(|window| window.opened_at.to_string()).unwrap_or_default(),
-            window.and_then(|window| window.deadline).map(|at| at.to_string()).unwrap_or_default(),
+            window
+                .map(|window| window.opened_at.to_string())
+                .unwrap_or_default(),
+            window
+                .and_then(|window| window.deadline)
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
             row.next.map(|next| next.at.to_string()).unwrap_or_default(),
             row.id,
         ]
@@ -49,8 +64,13 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
 }
 
 fn contains(row: &PersonView, text: &str) -> bool {
-    [Some(&row.id), Some(&row.user_principal_name), row.display_name.as_ref(), row.mail.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|field| field.to_lowercase().contains(text))
+    [
+        Some(&row.id),
+        Some(&row.user_principal_name),
+        row.display_name.as_ref(),
+        row.mail.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .any(|field| field.to_lowercase().contains(text))
 }

@@ -1,6 +1,6 @@
 //! What readers are shown of a decision: the stable JSON of contract 4, and its table.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::decide::{Decision, Next};
@@ -11,7 +11,7 @@ use crate::store::commit::Outcome;
 
 /// One row per policy and person.
 #[derive(Debug, Clone, Serialize)]
-pub struct PersonView {
+pub(crate) struct PersonView {
     /// The object id.
     pub id: String,
     /// For display.
@@ -39,7 +39,7 @@ pub struct PersonView {
 
 /// A window.
 #[derive(Debug, Clone, Serialize)]
-pub struct WindowView {
+pub(crate) struct WindowView {
     /// Its number.
     pub sequence: u32,
     /// The time of the qualifying sign-in.
@@ -56,7 +56,7 @@ pub struct WindowView {
 
 /// What is asked of whoever enforces.
 #[derive(Debug, Clone, Serialize)]
-pub struct EnforcementView {
+pub(crate) struct EnforcementView {
     /// `none`, `needed` or `released`.
     pub state: &'static str,
     /// The pass that flagged.
@@ -69,8 +69,12 @@ pub struct EnforcementView {
 
 impl PersonView {
     /// The rows of one person.
-    pub fn of(outcome: &Outcome) -> Vec<Self> {
-        outcome.decisions.iter().map(|decision| Self::row(outcome, decision)).collect()
+    pub(crate) fn of(outcome: &Outcome) -> Vec<Self> {
+        outcome
+            .decisions
+            .iter()
+            .map(|decision| Self::row(outcome, decision))
+            .collect()
     }
 
     fn row(outcome: &Outcome, decision: &Decision) -> Self {
@@ -84,7 +88,9 @@ impl PersonView {
             policy: decision.policy.to_string(),
             state: decision.state,
             registered: decision.registered,
-            enforcement: window.as_ref().map(|_| enforcement(decision.standing.enforcement)),
+            enforcement: window
+                .as_ref()
+                .map(|_| enforcement(decision.standing.enforcement)),
             window,
             next: decision.next,
             reasons: decision.reasons.clone(),
@@ -98,15 +104,22 @@ fn window(decision: &Decision) -> Option<WindowView> {
         sequence: decision.standing.sequence,
         opened_at: run.opened_at,
         deadline: decision.deadline,
-        remaining_seconds: decision.remaining.map(SignedDuration::as_secs),
+        remaining_seconds: decision.remaining.map(|remaining| remaining.as_secs()),
         bypasses: run.bypasses,
-        may_skip: matches!(decision.state, State::InGrace | State::DueSoon | State::Unknown | State::RegistrationReported)
-            && run.must_register.is_none(),
+        may_skip: matches!(
+            decision.state,
+            State::InGrace | State::DueSoon | State::Unknown | State::RegistrationReported
+        ) && run.must_register.is_none(),
     })
 }
 
 fn enforcement(enforcement: Enforcement) -> EnforcementView {
-    let view = |state, needed_at, would_need_at| EnforcementView { state, needed_at, applied_at: None, would_need_at };
+    let view = |state, needed_at, would_need_at| EnforcementView {
+        state,
+        needed_at,
+        applied_at: None,
+        would_need_at,
+    };
     match enforcement {
         Enforcement::None => view("none", None, None),
         Enforcement::Needed { at } => view("needed", Some(at), None),

@@ -25,14 +25,25 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
         (Act::Reset, None) => ActKind::Reset,
         (Act::Close, None) => ActKind::Close,
         (Act::Reopen, None) => ActKind::Reopen,
-        (Act::Reset | Act::Close | Act::Reopen, Some(_)) => return Err(Usage("--days belongs to `extend`".to_owned()).into()),
+        (Act::Reset | Act::Close | Act::Reopen, Some(_)) => {
+            return Err(Usage("--days belongs to `extend`".to_owned()).into());
+        }
     };
     let store = Store::open_existing(&config.database).await?;
     let user = one(&store, &args.user).await?;
     let at = act_time(&store, args.as_of).await?;
-    let act = NewAct { user: user.clone(), policy, kind, reason: args.reason.clone(), by: operator(), ticket: args.ticket.clone() };
+    let act = NewAct {
+        user: user.clone(),
+        policy,
+        kind,
+        reason: args.reason.clone(),
+        by: operator(),
+        ticket: args.ticket.clone(),
+    };
     store.record_act(&act, at).await?;
     store.close().await;
-    out.line(format!("Noted for {user}; the next pass applies it, within seconds where `fortnight run` runs."))?;
+    out.line(format!(
+        "Noted for {user}; the next pass applies it, within seconds where `fortnight run` runs."
+    ))?;
     Ok(DONE)
 }

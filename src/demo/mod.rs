@@ -58,12 +58,16 @@ path = "outbox"
 "#;
 
 /// Plays the demo and tells what happened.
-pub async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Result<u8> {
+pub(crate) async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Result<u8> {
     let folder = prepare(folder)?;
     let file = folder.join("fortnight.toml");
     let config = crate::cli::load_file(&file)?;
     let people = everybody();
-    out.line(format!("Contoso switches on a registration policy for {} accounts. Five weeks follow, in {}.", people.len(), folder.display()))?;
+    out.line(format!(
+        "Contoso switches on a registration policy for {} accounts. Five weeks follow, in {}.",
+        people.len(),
+        folder.display()
+    ))?;
     out.line("")?;
     let bar = Bar::new();
     let mut story = Story::default();
@@ -71,7 +75,10 @@ pub async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Result<u8
     let store = Store::open(&config.database).await?;
     for count in 0..DAYS {
         for hours in HOURS {
-            let now = crate::domain::window::later(FIRST_DAY, SignedDuration::from_hours(24 * count + hours));
+            let now = crate::domain::window::later(
+                FIRST_DAY,
+                SignedDuration::from_hours(24 * count + hours),
+            );
             export(&folder.join("tenant"), &people, now, count)?;
             story.day(&store, &config, &bar, now, count, out).await?;
         }
@@ -89,30 +96,65 @@ fn prepare(folder: Option<&Path>) -> anyhow::Result<PathBuf> {
         None => std::env::temp_dir().join(format!("fortnight-demo-{}", std::process::id())),
     };
     if folder.join("fortnight.db").exists() {
-        anyhow::bail!("{} holds an earlier demo: name another folder", folder.display());
+        anyhow::bail!(
+            "{} holds an earlier demo: name another folder",
+            folder.display()
+        );
     }
-    std::fs::create_dir_all(folder.join("tenant")).with_context(|| format!("making {}", folder.display()))?;
-    std::fs::write(folder.join("fortnight.toml"), CONFIGURATION).context("writing the configuration")?;
+    std::fs::create_dir_all(folder.join("tenant"))
+        .with_context(|| format!("making {}", folder.display()))?;
+    std::fs::write(folder.join("fortnight.toml"), CONFIGURATION)
+        .context("writing the configuration")?;
     Ok(folder)
 }
 
 /// Writes what Graph would answer at that moment.
 fn export(folder: &Path, people: &[Someone], now: Timestamp, day: i64) -> anyhow::Result<()> {
-    write(folder, "users.json", people.iter().filter_map(|someone| someone.user(now)).collect())?;
-    write(folder, "registration.json", people.iter().filter_map(|someone| someone.registration(now)).collect())?;
+    write(
+        folder,
+        "users.json",
+        people
+            .iter()
+            .filter_map(|someone| someone.user(now))
+            .collect(),
+    )?;
+    write(
+        folder,
+        "registration.json",
+        people
+            .iter()
+            .filter_map(|someone| someone.registration(now))
+            .collect(),
+    )?;
     // Whom the exceptions group holds: one person from day 17 on.
     let excepted: Vec<String> = people
         .iter()
         .filter(|someone| matches!(someone.part, Part::ExcludedLate) && day >= 17)
         .map(Someone::id)
         .collect();
-    write(folder, "groups.json", vec![json!({ "id": "0a0a0a0a-0000-4000-8000-000000000001", "displayName": "Registration exceptions", "members": excepted })])?;
+    write(
+        folder,
+        "groups.json",
+        vec![
+            json!({ "id": "0a0a0a0a-0000-4000-8000-000000000001", "displayName": "Registration exceptions", "members": excepted }),
+        ],
+    )?;
     if day > 0 {
         // The log of a day is complete the morning after.
         let yesterday = day - 1;
-        let sign_ins: Vec<Value> = people.iter().flat_map(|someone| someone.sign_ins(yesterday)).collect();
+        let sign_ins: Vec<Value> = people
+            .iter()
+            .flat_map(|someone| someone.sign_ins(yesterday))
+            .collect();
         write(folder, &format!("sign-ins-{yesterday:02}.json"), sign_ins)?;
-        write(folder, &format!("audits-{yesterday:02}.json"), people.iter().filter_map(|someone| someone.audits(yesterday)).collect())?;
+        write(
+            folder,
+            &format!("audits-{yesterday:02}.json"),
+            people
+                .iter()
+                .filter_map(|someone| someone.audits(yesterday))
+                .collect(),
+        )?;
     } else {
         write(folder, "sign-ins-before.json", Vec::new())?;
     }
@@ -140,8 +182,21 @@ struct Story {
 }
 
 impl Story {
-    async fn day(&mut self, store: &Store, config: &Config, bar: &Bar, now: Timestamp, day: i64, out: &mut Printer) -> anyhow::Result<()> {
-        let engine = Engine::new(store.clone(), config.clone(), Clock::fixed_at(now), bar.progress())?;
+    async fn day(
+        &mut self,
+        store: &Store,
+        config: &Config,
+        bar: &Bar,
+        now: Timestamp,
+        day: i64,
+        out: &mut Printer,
+    ) -> anyhow::Result<()> {
+        let engine = Engine::new(
+            store.clone(),
+            config.clone(),
+            Clock::fixed_at(now),
+            bar.progress(),
+        )?;
         let mut report = PassReport::new(now);
         engine.pass(Wake::Sources, &mut report, &|| false).await?;
         self.opened += report.windows.opened;
@@ -150,20 +205,37 @@ impl Story {
         self.sent += report.deliveries.sent;
         let mut lines = Vec::new();
         for hold in &report.holds {
-            if self.held.insert(hold.id.clone(), hold.text.clone()).is_none() {
+            if self
+                .held
+                .insert(hold.id.clone(), hold.text.clone())
+                .is_none()
+            {
                 lines.push(format!("held ({}): {}", hold.id, hold.text));
             }
             if hold.kind == HoldKind::Mass && !self.approved && hold.since < now {
-                store.approve(&hold.id, "demo", "the department was told in person; the flags are right", now).await?;
+                store
+                    .approve(
+                        &hold.id,
+                        "demo",
+                        "the department was told in person; the flags are right",
+                        now,
+                    )
+                    .await?;
                 self.approved = true;
                 lines.push(format!("an operator approves the hold {}", hold.id));
             }
         }
         if report.flagged + report.released > 0 {
-            lines.push(format!("{} flagged, {} flags taken back", report.flagged, report.released));
+            lines.push(format!(
+                "{} flagged, {} flags taken back",
+                report.flagged, report.released
+            ));
         }
         if report.windows.opened > 10 {
-            lines.push(format!("{} windows open, {} mails go out", report.windows.opened, report.deliveries.sent));
+            lines.push(format!(
+                "{} windows open, {} mails go out",
+                report.windows.opened, report.deliveries.sent
+            ));
         }
         for line in lines {
             out.line(format!("day {day:>2}  {line}"))?;
@@ -172,7 +244,14 @@ impl Story {
     }
 }
 
-async fn summary(store: &Store, config: &Config, people: &[Someone], folder: &Path, story: &Story, out: &mut Printer) -> anyhow::Result<()> {
+async fn summary(
+    store: &Store,
+    config: &Config,
+    people: &[Someone],
+    folder: &Path,
+    story: &Story,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     let now = store.newest_pass().await?.unwrap_or(FIRST_DAY);
     let policies = pass::policies(store, config, now).await?;
     let world = pass::world(store, config, Channel::Works).await?;
@@ -197,7 +276,11 @@ async fn summary(store: &Store, config: &Config, people: &[Someone], folder: &Pa
     out.line("Some of their stories")?;
     for someone in people {
         if let (Some(told), Some(row)) = (told(someone.part), rows.get(&someone.id())) {
-            out.line(format!("  {:<28} {:<22} {told}", clean_line(&someone.name, 27), row.state.as_str()))?;
+            out.line(format!(
+                "  {:<28} {:<22} {told}",
+                clean_line(&someone.name, 27),
+                row.state.as_str()
+            ))?;
         }
     }
     let file = folder.join("fortnight.toml");
@@ -205,12 +288,20 @@ async fn summary(store: &Store, config: &Config, people: &[Someone], folder: &Pa
     out.line("")?;
     out.line("What to try next")?;
     out.line(format!("  fortnight -c {file} status"))?;
-    out.line(format!("  fortnight -c {file} users --state enforcement_needed"))?;
+    out.line(format!(
+        "  fortnight -c {file} users --state enforcement_needed"
+    ))?;
     if let Some(someone) = people.iter().find(|someone| someone.part == Part::Blocked) {
-        out.line(format!("  fortnight -c {file} explain {}", someone.user_principal_name()))?;
+        out.line(format!(
+            "  fortnight -c {file} explain {}",
+            someone.user_principal_name()
+        ))?;
     }
     out.line(format!("  fortnight -c {file} deliveries list"))?;
-    out.line(format!("  and the mails themselves, in {}", folder.join("outbox").display()))?;
+    out.line(format!(
+        "  and the mails themselves, in {}",
+        folder.join("outbox").display()
+    ))?;
     Ok(())
 }
 
@@ -220,16 +311,22 @@ fn told(part: Part) -> Option<&'static str> {
         Part::BreakGlass => "excluded by name; it signed in, and nothing happened",
         Part::Sync => "the synchronisation's account cannot register",
         Part::Leaver => "left in the middle of the window; nobody was told again",
-        Part::ReEnabled => "disabled for six days: the clock stopped, and went on with what was left",
+        Part::ReEnabled => {
+            "disabled for six days: the clock stopped, and went on with what was left"
+        }
         Part::Blocked => "could not register (53004): the flag waited, the help desk looked",
         Part::LateLog => "the log came three days late; the window counts from the sign-in",
         Part::ExcludedLate => "flagged, then excluded: the flag went at once",
-        Part::LosesMethod => "deleted the method: the next window has the rest of the minimum, not a fresh start",
+        Part::LosesMethod => {
+            "deleted the method: the next window has the rest of the minimum, not a fresh start"
+        }
         Part::AdminReset => "methods reset by an administrator: a full new window",
         Part::NoAddress => "no mail address: operators were told, and the flag waited a week more",
         Part::Attacked => "forty wrong passwords: an attacker starts nobody's clock",
         Part::RefreshOnly => "only a phone refreshing in the background, and a hostile name",
         Part::OnLeave => "never signed in: nobody has asked yet",
-        Part::Registered | Part::Registers { .. } | Part::Never { .. } | Part::Guest => return None,
+        Part::Registered | Part::Registers { .. } | Part::Never { .. } | Part::Guest => {
+            return None;
+        }
     })
 }

@@ -9,18 +9,15 @@ use serde_json::{Value, json};
 use crate::domain::window::later;
 
 /// The Monday on which the policy is switched on, at seven in the morning UTC.
-pub(super) const FIRST_DAY: Timestamp = match Timestamp::new(1_767_596_400, 0) {
-    Ok(at) => at,
-    Err(_) => Timestamp::UNIX_EPOCH,
-};
+pub(super) const FIRST_DAY: Timestamp = Timestamp::constant(1_767_596_400, 0);
 
 const GIVEN: [&str; 20] = [
-    "Ana", "Bela", "Chidi", "Dana", "Emil", "Fatima", "Goran", "Hana", "Ivo", "Jana", "Kofi", "Lena", "Mei", "Noor", "Oskar", "Priya",
-    "Quim", "Rosa", "Sami", "Tove",
+    "Ana", "Bela", "Chidi", "Dana", "Emil", "Fatima", "Goran", "Hana", "Ivo", "Jana", "Kofi",
+    "Lena", "Mei", "Noor", "Oskar", "Priya", "Quim", "Rosa", "Sami", "Tove",
 ];
 const FAMILY: [&str; 17] = [
-    "Abel", "Berg", "Costa", "Dietz", "Eder", "Faber", "Grau", "Horn", "Ilic", "Jansen", "Kern", "Lund", "Moser", "Novak", "Okafor", "Park",
-    "Reyes",
+    "Abel", "Berg", "Costa", "Dietz", "Eder", "Faber", "Grau", "Horn", "Ilic", "Jansen", "Kern",
+    "Lund", "Moser", "Novak", "Okafor", "Park", "Reyes",
 ];
 
 /// How a person behaves.
@@ -94,7 +91,10 @@ pub(super) fn everybody() -> Vec<Someone> {
     parts.extend([Part::Guest; 12]);
     // A department that starts on the same day and does not register: the day of the mass brake.
     parts.extend([Part::Never { first: 2 }; 22]);
-    parts.extend((0..80).map(|n| Part::Registers { first: n % 6, after: 1 + n * 7 % 13 }));
+    parts.extend((0..80).map(|n| Part::Registers {
+        first: n % 6,
+        after: 1 + n * 7 % 13,
+    }));
     parts.extend((0..3).map(|n| Part::Never { first: 7 + n }));
     parts.extend([Part::Registered; 170]);
     parts
@@ -106,7 +106,11 @@ pub(super) fn everybody() -> Vec<Someone> {
                 Part::Sync => "On-Premises Directory Synchronization Service Account".to_owned(),
                 // A directory is edited by people, and some are playful.
                 Part::RefreshOnly => "Robert\r\nBcc: everyone@example.org <b>Tables</b>".to_owned(),
-                _ => format!("{} {}", GIVEN[number % GIVEN.len()], FAMILY[number % FAMILY.len()]),
+                _ => format!(
+                    "{} {}",
+                    GIVEN[number % GIVEN.len()],
+                    FAMILY[number % FAMILY.len()]
+                ),
             };
             Someone { number, part, name }
         })
@@ -191,24 +195,51 @@ impl Someone {
 
     /// The sign-ins that the log shows for the day that began at `morning`.
     pub(super) fn sign_ins(&self, count: i64) -> Vec<Value> {
-        let at = later(day(count), SignedDuration::from_mins(10 + i64::try_from(self.number % 200).unwrap_or(0)));
+        let at = later(
+            day(count),
+            SignedDuration::from_mins(10 + i64::try_from(self.number % 200).unwrap_or(0)),
+        );
         let interactive = |code: i64| vec![self.sign_in(at, code, true, "Browser", 0)];
         match self.part {
-            Part::Never { first } | Part::Registers { first, .. } if count >= first && count % 5 < 4 => interactive(0),
-            Part::Registered | Part::Guest if (count + i64::try_from(self.number).unwrap_or(0)) % 4 == 0 => interactive(0),
+            Part::Never { first } | Part::Registers { first, .. }
+                if count >= first && count % 5 < 4 =>
+            {
+                interactive(0)
+            }
+            Part::Registered | Part::Guest
+                if (count + i64::try_from(self.number).unwrap_or(0)) % 4 == 0 =>
+            {
+                interactive(0)
+            }
             Part::BreakGlass if count == 11 => interactive(0),
             Part::Leaver | Part::ExcludedLate | Part::NoAddress if count == 1 => interactive(0),
             Part::ReEnabled if matches!(count, 1 | 13) => interactive(0),
             Part::Blocked if count == 1 => interactive(0),
             Part::Blocked if (13..19).contains(&count) => interactive(53_004),
             // What happened on day 1 is in the log of day 4.
-            Part::LateLog if count == 4 => vec![self.sign_in(later(day(1), SignedDuration::from_mins(30)), 0, true, "Browser", 0)],
+            Part::LateLog if count == 4 => vec![self.sign_in(
+                later(day(1), SignedDuration::from_mins(30)),
+                0,
+                true,
+                "Browser",
+                0,
+            )],
             Part::LosesMethod if matches!(count, 1 | 12..=13) => interactive(0),
             Part::AdminReset if matches!(count, 1 | 10) => interactive(0),
-            Part::Attacked if count == 5 => {
-                (0..40).map(|n| self.sign_in(later(at, SignedDuration::from_secs(n)), 50_126, true, "Browser", n)).collect()
+            Part::Attacked if count == 5 => (0..40)
+                .map(|n| {
+                    self.sign_in(
+                        later(at, SignedDuration::from_secs(n)),
+                        50_126,
+                        true,
+                        "Browser",
+                        n,
+                    )
+                })
+                .collect(),
+            Part::RefreshOnly => {
+                vec![self.sign_in(at, 0, false, "Mobile Apps and Desktop clients", 0)]
             }
-            Part::RefreshOnly => vec![self.sign_in(at, 0, false, "Mobile Apps and Desktop clients", 0)],
             _ => Vec::new(),
         }
     }
@@ -230,7 +261,9 @@ impl Someone {
         let activity = match (self.part, count) {
             (Part::LosesMethod, 10) => "User deleted security info",
             (Part::AdminReset, 8) => "Admin deleted security info",
-            (Part::Registers { first, after }, _) if first + after == count => "User registered security info",
+            (Part::Registers { first, after }, _) if first + after == count => {
+                "User registered security info"
+            }
             _ => return None,
         };
         let at = later(day(count), SignedDuration::from_mins(1));

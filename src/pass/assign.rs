@@ -28,27 +28,45 @@ pub(super) struct Names {
 impl Names {
     pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
         let text = store.setting(NAMES).await?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        Ok(text
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
     }
 }
 
 /// The groups that policies name.
 pub(super) fn wanted(policies: &[PolicyConfig], names: &Names) -> Wanted {
-    let mut wanted = Wanted { remembered: names.groups.clone(), ..Wanted::default() };
+    let mut wanted = Wanted {
+        remembered: names.groups.clone(),
+        ..Wanted::default()
+    };
     for policy in policies {
         let name = |group: &String| (policy.name.clone(), group.clone());
-        if let IncludeNames::Selected { groups, .. } = &policy.include {
-            wanted.included.extend(groups.iter().map(name));
+        if let IncludeNames::Selected(names) = &policy.include {
+            wanted.included.extend(names.groups.iter().map(name));
         }
-        wanted.excluded.extend(policy.exclude.groups.iter().map(name));
+        wanted
+            .excluded
+            .extend(policy.exclude.groups.iter().map(name));
     }
-    wanted.names = wanted.included.iter().chain(&wanted.excluded).map(|(_, name)| name.clone()).collect();
+    wanted.names = wanted
+        .included
+        .iter()
+        .chain(&wanted.excluded)
+        .map(|(_, name)| name.clone())
+        .collect();
     wanted
 }
 
 /// Resolves every policy. `first_look` is false while no users snapshot has been accepted: then
 /// no policy begins yet.
-pub(super) async fn resolve(store: &Store, policies: &[PolicyConfig], begins: bool, now: Timestamp, write: bool) -> Result<Vec<Policy>, StoreError> {
+pub(super) async fn resolve(
+    store: &Store,
+    policies: &[PolicyConfig],
+    begins: bool,
+    now: Timestamp,
+    write: bool,
+) -> Result<Vec<Policy>, StoreError> {
     let mut names = Names::load(store).await?;
     let before = names.clone();
     let groups: BTreeMap<GroupId, String> = store.groups().await?.into_iter().collect();
@@ -62,23 +80,34 @@ pub(super) async fn resolve(store: &Store, policies: &[PolicyConfig], begins: bo
         if write && begins && has_begun && memory != Some(next) {
             store.remember_policy(&config.name, &next).await?;
         }
-        let mut resolver = Resolver { store, groups: &groups, names: &mut names, unresolved: Vec::new() };
+        let mut resolver = Resolver {
+            store,
+            groups: &groups,
+            names: &mut names,
+            unresolved: Vec::new(),
+        };
         let include = match &config.include {
             IncludeNames::AllUsers => Include::AllUsers,
-            IncludeNames::Selected { users, groups } => Include::Selected(Selection {
-                users: resolver.users(users, NameList::IncludeUsers).await?,
-                groups: resolver.groups(groups, NameList::IncludeGroups),
+            IncludeNames::Selected(names) => Include::Selected(Selection {
+                users: resolver.users(&names.users, NameList::IncludeUsers).await?,
+                groups: resolver.groups(&names.groups, NameList::IncludeGroups),
             }),
         };
         let exclude = Selection {
-            users: resolver.users(&config.exclude.users, NameList::ExcludeUsers).await?,
+            users: resolver
+                .users(&config.exclude.users, NameList::ExcludeUsers)
+                .await?,
             groups: resolver.groups(&config.exclude.groups, NameList::ExcludeGroups),
         };
         let unresolved = resolver.unresolved;
         resolved.push(Policy {
             name: config.name.clone(),
             enforce: config.enforce,
-            assignment: Assignment { include, exclude, unresolved },
+            assignment: Assignment {
+                include,
+                exclude,
+                unresolved,
+            },
             window: config.window,
             min_notice: config.min_notice,
             reminders: config.reminders.clone(),
@@ -93,7 +122,9 @@ pub(super) async fn resolve(store: &Store, policies: &[PolicyConfig], begins: bo
         });
     }
     if write && names != before {
-        store.set(NAMES, &serde_json::to_string(&names).unwrap_or_default()).await?;
+        store
+            .set(NAMES, &serde_json::to_string(&names).unwrap_or_default())
+            .await?;
     }
     Ok(resolved)
 }
@@ -107,12 +138,14 @@ fn remember(config: &PolicyConfig, memory: Option<PolicyMemory>, now: Timestamp)
             first_pass: now,
             on_again: None,
         },
-        Some(memory) if memory.enforce == Enforce::Off && config.enforce != Enforce::Off => PolicyMemory {
-            enforce: config.enforce,
-            since: config.since.unwrap_or(memory.since),
-            on_again: Some(now),
-            ..memory
-        },
+        Some(memory) if memory.enforce == Enforce::Off && config.enforce != Enforce::Off => {
+            PolicyMemory {
+                enforce: config.enforce,
+                since: config.since.unwrap_or(memory.since),
+                on_again: Some(now),
+                ..memory
+            }
+        }
         Some(memory) => PolicyMemory {
             enforce: config.enforce,
             since: config.since.unwrap_or(memory.since),
@@ -129,18 +162,30 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    async fn users(&mut self, names: &[String], list: NameList) -> Result<BTreeSet<UserId>, StoreError> {
-        let keys: Vec<String> = names.iter().map(|name| name.trim().to_lowercase()).collect();
+    async fn users(
+        &mut self,
+        names: &[String],
+        list: NameList,
+    ) -> Result<BTreeSet<UserId>, StoreError> {
+        let keys: Vec<String> = names
+            .iter()
+            .map(|name| name.trim().to_lowercase())
+            .collect();
         let known = self.store.known_users(&keys).await?;
         let by_name = self.store.users_by_name(&keys).await?;
         let mut users = BTreeSet::new();
         for (name, key) in names.iter().zip(keys) {
-            let mut found: BTreeSet<UserId> = by_name.get(&key).into_iter().flatten().cloned().collect();
+            let mut found: BTreeSet<UserId> =
+                by_name.get(&key).into_iter().flatten().cloned().collect();
             if known.contains(&key) {
                 found.extend(UserId::parse(&key));
             }
             if found.is_empty() {
-                self.unresolved.push(Unresolved { name: name.clone(), list, matches: 0 });
+                self.unresolved.push(Unresolved {
+                    name: name.clone(),
+                    list,
+                    matches: 0,
+                });
                 // A person who was excluded stays so until the name is mended.
                 if list == NameList::ExcludeUsers {
                     users.extend(self.names.users.get(&key).into_iter().flatten().cloned());
@@ -163,7 +208,11 @@ impl Resolver<'_> {
                     groups.insert(id.clone());
                 }
                 several => {
-                    self.unresolved.push(Unresolved { name: name.clone(), list, matches: several.len() });
+                    self.unresolved.push(Unresolved {
+                        name: name.clone(),
+                        list,
+                        matches: several.len(),
+                    });
                     // Frozen: nobody leaves because a name no longer means anything (case 15).
                     groups.extend(self.names.groups.get(name).cloned());
                 }

@@ -32,7 +32,7 @@ const QUARANTINE_SHOWN: usize = 200;
 
 /// What collecting found out beside the facts.
 #[derive(Debug, Default)]
-pub struct Collected {
+pub(super) struct Collected {
     /// Snapshots that are not believed.
     pub holds: Vec<Raised>,
 }
@@ -54,7 +54,9 @@ pub(super) async fn collect(
 ) -> Result<Collected, PassError> {
     let folder = {
         let path = path.to_owned();
-        tokio::task::spawn_blocking(move || files::scan(&path)).await.map_err(|_| PassError::Reader)?
+        tokio::task::spawn_blocking(move || files::scan(&path))
+            .await
+            .map_err(|_| PassError::Reader)?
     };
     let mut collected = Collected::default();
     let folder = match folder {
@@ -69,8 +71,14 @@ pub(super) async fn collect(
     for source in Source::ALL {
         let result = match source {
             Source::Users => collector.users(&folder, &mut collected, report).await,
-            Source::Groups => groups::collect(collector, &folder, wanted, &mut collected, report).await,
-            Source::Registration => collector.registration(&folder, &mut collected, report).await,
+            Source::Groups => {
+                groups::collect(collector, &folder, wanted, &mut collected, report).await
+            }
+            Source::Registration => {
+                collector
+                    .registration(&folder, &mut collected, report)
+                    .await
+            }
             Source::SignIns => collector.sign_ins(&folder, report).await,
             Source::Audits => collector.audits(&folder, report).await,
         };
@@ -125,12 +133,26 @@ impl Difference<'_> {
     }
 }
 
-pub(super) fn difference<'a>(parts: &'a [Part], stored: Vec<StoredPart>, all: bool) -> Difference<'a> {
-    let mut stored: BTreeMap<String, StoredPart> = stored.into_iter().map(|part| (part.name.clone(), part)).collect();
-    let mut result = Difference { read: Vec::new(), unchanged: Vec::new(), gone: Vec::new(), reread: Vec::new() };
+pub(super) fn difference<'a>(
+    parts: &'a [Part],
+    stored: Vec<StoredPart>,
+    all: bool,
+) -> Difference<'a> {
+    let mut stored: BTreeMap<String, StoredPart> = stored
+        .into_iter()
+        .map(|part| (part.name.clone(), part))
+        .collect();
+    let mut result = Difference {
+        read: Vec::new(),
+        unchanged: Vec::new(),
+        gone: Vec::new(),
+        reread: Vec::new(),
+    };
     for part in parts {
         match stored.remove(&part.name) {
-            Some(known) if known.fingerprint == fingerprint(part) && !all => result.unchanged.push(known),
+            Some(known) if known.fingerprint == fingerprint(part) && !all => {
+                result.unchanged.push(known)
+            }
             known => {
                 result.reread.extend(known.map(|known| known.id));
                 result.read.push(part);
@@ -144,11 +166,19 @@ pub(super) fn difference<'a>(parts: &'a [Part], stored: Vec<StoredPart>, all: bo
 
 fn fingerprint(part: &Part) -> String {
     let mark = part.fingerprint;
-    format!("{}/{}/{}", mark.size, mark.modified.as_nanosecond(), mark.inode)
+    format!(
+        "{}/{}/{}",
+        mark.size,
+        mark.modified.as_nanosecond(),
+        mark.inode
+    )
 }
 
 pub(super) fn new_part(part: &Part) -> NewPart {
-    NewPart { name: part.name.clone(), fingerprint: fingerprint(part) }
+    NewPart {
+        name: part.name.clone(),
+        fingerprint: fingerprint(part),
+    }
 }
 
 /// What reading a part found beside its facts.
@@ -161,7 +191,12 @@ pub(super) struct PartRead {
 }
 
 /// Reads a part on a thread of its own; batches of facts arrive on the channel.
-pub(super) fn read<T, R>(rows: R) -> (mpsc::Receiver<Vec<T>>, tokio::task::JoinHandle<Result<PartRead, SourceError>>)
+pub(super) fn read<T, R>(
+    rows: R,
+) -> (
+    mpsc::Receiver<Vec<T>>,
+    tokio::task::JoinHandle<Result<PartRead, SourceError>>,
+)
 where
     T: Dated + Send + 'static,
     R: FnOnce() -> files::Rows<T> + Send + 'static,
@@ -176,7 +211,11 @@ where
                     read.facts += 1;
                     read.refreshed_at = read.refreshed_at.max(fact.refreshed_at());
                     batch.push(fact);
-                    if batch.len() == BATCH && sender.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                    if batch.len() == BATCH
+                        && sender
+                            .blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
+                            .is_err()
+                    {
                         // Nobody absorbs any more: the import ended for a reason of its own.
                         return Ok(read);
                     }
@@ -215,7 +254,12 @@ impl Dated for Report {
 }
 
 impl Collector<'_> {
-    async fn fail(&self, source: Source, error: &SourceError, report: &mut PassReport) -> Result<(), PassError> {
+    async fn fail(
+        &self,
+        source: Source,
+        error: &SourceError,
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
         let text = chain(error);
         tracing::error!(source = source.as_str(), error = %text, "could not read {}", source.as_str());
         report.errors.push(format!("{}: {text}", source.as_str()));
@@ -225,25 +269,46 @@ impl Collector<'_> {
 
     /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
     pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
-        read.refreshed_at.unwrap_or(part.fingerprint.modified).min(self.now)
+        read.refreshed_at
+            .unwrap_or(part.fingerprint.modified)
+            .min(self.now)
     }
 
-    pub(super) async fn note_quarantined(&self, source: Source, read: &mut PartRead, report: &mut PassReport) -> Result<(), StoreError> {
+    pub(super) async fn note_quarantined(
+        &self,
+        source: Source,
+        read: &mut PartRead,
+        report: &mut PassReport,
+    ) -> Result<(), StoreError> {
         report.read.quarantined += read.quarantined_count;
         if read.quarantined.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = read.quarantined.drain(..).map(|row| (row.file, row.line, row.reason)).collect();
+        let rows: Vec<_> = read
+            .quarantined
+            .drain(..)
+            .map(|row| (row.file, row.line, row.reason))
+            .collect();
         if let Some((file, line, reason)) = rows.first() {
             tracing::warn!(
-                source = source.as_str(), rows = read.quarantined_count, file, line, reason,
-                "put {} rows of {} aside", read.quarantined_count, source.as_str()
+                source = source.as_str(),
+                rows = read.quarantined_count,
+                file,
+                line,
+                reason,
+                "put {} rows of {} aside",
+                read.quarantined_count,
+                source.as_str()
             );
         }
         self.store.quarantine(source, &rows, self.now).await
     }
 
-    async fn differs<'a>(&self, source: Source, parts: &'a [Part]) -> Result<Difference<'a>, StoreError> {
+    async fn differs<'a>(
+        &self,
+        source: Source,
+        parts: &'a [Part],
+    ) -> Result<Difference<'a>, StoreError> {
         let stored = self.store.parts(source).await?;
         let change = difference(parts, stored.clone(), false);
         if !change.is_empty() && self.store.has_duplicates(source).await? {
@@ -252,20 +317,30 @@ impl Collector<'_> {
         Ok(change)
     }
 
-    async fn users(&self, folder: &Folder, collected: &mut Collected, report: &mut PassReport) -> Result<(), CollectError> {
+    async fn users(
+        &self,
+        folder: &Folder,
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
         let parts = folder.required(Collection::Users)?;
         let mut change = self.differs(Source::Users, parts).await?;
         if change.is_empty() {
             return Ok(self.store.source_unchanged(Source::Users).await?);
         }
         loop {
-            let mut import = self.store.import(Source::Users, &change.reread, self.now).await?;
+            let mut import = self
+                .store
+                .import(Source::Users, &change.reread, self.now)
+                .await?;
             let mut rows = 0;
             for part in &change.read {
                 rows += self.import_users(&mut import, part, report).await?;
             }
             match self.finish(import, &change, Source::Users).await? {
-                Imported::ReadAll => change = difference(parts, self.store.parts(Source::Users).await?, true),
+                Imported::ReadAll => {
+                    change = difference(parts, self.store.parts(Source::Users).await?, true)
+                }
                 imported => {
                     report.read.users += rows;
                     collected.holds.extend(collapse(Source::Users, imported));
@@ -275,7 +350,12 @@ impl Collector<'_> {
         }
     }
 
-    async fn import_users(&self, import: &mut Import, part: &Part, report: &mut PassReport) -> Result<u64, CollectError> {
+    async fn import_users(
+        &self,
+        import: &mut Import,
+        part: &Part,
+        report: &mut PassReport,
+    ) -> Result<u64, CollectError> {
         import.begin_part(new_part(part)).await?;
         let (source, now) = (part.clone(), self.now);
         let (mut batches, reader) = read(move || files::users(&source, now));
@@ -290,35 +370,61 @@ impl Collector<'_> {
     }
 
     /// An import holds the store's writer: its quarantined rows are written down after it.
-    fn remember_quarantined(&self, import: &mut Import, read: &mut PartRead, report: &mut PassReport) {
+    fn remember_quarantined(
+        &self,
+        import: &mut Import,
+        read: &mut PartRead,
+        report: &mut PassReport,
+    ) {
         report.read.quarantined += read.quarantined_count;
-        import.quarantine(read.quarantined.drain(..).map(|row| (row.file, row.line, row.reason)));
+        import.quarantine(
+            read.quarantined
+                .drain(..)
+                .map(|row| (row.file, row.line, row.reason)),
+        );
     }
 
-    async fn registration(&self, folder: &Folder, collected: &mut Collected, report: &mut PassReport) -> Result<(), CollectError> {
+    async fn registration(
+        &self,
+        folder: &Folder,
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
         let parts = folder.required(Collection::Registration)?;
         let mut change = self.differs(Source::Registration, parts).await?;
         if change.is_empty() {
             return Ok(self.store.source_unchanged(Source::Registration).await?);
         }
         loop {
-            let mut import = self.store.import(Source::Registration, &change.reread, self.now).await?;
+            let mut import = self
+                .store
+                .import(Source::Registration, &change.reread, self.now)
+                .await?;
             let mut rows = 0;
             for part in &change.read {
                 rows += self.import_registration(&mut import, part, report).await?;
             }
             match self.finish(import, &change, Source::Registration).await? {
-                Imported::ReadAll => change = difference(parts, self.store.parts(Source::Registration).await?, true),
+                Imported::ReadAll => {
+                    change = difference(parts, self.store.parts(Source::Registration).await?, true)
+                }
                 imported => {
                     report.read.registrations += rows;
-                    collected.holds.extend(collapse(Source::Registration, imported));
+                    collected
+                        .holds
+                        .extend(collapse(Source::Registration, imported));
                     return Ok(());
                 }
             }
         }
     }
 
-    async fn import_registration(&self, import: &mut Import, part: &Part, report: &mut PassReport) -> Result<u64, CollectError> {
+    async fn import_registration(
+        &self,
+        import: &mut Import,
+        part: &Part,
+        report: &mut PassReport,
+    ) -> Result<u64, CollectError> {
         import.begin_part(new_part(part)).await?;
         let (source, now) = (part.clone(), self.now);
         let (mut batches, reader) = read(move || files::registration(&source, now));
@@ -343,7 +449,10 @@ impl Collector<'_> {
                 Who::Id(_) => None,
             })
             .collect();
-        let known = self.store.users_by_name(&names.into_iter().collect::<Vec<_>>()).await?;
+        let known = self
+            .store
+            .users_by_name(&names.into_iter().collect::<Vec<_>>())
+            .await?;
         Ok(batch
             .into_iter()
             .filter_map(|row| {
@@ -359,7 +468,12 @@ impl Collector<'_> {
             .collect())
     }
 
-    async fn finish(&self, import: Import, change: &Difference<'_>, source: Source) -> Result<Imported, StoreError> {
+    async fn finish(
+        &self,
+        import: Import,
+        change: &Difference<'_>,
+        source: Source,
+    ) -> Result<Imported, StoreError> {
         let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
         let hold = Hold::new(HoldKind::Snapshot, source.as_str(), None, String::new()).id;
         let approved = self
@@ -384,7 +498,9 @@ impl Collector<'_> {
                 self.progress.absorbed(batch.len());
                 rows.extend(batch);
                 if rows.len() >= LOG_COMMIT {
-                    self.store.absorb_sign_ins(&rows, &BatchEnd::MoreFollow).await?;
+                    self.store
+                        .absorb_sign_ins(&rows, &BatchEnd::MoreFollow)
+                        .await?;
                     rows.clear();
                 }
             }
@@ -392,9 +508,13 @@ impl Collector<'_> {
             let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
             self.store.absorb_sign_ins(&rows, &end).await?;
             report.read.sign_ins += read.facts;
-            self.note_quarantined(Source::SignIns, &mut read, report).await?;
+            self.note_quarantined(Source::SignIns, &mut read, report)
+                .await?;
         }
-        Ok(self.store.accept_log(Source::SignIns, &change.gone, self.now).await?)
+        Ok(self
+            .store
+            .accept_log(Source::SignIns, &change.gone, self.now)
+            .await?)
     }
 
     async fn audits(&self, folder: &Folder, report: &mut PassReport) -> Result<(), CollectError> {
@@ -411,7 +531,9 @@ impl Collector<'_> {
                 self.progress.absorbed(batch.len());
                 rows.extend(batch);
                 if rows.len() >= LOG_COMMIT {
-                    self.store.absorb_audits(&rows, &BatchEnd::MoreFollow).await?;
+                    self.store
+                        .absorb_audits(&rows, &BatchEnd::MoreFollow)
+                        .await?;
                     rows.clear();
                 }
             }
@@ -419,9 +541,13 @@ impl Collector<'_> {
             let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
             self.store.absorb_audits(&rows, &end).await?;
             report.read.audits += read.facts;
-            self.note_quarantined(Source::Audits, &mut read, report).await?;
+            self.note_quarantined(Source::Audits, &mut read, report)
+                .await?;
         }
-        Ok(self.store.accept_log(Source::Audits, &change.gone, self.now).await?)
+        Ok(self
+            .store
+            .accept_log(Source::Audits, &change.gone, self.now)
+            .await?)
     }
 }
 
@@ -430,6 +556,12 @@ fn collapse(source: Source, imported: Imported) -> Option<Raised> {
     let Imported::Collapsed { before, after } = imported else {
         return None;
     };
-    let text = format!("the {} export has {after} rows where the last accepted one has {before}; the last one stays", source.as_str());
-    Some(Raised { hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text), evidence: after.to_string() })
+    let text = format!(
+        "the {} export has {after} rows where the last accepted one has {before}; the last one stays",
+        source.as_str()
+    );
+    Some(Raised {
+        hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text),
+        evidence: after.to_string(),
+    })
 }

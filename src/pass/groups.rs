@@ -66,7 +66,9 @@ pub(super) async fn collect(
     }
     collected.holds.extend(held);
     let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
-    store.absorb_groups(&snapshot, &read_parts, &gone, collector.now).await?;
+    store
+        .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
+        .await?;
     store.set(READ_FOR, &read_for).await?;
     Ok(())
 }
@@ -78,7 +80,12 @@ struct Directory {
 }
 
 impl Directory {
-    async fn read(&mut self, collector: &Collector<'_>, part: &Part, report: &mut PassReport) -> Result<Timestamp, CollectError> {
+    async fn read(
+        &mut self,
+        collector: &Collector<'_>,
+        part: &Part,
+        report: &mut PassReport,
+    ) -> Result<Timestamp, CollectError> {
         let (source, now) = (part.clone(), collector.now);
         let (mut batches, reader) = read(move || files::groups(&source, now));
         while let Some(batch) = batches.recv().await {
@@ -89,7 +96,9 @@ impl Directory {
         }
         let mut read = reader.await.map_err(|_| CollectError::Reader)??;
         report.read.groups += read.facts;
-        collector.note_quarantined(Source::Groups, &mut read, report).await?;
+        collector
+            .note_quarantined(Source::Groups, &mut read, report)
+            .await?;
         Ok(collector.as_of(part, &read))
     }
 
@@ -105,9 +114,17 @@ impl Directory {
     }
 
     /// Names of all groups, and the members of the wanted ones.
-    async fn flatten(&self, collector: &Collector<'_>, wanted: &Wanted) -> Result<GroupSnapshot, CollectError> {
+    async fn flatten(
+        &self,
+        collector: &Collector<'_>,
+        wanted: &Wanted,
+    ) -> Result<GroupSnapshot, CollectError> {
         let mut snapshot = GroupSnapshot {
-            names: self.groups.iter().map(|(id, (name, _))| (id.clone(), name.clone())).collect(),
+            names: self
+                .groups
+                .iter()
+                .map(|(id, (name, _))| (id.clone(), name.clone()))
+                .collect(),
             members: BTreeMap::new(),
         };
         for name in &wanted.names {
@@ -120,7 +137,11 @@ impl Directory {
     }
 
     /// The users below a group. Groups may nest in circles: each is visited once (case 12).
-    async fn members(&self, collector: &Collector<'_>, group: &GroupId) -> Result<Members, CollectError> {
+    async fn members(
+        &self,
+        collector: &Collector<'_>,
+        group: &GroupId,
+    ) -> Result<Members, CollectError> {
         let mut members = Members::default();
         let mut visited = BTreeSet::new();
         let mut to_visit = vec![group.clone()];
@@ -181,12 +202,20 @@ pub(super) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> Vec<Group
     {
         return vec![id];
     }
-    groups.iter().filter(|(_, display_name)| display_name.trim() == name.trim()).map(|(id, _)| id.clone()).collect()
+    groups
+        .iter()
+        .filter(|(_, display_name)| display_name.trim() == name.trim())
+        .map(|(id, _)| id.clone())
+        .collect()
 }
 
 /// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
 /// last members stay, and held (contract 7.6).
-async fn judge(collector: &Collector<'_>, wanted: &Wanted, snapshot: &mut GroupSnapshot) -> Result<Vec<Raised>, CollectError> {
+async fn judge(
+    collector: &Collector<'_>,
+    wanted: &Wanted,
+    snapshot: &mut GroupSnapshot,
+) -> Result<Vec<Raised>, CollectError> {
     let sizes = collector.store.membership_sizes().await?;
     let mut held = Vec::new();
     for (policy, name) in &wanted.excluded {
@@ -196,33 +225,62 @@ async fn judge(collector: &Collector<'_>, wanted: &Wanted, snapshot: &mut GroupS
         };
         for id in ids {
             let before = sizes.get(&id).copied().unwrap_or(0);
-            let after = snapshot.members.get(&id).map_or(0, |members| members.transitive.len() as u64);
+            let after = snapshot
+                .members
+                .get(&id)
+                .map_or(0, |members| members.transitive.len() as u64);
             if before == 0 || after > 0 && !collapsed(before, after) {
                 continue;
             }
-            let kind = if after == 0 { HoldKind::Exclusion } else { HoldKind::Snapshot };
-            let hold = Hold::new(kind, &format!("{policy}/{id}"), Some(policy), text(name, before, after, snapshot.names.contains_key(&id)));
+            let kind = if after == 0 {
+                HoldKind::Exclusion
+            } else {
+                HoldKind::Snapshot
+            };
+            let hold = Hold::new(
+                kind,
+                &format!("{policy}/{id}"),
+                Some(policy),
+                text(name, before, after, snapshot.names.contains_key(&id)),
+            );
             if approved(collector, &hold, after) {
                 if after == 0 {
                     collector.store.forget_members(&id).await?;
                 }
             } else {
                 snapshot.members.remove(&id);
-                held.push(Raised { hold, evidence: after.to_string() });
+                held.push(Raised {
+                    hold,
+                    evidence: after.to_string(),
+                });
             }
         }
     }
     for (policy, name) in &wanted.included {
         for id in named(name, &snapshot.names) {
             let before = sizes.get(&id).copied().unwrap_or(0);
-            let Some(after) = snapshot.members.get(&id).map(|members| members.transitive.len() as u64) else { continue };
+            let Some(after) = snapshot
+                .members
+                .get(&id)
+                .map(|members| members.transitive.len() as u64)
+            else {
+                continue;
+            };
             if !collapsed(before, after) {
                 continue;
             }
-            let hold = Hold::new(HoldKind::Snapshot, &format!("{policy}/{id}"), Some(policy), text(name, before, after, true));
+            let hold = Hold::new(
+                HoldKind::Snapshot,
+                &format!("{policy}/{id}"),
+                Some(policy),
+                text(name, before, after, true),
+            );
             if !approved(collector, &hold, after) {
                 snapshot.members.remove(&id);
-                held.push(Raised { hold, evidence: after.to_string() });
+                held.push(Raised {
+                    hold,
+                    evidence: after.to_string(),
+                });
             }
         }
     }
@@ -234,7 +292,12 @@ fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {
         .approvals
         .iter()
         .filter(|approval| approval.hold == hold.id)
-        .any(|approval| approval.evidence.parse::<u64>().is_ok_and(|least| after >= least))
+        .any(|approval| {
+            approval
+                .evidence
+                .parse::<u64>()
+                .is_ok_and(|least| after >= least)
+        })
 }
 
 fn text(name: &str, before: u64, after: u64, exists: bool) -> String {

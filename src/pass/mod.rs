@@ -90,40 +90,79 @@ impl Pass<'_> {
         let approvals = self.store.approvals(self.now).await?;
         let holds = self.store.holds().await?;
         let collected = Collected {
-            holds: holds.into_iter().filter(|hold| is_collected(hold)).map(kept).collect(),
+            holds: holds
+                .into_iter()
+                .filter(|hold| is_collected(hold))
+                .map(kept)
+                .collect(),
         };
         self.decide_all(collected, &approvals, report).await?;
         self.store.note_pass(self.now).await?;
         Ok(())
     }
 
-    async fn collect(&self, approvals: &[Approval], report: &mut PassReport) -> Result<Collected, PassError> {
-        let collector = Collector { store: self.store, now: self.now, approvals, progress: self.progress };
+    async fn collect(
+        &self,
+        approvals: &[Approval],
+        report: &mut PassReport,
+    ) -> Result<Collected, PassError> {
+        let collector = Collector {
+            store: self.store,
+            now: self.now,
+            approvals,
+            progress: self.progress,
+        };
         let names = assign::Names::load(self.store).await?;
         let wanted = assign::wanted(&self.config.policies, &names);
         collect::collect(&collector, &self.config.files, &wanted, report).await
     }
 
-    async fn decide_all(&self, collected: Collected, approvals: &[Approval], report: &mut PassReport) -> Result<(), PassError> {
+    async fn decide_all(
+        &self,
+        collected: Collected,
+        approvals: &[Approval],
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
         let world = world(self.store, self.config, self.channel).await?;
         let begins = world.users.is_some();
-        let policies = assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
+        let policies =
+            assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
         if !begins {
-            report.holds = self.holds(&world, &policies, collected, Judged::default(), report).await?;
+            report.holds = self
+                .holds(&world, &policies, collected, Judged::default(), report)
+                .await?;
             return Ok(());
         }
         self.sweep_if_reconfigured(&policies).await?;
-        let mut decider = Decider { pass: self, world: &world, policies: &policies, waiting: Vec::new(), told: Told::default() };
+        let mut decider = Decider {
+            pass: self,
+            world: &world,
+            policies: &policies,
+            waiting: Vec::new(),
+            told: Told::default(),
+        };
         decider.sweep(report).await?;
         decider.due(report).await?;
         let (waiting, told) = (decider.waiting, decider.told);
-        let (judged, flagged) = self.judge(&world, &policies, &collected, approvals, waiting).await?;
+        let (judged, flagged) = self
+            .judge(&world, &policies, &collected, approvals, waiting)
+            .await?;
         for batch in chunks(flagged, PEOPLE_AT_ONCE as usize) {
-            let tally = self.store.commit(&batch, SweepStep::None, &self.config.sender_domain(), self.now).await?;
+            let tally = self
+                .store
+                .commit(
+                    &batch,
+                    SweepStep::None,
+                    &self.config.sender_domain(),
+                    self.now,
+                )
+                .await?;
             self.progress.decided(batch.len());
             report.add(tally);
         }
-        report.holds = self.holds(&world, &policies, collected, judged, report).await?;
+        report.holds = self
+            .holds(&world, &policies, collected, judged, report)
+            .await?;
         self.tell_operators(told, report).await
     }
 
@@ -149,7 +188,9 @@ impl Pass<'_> {
         approvals: &[Approval],
         waiting: Vec<Outcome>,
     ) -> Result<(Judged, Vec<Outcome>), PassError> {
-        let growth_approved = approvals.iter().any(|approval| approval.hold == HoldKind::MissingGrowth.as_str());
+        let growth_approved = approvals
+            .iter()
+            .any(|approval| approval.hold == HoldKind::MissingGrowth.as_str());
         let growth = self.store.judge_missing_growth(growth_approved).await?;
         let mut judged = Judged {
             growth: growth.map(|text| Hold::new(HoldKind::MissingGrowth, "", None, text)),
@@ -167,19 +208,27 @@ impl Pass<'_> {
                     .decisions
                     .iter()
                     .filter(|decision| decision.would_flag)
-                    .map(move |decision| WouldFlag { policy: decision.policy.clone(), user: user.clone() })
+                    .map(move |decision| WouldFlag {
+                        policy: decision.policy.clone(),
+                        user: user.clone(),
+                    })
             })
             .filter(|flag| !standing.iter().any(|hold| hold.stops(&flag.policy)))
             .collect();
         let (rehearsed, real): (Vec<_>, Vec<_>) = would_be.into_iter().partition(|flag| {
-            policies.iter().any(|policy| policy.name == flag.policy && policy.enforce == Enforce::ReportOnly)
+            policies
+                .iter()
+                .any(|policy| policy.name == flag.policy && policy.enforce == Enforce::ReportOnly)
         });
         let history = self.store.mass_history(policies, self.now).await?;
         let (mut go, mass) = brake::mass(real, &history);
         go.extend(rehearsed);
         judged.mass = mass;
         let go: BTreeSet<WouldFlag> = go.into_iter().collect();
-        let outcomes = waiting.into_iter().map(|outcome| self.flag(world, policies, outcome, &go, &history.approved)).collect();
+        let outcomes = waiting
+            .into_iter()
+            .map(|outcome| self.flag(world, policies, outcome, &go, &history.approved))
+            .collect();
         Ok((judged, outcomes))
     }
 
@@ -195,15 +244,24 @@ impl Pass<'_> {
         let user = outcome.dossier.person.id.clone();
         let mut decisions = Vec::with_capacity(outcome.decisions.len());
         for decision in outcome.decisions {
-            let flag = WouldFlag { policy: decision.policy.clone(), user: user.clone() };
-            let policy = policies.iter().find(|policy| policy.name == decision.policy);
+            let flag = WouldFlag {
+                policy: decision.policy.clone(),
+                user: user.clone(),
+            };
+            let policy = policies
+                .iter()
+                .find(|policy| policy.name == decision.policy);
             match policy {
                 Some(policy) if decision.would_flag && go.contains(&flag) => {
                     let facts = outcome.dossier.facts(world, policy.nested);
                     let mut flagged = decision.flagged(policy, &facts, self.now);
                     if approved.contains(&(flag.policy, flag.user)) {
                         outcome.approved_by_hold = Some(HoldKind::Mass.as_str().to_owned());
-                        flagged.reasons.push(Reason::new(ReasonCode::Approved, "an operator approved the hold", self.now));
+                        flagged.reasons.push(Reason::new(
+                            ReasonCode::Approved,
+                            "an operator approved the hold",
+                            self.now,
+                        ));
                     }
                     decisions.push(flagged);
                 }
@@ -216,12 +274,24 @@ impl Pass<'_> {
     }
 
     /// The holds that stop new flags in this pass, the mass brake's aside.
-    fn standing_holds(&self, world: &World, policies: &[Policy], collected: &Collected, judged: &Judged) -> Vec<Hold> {
+    fn standing_holds(
+        &self,
+        world: &World,
+        policies: &[Policy],
+        collected: &Collected,
+        judged: &Judged,
+    ) -> Vec<Hold> {
         let mut holds = brake::world_holds(world, self.now);
-        holds.extend(policies.iter().filter_map(|policy| brake::assignment_hold(&policy.name, &policy.assignment.unresolved)));
+        holds.extend(policies.iter().filter_map(|policy| {
+            brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
+        }));
         holds.extend(collected.holds.iter().map(|raised| raised.hold.clone()));
         holds.extend(judged.growth.clone());
-        holds.extend(self.clock_fault.clone().map(|text| Hold::new(HoldKind::Clock, "", None, text)));
+        holds.extend(
+            self.clock_fault
+                .clone()
+                .map(|text| Hold::new(HoldKind::Clock, "", None, text)),
+        );
         holds
     }
 
@@ -237,15 +307,29 @@ impl Pass<'_> {
         let mut raised: Vec<Raised> = self
             .standing_holds(world, policies, &Collected::default(), &judged)
             .into_iter()
-            .map(|hold| Raised { evidence: String::new(), hold })
+            .map(|hold| Raised {
+                evidence: String::new(),
+                hold,
+            })
             .collect();
         raised.extend(collected.holds);
-        raised.extend(judged.mass.map(|hold| Raised { hold, evidence: String::new() }));
+        raised.extend(judged.mass.map(|hold| Raised {
+            hold,
+            evidence: String::new(),
+        }));
         raised.extend(self.late_proofs(world).await?);
         let changes = self.store.record_holds(&raised, self.now).await?;
-        for (kind, holds) in [(EventKind::HoldRaised, &changes.raised), (EventKind::HoldCleared, &changes.cleared)] {
+        for (kind, holds) in [
+            (EventKind::HoldRaised, &changes.raised),
+            (EventKind::HoldCleared, &changes.cleared),
+        ] {
             for hold in holds {
-                tracing::warn!(hold.id = hold.id, hold.text = hold.text, "{}", kind.as_str());
+                tracing::warn!(
+                    hold.id = hold.id,
+                    hold.text = hold.text,
+                    "{}",
+                    kind.as_str()
+                );
                 let title = match kind {
                     EventKind::HoldRaised => format!("Flags are held: {}", hold.id),
                     _ => format!("No longer held: {}", hold.id),
@@ -257,8 +341,14 @@ impl Pass<'_> {
                         brake::ReleasedBy::Data => "Only good data ends it.".to_owned(),
                     });
                 }
-                let key = format!("{}/{}/{}", kind.as_str(), hold.id, hold.since.as_microsecond());
-                self.queue_for_operators(&key, kind, &title, &lines, report).await?;
+                let key = format!(
+                    "{}/{}/{}",
+                    kind.as_str(),
+                    hold.id,
+                    hold.since.as_microsecond()
+                );
+                self.queue_for_operators(&key, kind, &title, &lines, report)
+                    .await?;
             }
         }
         Ok(self.store.holds().await?)
@@ -276,11 +366,28 @@ impl Pass<'_> {
         }))
     }
 
-    async fn queue_for_operators(&self, key: &str, kind: EventKind, title: &str, lines: &[String], report: &mut PassReport) -> Result<(), PassError> {
-        let Some(email) = &self.config.email else { return Ok(()) };
+    async fn queue_for_operators(
+        &self,
+        key: &str,
+        kind: EventKind,
+        title: &str,
+        lines: &[String],
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
+        let Some(email) = &self.config.email else {
+            return Ok(());
+        };
         let queued = self
             .store
-            .queue_for_operators(key, kind, title, lines, &email.operator_addresses(), &self.config.sender_domain(), self.now)
+            .queue_for_operators(
+                key,
+                kind,
+                title,
+                lines,
+                &email.operator_addresses(),
+                &self.config.sender_domain(),
+                self.now,
+            )
             .await?;
         report.deliveries.queued += queued;
         Ok(())
@@ -290,18 +397,39 @@ impl Pass<'_> {
     async fn tell_operators(&self, told: Told, report: &mut PassReport) -> Result<(), PassError> {
         let now = self.now.as_microsecond();
         if !told.unreachable.is_empty() {
-            let title = format!("{} people cannot be reached by mail", told.unreachable.len());
+            let title = format!(
+                "{} people cannot be reached by mail",
+                told.unreachable.len()
+            );
             let lines: Vec<String> = told.unreachable.into_iter().collect();
-            self.queue_for_operators(&format!("unreachable/{now}"), EventKind::DeliveryDead, &title, &lines, report).await?;
+            self.queue_for_operators(
+                &format!("unreachable/{now}"),
+                EventKind::DeliveryDead,
+                &title,
+                &lines,
+                report,
+            )
+            .await?;
         }
         if !told.digest.is_empty() {
-            self.queue_for_operators(&format!("digest/{now}"), EventKind::Digest, "Registrations lost again", &told.digest, report).await?;
+            self.queue_for_operators(
+                &format!("digest/{now}"),
+                EventKind::Digest,
+                "Registrations lost again",
+                &told.digest,
+                report,
+            )
+            .await?;
         }
         Ok(())
     }
 
     async fn prune(&self) -> Result<(), PassError> {
-        let pruned = self.store.setting("pruned").await?.and_then(|text| text.parse::<Timestamp>().ok());
+        let pruned = self
+            .store
+            .setting("pruned")
+            .await?
+            .and_then(|text| text.parse::<Timestamp>().ok());
         if pruned.is_some_and(|at| self.now.duration_since(at) < PRUNE_EVERY) {
             return Ok(());
         }
@@ -333,7 +461,13 @@ fn is_collected(hold: &StandingHold) -> bool {
 
 fn kept(hold: StandingHold) -> Raised {
     Raised {
-        hold: Hold { id: hold.id, kind: hold.kind, policy: hold.policy, text: hold.text, people: BTreeSet::new() },
+        hold: Hold {
+            id: hold.id,
+            kind: hold.kind,
+            policy: hold.policy,
+            text: hold.text,
+            people: BTreeSet::new(),
+        },
         evidence: String::new(),
     }
 }
@@ -351,12 +485,17 @@ impl Decider<'_> {
     /// Everybody, by id, from where the last sweep stopped.
     async fn sweep(&mut self, report: &mut PassReport) -> Result<(), PassError> {
         let store = self.pass.store;
-        let Some(mut above) = store.sweep_cursor().await? else { return Ok(()) };
+        let Some(mut above) = store.sweep_cursor().await? else {
+            return Ok(());
+        };
         loop {
             let ids = store.ids_above(&above, 4 * PEOPLE_AT_ONCE).await?;
-            let Some(last) = ids.last().cloned() else { break };
+            let Some(last) = ids.last().cloned() else {
+                break;
+            };
             let dossiers = store.load(&Whom::Range(above, last.clone())).await?;
-            self.decide(dossiers, SweepStep::UpTo(&last), report).await?;
+            self.decide(dossiers, SweepStep::UpTo(&last), report)
+                .await?;
             above = last;
         }
         Ok(store.end_sweep().await?)
@@ -368,19 +507,28 @@ impl Decider<'_> {
         let mut above = String::new();
         loop {
             let ids = store.due(&above, self.pass.now, PEOPLE_AT_ONCE).await?;
-            let Some(last) = ids.last().cloned() else { return Ok(()) };
+            let Some(last) = ids.last().cloned() else {
+                return Ok(());
+            };
             let dossiers = store.load(&Whom::These(ids)).await?;
             self.decide(dossiers, SweepStep::None, report).await?;
             above = last;
         }
     }
 
-    async fn decide(&mut self, dossiers: Vec<Dossier>, step: SweepStep<'_>, report: &mut PassReport) -> Result<(), PassError> {
+    async fn decide(
+        &mut self,
+        dossiers: Vec<Dossier>,
+        step: SweepStep<'_>,
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
         let mut ready = Vec::with_capacity(dossiers.len());
         for dossier in dossiers {
             let id = dossier.person.id.clone();
             // A panic in one person's record puts that record aside, not the pass.
-            match catch_unwind(AssertUnwindSafe(|| outcome(dossier, self.policies, self.world, self.pass.now))) {
+            match catch_unwind(AssertUnwindSafe(|| {
+                outcome(dossier, self.policies, self.world, self.pass.now)
+            })) {
                 Ok(outcome) => {
                     self.note(&outcome);
                     if outcome.decisions.iter().any(|decision| decision.would_flag) {
@@ -392,11 +540,22 @@ impl Decider<'_> {
                 Err(_) => {
                     tracing::error!(user.id = %id, "a decision about {id} failed; the person is left as before");
                     report.read.quarantined += 1;
-                    report.errors.push(format!("a decision about {id} failed; the person is left as before"));
+                    report.errors.push(format!(
+                        "a decision about {id} failed; the person is left as before"
+                    ));
                 }
             }
         }
-        let tally = self.pass.store.commit(&ready, step, &self.pass.config.sender_domain(), self.pass.now).await?;
+        let tally = self
+            .pass
+            .store
+            .commit(
+                &ready,
+                step,
+                &self.pass.config.sender_domain(),
+                self.pass.now,
+            )
+            .await?;
         self.pass.progress.decided(ready.len());
         report.add(tally);
         Ok(())
@@ -405,16 +564,26 @@ impl Decider<'_> {
     /// What operators should hear of.
     fn note(&mut self, outcome: &Outcome) {
         for decision in &outcome.decisions {
-            self.told.digest.extend(decision.effects.iter().filter_map(|effect| match effect {
-                Effect::TellOperators(text) => Some(text.clone()),
-                Effect::Event(_) | Effect::Message(_) | Effect::WithdrawMessages => None,
-            }));
+            self.told
+                .digest
+                .extend(decision.effects.iter().filter_map(|effect| match effect {
+                    Effect::TellOperators(text) => Some(text.clone()),
+                    Effect::Event(_) | Effect::Message(_) | Effect::WithdrawMessages => None,
+                }));
             let before = outcome.dossier.standings.get(&decision.policy);
-            let was = before.and_then(|standing| standing.window.run()).is_some_and(|run| run.unreachable.is_some());
-            let is = decision.standing.window.run().is_some_and(|run| run.unreachable.is_some());
+            let was = before
+                .and_then(|standing| standing.window.run())
+                .is_some_and(|run| run.unreachable.is_some());
+            let is = decision
+                .standing
+                .window
+                .run()
+                .is_some_and(|run| run.unreachable.is_some());
             if is && !was && decision.standing.enforce == Some(Enforce::On) {
                 let person = &outcome.dossier.person;
-                self.told.unreachable.insert(format!("{} ({})", person.user_principal_name, person.id));
+                self.told
+                    .unreachable
+                    .insert(format!("{} ({})", person.user_principal_name, person.id));
             }
         }
     }
@@ -422,8 +591,16 @@ impl Decider<'_> {
 
 /// Decides about one person under all policies, and chooses the one mail that is due.
 fn outcome(dossier: Dossier, policies: &[Policy], world: &World, now: Timestamp) -> Outcome {
-    let decisions: Vec<Decision> = policies.iter().map(|policy| decide(policy, &dossier.facts(world, policy.nested), now)).collect();
-    let mut outcome = Outcome { dossier, decisions, mail: None, approved_by_hold: None };
+    let decisions: Vec<Decision> = policies
+        .iter()
+        .map(|policy| decide(policy, &dossier.facts(world, policy.nested), now))
+        .collect();
+    let mut outcome = Outcome {
+        dossier,
+        decisions,
+        mail: None,
+        approved_by_hold: None,
+    };
     choose_mail(&mut outcome);
     outcome
 }
@@ -431,12 +608,17 @@ fn outcome(dossier: Dossier, policies: &[Policy], world: &World, now: Timestamp)
 fn choose_mail(outcome: &mut Outcome) {
     let (mail, overtaken) = notice::choose(&outcome.decisions);
     let mail = mail.cloned();
-    let overtaken: Vec<PolicyName> = overtaken.into_iter().map(|message| message.policy.clone()).collect();
+    let overtaken: Vec<PolicyName> = overtaken
+        .into_iter()
+        .map(|message| message.policy.clone())
+        .collect();
     if let Some(mail) = &mail {
         let text = format!("overtaken by the mail of the policy {}", mail.policy);
         for decision in &mut outcome.decisions {
             if overtaken.contains(&decision.policy) {
-                decision.reasons.push(Reason::new(ReasonCode::StepOvertaken, text.clone(), None));
+                decision
+                    .reasons
+                    .push(Reason::new(ReasonCode::StepOvertaken, text.clone(), None));
             }
         }
     }
@@ -445,8 +627,12 @@ fn choose_mail(outcome: &mut Outcome) {
 
 /// The facts that are the same for everybody.
 pub async fn world(store: &Store, config: &Config, channel: Channel) -> Result<World, StoreError> {
-    let sources: BTreeMap<String, Option<Timestamp>> =
-        store.sources().await?.into_iter().map(|source| (source.name, source.as_of)).collect();
+    let sources: BTreeMap<String, Option<Timestamp>> = store
+        .sources()
+        .await?
+        .into_iter()
+        .map(|source| (source.name, source.as_of))
+        .collect();
     let as_of = |name: &str| sources.get(name).copied().flatten();
     Ok(World {
         users: as_of("users"),
@@ -456,13 +642,21 @@ pub async fn world(store: &Store, config: &Config, channel: Channel) -> Result<W
         log_gap: None,
         freshness: config.freshness,
         channel,
-        upn_domains: config.email.as_ref().map(|email| email.upn_domains.clone()).unwrap_or_default(),
+        upn_domains: config
+            .email
+            .as_ref()
+            .map(|email| email.upn_domains.clone())
+            .unwrap_or_default(),
         codes: config.result_codes.clone(),
     })
 }
 
 /// The policies as a reader sees them: resolved, and nothing written.
-pub async fn policies(store: &Store, config: &Config, now: Timestamp) -> Result<Vec<Policy>, StoreError> {
+pub async fn policies(
+    store: &Store,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Vec<Policy>, StoreError> {
     assign::resolve(store, &config.policies, false, now, false).await
 }
 

@@ -261,7 +261,11 @@ impl Store {
 
     /// How many people wait for a report dated after their deadline, where that lies between the
     /// newest report and `late_since`.
-    pub async fn waiting_for_proof(&self, newest_report: Timestamp, late_since: Timestamp) -> Result<u64, StoreError> {
+    pub async fn waiting_for_proof(
+        &self,
+        newest_report: Timestamp,
+        late_since: Timestamp,
+    ) -> Result<u64, StoreError> {
         // A person who is overdue is due at every pass: the next look is the deadline.
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(DISTINCT user_id) FROM standings WHERE state = 'overdue_checking' AND next_at > $1 AND next_at <= $2",

@@ -35,7 +35,11 @@ pub(super) fn set_mark(database: &Path) -> std::io::Result<()> {
     }
     let before = std::fs::read_to_string(mark(database)).unwrap_or_default();
     let holder = before.lines().nth(1).unwrap_or_default();
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(mark(database))?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(mark(database))?;
     write!(file, "{MARKED}\n{holder}\n")?;
     file.sync_all()
 }
@@ -75,7 +79,11 @@ impl PassLock {
             }
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let first = if is_marked(database) { MARKED } else { NOT_MARKED };
+        let first = if is_marked(database) {
+            MARKED
+        } else {
+            NOT_MARKED
+        };
         let text = format!("{first}\nprocess {} since {now}\n", std::process::id());
         file.set_len(0).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;

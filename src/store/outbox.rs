@@ -215,8 +215,12 @@ impl Store {
         .await
         .doing("reading the last recipients")?;
         let mut seen = std::collections::HashSet::new();
-        let last: Vec<&str> =
-            rows.iter().filter(|(address, _)| seen.insert(address)).map(|(_, state)| state.as_str()).take(10).collect();
+        let last: Vec<&str> = rows
+            .iter()
+            .filter(|(address, _)| seen.insert(address))
+            .map(|(_, state)| state.as_str())
+            .take(10)
+            .collect();
         Ok(last.len() == 10 && last.iter().all(|state| *state == "failed"))
     }
 

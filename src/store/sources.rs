@@ -156,7 +156,12 @@ impl Store {
     }
 }
 
-pub(super) async fn quarantine(connection: &mut SqliteConnection, source: Source, rows: &[(String, u64, String)], now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn quarantine(
+    connection: &mut SqliteConnection,
+    source: Source,
+    rows: &[(String, u64, String)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     for (file, line, reason) in rows {
         sqlx::query(
             "INSERT INTO quarantine (source, file, line, reason, at) VALUES ($1, $2, $3, $4, $5)

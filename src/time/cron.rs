@@ -128,14 +128,25 @@ mod tests {
     #[test]
     fn a_time_in_the_gap_of_spring_comes_right_after_it() {
         // 29 March 2026: 02:00 becomes 03:00.
-        let found = occurrences("0 30 2 * * *", "2026-03-27T12:00:00Z", "2026-03-30T12:00:00Z");
-        assert_eq!(found, ["28 02:30+01:00", "29 03:00+02:00", "30 02:30+02:00"]);
+        let found = occurrences(
+            "0 30 2 * * *",
+            "2026-03-27T12:00:00Z",
+            "2026-03-30T12:00:00Z",
+        );
+        assert_eq!(
+            found,
+            ["28 02:30+01:00", "29 03:00+02:00", "30 02:30+02:00"]
+        );
     }
 
     #[test]
     fn a_time_in_the_fold_of_autumn_comes_once() {
         // 25 October 2026: 03:00 becomes 02:00.
-        let found = occurrences("0 30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z");
+        let found = occurrences(
+            "0 30 2 * * *",
+            "2026-10-24T12:00:00Z",
+            "2026-10-26T12:00:00Z",
+        );
         assert_eq!(found, ["25 02:30+02:00", "26 02:30+01:00"]);
     }
 
@@ -163,13 +174,18 @@ mod tests {
 
     #[test]
     fn nine_o_clock_stays_nine_o_clock() {
-        let found = occurrences("0 0 9 * * *", "2026-03-28T00:00:00Z", "2026-03-30T00:00:00Z");
+        let found = occurrences(
+            "0 0 9 * * *",
+            "2026-03-28T00:00:00Z",
+            "2026-03-30T00:00:00Z",
+        );
         assert_eq!(found, ["28 09:00+01:00", "29 09:00+02:00"]);
     }
 
     #[test]
     fn an_outage_is_one_pass_and_several_patterns_are_one_schedule() {
-        let patterns = ["0 0 9 * * *", "0 */10 * * * *"].map(|text| CronPattern::parse(text).unwrap());
+        let patterns =
+            ["0 0 9 * * *", "0 */10 * * * *"].map(|text| CronPattern::parse(text).unwrap());
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (last, now) = (at("2026-06-01T08:01:00Z"), at("2026-06-03T08:01:00Z"));
         let due = due_between(&patterns, &berlin(), last, now);
@@ -183,7 +199,14 @@ mod tests {
 
     #[test]
     fn patterns_without_seconds_or_without_end_are_refused() {
-        for text in ["", "*/10 * * * *", "0 5/5 * * * *", "0 61 * * * *", "0 0 0 30 2 *", "x"] {
+        for text in [
+            "",
+            "*/10 * * * *",
+            "0 5/5 * * * *",
+            "0 61 * * * *",
+            "0 0 0 30 2 *",
+            "x",
+        ] {
             assert!(CronPattern::parse(text).is_err(), "{text:?}");
         }
         for text in ["@daily", "0 0 9 L * *", "0 0 9 * * FRI#2"] {

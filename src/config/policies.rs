@@ -1,0 +1,304 @@
+//! The `[[policy]]` tables (contract 2, 7.9–7.11, 7.18, 7.20).
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::reader::{Found, Kind, Section};
+use super::{IncludeNames, Names, Place, PolicyConfig};
+use crate::domain::id::PolicyName;
+use crate::domain::policy::{Enforce, StartOn, Step};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// The longest window (domain 8.4).
+const LONGEST: SignedDuration = SignedDuration::from_hours(90 * 24);
+const DEFAULT_REMINDERS: [&str; 4] = ["0d", "-7d", "-3d", "-1d"];
+
+pub(super) fn read(root: &Section<'_>, mail: bool) -> Vec<PolicyConfig> {
+    let document = root.document();
+    let sections = root.sections("policy");
+    if sections.is_empty() {
+        document.error(
+            Place::Missing,
+            "no `[[policy]]` is configured",
+            "add one with a name, an include and an exclude",
+        );
+    }
+    let mut names = BTreeSet::new();
+    sections
+        .into_iter()
+        .filter_map(|section| {
+            let place = section.place();
+            let policy = policy(section, mail)?;
+            if !names.insert(policy.name.clone()) {
+                document.error(
+                    place,
+                    format!("two policies are named {:?}", policy.name.as_str()),
+                    "give each its own name",
+                );
+            }
+            Some(policy)
+        })
+        .collect()
+}
+
+fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
+    let document = section.document();
+    let name = section.parsed(
+        "name",
+        Kind::Text,
+        "none: must be given",
+        "The policy's name in mails, JSON and the journal.",
+        |text| {
+            let text = text.trim();
+            if text.is_empty()
+                || text.chars().count() > 64
+                || text.contains(char::is_control)
+                || text.contains('/')
+            {
+                return Err(
+                    "a name has 1 to 64 characters, without slashes and control characters",
+                );
+            }
+            Ok(PolicyName::new(text))
+        },
+    );
+    let names = &["on", "report-only", "off"];
+    let choices = &[
+        ("on", Enforce::On),
+        ("report-only", Enforce::ReportOnly),
+        ("off", Enforce::Off),
+    ];
+    let enforce = section.one_of(
+        "enforce",
+        choices,
+        names,
+        &[],
+        "report-only",
+        "Windows, messages and flags; or only rehearsed; or paused.",
+    );
+    let window = section.duration(
+        "window",
+        "14d",
+        "The days between the first qualifying sign-in and the deadline: 0 to 90 days of 24 hours.",
+    );
+    let length = window.as_ref().map_or(DAY * 14, |window| window.value);
+    if let Some(window) = &window
+        && !(SignedDuration::ZERO..=LONGEST).contains(&window.value)
+    {
+        document.error(window.place.clone(), "a window has 0 to 90 days", "");
+    }
+    let min_notice = section.duration(
+        "min_notice",
+        "3d, or the window where that is shorter",
+        "The least time between an accepted notice and a flag.",
+    );
+    let notice = min_notice
+        .as_ref()
+        .map_or((DAY * 3).min(length), |notice| notice.value);
+    let reminders = reminders(&section);
+    let include = include(&section);
+    let exclude = section.section("exclude");
+    let excluded = Names {
+        users: list(
+            &exclude,
+            "users",
+            "Never asked, never flagged: the emergency accounts first of all. Object ids or user principal names.",
+        ),
+        groups: list(
+            &exclude,
+            "groups",
+            "Members of these groups are excluded. Object ids or display names.",
+        ),
+    };
+    exclude.finish();
+    let since = section.instant(
+        "since",
+        "the first pass that sees it on or report-only",
+        "When the policy was switched on, to adopt a rollout under way.",
+    );
+    let guests = section.flag("guests", false, "Whether guests are eligible.");
+    let nested = section.flag(
+        "nested",
+        true,
+        "Whether members of groups within groups count.",
+    );
+    let accept_passwordless = section.flag(
+        "accept_passwordless",
+        true,
+        "Whether passwordless methods alone (Windows Hello, passkeys) count as registered.",
+    );
+    let starts = &[
+        ("prompted", StartOn::Prompted),
+        ("any_primary", StartOn::AnyPrimary),
+    ];
+    let start_on = section.one_of(
+        "start_on",
+        starts,
+        &["prompted", "any_primary"],
+        &[],
+        "prompted",
+        "Which sign-ins open a window.",
+    );
+    let strict = section.flag(
+        "strict",
+        false,
+        "Microsoft's own manner: the deadline stands, told or not.",
+    );
+    let allow_empty = section.flag(
+        "allow_empty_exclusion",
+        false,
+        "Lets all users be included with nobody excluded.",
+    );
+    let place = section.place();
+    section.finish();
+
+    let enforce = enforce.map_or(Enforce::ReportOnly, |found| found.value);
+    if include == Some(IncludeNames::AllUsers) && excluded == Names::default() && !allow_empty {
+        document.error(
+            place.clone(),
+            "all users are included and nobody is excluded, not even an emergency account",
+            "exclude your emergency accounts, or say allow_empty_exclusion = true",
+        );
+    }
+    if enforce == Enforce::On && !mail && !strict {
+        document.error(
+            place.clone(),
+            "enforce = \"on\" without [email]: nobody could be given notice",
+            "configure [email], or use \"report-only\"",
+        );
+    }
+    if name.is_none() {
+        document.error(place.clone(), "a policy has no name", "add name = \"…\"");
+    }
+    warn_about_steps(&place, document, &reminders, length, notice);
+    Some(PolicyConfig {
+        name: name?.value,
+        enforce,
+        window: length,
+        min_notice: notice,
+        include: include?,
+        exclude: excluded,
+        reminders: reminders.into_iter().map(|found| found.value).collect(),
+        since: since.map(|found| found.value),
+        guests,
+        nested,
+        accept_passwordless,
+        start_on: start_on.map_or(StartOn::Prompted, |found| found.value),
+        strict,
+    })
+}
+
+fn list(section: &Section<'_>, key: &'static str, about: &'static str) -> Vec<String> {
+    section
+        .texts(key, false, "none", about)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|found| found.value)
+        .collect()
+}
+
+fn include(section: &Section<'_>) -> Option<IncludeNames> {
+    let document = section.document();
+    let include = section.section("include");
+    let all = include.flag("all_users", false, "Everybody in the directory.");
+    let names = Names {
+        users: list(
+            &include,
+            "users",
+            "These people, by object id or user principal name.",
+        ),
+        groups: list(
+            &include,
+            "groups",
+            "Members of these groups, by object id or display name.",
+        ),
+    };
+    let (there, place) = (include.is_there(), include.place());
+    include.finish();
+    match (all, names == Names::default()) {
+        (true, true) => Some(IncludeNames::AllUsers),
+        (false, false) => Some(IncludeNames::Selected(names)),
+        (true, false) => {
+            document.error(
+                place,
+                "`include` names all users and some",
+                "say one or the other",
+            );
+            None
+        }
+        (false, true) => {
+            let place = if there { place } else { section.place() };
+            document.error(
+                place,
+                "a policy includes nobody",
+                "add include = { all_users = true }, or users and groups",
+            );
+            None
+        }
+    }
+}
+
+fn reminders(section: &Section<'_>) -> Vec<Found<Step>> {
+    let about = "When messages are due: \"-3d\" counts back from the deadline, \"3d\" from the opening, \"0d\" is the opening itself.";
+    let texts = section.texts(
+        "reminders",
+        false,
+        "[\"0d\", \"-7d\", \"-3d\", \"-1d\"]",
+        about,
+    );
+    let texts = texts.unwrap_or_else(|| {
+        DEFAULT_REMINDERS
+            .iter()
+            .map(|text| Found {
+                value: (*text).to_owned(),
+                place: Place::Missing,
+            })
+            .collect()
+    });
+    texts
+        .into_iter()
+        .filter_map(|text| match Step::try_from(text.value) {
+            Ok(step) => Some(Found {
+                value: step,
+                place: text.place,
+            }),
+            Err(error) => {
+                section.document().error(text.place, error.to_string(), "");
+                None
+            }
+        })
+        .collect()
+}
+
+/// Steps outside the window are dropped, and a window that no step could announce in time is
+/// announced at once (contract 7.18): worth knowing before it happens.
+fn warn_about_steps(
+    place: &Place,
+    document: &super::reader::Document,
+    steps: &[Found<Step>],
+    window: SignedDuration,
+    notice: SignedDuration,
+) {
+    for step in steps {
+        let (Step::AfterOpening(length) | Step::BeforeDeadline(length)) = step.value;
+        if length > window && step.place != Place::Missing {
+            document.warning(
+                step.place.clone(),
+                format!(
+                    "the step {} lies outside the window and is dropped",
+                    step.value
+                ),
+                "",
+            );
+        }
+    }
+    let announces = steps.iter().any(|step| match step.value {
+        Step::AfterOpening(after) => after == SignedDuration::ZERO || after + notice <= window,
+        Step::BeforeDeadline(before) => before >= notice && before <= window,
+    });
+    if !announces {
+        let message = "no step falls at least the minimum notice before the deadline: windows are announced at once, as if \"0d\" were among the reminders";
+        document.warning(place.clone(), message, "add \"0d\", or an earlier step");
+    }
+}
