@@ -802,3 +802,6 @@ impl Decision {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
