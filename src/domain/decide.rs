@@ -19,7 +19,7 @@ use super::notice;
 use super::policy::{Enforce, Policy, Step};
 use super::reason::{Reason, ReasonCode};
 use super::registration::{LostRegistration, Verdict, verdict};
-use super::scope::{PausedBy, Scope, scope};
+use super::scope::{PausedBy, Scope, paused_by, scope};
 use super::standing::{Enforcement, ScopeMemory, Standing};
 use super::state::State;
 use super::window::{DUE_SOON, GraceWindow, InvalidTransition, Told, Unreachable, later};
@@ -117,7 +117,7 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
     let since = case.follow_scope(&scope);
     case.follow_registration(&scope, verdict);
     case.follow_length();
-    if applies || scope == Scope::Disabled {
+    if applies || case.is_only_disabled(&scope) {
         // A sign-in made while enabled opens the window even if the person is disabled by now.
         case.follow_sign_ins(since.max(case.since_memory()), verdict);
     }
@@ -294,20 +294,35 @@ impl<'a> Case<'a> {
     /// Coming into scope and leaving it (T1, T11–T15). Says since when sign-ins count.
     fn follow_scope(&mut self, scope: &Scope) -> Timestamp {
         let memory = self.standing.scope;
+        if self.is_only_disabled(scope) {
+            return self.enter(memory, false);
+        }
         match scope {
-            Scope::In(_) | Scope::Disabled => return self.enter(memory, *scope != Scope::Disabled),
+            Scope::In(_) => return self.enter(memory, true),
             Scope::Exempt(_) => self.standing.scope = ScopeMemory::Excluded,
-            Scope::Gone { .. } => self.leave(memory),
             // Whoever was never in has nothing to remember.
             Scope::OutOfScope | Scope::Paused(PausedBy::Policy) => {
                 if matches!(memory, ScopeMemory::Since(_)) {
                     self.leave(memory);
                 }
             }
-            Scope::Paused(PausedBy::Operator) => self.leave(memory),
+            Scope::Gone { .. } | Scope::Paused(PausedBy::Operator) => self.leave(memory),
+            // What stops the clock beside the disabling.
+            Scope::Disabled => {
+                let closed = self.standing.closed_by_operator;
+                if let Some(by) = paused_by(self.policy, closed) {
+                    return self.follow_scope(&Scope::Paused(by));
+                }
+            }
             Scope::NotEligible(_) => {}
         }
         Timestamp::MAX
+    }
+
+    /// Disabled, and in scope otherwise: neither the policy nor an operator stops the clock.
+    pub(super) fn is_only_disabled(&self, scope: &Scope) -> bool {
+        *scope == Scope::Disabled
+            && paused_by(self.policy, self.standing.closed_by_operator).is_none()
     }
 
     fn leave(&mut self, memory: ScopeMemory) {

@@ -69,11 +69,14 @@ pub fn scope(policy: &Policy, facts: &PersonFacts<'_>, closed_by_operator: bool)
     if !person.enabled {
         return Scope::Disabled;
     }
+    paused_by(policy, closed_by_operator).map_or(Scope::In(included), Scope::Paused)
+}
+
+/// What stops the clock of somebody whom the policy would reach, disabled or not.
+pub(super) fn paused_by(policy: &Policy, closed_by_operator: bool) -> Option<PausedBy> {
     if policy.enforce == Enforce::Off {
-        return Scope::Paused(PausedBy::Policy);
+        Some(PausedBy::Policy)
+    } else {
+        closed_by_operator.then_some(PausedBy::Operator)
     }
-    if closed_by_operator {
-        return Scope::Paused(PausedBy::Operator);
-    }
-    Scope::In(included)
 }

@@ -4,6 +4,7 @@
 //! A failure prints the shrunken history as a story. More cases: `PROPTEST_CASES=5000`.
 
 mod citizen;
+mod found;
 mod history;
 mod rollout;
 mod sources;
@@ -13,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fortnight::domain::audit::AuditKind;
 use fortnight::domain::facts::DeliveryOutcome;
 use fortnight::domain::message::EventKind;
-use fortnight::domain::policy::Enforce;
+use fortnight::domain::policy::{Enforce, StartOn};
 use fortnight::domain::registration::Level;
+use fortnight::domain::sign_in::Route;
 use fortnight::domain::state::State;
 use fortnight::domain::window::{GraceWindow, Run};
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +24,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use history::{History, crowds, histories};
-use rollout::{Decided, Reading, Rollout, days, has_flag, hours, live};
+use rollout::{Decided, Reading, Rollout, days, has_flag, hours, live, minutes};
 
 type Checked = Result<(), TestCaseError>;
 
@@ -375,6 +377,66 @@ fn unreachable(rollout: &Rollout, flag: &Decided, since: Timestamp, until: Times
     }) || (address.is_none() && since <= until)
 }
 
+fn opened_rightly(
+    rollout: &Rollout,
+    one: &Decided,
+    outside: Option<Timestamp>,
+    used: &mut BTreeSet<(String, String)>,
+) -> Checked {
+    let (run, place) = (run(one)?, one.place);
+    let in_scope = place.present && place.included && place.eligible && !place.excluded;
+    prop_assert!(
+        in_scope && !place.off && !place.closed,
+        "{} opened as {place:?}",
+        one.whose()
+    );
+    let citizen = &rollout.people[one.who];
+    let world = &rollout.last().world;
+    let Some(cause) = &run.cause else {
+        let gap = world.log_gap;
+        prop_assert!(gap.is_some(), "{} opened without a cause", one.whose());
+        prop_assert_eq!(run.opened_at, rollout.last().at, "a backfill is dated now");
+        return Ok(());
+    };
+    let Some(sign_in) = citizen.sign_ins.get(cause) else {
+        return Err(TestCaseError::fail(format!("{cause} is nobody's sign-in")));
+    };
+    let prompts: &[i64] = match one.policy.start_on {
+        StartOn::Prompted => &[0, 50_079, 53_004],
+        StartOn::AnyPrimary => &[0, 50_079, 53_004, 65_001],
+    };
+    prop_assert_eq!(sign_in.route, Route::Interactive);
+    prop_assert!(
+        prompts.contains(&sign_in.code),
+        "{} opened by {}",
+        one.whose(),
+        sign_in.code
+    );
+    prop_assert_eq!(sign_in.at, run.opened_at);
+    prop_assert!(
+        sign_in.at <= rollout.last().at + minutes(5),
+        "{} opened by the future",
+        one.whose()
+    );
+    prop_assert!(
+        sign_in.at >= one.policy.since,
+        "{} opened before the policy",
+        one.whose()
+    );
+    prop_assert!(
+        outside.is_none_or(|outside| sign_in.at > outside),
+        "{} opened by a sign-in of {}, when out of scope",
+        one.whose(),
+        sign_in.at
+    );
+    prop_assert!(
+        used.insert((one.whose(), cause.clone())),
+        "{} opened twice by {cause}",
+        one.whose()
+    );
+    Ok(())
+}
+
 /// Reports since the last that said registered agree over 24 hours, or the log explains the loss.
 fn loss_is_confirmed(rollout: &Rollout, one: &Decided) -> bool {
     let enough = if one.policy.accept_passwordless {
@@ -401,4 +463,24 @@ fn loss_is_confirmed(rollout: &Rollout, one: &Decided) -> bool {
         .values()
         .any(|audit| audit.kind != AuditKind::Registered && audit.at >= done - hours(24));
     agree || explained
+}
+
+/// Invariant 8.
+fn windows_open_rightly(history: &History) -> Checked {
+    let mut used: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut outside: BTreeMap<String, Timestamp> = BTreeMap::new();
+    live(history, Reading::Plain, |rollout| -> Checked {
+        let pass = rollout.last();
+        for one in &pass.decided {
+            if one.decision.standing.sequence > one.before.sequence {
+                opened_rightly(rollout, one, outside.get(&one.whose()).copied(), &mut used)?;
+            }
+            let place = one.place;
+            if !(place.present && place.included && !place.excluded) || place.closed {
+                outside.insert(one.whose(), pass.at);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
