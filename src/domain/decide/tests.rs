@@ -526,6 +526,16 @@ fn without_mail_an_address_makes_no_difference() {
     assert_eq!(story.mails(), Vec::<String>::new());
 }
 
+#[test]
+fn a_refusal_is_forgotten_once_mail_is_configured_no_more() {
+    let mut story = Story::default_policy();
+    story.server = Server::RefusesForGood;
+    story.sign_in(day(0), 0).daily(0..=5);
+    story.world.channel = Channel::None;
+    assert_eq!(story.daily(6..=40).deadline, Some(day(43)));
+    assert_eq!(unreachable(&story), None);
+}
+
 // Contract 7.3 and 7.18: returns, moves, and their messages.
 
 #[test]
@@ -849,6 +859,12 @@ fn a_remainder_is_never_below_the_minimum_notice() {
     story.audit(day(14), AuditKind::UserDeleted);
     story.reports_say(Level::Missing).pass(day(14));
     assert_eq!(
+        *window(&story),
+        GraceWindow::NotOpened {
+            remainder: Some(days(3))
+        }
+    );
+    assert_eq!(
         story.sign_in(day(15), 0).pass(day(15)).deadline,
         Some(day(18))
     );
@@ -1079,6 +1095,17 @@ fn closing_before_the_first_sign_in_keeps_a_window_from_opening() {
 }
 
 #[test]
+fn a_close_counts_while_the_person_is_disabled_too() {
+    let mut story = Story::default_policy();
+    story.person.enabled = false;
+    story.act(day(1), ActKind::Close).pass(day(1));
+    story.person.enabled = true;
+    story.act(day(3), ActKind::Reopen);
+    let decision = story.sign_in(day(2), 0).pass(day(3));
+    assert_eq!(decision.state, State::WaitingFirstSignIn);
+}
+
+#[test]
 fn an_act_for_another_policy_is_not_mine_and_each_is_applied_once() {
     let mut story = opened();
     story.act(day(1), EXTEND_5);
@@ -1234,6 +1261,15 @@ fn a_rehearsal_flags_whom_nobody_could_reach_seven_days_later() {
         decision.standing.enforcement,
         Enforcement::WouldNeed { at: day(21) }
     );
+}
+
+#[test]
+fn a_rehearsal_without_mail_needs_no_address() {
+    let mut story = rehearsed();
+    story.standings.clear();
+    story.world.channel = Channel::None;
+    story.person.mail = None;
+    assert_eq!(story.daily(0..=14).state, State::EnforcementNeeded);
 }
 
 #[test]
