@@ -281,12 +281,20 @@ mod tests {
         }
     }
 
+    /// Reports, whether passwordless methods are accepted, and what is believed.
+    type Row = (&'static str, Vec<(Timestamp, Option<Level>)>, bool, Verdict);
+
+    fn believe(rows: Vec<Row>) {
+        for (what, reports, accept, expected) in rows {
+            let (known, newest) = after(&reports);
+            let verdict = verdict(known.as_ref(), &[], accept, Some(newest));
+            assert_eq!(verdict, expected, "{what}");
+        }
+    }
+
     #[test]
     fn registering_is_believed_at_once_and_losing_slowly() {
-        let unknown = |report| Verdict::Unknown {
-            report: Some(report),
-        };
-        for (what, reports, accept, expected) in [
+        believe(vec![
             (
                 "first missing",
                 vec![(day(0), GONE)],
@@ -348,6 +356,15 @@ mod tests {
                 true,
                 Verdict::Done,
             ),
+        ]);
+    }
+
+    #[test]
+    fn being_absent_from_a_report_says_nothing() {
+        let unknown = |report| Verdict::Unknown {
+            report: Some(report),
+        };
+        believe(vec![
             (
                 "never in a report",
                 vec![(day(0), None)],
@@ -389,11 +406,7 @@ mod tests {
                 true,
                 doubted(day(0), day(6)),
             ),
-        ] {
-            let (known, newest) = after(&reports);
-            let verdict = verdict(known.as_ref(), &[], accept, Some(newest));
-            assert_eq!(verdict, expected, "{what}");
-        }
+        ]);
         assert_eq!(
             verdict(None, &[], true, None),
             Verdict::Unknown { report: None }
