@@ -4,9 +4,11 @@
 //! its warnings, or every fault at once. Values of later versions are refused by name.
 
 pub mod fault;
+mod mask;
 mod policies;
 mod reader;
 pub mod reference;
+mod suggest;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,12 +17,12 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lettre::message::Mailbox;
-use miette::NamedSource;
 use toml::de::DeTable;
 
 pub use self::fault::{Fault, Faults, Place, Severity};
 pub use self::reader::{KeyDoc, Kind};
 
+use self::fault::Source;
 use self::reader::{Document, Section};
 use crate::delivery::mail::Sender;
 use crate::delivery::smtp::{Login, SmtpConfig, Tls};
@@ -33,6 +35,9 @@ use crate::time::CronPattern;
 
 /// Where a configuration is looked for when none is named.
 const PLACES: [&str; 2] = ["fortnight.toml", "/etc/fortnight/fortnight.toml"];
+
+/// The default of a key that has none.
+const REQUIRED: &str = "required";
 
 /// The embedded classes of result codes: data with a version.
 const RESULT_CODES: &str = include_str!("../domain/result_codes.toml");
@@ -173,11 +178,16 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Fault>), Faults> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let source = Arc::new(NamedSource::new(path.display().to_string(), String::new()));
+            let source = Arc::new(Source::new(path.display().to_string(), String::new()));
             let message = format!("cannot read the configuration: {error}");
             let remedy = "name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning".to_owned();
             Faults(vec![Fault::new(Severity::Error, Place::Missing, message, remedy, source)])
         })?;
+        // Some editors of Windows begin a file with a mark of its encoding.
+        let text = text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text);
         let document = Document::new(path, text, variables);
         let config = read(&document);
         let mut faults = document.faults.into_inner();
@@ -192,6 +202,12 @@ impl Config {
             }
             _ => Err(Faults(faults)),
         }
+    }
+
+    /// The environment, as [`Self::load`] takes it; what is no text overrides nothing.
+    pub fn environment() -> impl Iterator<Item = (String, String)> {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
     }
 
     /// The file that is read when none is named: the first of the usual places that exists.
@@ -239,7 +255,16 @@ fn read(document: &Document) -> Option<Config> {
         Ok(parsed) => parsed,
         Err(error) => {
             let place = error.span().map_or(Place::Missing, Place::File);
-            document.error(place, format!("this is no TOML: {}", error.message()), "");
+            let remedy = if is_bare_word(document.text(), error.span()) {
+                "a text stands in quotes"
+            } else {
+                ""
+            };
+            document.error(
+                place,
+                format!("this is no TOML: {}", error.message()),
+                remedy,
+            );
             return None;
         }
     };
@@ -249,8 +274,10 @@ fn read(document: &Document) -> Option<Config> {
     let files = directory(&root.section("directory"));
     let schedule = schedule(&root.section("schedule"));
     let freshness = freshness(root.section("freshness"));
-    let email = email(&root.section("email"), &zone);
-    let policies = policies::read(&root, email.is_some() || root.section("email").is_there());
+    let email_section = root.section("email");
+    let email = email(&email_section, &zone);
+    // A configured but faulty [email] is one fault, not two.
+    let policies = policies::read(&root, email_section.is_there() || !root.lacks("email"));
     enforcement(root.section("enforcement"));
     let http = http(root.section("http"));
     root.later("webhook");
@@ -267,6 +294,13 @@ fn read(document: &Document) -> Option<Config> {
         email,
         http,
         result_codes,
+    })
+}
+
+fn is_bare_word(text: &str, span: Option<std::ops::Range<usize>>) -> bool {
+    let before = |at: usize| text[..at].trim_end().ends_with('=');
+    span.is_some_and(|span| {
+        before(span.start) && text[span.start..].starts_with(char::is_alphabetic)
     })
 }
 
@@ -287,31 +321,32 @@ fn database(section: &Section<'_>) -> Option<PathBuf> {
         "sqlite:fortnight.db",
         "The database: `sqlite:` and a path.",
     );
-    let path = match &found {
-        None => Some(document.resolve("fortnight.db")),
+    let path = match found {
+        None if section.lacks("url") => Some(document.resolve("fortnight.db")),
+        None => None,
         Some(found) => match found.value.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => {
+            Some(path) if is_plain_path(path) => {
                 Some(document.resolve(path.strip_prefix("//").unwrap_or(path)))
             }
+            // The value may hold a password: no fault repeats it.
             _ if found.value.starts_with("postgres") => {
-                document.error(
-                    found.place.clone(),
-                    "`database.url = \"postgres…\"` is not in this version",
-                    "use \"sqlite:fortnight.db\"",
-                );
+                let message = "`database.url = \"postgres…\"` is not in this version";
+                document.error(found.place, message, "use \"sqlite:fortnight.db\"");
                 None
             }
             _ => {
-                document.error(
-                    found.place.clone(),
-                    format!("{:?} is no database", found.value),
-                    "write \"sqlite:fortnight.db\"",
-                );
+                let message = "`database.url` must be `sqlite:` and the path of a file";
+                document.error(found.place, message, "write \"sqlite:fortnight.db\"");
                 None
             }
         },
     };
     finish(section, path)
+}
+
+/// A file, rather than SQLite's `:memory:` or a list of parameters.
+fn is_plain_path(path: &str) -> bool {
+    !path.trim_start_matches('/').is_empty() && !path.starts_with(':') && !path.contains('?')
 }
 
 /// Sections are borrowed by their readers; this closes one.
@@ -326,34 +361,24 @@ fn directory(section: &Section<'_>) -> Option<PathBuf> {
         &[("files", ())],
         &["files"],
         &["graph"],
-        "none: must be given",
+        REQUIRED,
         "Where facts come from.",
     );
     section.later("graph");
     let files = section.section("files");
     let about = "The folder of exports: users, registration, sign-ins, and groups where a policy names one.";
     let path = files
-        .text("path", "none: must be given", about)
+        .text("path", REQUIRED, about)
         .map(|found| section.document().resolve(&found.value));
-    if source.is_some() && path.is_none() {
-        section.document().error(
-            section.place(),
-            "`directory.files.path` is missing",
-            "name the folder of exports",
-        );
-    }
-    if source.is_none() && !section.is_there() {
-        section.document().error(
-            Place::Missing,
-            "`[directory]` is missing",
-            "say source = \"files\" there, and path = \"…\" in [directory.files]",
-        );
-    } else if source.is_none() && section.text_is_absent("source") {
-        section.document().error(
-            section.place(),
-            "`directory.source` is missing",
-            "say source = \"files\"",
-        );
+    if !section.is_there() {
+        let remedy = "say source = \"files\" there, and path = \"…\" in [directory.files]";
+        section
+            .document()
+            .error(Place::Missing, "`[directory]` is missing", remedy);
+    } else if source.is_some() {
+        files.require("path", "name the folder of exports");
+    } else {
+        section.require("source", "say source = \"files\"");
     }
     files.close();
     finish(section, path)
@@ -362,7 +387,7 @@ fn directory(section: &Section<'_>) -> Option<PathBuf> {
 fn schedule(section: &Section<'_>) -> Option<Schedule> {
     let about = "When passes run: a cron pattern with seconds or a list of them, in `timezone`.";
     let texts = section.texts("poll", true, "0 */10 * * * *", about);
-    section.duration("registration", "1h", "How often the whole registration report is read from Graph; files are read when they change.");
+    section.duration("registration", "1h", "How often the whole registration report is read from Graph, which is not in this version; files are read when they change.");
     let patterns: Vec<CronPattern> = match &texts {
         None => CronPattern::parse("0 */10 * * * *").into_iter().collect(),
         Some(texts) => texts
@@ -423,17 +448,15 @@ fn mailbox(
     about: &'static str,
 ) -> Option<Mailbox> {
     section
-        .parsed(key, Kind::Text, default, about, |text| {
-            let mailbox: Mailbox = text.parse().map_err(|_| {
-                format!("{text:?} is no mailbox; write \"Name <name@example.org>\"")
-            })?;
-            if is_mailbox(mailbox.email.as_ref()) {
-                Ok(mailbox)
-            } else {
-                Err(format!("{text:?} is no mailbox"))
-            }
-        })
+        .parsed(key, Kind::Text, default, about, parse_mailbox)
         .map(|found| found.value)
+}
+
+fn parse_mailbox(text: &str) -> Result<Mailbox, String> {
+    text.parse()
+        .ok()
+        .filter(|mailbox: &Mailbox| is_mailbox(mailbox.email.as_ref()))
+        .ok_or_else(|| format!("{text:?} is no mailbox; write \"Name <name@example.org>\""))
 }
 
 fn email(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
@@ -441,37 +464,33 @@ fn email(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
     let from = mailbox(
         section,
         "from",
-        "none: must be given",
+        REQUIRED,
         "The mailbox that mails come from: a monitored one of your own domain.",
     );
-    let reply_to = mailbox(section, "reply_to", "none", "Where answers go.");
+    let reply_to = mailbox(section, "reply_to", "", "Where answers go.");
     let operators = section
         .texts(
             "operators",
             false,
-            "none",
+            "",
             "Told of holds and of what cannot be delivered.",
         )
         .unwrap_or_default();
     let operators = operators
         .into_iter()
-        .filter_map(|found| match found.value.parse::<Mailbox>() {
+        .filter_map(|found| match parse_mailbox(&found.value) {
             Ok(mailbox) => Some(mailbox),
-            Err(_) => {
-                document.error(
-                    found.place,
-                    format!("{:?} is no mailbox", found.value),
-                    "write \"name@example.org\"",
-                );
+            Err(message) => {
+                document.error(found.place, format!("`email.operators`: {message}"), "");
                 None
             }
         })
         .collect();
     let text = |key, default, about| section.text(key, default, about).map(|found| found.value);
-    let organisation = text("organisation", "none", "Named in every mail.");
+    let organisation = text("organisation", "", "Named in every mail.");
     let help = text(
         "help",
-        "none",
+        "",
         "Whom to ask, and how to verify that a mail is genuine; printed in every mail.",
     );
     let language = text(
@@ -484,7 +503,7 @@ fn email(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
         .texts(
             "upn_domains",
             false,
-            "none",
+            "",
             "Domains whose user principal names are mailboxes, for people without `mail`.",
         )
         .unwrap_or_default();
@@ -494,7 +513,7 @@ fn email(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
         &[("smtp", true), ("file", false)],
         names,
         &["graph"],
-        "none: must be given",
+        REQUIRED,
         "How mails leave.",
     );
     let (smtp, budgets) = smtp(
@@ -503,48 +522,27 @@ fn email(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
     );
     let files = section.section("file");
     let folder = files
-        .text(
-            "path",
-            "none: must be given",
-            "The folder for one .eml a mail.",
-        )
+        .text("path", REQUIRED, "The folder for one .eml a mail.")
         .map(|found| document.resolve(&found.value));
+    if way.as_ref().is_some_and(|way| !way.value) {
+        files.require("path", "name the folder");
+    }
     files.finish();
     let there = section.is_there();
     section.close();
     if !there {
         return None;
     }
-    if from.is_none() && section.text_is_absent("from") {
-        document.error(
-            section.place(),
-            "`email.from` is missing",
-            "name the mailbox that mails come from",
-        );
-    }
-    let transport = match way.map(|way| way.value) {
-        Some(true) => EmailTransport::Smtp(smtp?),
-        Some(false) => match folder {
-            Some(folder) => EmailTransport::File(folder),
-            None => {
-                document.error(
-                    section.place(),
-                    "`email.file.path` is missing",
-                    "name the folder",
-                );
-                return None;
-            }
-        },
-        None => {
-            if section.text_is_absent("transport") {
-                document.error(
-                    section.place(),
-                    "`email.transport` is missing",
-                    "say \"smtp\" or \"file\"",
-                );
-            }
-            return None;
+    section.require("from", "name the mailbox that mails come from");
+    let transport = if let Some(way) = way {
+        if way.value {
+            EmailTransport::Smtp(smtp?)
+        } else {
+            EmailTransport::File(folder?)
         }
+    } else {
+        section.require("transport", "say \"smtp\" or \"file\"");
+        return None;
     };
     let sender = Sender {
         from: from?,
@@ -567,15 +565,15 @@ fn smtp(section: Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
     let document = section.document();
     let host = section.text(
         "host",
-        "none: must be given",
+        REQUIRED,
         "The server's name; its certificate must bear it.",
     );
     let port = section.number("port", "587, 465 or 25 by `tls`", "The port.");
-    let username = section.text("username", "none: no login", "Who logs in.");
+    let username = section.text("username", "", "Who logs in.");
     let password = section.secret(
         "password",
         "password_file",
-        "The file of the password; or FORTNIGHT__EMAIL__SMTP__PASSWORD.",
+        "The file of the password; or the variable FORTNIGHT__EMAIL__SMTP__PASSWORD holds it.",
     );
     let tls = section.one_of(
         "tls",
@@ -606,35 +604,31 @@ fn smtp(section: Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
         per_minute: section
             .number(
                 "per_minute",
-                "none",
+                "",
                 "How many mails may leave in a minute; Exchange Online allows 30.",
             )
             .map(|found| found.value),
         per_day: section
             .number(
                 "per_day",
-                "none",
+                "",
                 "How many mails may leave in 24 hours; Exchange Online allows 10,000.",
             )
             .map(|found| found.value),
     };
-    let place = section.place();
-    section.finish();
-    if !wanted {
-        return (None, budgets);
+    let (no_username, no_password) = (
+        section.lacks("username"),
+        section.lacks("password") && section.lacks("password_file"),
+    );
+    if wanted {
+        section.require("host", "name the mail server");
     }
-    let Some(host) = host else {
-        document.error(
-            place,
-            "`email.smtp.host` is missing",
-            "name the mail server",
-        );
+    section.finish();
+    let Some(host) = host.filter(|_| wanted) else {
         return (None, budgets);
     };
     let protection = tls.as_ref().map_or(Tls::StartTls, |tls| tls.value);
-    let loopback = matches!(host.value.as_str(), "localhost" | "::1" | "[::1]")
-        || host.value.starts_with("127.");
-    if protection == Tls::None && !loopback {
+    if protection == Tls::None && !is_this_machine(&host.value) {
         let place = tls.map_or(host.place, |tls| tls.place);
         document.error(
             place,
@@ -661,8 +655,7 @@ fn smtp(section: Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
             username: username.value,
             password,
         }),
-        (None, None) => None,
-        (Some(username), None) => {
+        (Some(username), None) if no_password => {
             document.error(
                 username.place,
                 "a username without a password",
@@ -670,7 +663,7 @@ fn smtp(section: Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
             );
             return (None, budgets);
         }
-        (None, Some(_)) => {
+        (None, Some(_)) if no_username => {
             document.error(
                 host.place,
                 "a password without a username",
@@ -678,12 +671,26 @@ fn smtp(section: Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
             );
             return (None, budgets);
         }
+        (None, None) if no_username && no_password => None,
+        // What is there and wrong has its fault already.
+        _ => return (None, budgets),
     };
     let mut config = SmtpConfig::new(&host.value, protection);
     config.port = port;
     config.login = login;
     config.connections = connections.map_or(3, |found| found.value as usize);
     (Some(config), budgets)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Flags are all that this version has: `mode = "flag"`, with or without `dry_run`.
@@ -707,7 +714,7 @@ fn enforcement(section: Section<'_>) {
 
 fn http(section: Section<'_>) -> Option<Http> {
     let about = "Where /healthz and /readyz are served; absent: nowhere.";
-    let listen = section.parsed("listen", Kind::Text, "none", about, |text| {
+    let listen = section.parsed("listen", Kind::Text, "", about, |text| {
         text.parse::<SocketAddr>()
             .map_err(|_| format!("{text:?} is no address and port; write \"127.0.0.1:8080\""))
     });

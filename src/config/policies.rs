@@ -47,7 +47,7 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
     let name = section.parsed(
         "name",
         Kind::Text,
-        "none: must be given",
+        super::REQUIRED,
         "The policy's name in mails, JSON and the journal.",
         |text| {
             let text = text.trim();
@@ -150,6 +150,7 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
         false,
         "Lets all users be included with nobody excluded.",
     );
+    section.require("name", "add name = \"…\"");
     let place = section.place();
     section.finish();
 
@@ -167,9 +168,6 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
             "enforce = \"on\" without [email]: nobody could be given notice",
             "configure [email], or use \"report-only\"",
         );
-    }
-    if name.is_none() {
-        document.error(place.clone(), "a policy has no name", "add name = \"…\"");
     }
     warn_about_steps(&place, document, &reminders, length, notice);
     Some(PolicyConfig {
@@ -191,15 +189,24 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
 
 fn list(section: &Section<'_>, key: &'static str, about: &'static str) -> Vec<String> {
     section
-        .texts(key, false, "none", about)
+        .texts(key, false, "", about)
         .unwrap_or_default()
         .into_iter()
-        .map(|found| found.value)
+        .filter_map(|found| {
+            if found.value.trim().is_empty() {
+                section
+                    .document()
+                    .error(found.place, "an empty name names nobody", "remove it");
+                return None;
+            }
+            Some(found.value)
+        })
         .collect()
 }
 
 fn include(section: &Section<'_>) -> Option<IncludeNames> {
     let document = section.document();
+    let faults_before = document.faults.borrow().len();
     let include = section.section("include");
     let all = include.flag("all_users", false, "Everybody in the directory.");
     let names = Names {
@@ -216,6 +223,9 @@ fn include(section: &Section<'_>) -> Option<IncludeNames> {
     };
     let (there, place) = (include.is_there(), include.place());
     include.finish();
+    if document.faults.borrow().len() > faults_before {
+        return None;
+    }
     match (all, names == Names::default()) {
         (true, true) => Some(IncludeNames::AllUsers),
         (false, false) => Some(IncludeNames::Selected(names)),

@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use miette::NamedSource;
 use secrecy::SecretString;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Place, Severity};
+use super::fault::{Fault, Place, Severity, Source};
+use super::mask::mask;
+use super::suggest::nearest;
 use crate::time::parse_duration;
 
 /// The beginning of every variable that overrides a key.
 const PREFIX: &str = "FORTNIGHT__";
+/// Where systemd puts the secrets of a service.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// A key, as the reference and the schema describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +61,9 @@ pub enum Kind {
 
 /// A document being read.
 pub(super) struct Document {
-    source: Arc<NamedSource<String>>,
+    text: String,
+    /// The same text as faults may show it.
+    source: Arc<Source>,
     folder: PathBuf,
     variables: BTreeMap<String, String>,
     used: RefCell<BTreeSet<String>>,
@@ -78,6 +83,8 @@ pub(super) struct Section<'a> {
     document: &'a Document,
     table: Option<&'a DeTable<'a>>,
     span: Option<Range<usize>>,
+    /// Where a table that is not there would be missed.
+    above: Option<Range<usize>>,
     path: String,
     overridable: bool,
     known: RefCell<BTreeSet<&'static str>>,
@@ -89,12 +96,14 @@ impl Document {
         text: String,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
+        let shown = mask(&text);
         Self {
-            source: Arc::new(NamedSource::new(file.display().to_string(), text)),
+            text,
+            source: Arc::new(Source::new(file.display().to_string(), shown)),
             folder: file.parent().map(Path::to_owned).unwrap_or_default(),
             variables: variables
                 .into_iter()
-                .filter(|(name, _)| name.starts_with(PREFIX))
+                .filter(|(name, _)| name.starts_with(PREFIX) || name == CREDENTIALS)
                 .collect(),
             used: RefCell::default(),
             faults: RefCell::default(),
@@ -103,7 +112,7 @@ impl Document {
     }
 
     pub(super) fn text(&self) -> &str {
-        self.source.inner()
+        &self.text
     }
 
     pub(super) fn error(
@@ -151,6 +160,7 @@ impl Document {
             document: self,
             table: Some(table),
             span: None,
+            above: None,
             path: String::new(),
             overridable: true,
             known: RefCell::default(),
@@ -160,12 +170,19 @@ impl Document {
     /// Variables that override nothing.
     pub(super) fn refuse_unused_variables(&self) {
         let used = self.used.borrow();
-        for name in self.variables.keys().filter(|name| !used.contains(*name)) {
-            let known = used_names(&self.keys.borrow());
-            let remedy = suggestion(name, known.iter().map(String::as_str)).map_or_else(
-                || "remove it".to_owned(),
-                |near| format!("did you mean {near}?"),
-            );
+        let known = used_names(&self.keys.borrow());
+        for name in self.variables.keys() {
+            if name == CREDENTIALS || used.contains(name) {
+                continue;
+            }
+            let remedy = if name.starts_with("FORTNIGHT__POLICY") {
+                "policies are set in the file only".to_owned()
+            } else {
+                nearest(name, known.iter().map(String::as_str)).map_or_else(
+                    || "remove it".to_owned(),
+                    |near| format!("did you mean {near}?"),
+                )
+            };
             self.error(
                 Place::Variable(name.clone()),
                 "this variable overrides no key",
@@ -176,27 +193,18 @@ impl Document {
 }
 
 fn used_names(keys: &[KeyDoc]) -> Vec<String> {
-    keys.iter()
-        .filter(|key| !key.path.contains("[]"))
-        .map(|key| variable(&key.path))
+    let overridable = keys.iter().filter(|key| !key.path.contains("[]"));
+    overridable
+        .flat_map(|key| {
+            let secret = key.path.strip_suffix("_file");
+            [Some(variable(&key.path)), secret.map(variable)]
+        })
+        .flatten()
         .collect()
 }
 
 fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
-}
-
-/// The nearest of some names, if one is near.
-pub(super) fn suggestion<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
-        .min()
-        .map(|(_, known)| known)
 }
 
 impl<'a> Section<'a> {
@@ -206,7 +214,8 @@ impl<'a> Section<'a> {
 
     /// Where the section is, for faults about it as a whole.
     pub(super) fn place(&self) -> Place {
-        self.span.clone().map_or(Place::Missing, Place::File)
+        let span = self.span.clone().or_else(|| self.above.clone());
+        span.map_or(Place::Missing, Place::File)
     }
 
     /// Whether the section is in the document or in the environment.
@@ -227,6 +236,11 @@ impl<'a> Section<'a> {
         } else {
             format!("{}.{key}", self.path)
         }
+    }
+
+    /// The path as people write it.
+    fn shown(&self, key: &str) -> String {
+        self.path_of(key).replace("[]", "")
     }
 
     fn note(&self, key: &'static str, kind: Kind, default: &str, about: &'static str) {
@@ -260,7 +274,7 @@ impl<'a> Section<'a> {
     fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let message = format!(
             "`{}` must be {wanted}, not {}",
-            self.path_of(key),
+            self.shown(key),
             describe(value.get_ref())
         );
         self.document.error(Place::File(value.span()), message, "");
@@ -315,7 +329,7 @@ impl<'a> Section<'a> {
             }),
             Err(error) => {
                 self.document
-                    .error(found.place, format!("`{}`: {error}", self.path_of(key)), "");
+                    .error(found.place, format!("`{}`: {error}", self.shown(key)), "");
                 None
             }
         }
@@ -339,15 +353,18 @@ impl<'a> Section<'a> {
                 place: found.place,
             });
         }
-        let path = self.path_of(key);
+        let path = self.shown(key);
         if later.contains(&found.value.as_str()) {
             let message = format!("`{path} = \"{}\"` is not in this version", found.value);
-            self.document
-                .error(found.place, message, format!("use {}", names.join(" or ")));
+            self.document.error(
+                found.place,
+                message,
+                format!("use \"{}\"", names.join("\" or \"")),
+            );
         } else {
-            let near = suggestion(&found.value, names.iter().copied());
+            let near = nearest(&found.value, names.iter().copied());
             let remedy = near.map_or_else(
-                || format!("use one of {}", names.join(", ")),
+                || format!("use \"{}\"", names.join("\" or \"")),
                 |near| format!("did you mean \"{near}\"?"),
             );
             self.document.error(
@@ -374,7 +391,7 @@ impl<'a> Section<'a> {
             return value.parse().unwrap_or_else(|_| {
                 self.document.error(
                     Place::Variable(name),
-                    format!("must be true or false, not {value:?}"),
+                    format!("`{}` must be true or false, not {value:?}", self.shown(key)),
                     "",
                 );
                 default
@@ -415,7 +432,7 @@ impl<'a> Section<'a> {
             _ => {
                 self.document.error(
                     place,
-                    format!("`{}` must be a whole number from 1 on", self.path_of(key)),
+                    format!("`{}` must be a whole number from 1 on", self.shown(key)),
                     "",
                 );
                 None
@@ -442,17 +459,7 @@ impl<'a> Section<'a> {
             about,
         );
         if let Some((name, value)) = self.variable(key) {
-            let list = value
-                .split(',')
-                .map(str::trim)
-                .filter(|text| !text.is_empty());
-            return Some(
-                list.map(|text| Found {
-                    value: text.to_owned(),
-                    place: Place::Variable(name.clone()),
-                })
-                .collect(),
-            );
+            return self.texts_of_variable(key, single, name, &value);
         }
         let value = self.get(key)?;
         match value.get_ref() {
@@ -482,6 +489,44 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list in a variable: as in the file, `["a", "b"]`; or between commas, unless one text
+    /// alone may hold commas itself.
+    fn texts_of_variable(
+        &self,
+        key: &str,
+        single: bool,
+        name: String,
+        value: &str,
+    ) -> Option<Vec<Found<String>>> {
+        let place = Place::Variable(name);
+        let texts: Vec<String> = if value.trim_start().starts_with('[') {
+            let line = format!("list = {value}");
+            let Some(list) = toml::from_str::<BTreeMap<String, Vec<String>>>(&line)
+                .ok()
+                .and_then(|mut table| table.remove("list"))
+            else {
+                let message = format!("`{}` must be a list of texts in quotes", self.shown(key));
+                self.document
+                    .error(place, message, "write [\"one\", \"two\"]");
+                return None;
+            };
+            list
+        } else if single {
+            vec![value.to_owned()]
+        } else {
+            let parts = value.split(',').map(str::trim);
+            parts
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let found = |value| Found {
+            value,
+            place: place.clone(),
+        };
+        Some(texts.into_iter().map(found).collect())
+    }
+
     /// A date and time with offset, as TOML writes it or as a text.
     pub(super) fn instant(
         &self,
@@ -507,7 +552,7 @@ impl<'a> Section<'a> {
             Err(_) => {
                 let message = format!(
                     "`{}` must be a date and time with its offset from UTC",
-                    self.path_of(key)
+                    self.shown(key)
                 );
                 self.document.error(
                     Place::File(value.span()),
@@ -519,57 +564,59 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A secret: `KEY_file` names a file, or the variable of the key holds it. Never inline.
+    /// A secret: `KEY_file` names a file, or the variable of the key holds it. Never inline. The
+    /// value is in no fault.
     pub(super) fn secret(
         &self,
         key: &'static str,
         key_file: &'static str,
         about: &'static str,
     ) -> Option<SecretString> {
-        self.note(key_file, Kind::Text, "none", about);
-        if let Some((_, value)) = self.variable(key) {
-            return Some(SecretString::from(value));
-        }
-        if let Some(value) = self.get(key) {
+        self.note(key_file, Kind::Text, "", about);
+        if let Some((inline, _)) = self.table.and_then(|table| table.get_key_value(key)) {
             self.known.borrow_mut().insert(key);
             let message = format!(
                 "`{}` is a secret and does not belong in this file",
-                self.path_of(key)
+                self.shown(key)
             );
-            self.document.error(
-                Place::File(value.span()),
-                message,
-                format!("write it into a file and name that in `{key_file}`"),
+            let remedy = format!(
+                "write it into a file of its own, name that in `{key_file}`, and change it if others could read it here"
             );
+            self.document
+                .error(Place::File(inline.span()), message, remedy);
             return None;
         }
-        let found = self.raw_text(key_file, "the path of a file")?;
-        let path = match self
-            .document
-            .variables
-            .get("CREDENTIALS_DIRECTORY")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
-        {
-            Some(folder) => folder.join(&found.value),
+        if let Some((name, value)) = self.variable(key) {
+            // An override needs no file beside it.
+            self.variable(key_file);
+            return self.filled(Place::Variable(name), "the secret is empty", &value);
+        }
+        let found = self.raw_text(key_file, "the path of a file, in quotes")?;
+        let path = match self.document.variables.get(CREDENTIALS) {
+            Some(folder) => Path::new(folder).join(&found.value),
             None => self.document.resolve(&found.value),
         };
         match std::fs::read_to_string(&path) {
-            Ok(text) if text.trim_end().is_empty() => {
-                self.document.error(
-                    found.place,
-                    format!("the secret file {} is empty", path.display()),
-                    "write the secret into it",
-                );
-                None
+            Ok(text) => {
+                let message = format!("the secret file {} is empty", path.display());
+                self.filled(found.place, &message, &text)
             }
-            Ok(text) => Some(SecretString::from(text.trim_end().to_owned())),
             Err(error) => {
                 let message = format!("cannot read the secret file {}: {error}", path.display());
                 self.document.error(found.place, message, "check the path, its owner and its mode; relative paths start at $CREDENTIALS_DIRECTORY, else at this file's folder");
                 None
             }
         }
+    }
+
+    fn filled(&self, place: Place, message: &str, secret: &str) -> Option<SecretString> {
+        let secret = secret.trim_end();
+        if secret.is_empty() {
+            self.document
+                .error(place, message, "write the secret into it");
+            return None;
+        }
+        Some(SecretString::from(secret.to_owned()))
     }
 
     /// A table below this one; absent ones read as empty.
@@ -597,6 +644,7 @@ impl<'a> Section<'a> {
             document: self.document,
             table,
             span,
+            above: self.span.clone().or_else(|| self.above.clone()),
             path: self.path_of(key),
             overridable,
             known: RefCell::default(),
@@ -633,7 +681,36 @@ impl<'a> Section<'a> {
         key: &'static str,
         about: &'static str,
     ) -> Vec<(Found<i64>, Found<String>)> {
-        self.note(key, Kind::Codes, "none", about);
+        self.note(key, Kind::Codes, "", about);
+        let mut codes = self.codes_of_file(key);
+        codes.extend(self.codes_of_variables(key));
+        codes
+    }
+
+    fn codes_of_variables(&self, key: &str) -> Vec<(Found<i64>, Found<String>)> {
+        let below = format!("{}__", variable(&self.path_of(key)));
+        let mut codes = Vec::new();
+        for (name, class) in &self.document.variables {
+            let Some(number) = name.strip_prefix(&below).and_then(|code| code.parse().ok()) else {
+                continue;
+            };
+            self.document.used.borrow_mut().insert(name.clone());
+            let place = Place::Variable(name.clone());
+            codes.push((
+                Found {
+                    value: number,
+                    place: place.clone(),
+                },
+                Found {
+                    value: class.clone(),
+                    place,
+                },
+            ));
+        }
+        codes
+    }
+
+    fn codes_of_file(&self, key: &str) -> Vec<(Found<i64>, Found<String>)> {
         let Some(value) = self.get(key) else {
             return Vec::new();
         };
@@ -676,16 +753,33 @@ impl<'a> Section<'a> {
     /// Refuses a key or table of a later version by its name.
     pub(super) fn later(&self, key: &'static str) {
         self.known.borrow_mut().insert(key);
-        if let Some(value) = self.get(key) {
-            let message = format!("`{}` is not in this version", self.path_of(key));
+        let path = self.shown(key);
+        let message = format!("`{path}` is not in this version");
+        if let Some((key, _)) = self.table.and_then(|table| table.get_key_value(key)) {
             self.document
-                .error(Place::File(value.span()), message, "remove it");
+                .error(Place::File(key.span()), message.clone(), "remove it");
+        }
+        let (itself, below) = (variable(&path), format!("{}__", variable(&path)));
+        for name in self.document.variables.keys() {
+            if self.overridable && (*name == itself || name.starts_with(&below)) {
+                self.document.used.borrow_mut().insert(name.clone());
+                self.document
+                    .error(Place::Variable(name.clone()), message.clone(), "remove it");
+            }
         }
     }
 
     /// Whether a key stands neither in the file nor in the environment.
-    pub(super) fn text_is_absent(&self, key: &str) -> bool {
+    pub(super) fn lacks(&self, key: &str) -> bool {
         self.get(key).is_none() && self.variable(key).is_none()
+    }
+
+    /// A key that must be there and is not. One that is there and wrong has its fault already.
+    pub(super) fn require(&self, key: &'static str, remedy: &'static str) {
+        if self.lacks(key) {
+            let message = format!("`{}` is missing", self.shown(key));
+            self.document.error(self.place(), message, remedy);
+        }
     }
 
     /// Reading is over: see [`Self::close`].
@@ -701,7 +795,7 @@ impl<'a> Section<'a> {
             if known.contains(name) {
                 continue;
             }
-            let remedy = suggestion(name, known.iter().copied()).map_or_else(
+            let remedy = nearest(name, known.iter().copied()).map_or_else(
                 || {
                     format!(
                         "the keys here are {}",
@@ -712,7 +806,7 @@ impl<'a> Section<'a> {
             );
             self.document.error(
                 Place::File(key.span()),
-                format!("unknown key `{}`", self.path_of(name)),
+                format!("unknown key `{}`", self.shown(name)),
                 remedy,
             );
         }
