@@ -1,6 +1,8 @@
 //! What people see who write a configuration: every fault at once, with its place and a remedy;
 //! never a secret. And the published reference, which is made from the same words.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -560,10 +562,10 @@ fn a_secret_is_never_shown() {
     help: did you mean FORTNIGHT__EMAIL__SMTP__PASSWORD?
     "#);
     assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__EMAIL__SMTP__PASSWORD", SECRET).said(), @r#"
-     × fortnight.toml:15:8: a password without a username
+     × fortnight.toml:14:1: a password without a username
        ╭────
-    15 │ host = "smtp.contoso.com"
-       ·        ──────────────────
+    14 │ [email.smtp]
+       · ────────────
        ╰────
      help: say who logs in with `username`
     "#);
@@ -605,10 +607,10 @@ fn a_secret_that_cannot_be_had_is_one_fault() {
      help: name the file of the password in `password_file`
     "#);
     assert_snapshot!(said_after("password_file = \"password\"\n"), @r#"
-     × fortnight.toml:15:8: a password without a username
+     × fortnight.toml:14:1: a password without a username
        ╭────
-    15 │ host = "smtp.contoso.com"
-       ·        ──────────────────
+    14 │ [email.smtp]
+       · ────────────
        ╰────
      help: say who logs in with `username`
     "#);
@@ -977,6 +979,30 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
     17 │ listen = 1
        ·          ─
        ╰────
+    "#);
+}
+
+#[test]
+fn one_fault_of_a_table_does_not_hide_another() {
+    assert_snapshot!(said_after("tls = \"none\"\nport = 70000\nusername = \"u\"\n"), @r#"
+     × fortnight.toml:16:7: tls = "none" to "smtp.contoso.com" would send mails and passwords
+     │ in clear
+       ╭────
+    16 │ tls = "none"
+       ·       ──────
+       ╰────
+     help: use "starttls" or "implicit"
+     × fortnight.toml:17:8: a port is at most 65535
+       ╭────
+    17 │ port = 70000
+       ·        ─────
+       ╰────
+     × fortnight.toml:18:12: a username without a password
+       ╭────
+    18 │ username = "u"
+       ·            ───
+       ╰────
+     help: name the file of the password in `password_file`
     "#);
 }
 

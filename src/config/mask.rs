@@ -93,7 +93,7 @@ mod tests {
             ("\"client_secret\" = 'x'\n", "\"client_secret\" =****\n"),
             (
                 "url = \"postgres://u:p@h/d\"\n",
-                "url = \"postgres://*********\n",
+                "url = \"postgres://********\n",
             ),
             ("url = \"https://chat/x\"\n", "url = \"https://*******\n"),
             ("url = \"sqlite:///a.db\"\n", "url = \"sqlite:///a.db\"\n"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::reader::{Document, KeyDoc, Kind};
+use super::document::{Document, KeyDoc, Kind};
 
 /// A document that has every table, so that reading it meets every key.
 const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.files]\n[email.smtp]\n[email.file]\n";
@@ -124,35 +124,30 @@ fn object() -> Value {
 }
 
 fn child<'a>(at: &'a mut Value, name: &str) -> &'a mut Value {
-    match name.strip_suffix("[]") {
-        Some(list) => {
-            let slot = &mut at["properties"][list];
-            if slot.is_null() {
-                *slot = json!({ "type": "array", "items": object() });
-            }
-            &mut slot["items"]
+    if let Some(list) = name.strip_suffix("[]") {
+        let slot = &mut at["properties"][list];
+        if slot.is_null() {
+            *slot = json!({ "type": "array", "items": object() });
         }
-        None => {
-            let slot = &mut at["properties"][name];
-            if slot.is_null() {
-                *slot = object();
-            }
-            slot
-        }
+        return &mut slot["items"];
     }
+    let slot = &mut at["properties"][name];
+    if slot.is_null() {
+        *slot = object();
+    }
+    slot
 }
 
 fn describe(key: &KeyDoc) -> Value {
     let mut value = match key.kind {
-        Kind::Text => json!({ "type": "string" }),
+        // TOML's own dates reach a schema as texts.
+        Kind::Text | Kind::Instant => json!({ "type": "string" }),
         Kind::OneOf(names) => json!({ "enum": names }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::TextOrTexts => json!({ "type": ["string", "array"], "items": { "type": "string" } }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number => json!({ "type": "integer", "minimum": 1 }),
-        // TOML's own dates reach a schema as texts.
-        Kind::Instant => json!({ "type": "string" }),
         Kind::Codes => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
     };
     let default = match key.default.as_str() {
