@@ -126,7 +126,7 @@ pub(super) fn freshness(section: &Section<'_>) -> Freshness {
     let default = Freshness::default();
     let value = Freshness {
         users: section
-            .duration("users", "24h", "An older users export flags nobody (R9).")
+            .duration("users", "24h", "An older users export flags nobody.")
             .map_or(default.users, |found| found.value),
         registration: section
             .duration(
