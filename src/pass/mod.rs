@@ -510,7 +510,18 @@ impl Decider<'_> {
             let Some(last) = ids.last().cloned() else {
                 return Ok(());
             };
-            let dossiers = store.load(&Whom::These(ids)).await?;
+            let dossiers = store.load(&Whom::These(ids.clone())).await?;
+            if dossiers.len() < ids.len() {
+                let known: BTreeSet<&str> = dossiers
+                    .iter()
+                    .map(|dossier| dossier.person.id.as_str())
+                    .collect();
+                let strangers: Vec<String> = ids
+                    .into_iter()
+                    .filter(|id| !known.contains(id.as_str()))
+                    .collect();
+                store.forget_strangers(&strangers).await?;
+            }
             self.decide(dossiers, SweepStep::None, report).await?;
             above = last;
         }
@@ -691,3 +702,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

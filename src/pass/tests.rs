@@ -1,0 +1,259 @@
+//! Whole passes over a small tenant: exports in a folder, a database, mail into a folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::{PassReport, Progress};
+use crate::config::Config;
+use crate::domain::brake::{Hold, HoldKind};
+use crate::engine::{Engine, Wake};
+use crate::store::holds::Raised;
+use crate::store::load::Dossier;
+use crate::store::{Store, Whom};
+use crate::time::Clock;
+
+const NOBODY_EXCLUDED: &str = r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+allow_empty_exclusion = true
+"#;
+
+const EMERGENCY_EXCLUDED: &str = r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+exclude = { groups = ["emergency"] }
+"#;
+
+/// Midnight of a day of the story.
+fn day(number: i64) -> Timestamp {
+    Timestamp::from_second(1_767_571_200 + number * 86_400).unwrap()
+}
+
+fn hours(number: i64) -> SignedDuration {
+    SignedDuration::from_hours(number)
+}
+
+struct Tenant {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl Tenant {
+    async fn new(policies: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tenant")).unwrap();
+        let store = Store::open(&folder.path().join("fortnight.db"))
+            .await
+            .unwrap();
+        let tenant = Self { folder, store };
+        tenant.configure(policies);
+        tenant
+    }
+
+    fn configure(&self, policies: &str) {
+        let rest = r#"
+[database]
+url = "sqlite:fortnight.db"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[email]
+from = "Identity team <identity@contoso.com>"
+operators = ["oncall@contoso.com"]
+transport = "file"
+[email.file]
+path = "outbox"
+"#;
+        std::fs::write(self.config_path(), format!("{rest}{policies}")).unwrap();
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join("fortnight.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("tenant").join(name)
+    }
+
+    fn put(&self, name: &str, at: Timestamp, rows: &[String]) {
+        let path = self.path(name);
+        std::fs::write(&path, format!("{{\"value\":[{}]}}", rows.join(","))).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(at.into()).unwrap();
+    }
+
+    /// Everybody of a fresh export, in the report without a method.
+    fn people(&self, at: Timestamp, names: &[&str]) {
+        let users: Vec<String> = names.iter().map(|name| person(name)).collect();
+        self.put("users.json", at, &users);
+        self.report(
+            at,
+            &names.iter().map(|name| (*name, false)).collect::<Vec<_>>(),
+        );
+    }
+
+    fn report(&self, at: Timestamp, rows: &[(&str, bool)]) {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(name, done)| registration(name, *done))
+            .collect();
+        self.put("registration.json", at, &rows);
+    }
+
+    fn sign_ins(&self, at: Timestamp, rows: &[(&str, Timestamp)]) {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(name, at)| {
+                format!(r#"{{"id":"{name}-{}","createdDateTime":"{at}","userId":"{name}","isInteractive":true,"clientAppUsed":"Browser","status":{{"errorCode":0}}}}"#, at.as_second())
+            })
+            .collect();
+        self.put("sign-ins.json", at, &rows);
+    }
+
+    fn group(&self, at: Timestamp, name: &str, members: &[&str]) {
+        self.put("groups.json", at, &[group(name, members)]);
+    }
+
+    fn engine(&self, at: Timestamp) -> Engine {
+        let (config, _) = Config::load(&self.config_path(), []).unwrap();
+        let progress = Arc::new(Progress::default());
+        Engine::new(self.store.clone(), config, Clock::fixed_at(at), progress).unwrap()
+    }
+
+    /// A pass that dies before its deliveries.
+    async fn undelivered(&self, at: Timestamp) -> PassReport {
+        let mut report = PassReport::new(at);
+        self.engine(at)
+            .pass(Wake::Sources, &mut report, &|| true)
+            .await
+            .unwrap();
+        report
+    }
+
+    async fn try_pass(&self, wake: Wake, at: Timestamp) -> Result<PassReport, super::PassError> {
+        let engine = self.engine(at);
+        let mut report = PassReport::new(at);
+        engine.pass(wake, &mut report, &|| false).await?;
+        Ok(report)
+    }
+
+    async fn pass(&self, at: Timestamp) -> PassReport {
+        self.try_pass(Wake::Sources, at).await.unwrap()
+    }
+
+    async fn changes(&self, at: Timestamp) -> PassReport {
+        self.try_pass(Wake::Changes, at).await.unwrap()
+    }
+
+    async fn approve(&self, hold: &str, at: Timestamp) {
+        assert!(self.store.approve(hold, "op", "looked", at).await.unwrap());
+    }
+
+    async fn dossier(&self, name: &str) -> Dossier {
+        let whom = Whom::These(vec![name.to_owned()]);
+        self.store.load(&whom).await.unwrap().remove(0)
+    }
+
+    async fn state(&self, name: &str) -> String {
+        let states = self.dossier(name).await.states;
+        states.values().next().cloned().unwrap_or_default()
+    }
+
+    async fn mails(&self, event: &str) -> Vec<String> {
+        let rows = self.store.deliveries(&[], None).await.unwrap();
+        rows.into_iter()
+            .filter(|row| row.event == event)
+            .map(|row| row.state)
+            .collect()
+    }
+}
+
+fn person(name: &str) -> String {
+    format!(
+        r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","mail":"{name}@contoso.com","accountEnabled":true}}"#
+    )
+}
+
+fn registration(name: &str, done: bool) -> String {
+    format!(
+        r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","isMfaRegistered":{done},"isMfaCapable":{done},"isPasswordlessCapable":false,"methodsRegistered":[]}}"#
+    )
+}
+
+fn group(name: &str, members: &[&str]) -> String {
+    format!(
+        r#"{{"id":"g-{name}","displayName":"{name}","members":{}}}"#,
+        serde_json::to_string(members).unwrap()
+    )
+}
+
+fn hold_ids(report: &PassReport) -> Vec<&str> {
+    report.holds.iter().map(|hold| hold.id.as_str()).collect()
+}
+
+/// Names of so many people.
+fn crowd(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("p{number:03}")).collect()
+}
+
+fn names(people: &[String]) -> Vec<&str> {
+    people.iter().map(String::as_str).collect()
+}
+
+impl Tenant {
+    /// Everybody signs in on day 0 and is told; on day 15 the deadline has passed and fresh
+    /// exports lie there. `groups` writes the groups of a day.
+    async fn until_overdue(&self, people: &[&str], groups: impl Fn(&Self, Timestamp)) {
+        let at = day(0) + hours(1);
+        self.people(day(0), people);
+        groups(self, day(0));
+        self.sign_ins(
+            at,
+            &people
+                .iter()
+                .map(|name| (*name, day(0) + hours(1)))
+                .collect::<Vec<_>>(),
+        );
+        self.pass(day(0)).await;
+        let told = self.pass(at).await;
+        assert_eq!(told.holds, []);
+        self.people(day(15), people);
+        groups(self, day(15));
+        self.sign_ins(
+            day(15),
+            &people
+                .iter()
+                .map(|name| (*name, day(0) + hours(1)))
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_small_tenant_is_told_and_flagged() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, report.holds.len()), (2, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn case_49_a_sign_in_of_a_stranger_waits_without_work_and_counts_when_the_person_appears() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0)), ("newhire", day(0))]);
+    tenant.pass(day(0)).await;
+    tenant.sign_ins(day(1), &[("ana", day(0)), ("newhire", day(0) + hours(20))]);
+    tenant.pass(day(1)).await;
+    assert!(!tenant.store.anything_changed().await.unwrap());
+    tenant.people(day(2), &["ana", "newhire"]);
+    let report = tenant.pass(day(2)).await;
+    assert_eq!(report.windows.opened, 1, "{report:?}");
+}
