@@ -88,13 +88,8 @@ impl Pass<'_> {
     /// act or a settled mail.
     pub async fn run_on_changes(&self, report: &mut PassReport) -> Result<(), PassError> {
         let approvals = self.store.approvals(self.now).await?;
-        let holds = self.store.holds().await?;
         let collected = Collected {
-            holds: holds
-                .into_iter()
-                .filter(|hold| is_collected(hold))
-                .map(kept)
-                .collect(),
+            holds: self.store.collected_holds().await?,
         };
         self.decide_all(collected, &approvals, report).await?;
         self.store.note_pass(self.now).await?;
@@ -452,24 +447,6 @@ struct Judged {
 struct Told {
     unreachable: BTreeSet<String>,
     digest: Vec<String>,
-}
-
-/// Holds that only reading the sources can judge: they stay while nothing is read.
-fn is_collected(hold: &StandingHold) -> bool {
-    matches!(hold.kind, HoldKind::Snapshot | HoldKind::Exclusion)
-}
-
-fn kept(hold: StandingHold) -> Raised {
-    Raised {
-        hold: Hold {
-            id: hold.id,
-            kind: hold.kind,
-            policy: hold.policy,
-            text: hold.text,
-            people: BTreeSet::new(),
-        },
-        evidence: String::new(),
-    }
 }
 
 /// Decides in batches and commits them; whoever would be flagged waits for the brakes.

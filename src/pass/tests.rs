@@ -257,3 +257,20 @@ async fn case_49_a_sign_in_of_a_stranger_waits_without_work_and_counts_when_the_
     let report = tenant.pass(day(2)).await;
     assert_eq!(report.windows.opened, 1, "{report:?}");
 }
+
+#[tokio::test]
+async fn an_approval_outlasts_a_look_at_changes_only() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &[]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/g-emergency"]);
+    tenant
+        .approve("exclusion:everyone/g-emergency", day(15) + hours(1))
+        .await;
+    let report = tenant.changes(day(15) + hours(1)).await;
+    assert_eq!((report.flagged, report.holds.len()), (0, 1));
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
+}

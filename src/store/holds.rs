@@ -73,6 +73,33 @@ impl Store {
         rows.iter().map(standing_hold).collect()
     }
 
+    /// The holds that only reading the sources can judge, with what an approval would cover: they
+    /// stay as they are while nothing is read.
+    pub async fn collected_holds(&self) -> Result<Vec<Raised>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, kind, policy, since, text, approved_at, evidence FROM holds
+             WHERE stands = TRUE AND kind IN ('snapshot', 'exclusion') ORDER BY since, id",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading holds")?;
+        rows.iter()
+            .map(|row| {
+                let hold = standing_hold(row)?;
+                Ok(Raised {
+                    hold: Hold {
+                        id: hold.id,
+                        kind: hold.kind,
+                        policy: hold.policy,
+                        text: hold.text,
+                        people: BTreeSet::new(),
+                    },
+                    evidence: row.try_get(6).doing("reading holds")?,
+                })
+            })
+            .collect()
+    }
+
     /// Approvals that have neither been used nor lapsed.
     pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
