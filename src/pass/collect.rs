@@ -59,12 +59,21 @@ pub(super) async fn collect(
             .map_err(|_| PassError::Reader)?
     };
     let mut collected = Collected::default();
+    let mut failed = BTreeSet::new();
     let folder = match folder {
         Ok(folder) => folder,
         Err(error) => {
             for source in [Source::Users, Source::Registration, Source::SignIns] {
                 collector.fail(source, &error, report).await?;
+                failed.insert(source);
             }
+            if !wanted.names.is_empty() {
+                collector.fail(Source::Groups, &error, report).await?;
+                failed.insert(Source::Groups);
+            }
+            collector
+                .hold_unread(&failed, wanted, &mut collected)
+                .await?;
             return Ok(collected);
         }
     };
@@ -84,11 +93,17 @@ pub(super) async fn collect(
         };
         match result {
             Ok(()) => {}
-            Err(CollectError::Source(error)) => collector.fail(source, &error, report).await?,
+            Err(CollectError::Source(error)) => {
+                collector.fail(source, &error, report).await?;
+                failed.insert(source);
+            }
             Err(CollectError::Store(error)) => return Err(error.into()),
             Err(CollectError::Reader) => return Err(PassError::Reader),
         }
     }
+    collector
+        .hold_unread(&failed, wanted, &mut collected)
+        .await?;
     Ok(collected)
 }
 
@@ -264,6 +279,30 @@ impl Collector<'_> {
         tracing::error!(source = source.as_str(), error = %text, "could not read {}", source.as_str());
         report.errors.push(format!("{}: {text}", source.as_str()));
         self.store.source_failed(source, &text, self.now).await?;
+        Ok(())
+    }
+
+    /// What was not believed of a source stays so until the source can be read again, and a
+    /// policy whose groups cannot be read flags nobody (domain cases 15 and 16).
+    async fn hold_unread(
+        &self,
+        failed: &BTreeSet<Source>,
+        wanted: &groups::Wanted,
+        collected: &mut Collected,
+    ) -> Result<(), StoreError> {
+        if failed.contains(&Source::Groups) {
+            collected.holds.extend(groups::unread(self, wanted));
+        }
+        for raised in self.store.collected_holds().await? {
+            let source = match &raised.hold.policy {
+                Some(_) => Source::Groups,
+                None if raised.hold.id.ends_with(Source::Users.as_str()) => Source::Users,
+                None => Source::Registration,
+            };
+            if failed.contains(&source) && !groups::is_unread(&raised.hold) {
+                collected.holds.push(raised);
+            }
+        }
         Ok(())
     }
 

@@ -287,6 +287,44 @@ async fn judge(
     Ok(held)
 }
 
+/// What a hold is about when all groups could not be read.
+const UNREAD: &str = "/groups";
+
+/// Whether the hold says that the groups could not be read.
+pub(super) fn is_unread(hold: &Hold) -> bool {
+    hold.id.ends_with(UNREAD)
+}
+
+/// The holds of all policies that name groups, while the groups cannot be read: the last members
+/// stay, but who joined an exclusion since is not known.
+pub(super) fn unread(collector: &Collector<'_>, wanted: &Wanted) -> Vec<Raised> {
+    let excludes: BTreeSet<&PolicyName> = wanted.excluded.iter().map(|(name, _)| name).collect();
+    let includes = wanted.included.iter().map(|(name, _)| name);
+    let policies: BTreeSet<&PolicyName> = includes.chain(excludes.iter().copied()).collect();
+    policies
+        .into_iter()
+        .map(|policy| {
+            let kind = if excludes.contains(policy) {
+                HoldKind::Exclusion
+            } else {
+                HoldKind::Snapshot
+            };
+            let text = "the groups could not be read; their last members stay".to_owned();
+            Hold::new(kind, &format!("{policy}{UNREAD}"), Some(policy), text)
+        })
+        .filter(|hold| {
+            !collector
+                .approvals
+                .iter()
+                .any(|approval| approval.hold == hold.id)
+        })
+        .map(|hold| Raised {
+            hold,
+            evidence: String::new(),
+        })
+        .collect()
+}
+
 fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {
     collector
         .approvals

@@ -274,3 +274,46 @@ async fn an_approval_outlasts_a_look_at_changes_only() {
     let report = tenant.pass(day(15) + hours(2)).await;
     assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
 }
+
+#[tokio::test]
+async fn case_16_groups_that_cannot_be_read_hold_their_policies() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    std::fs::write(tenant.path("groups.json"), "{").unwrap();
+    for hour in 0..2 {
+        let report = tenant.pass(day(15) + hours(hour)).await;
+        assert_eq!(
+            (report.flagged, hold_ids(&report)),
+            (0, vec!["exclusion:everyone/groups"]),
+            "{report:?}"
+        );
+    }
+    let report = tenant.changes(day(15) + hours(2)).await;
+    assert_eq!((report.flagged, report.holds.len()), (0, 1));
+    full(&tenant, day(15));
+    let report = tenant.pass(day(15) + hours(3)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (1, vec![]),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn i13_the_hold_of_a_collapsed_snapshot_outlasts_its_file() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.put("users.json", day(15), &[person("ana")]);
+    tenant.pass(day(14) + hours(12)).await;
+    tenant.put("users.json", day(15), &[]);
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["snapshot:users"]);
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (0, vec!["snapshot:users"]),
+        "{report:?}"
+    );
+}
