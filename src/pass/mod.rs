@@ -129,14 +129,17 @@ impl Pass<'_> {
             return Ok(());
         }
         self.sweep_if_reconfigured(&policies).await?;
+        let retired = assign::retired(self.store, &self.config.policies).await?;
+        let decided: Vec<Policy> = policies.iter().chain(&retired).cloned().collect();
         let mut decider = Decider {
             pass: self,
             world: &world,
-            policies: &policies,
+            policies: &decided,
             waiting: Vec::new(),
             told: Told::default(),
         };
         decider.sweep(report).await?;
+        assign::retire(self.store, &retired).await?;
         decider.due(report).await?;
         let (waiting, told) = (decider.waiting, decider.told);
         let (judged, flagged) = self

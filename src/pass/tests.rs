@@ -259,6 +259,28 @@ async fn case_49_a_sign_in_of_a_stranger_waits_without_work_and_counts_when_the_
 }
 
 #[tokio::test]
+async fn i17_a_policy_that_left_the_configuration_sends_and_flags_no_more() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana"], |_, _| {}).await;
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    tenant.configure(&NOBODY_EXCLUDED.replace("everyone", "successor"));
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!(
+        (report.released, report.windows.paused),
+        (1, 1),
+        "{report:?}"
+    );
+    // Back again, it goes on with what was left, never at once.
+    tenant.configure(NOBODY_EXCLUDED);
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!(
+        (report.flagged, report.windows.resumed),
+        (0, 1),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
 async fn an_approval_outlasts_a_look_at_changes_only() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
