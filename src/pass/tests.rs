@@ -281,6 +281,26 @@ async fn i17_a_policy_that_left_the_configuration_sends_and_flags_no_more() {
 }
 
 #[tokio::test]
+async fn i17_mails_of_a_policy_that_is_not_on_are_not_claimed() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    let pass = tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(pass.deliveries.queued, 1);
+    let name = crate::domain::id::PolicyName::new("everyone");
+    let mut memory = tenant.store.policies().await.unwrap()[&name];
+    memory.enforce = crate::domain::policy::Enforce::Off;
+    tenant.store.remember_policy(&name, &memory).await.unwrap();
+    let claimed = tenant
+        .store
+        .claim(&Default::default(), 10, day(0) + hours(1))
+        .await
+        .unwrap();
+    assert_eq!(claimed, []);
+}
+
+#[tokio::test]
 async fn an_approval_outlasts_a_look_at_changes_only() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
