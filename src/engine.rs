@@ -172,7 +172,7 @@ impl Engine {
         )))
     }
 
-    /// Delivers what is due.
+    /// Delivers what is due; nothing while time stands behind the newest pass (contract 7.16).
     pub async fn deliver(
         &self,
         report: &mut PassReport,
@@ -181,7 +181,16 @@ impl Engine {
         let Some(transport) = &self.transport else {
             return Ok(());
         };
-        let policies = pass::policies(&self.store, &self.config, self.clock.now()).await?;
+        let now = self.clock.now();
+        if self
+            .store
+            .newest_pass()
+            .await?
+            .is_some_and(|newest| now < newest)
+        {
+            return Ok(());
+        }
+        let policies = pass::policies(&self.store, &self.config, now).await?;
         let courier = Courier {
             store: &self.store,
             config: &self.config,

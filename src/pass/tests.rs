@@ -359,3 +359,20 @@ async fn i13_the_hold_of_a_collapsed_snapshot_outlasts_its_file() {
         "{report:?}"
     );
 }
+
+#[tokio::test]
+async fn i11_nothing_is_delivered_while_time_stands_behind_the_newest_pass() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    tenant.store.note_pass(day(9)).await.unwrap();
+    let mut report = PassReport::new(day(1));
+    tenant
+        .engine(day(1))
+        .deliver(&mut report, &|| false)
+        .await
+        .unwrap();
+    assert_eq!(report.deliveries.sent, 0);
+}
