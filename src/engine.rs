@@ -78,13 +78,13 @@ impl Engine {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
     }
 
-    /// Mails that a stop left in the middle wait ten minutes; called once, by whoever runs passes.
+    /// Mails that a stop or a failure of the store left in the middle wait ten minutes.
     pub async fn recover(&self) -> Result<(), StoreError> {
         let recovered = self.store.recover_leased(self.clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
-                "{recovered} mails were being sent when fortnight stopped; they are tried again in ten minutes"
+                "{recovered} mails were being sent when fortnight stopped or the database failed; they are tried again in ten minutes"
             );
         }
         Ok(())
@@ -190,6 +190,8 @@ impl Engine {
         {
             return Ok(());
         }
+        // The courier is alone: what is leased now was never settled, because the store failed.
+        self.recover().await?;
         let policies = pass::policies(&self.store, &self.config, now).await?;
         let courier = Courier {
             store: &self.store,

@@ -376,3 +376,24 @@ async fn i11_nothing_is_delivered_while_time_stands_behind_the_newest_pass() {
         .unwrap();
     assert_eq!(report.deliveries.sent, 0);
 }
+
+#[tokio::test]
+async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(
+        tenant
+            .store
+            .claim(&Default::default(), 10, day(0) + hours(1))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    tenant.pass(day(0) + hours(2)).await;
+    let report = tenant.pass(day(0) + hours(3)).await;
+    assert_eq!(report.deliveries.sent, 1, "{report:?}");
+}
