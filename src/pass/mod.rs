@@ -124,7 +124,14 @@ impl Pass<'_> {
             assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
         if !begins {
             report.holds = self
-                .holds(&world, &policies, collected, Judged::default(), report)
+                .holds(
+                    &world,
+                    &policies,
+                    collected,
+                    Judged::default(),
+                    approvals,
+                    report,
+                )
                 .await?;
             return Ok(());
         }
@@ -159,7 +166,7 @@ impl Pass<'_> {
             report.add(tally);
         }
         report.holds = self
-            .holds(&world, &policies, collected, judged, report)
+            .holds(&world, &policies, collected, judged, approvals, report)
             .await?;
         self.tell_operators(told, report).await
     }
@@ -300,6 +307,7 @@ impl Pass<'_> {
         policies: &[Policy],
         collected: Collected,
         judged: Judged,
+        approvals: &[Approval],
         report: &mut PassReport,
     ) -> Result<Vec<StandingHold>, PassError> {
         let mut raised: Vec<Raised> = self
@@ -316,7 +324,10 @@ impl Pass<'_> {
             evidence: String::new(),
         }));
         raised.extend(self.late_proofs(world).await?);
-        let changes = self.store.record_holds(&raised, self.now).await?;
+        let changes = self
+            .store
+            .record_holds(&raised, approvals, self.now)
+            .await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
             (EventKind::HoldCleared, &changes.cleared),

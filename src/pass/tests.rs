@@ -318,6 +318,26 @@ async fn an_approval_outlasts_a_look_at_changes_only() {
 }
 
 #[tokio::test]
+async fn an_approval_of_a_mass_outlasts_another_hold() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, hold_ids(&report)), (0, vec!["mass"]));
+    tenant.approve("mass", day(15) + hours(2)).await;
+    let report = tenant.pass(day(16) + hours(1)).await;
+    assert!(hold_ids(&report).contains(&"stale:users"), "{report:?}");
+    tenant.people(day(16) + hours(1), &names(&people));
+    tenant.sign_ins(day(16) + hours(1), &[]);
+    let report = tenant.pass(day(16) + hours(1)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (12, vec![]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
 async fn case_16_groups_that_cannot_be_read_hold_their_policies() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
@@ -396,4 +416,30 @@ async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
     tenant.pass(day(0) + hours(2)).await;
     let report = tenant.pass(day(0) + hours(3)).await;
     assert_eq!(report.deliveries.sent, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_it_was_given_for() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
+    let used = tenant.store.approvals(day(15)).await.unwrap();
+    tenant.approve("mass", day(15) + hours(1)).await;
+    let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
+    let raised = Raised {
+        hold,
+        evidence: String::new(),
+    };
+    tenant
+        .store
+        .record_holds(&[raised], &used, day(15) + hours(1))
+        .await
+        .unwrap();
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (12, vec![]),
+        "{report:?}"
+    );
 }
