@@ -193,12 +193,17 @@ impl Pass<'_> {
         approvals: &[Approval],
         waiting: Vec<Outcome>,
     ) -> Result<(Judged, Vec<Outcome>), PassError> {
-        let growth_approved = approvals
+        let accepted = approvals
             .iter()
-            .any(|approval| approval.hold == HoldKind::MissingGrowth.as_str());
-        let growth = self.store.judge_missing_growth(growth_approved).await?;
+            .find(|approval| approval.hold == HoldKind::MissingGrowth.as_str())
+            .and_then(|approval| approval.evidence.parse().ok())
+            .unwrap_or(0);
+        let growth = self.store.judge_missing_growth(accepted).await?;
         let mut judged = Judged {
-            growth: growth.map(|text| Hold::new(HoldKind::MissingGrowth, "", None, text)),
+            growth: growth.map(|(text, newly)| Raised {
+                hold: Hold::new(HoldKind::MissingGrowth, "", None, text),
+                evidence: newly.to_string(),
+            }),
             ..Judged::default()
         };
         if waiting.is_empty() {
@@ -291,7 +296,7 @@ impl Pass<'_> {
             brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
         }));
         holds.extend(collected.holds.iter().map(|raised| raised.hold.clone()));
-        holds.extend(judged.growth.clone());
+        holds.extend(judged.growth.iter().map(|raised| raised.hold.clone()));
         holds.extend(
             self.clock_fault
                 .clone()
@@ -311,7 +316,7 @@ impl Pass<'_> {
         report: &mut PassReport,
     ) -> Result<Vec<StandingHold>, PassError> {
         let mut raised: Vec<Raised> = self
-            .standing_holds(world, policies, &Collected::default(), &judged)
+            .standing_holds(world, policies, &Collected::default(), &Judged::default())
             .into_iter()
             .map(|hold| Raised {
                 evidence: String::new(),
@@ -319,6 +324,7 @@ impl Pass<'_> {
             })
             .collect();
         raised.extend(collected.holds);
+        raised.extend(judged.growth);
         raised.extend(judged.mass.map(|hold| Raised {
             hold,
             evidence: String::new(),
@@ -453,7 +459,7 @@ impl Pass<'_> {
 #[derive(Debug, Default)]
 struct Judged {
     mass: Option<Hold>,
-    growth: Option<Hold>,
+    growth: Option<Raised>,
 }
 
 /// What operators are told at the end of a pass.

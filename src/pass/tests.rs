@@ -419,6 +419,40 @@ async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
 }
 
 #[tokio::test]
+async fn an_approved_growth_of_the_missing_does_not_cover_a_larger_one() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(60);
+    let report = |at: Timestamp, lost: usize| {
+        let rows: Vec<(&str, bool)> = people
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (name.as_str(), number >= lost))
+            .collect();
+        tenant.report(at, &rows);
+    };
+    tenant.people(day(0), &names(&people));
+    tenant.sign_ins(day(0), &[]);
+    report(day(0), 0);
+    tenant.pass(day(0)).await;
+    report(day(0) + hours(2), 12);
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(2)).await),
+        ["missing_growth"]
+    );
+    tenant.approve("missing_growth", day(0) + hours(3)).await;
+    report(day(0) + hours(4), 60);
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(4)).await),
+        ["missing_growth"]
+    );
+    tenant.approve("missing_growth", day(0) + hours(5)).await;
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(6)).await),
+        Vec::<&str>::new()
+    );
+}
+
+#[tokio::test]
 async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_it_was_given_for() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     let people = crowd(12);

@@ -358,7 +358,12 @@ impl Store {
 
     /// Judges whether the people who lost their registration grew too many (R10): compares with
     /// the yardstick, the last report before the growth, which moves on while all is well.
-    pub async fn judge_missing_growth(&self, approved: bool) -> Result<Option<String>, StoreError> {
+    /// `approved` is how many an operator has accepted: only the rest is judged. The text says
+    /// what was seen, the number what an approval would accept.
+    pub async fn judge_missing_growth(
+        &self,
+        approved: u64,
+    ) -> Result<Option<(String, u64)>, StoreError> {
         let mut transaction = self.begin().await?;
         let (report, _) =
             super::sources::accepted(&mut transaction, super::sources::Source::Registration)
@@ -369,6 +374,9 @@ impl Store {
         let yardstick = super::meta(&mut *transaction, "yardstick").await?;
         let yardstick: Option<(i64, u64)> =
             yardstick.and_then(|text| serde_json::from_str(&text).ok());
+        if yardstick.is_some_and(|(as_of, _)| as_of == micros(report)) {
+            return Ok(None);
+        }
         let missing: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM registrations WHERE level <> 'capable' AND absent_since IS NULL",
         )
@@ -385,13 +393,13 @@ impl Store {
         .doing("counting who is newly missing")?;
         let newly = u64::try_from(newly).unwrap_or(0);
         if let Some((as_of, before)) = yardstick
-            && missing_grew(before, newly)
-            && !approved
+            && missing_grew(before, newly.saturating_sub(approved))
         {
-            return Ok(Some(format!(
+            let text = format!(
                 "{newly} people who were registered in the report of {} are not in the one of {report}; {before} were missing before",
                 instant(as_of)
-            )));
+            );
+            return Ok(Some((text, newly)));
         }
         let mark = serde_json::to_string(&(micros(report), u64::try_from(missing).unwrap_or(0)))
             .unwrap_or_default();
