@@ -334,6 +334,7 @@ impl Pass<'_> {
             .store
             .record_holds(&raised, approvals, self.now)
             .await?;
+        let standing = self.store.holds().await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
             (EventKind::HoldCleared, &changes.cleared),
@@ -345,6 +346,15 @@ impl Pass<'_> {
                     "{}",
                     kind.as_str()
                 );
+            }
+        }
+        // Every hold that stands, since a pass may have died between raising it and saying so: the
+        // key lets each be said once.
+        for (kind, holds) in [
+            (EventKind::HoldRaised, &standing),
+            (EventKind::HoldCleared, &changes.cleared),
+        ] {
+            for hold in holds {
                 let title = match kind {
                     EventKind::HoldRaised => format!("Flags are held: {}", hold.id),
                     _ => format!("No longer held: {}", hold.id),
@@ -366,7 +376,7 @@ impl Pass<'_> {
                     .await?;
             }
         }
-        Ok(self.store.holds().await?)
+        Ok(standing)
     }
 
     /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.

@@ -453,6 +453,28 @@ async fn an_approved_growth_of_the_missing_does_not_cover_a_larger_one() {
 }
 
 #[tokio::test]
+async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.group(day(0), "other", &[]);
+    let hold = Hold::new(HoldKind::Assignment, "everyone", None, "a name".to_owned());
+    let raised = Raised {
+        hold,
+        evidence: String::new(),
+    };
+    tenant
+        .store
+        .record_holds(&[raised], &[], day(0))
+        .await
+        .unwrap();
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+    tenant.pass(day(0) + hours(1)).await;
+    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_it_was_given_for() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     let people = crowd(12);
