@@ -128,7 +128,9 @@ impl Directory {
             members: BTreeMap::new(),
         };
         for name in &wanted.names {
-            for id in named(name, &snapshot.names) {
+            let meant = meant(name, &snapshot.names, wanted);
+            // The members of a group that is no more stay as they are.
+            for id in meant.into_iter().filter(|id| self.groups.contains_key(id)) {
                 let members = self.members(collector, &id).await?;
                 snapshot.members.insert(id, members);
             }
@@ -209,6 +211,16 @@ pub(super) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> Vec<Group
         .collect()
 }
 
+/// The groups that a name means, or meant last: the members of a renamed group stay known while
+/// its policy waits for the name to be mended (contract 7.9).
+fn meant(name: &str, groups: &BTreeMap<GroupId, String>, wanted: &Wanted) -> Vec<GroupId> {
+    let ids = named(name, groups);
+    if ids.is_empty() {
+        return wanted.remembered.get(name).cloned().into_iter().collect();
+    }
+    ids
+}
+
 /// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
 /// last members stay, and held (contract 7.6).
 async fn judge(
@@ -219,11 +231,7 @@ async fn judge(
     let sizes = collector.store.membership_sizes().await?;
     let mut held = Vec::new();
     for (policy, name) in &wanted.excluded {
-        let ids = match named(name, &snapshot.names) {
-            ids if ids.is_empty() => wanted.remembered.get(name).cloned().into_iter().collect(),
-            ids => ids,
-        };
-        for id in ids {
+        for id in meant(name, &snapshot.names, wanted) {
             let before = sizes.get(&id).copied().unwrap_or(0);
             let after = snapshot
                 .members
@@ -257,7 +265,7 @@ async fn judge(
         }
     }
     for (policy, name) in &wanted.included {
-        for id in named(name, &snapshot.names) {
+        for id in meant(name, &snapshot.names, wanted) {
             let before = sizes.get(&id).copied().unwrap_or(0);
             let Some(after) = snapshot
                 .members

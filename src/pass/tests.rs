@@ -453,6 +453,27 @@ async fn an_approved_growth_of_the_missing_does_not_cover_a_larger_one() {
 }
 
 #[tokio::test]
+async fn case_16_a_renamed_exclusion_group_keeps_its_present_members() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant
+        .until_overdue(&["ana", "glass", "newglass"], full)
+        .await;
+    let renamed = group("emergency", &["glass", "newglass"]).replace(
+        "\"displayName\":\"emergency\"",
+        "\"displayName\":\"break glass\"",
+    );
+    tenant.put("groups.json", day(15), &[renamed]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (0, vec!["assignment:everyone"]),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("newglass").await, "exempt");
+}
+
+#[tokio::test]
 async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
@@ -498,4 +519,27 @@ async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_
         (12, vec![]),
         "{report:?}"
     );
+}
+
+#[tokio::test]
+async fn case_15_members_of_an_included_group_that_is_no_more_stay() {
+    let tenant =
+        Tenant::new(&EMERGENCY_EXCLUDED.replace("all_users = true", r#"groups = ["pilot"]"#)).await;
+    let full = |tenant: &Tenant, at| {
+        tenant.put(
+            "groups.json",
+            at,
+            &[group("emergency", &["glass"]), group("pilot", &["ana"])],
+        );
+    };
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &["glass"]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        (report.flagged, report.windows.paused),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(hold_ids(&report), ["assignment:everyone"]);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
 }
