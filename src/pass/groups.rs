@@ -44,10 +44,13 @@ pub(super) async fn collect(
     }
     let store = collector.store;
     let parts = folder.required(Collection::Groups)?;
-    let read_for = serde_json::to_string(&wanted.names).unwrap_or_default();
-    let same_names = store.setting(READ_FOR).await?.as_deref() == Some(&read_for);
+    let names = serde_json::to_string(&wanted.names).unwrap_or_default();
+    let users = store.accepted_at(Source::Users).await?;
+    let with_users = format!("{names} {users:?}");
+    let read_for = store.setting(READ_FOR).await?;
+    let same = read_for.is_some_and(|read_for| read_for == names || read_for == with_users);
     let change = difference(parts, store.parts(Source::Groups).await?, false);
-    if change.is_empty() && same_names {
+    if change.is_empty() && same {
         return Ok(store.source_unchanged(Source::Groups).await?);
     }
     let mut directory = Directory::default();
@@ -56,7 +59,7 @@ pub(super) async fn collect(
         let as_of = directory.read(collector, part, report).await?;
         read_parts.push((new_part(part), as_of));
     }
-    let mut snapshot = directory.flatten(collector, wanted).await?;
+    let (mut snapshot, all_known) = directory.flatten(collector, wanted).await?;
     let held = judge(collector, wanted, &mut snapshot).await?;
     if !held.is_empty() {
         // What was not believed is looked at again in every pass.
@@ -69,6 +72,8 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
+    // Members by a name that no user bears are looked up again with the next users snapshot.
+    let read_for = if all_known { names } else { with_users };
     store.set(READ_FOR, &read_for).await?;
     Ok(())
 }
@@ -113,12 +118,13 @@ impl Directory {
         known.1.extend(group.members);
     }
 
-    /// Names of all groups, and the members of the wanted ones.
+    /// Names of all groups, and the members of the wanted ones; whether all of them are known.
     async fn flatten(
         &self,
         collector: &Collector<'_>,
         wanted: &Wanted,
-    ) -> Result<GroupSnapshot, CollectError> {
+    ) -> Result<(GroupSnapshot, bool), CollectError> {
+        let mut all_known = true;
         let mut snapshot = GroupSnapshot {
             names: self
                 .groups
@@ -131,19 +137,21 @@ impl Directory {
             let meant = meant(name, &snapshot.names, wanted);
             // The members of a group that is no more stay as they are.
             for id in meant.into_iter().filter(|id| self.groups.contains_key(id)) {
-                let members = self.members(collector, &id).await?;
+                let (members, known) = self.members(collector, &id).await?;
+                all_known &= known;
                 snapshot.members.insert(id, members);
             }
         }
-        Ok(snapshot)
+        Ok((snapshot, all_known))
     }
 
-    /// The users below a group. Groups may nest in circles: each is visited once (case 12).
+    /// The users below a group, and whether every name among them is known. Groups may nest in
+    /// circles: each is visited once (case 12).
     async fn members(
         &self,
         collector: &Collector<'_>,
         group: &GroupId,
-    ) -> Result<Members, CollectError> {
+    ) -> Result<(Members, bool), CollectError> {
         let mut members = Members::default();
         let mut visited = BTreeSet::new();
         let mut to_visit = vec![group.clone()];
@@ -163,12 +171,13 @@ impl Directory {
         }
         let names: Vec<String> = by_name.iter().map(|(name, _)| name.clone()).collect();
         let known = collector.store.users_by_name(&names).await?;
+        let all_known = names.iter().all(|name| known.contains_key(name));
         for (name, direct) in by_name {
             for user in known.get(&name).into_iter().flatten() {
                 add(&mut members, user.clone(), direct);
             }
         }
-        Ok(members)
+        Ok((members, all_known))
     }
 
     fn kind(&self, member: &Member) -> Kind {

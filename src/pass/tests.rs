@@ -474,6 +474,19 @@ async fn case_16_a_renamed_exclusion_group_keeps_its_present_members() {
 }
 
 #[tokio::test]
+async fn case_14_a_member_by_name_is_excluded_when_the_name_becomes_known() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("glass", day(0) + hours(1))]);
+    tenant.group(day(0), "emergency", &["glass@contoso.com"]);
+    tenant.pass(day(0)).await;
+    tenant.people(day(1), &["ana", "glass"]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(report.windows.opened, 0);
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
 async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
