@@ -556,3 +556,32 @@ async fn case_15_members_of_an_included_group_that_is_no_more_stay() {
     assert_eq!(hold_ids(&report), ["assignment:everyone"]);
     assert_eq!(tenant.state("ana").await, "overdue_checking");
 }
+
+#[tokio::test]
+async fn an_emptied_exclusion_approved_for_one_policy_stays_for_the_other() {
+    let both = format!(
+        "{EMERGENCY_EXCLUDED}{}",
+        EMERGENCY_EXCLUDED.replace("everyone", "others")
+    );
+    let tenant = Tenant::new(&both).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &[]);
+    let (one, other) = (
+        "exclusion:everyone/g-emergency",
+        "exclusion:others/g-emergency",
+    );
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), [one, other]);
+    tenant.approve(one, day(15) + hours(1)).await;
+    for hour in 1..3 {
+        let report = tenant.pass(day(15) + hours(hour)).await;
+        assert!(hold_ids(&report).contains(&other), "{report:?}");
+        assert_eq!(tenant.state("glass").await, "exempt");
+    }
+    tenant.approve(other, day(15) + hours(3)).await;
+    assert_eq!(
+        hold_ids(&tenant.pass(day(15) + hours(3)).await),
+        Vec::<&str>::new()
+    );
+    assert_ne!(tenant.state("glass").await, "exempt");
+}
