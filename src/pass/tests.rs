@@ -487,6 +487,25 @@ async fn case_14_a_member_by_name_is_excluded_when_the_name_becomes_known() {
 }
 
 #[tokio::test]
+async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_lost() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    std::fs::remove_file(tenant.path("registration.json")).unwrap();
+    tenant.put("registration-1.json", day(0), &[registration("ana", true)]);
+    tenant.put("registration-2.json", day(0), &[registration("ana", false)]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 1);
+    tenant.put("registration-2.json", day(1), &[registration("ana", false)]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        (report.windows.closed, tenant.state("ana").await.as_str()),
+        (0, "in_grace"),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
 async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);

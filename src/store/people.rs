@@ -56,6 +56,8 @@ pub struct Import {
     part_rows: u64,
     parts: Vec<(NewPart, i64, u64, Timestamp)>,
     seen: HashSet<u128>,
+    /// What was known, before this import, of registrations whose level it has changed.
+    replaced: HashMap<u128, Option<Registration>>,
     duplicates: bool,
     read_all: bool,
     changed: u64,
@@ -85,6 +87,7 @@ impl Store {
             part_rows: 0,
             parts: Vec::new(),
             seen: HashSet::new(),
+            replaced: HashMap::new(),
             duplicates: false,
             read_all: false,
             changed: 0,
@@ -142,11 +145,21 @@ impl Import {
         self.quarantined.extend(rows);
     }
 
-    /// Notes an id that was read before in this import.
-    fn see(&mut self, id: &str) {
-        if !self.seen.insert(digest(id)) {
-            self.duplicates = true;
+    /// Notes an id; whether it was read before in this import.
+    fn see(&mut self, id: &str) -> bool {
+        let again = !self.seen.insert(digest(id));
+        self.duplicates |= again;
+        again
+    }
+
+    /// What the reports before this one said of a registration that this import has seen already:
+    /// an earlier row of the same report is no report (contract 3).
+    fn before_this_report(&self, id: &str, stored: &Registration) -> Option<Registration> {
+        if self.first {
+            return None;
         }
+        let replaced = self.replaced.get(&digest(id)).cloned();
+        replaced.unwrap_or_else(|| Some(stored.clone()))
     }
 
     /// Whether a stored row belongs to a part that is not being read: then the order of the
@@ -208,9 +221,7 @@ impl Import {
             .into_iter()
             .map(|row| (row.user.as_str().to_owned(), row))
             .collect();
-        for id in rows.keys() {
-            self.see(id);
-        }
+        let again: HashSet<String> = rows.keys().filter(|id| self.see(id)).cloned().collect();
         let mut write: Vec<(String, Registration)> = Vec::with_capacity(rows.len());
         if !self.first || self.duplicates {
             let ids: Vec<String> = rows.keys().cloned().collect();
@@ -221,11 +232,27 @@ impl Import {
                 let Some(row) = rows.remove(&id) else {
                     continue;
                 };
-                let next = known.then(&row, self.previous.unwrap_or(self.now), NOT_DATED_YET);
+                let before = if again.contains(&id) {
+                    self.before_this_report(&id, &known)
+                } else {
+                    Some(known.clone())
+                };
+                let previous = self.previous.unwrap_or(self.now);
+                let next = before.as_ref().map_or_else(
+                    || Registration::first(&row, NOT_DATED_YET),
+                    |before| before.then(&row, previous, NOT_DATED_YET),
+                );
+                if next.level != known.level && !again.contains(&id) {
+                    self.replaced.insert(digest(&id), before);
+                }
                 if next != known || part != self.part {
                     write.push((id, next));
                 }
             }
+        }
+        if !self.first {
+            let new = rows.keys().map(|id| (digest(id), None));
+            self.replaced.extend(new);
         }
         write.extend(rows.into_iter().map(|(id, row)| {
             let first = Registration::first(&row, NOT_DATED_YET);
