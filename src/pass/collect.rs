@@ -467,12 +467,29 @@ impl Collector<'_> {
         import.begin_part(new_part(part)).await?;
         let (source, now) = (part.clone(), self.now);
         let (mut batches, reader) = read(move || files::registration(&source, now));
+        let mut nameless = 0;
         while let Some(batch) = batches.recv().await {
             self.progress.absorbed(batch.len());
+            let read = batch.len();
             let rows = self.with_ids(batch).await?;
+            nameless += read - rows.len();
             import.registrations(rows).await?;
         }
         let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+        if nameless > 0 {
+            tracing::warn!(
+                file = part.name,
+                rows = nameless,
+                "{nameless} rows of {} name nobody, or two people, of the users export",
+                part.name
+            );
+            report.read.quarantined += nameless as u64;
+            import.quarantine([(
+                part.name.clone(),
+                0,
+                format!("{nameless} rows name nobody, or two people, of the users export"),
+            )]);
+        }
         import.end_part(self.as_of(part, &read));
         self.remember_quarantined(import, &mut read, report);
         Ok(read.facts)

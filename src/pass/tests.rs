@@ -604,3 +604,62 @@ async fn an_emptied_exclusion_approved_for_one_policy_stays_for_the_other() {
     );
     assert_ne!(tenant.state("glass").await, "exempt");
 }
+
+#[tokio::test]
+async fn report_rows_that_name_nobody_are_put_aside_not_passed_over() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    let by_name = |name: &str| registration(name, true).replace(&format!("\"id\":\"{name}\","), "");
+    tenant.put(
+        "registration.json",
+        day(0),
+        &[by_name("ana"), by_name("nobody")],
+    );
+    tenant.sign_ins(day(0), &[]);
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(
+        (report.read.registrations, report.read.quarantined),
+        (2, 1),
+        "{report:?}"
+    );
+    assert_eq!(
+        tenant.store.quarantined(10).await.unwrap()[0].1,
+        "registration.json"
+    );
+}
+
+#[tokio::test]
+async fn people_whose_part_was_merged_into_another_are_not_gone() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo", "cy"]);
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    tenant.put("users-1.json", day(0), &[person("ana")]);
+    tenant.put("users-2.json", day(0), &[person("bo"), person("cy")]);
+    tenant.sign_ins(
+        day(0),
+        &[("ana", day(0) + hours(1)), ("bo", day(0) + hours(1))],
+    );
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 2);
+    tenant.put("users-2.json", day(1), &[person("ana"), person("bo")]);
+    std::fs::remove_file(tenant.path("users-1.json")).unwrap();
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        (report.windows.paused, report.holds.len()),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    let whom = Whom::These(vec!["cy".to_owned()]);
+    let cy = tenant.store.load(&whom).await.unwrap().remove(0);
+    assert!(!matches!(
+        cy.person.presence,
+        crate::domain::person::Presence::Present
+    ));
+    // One that only stops being read twice: the row of the other part counts again.
+    tenant.put("users-1.json", day(2), &[person("ana")]);
+    tenant.pass(day(2)).await;
+    std::fs::remove_file(tenant.path("users-1.json")).unwrap();
+    let report = tenant.pass(day(2) + hours(1)).await;
+    assert_eq!(report.windows.paused, 0, "{report:?}");
+}
