@@ -663,3 +663,16 @@ async fn people_whose_part_was_merged_into_another_are_not_gone() {
     let report = tenant.pass(day(2) + hours(1)).await;
     assert_eq!(report.windows.paused, 0, "{report:?}");
 }
+
+#[tokio::test]
+async fn wrong_rows_of_users_are_written_down_with_their_file() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    let nameless = r#"{"id":"bo","accountEnabled":true}"#.to_owned();
+    tenant.put("users.json", day(0), &[person("ana"), nameless]);
+    tenant.sign_ins(day(0), &[]);
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(report.read.quarantined, 1, "{report:?}");
+    let aside = tenant.store.quarantined(10).await.unwrap();
+    assert_eq!(aside[0].1, "users.json", "{aside:?}");
+}

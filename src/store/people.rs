@@ -308,6 +308,8 @@ impl Import {
         for id in gone_parts {
             sources::forget_part(&mut self.transaction, *id).await?;
         }
+        let aside = std::mem::take(&mut self.quarantined);
+        sources::quarantine(&mut self.transaction, self.source, &aside, self.now).await?;
         let as_of = as_of.min(self.now);
         match self.source {
             Source::Registration => self.end_report(&missing, as_of).await?,
