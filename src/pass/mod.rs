@@ -142,13 +142,13 @@ impl Pass<'_> {
             pass: self,
             world: &world,
             policies: &decided,
-            waiting: Vec::new(),
+            waiting: BTreeMap::new(),
             told: Told::default(),
         };
         decider.sweep(report).await?;
         assign::retire(self.store, &retired).await?;
         decider.due(report).await?;
-        let (waiting, told) = (decider.waiting, decider.told);
+        let (waiting, told) = (decider.waiting.into_values().collect(), decider.told);
         let (judged, flagged) = self
             .judge(&world, &policies, &collected, approvals, waiting)
             .await?;
@@ -484,7 +484,7 @@ struct Decider<'a> {
     pass: &'a Pass<'a>,
     world: &'a World,
     policies: &'a [Policy],
-    waiting: Vec<Outcome>,
+    waiting: BTreeMap<UserId, Outcome>,
     told: Told,
 }
 
@@ -543,6 +543,10 @@ impl Decider<'_> {
         let mut ready = Vec::with_capacity(dossiers.len());
         for dossier in dossiers {
             let id = dossier.person.id.clone();
+            // Whom the sweep left waiting for the brakes is due as well.
+            if self.waiting.contains_key(&id) {
+                continue;
+            }
             // A panic in one person's record puts that record aside, not the pass.
             match catch_unwind(AssertUnwindSafe(|| {
                 outcome(dossier, self.policies, self.world, self.pass.now)
@@ -550,7 +554,7 @@ impl Decider<'_> {
                 Ok(outcome) => {
                     self.note(&outcome);
                     if outcome.decisions.iter().any(|decision| decision.would_flag) {
-                        self.waiting.push(outcome);
+                        self.waiting.insert(id, outcome);
                     } else {
                         ready.push(outcome);
                     }

@@ -676,3 +676,18 @@ async fn wrong_rows_of_users_are_written_down_with_their_file() {
     let aside = tenant.store.quarantined(10).await.unwrap();
     assert_eq!(aside[0].1, "users.json", "{aside:?}");
 }
+
+#[tokio::test]
+async fn i06_who_is_due_while_the_configuration_changed_is_flagged_once() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.configure(&format!("{NOBODY_EXCLUDED}reminders = [\"0d\", \"-5d\"]\n"));
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(report.flagged, 2, "{report:?}");
+    let ana = tenant.dossier("ana").await.person.id;
+    let flags = tenant.store.history(&ana).await.unwrap();
+    let flags = flags
+        .iter()
+        .filter(|line| line.kind == "enforcement.needed");
+    assert_eq!(flags.count(), 1);
+}
