@@ -306,6 +306,22 @@ impl Collector<'_> {
         Ok(())
     }
 
+    /// Nothing of a log is to be read. Its parts may have been read in a pass that died, or failed
+    /// at another part, before it accepted the log.
+    async fn log_unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
+        let newest = parts.iter().map(|part| part.as_of.min(self.now)).max();
+        let sources = self.store.sources().await?;
+        let accepted = sources
+            .iter()
+            .find(|status| status.name == source.as_str())
+            .and_then(|status| status.as_of);
+        if accepted < newest {
+            self.store.accept_log(source, &[], self.now).await
+        } else {
+            self.store.source_unchanged(source).await
+        }
+    }
+
     /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
     pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
         read.refreshed_at
@@ -544,7 +560,9 @@ impl Collector<'_> {
         let parts = folder.required(Collection::SignIns)?;
         let change = difference(parts, self.store.parts(Source::SignIns).await?, false);
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::SignIns).await?);
+            return Ok(self
+                .log_unchanged(Source::SignIns, &change.unchanged)
+                .await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);
@@ -577,7 +595,9 @@ impl Collector<'_> {
         let parts = folder.parts(Collection::Audits)?;
         let change = difference(parts, self.store.parts(Source::Audits).await?, false);
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Audits).await?);
+            return Ok(self
+                .log_unchanged(Source::Audits, &change.unchanged)
+                .await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);

@@ -691,3 +691,16 @@ async fn i06_who_is_due_while_the_configuration_changed_is_flagged_once() {
         .filter(|line| line.kind == "enforcement.needed");
     assert_eq!(flags.count(), 1);
 }
+
+#[tokio::test]
+async fn a_log_read_beside_a_broken_one_counts_when_that_is_taken_away() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) - hours(1))]);
+    std::fs::write(tenant.path("sign-ins.z.json"), "{").unwrap();
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(hold_ids(&report), ["stale:sign_ins"]);
+    std::fs::remove_file(tenant.path("sign-ins.z.json")).unwrap();
+    let report = tenant.pass(day(0) + hours(1)).await;
+    assert!(!report.is_degraded(), "{report:?}");
+}
