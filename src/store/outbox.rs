@@ -163,7 +163,8 @@ impl Store {
              WHERE outbox.state IN ('pending', 'ambiguous') AND outbox.next_at <= $1
                  AND (outbox.not_after IS NULL OR outbox.not_after > $1)
                  AND (outbox.policy IS NULL OR (
-                     NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
+                     EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = 'on')
+                     AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
                      AND standings.sequence = outbox.sequence
                      AND standings.state IN ('in_grace', 'due_soon', 'overdue_checking', 'unknown', 'enforcement_needed', 'registered')
                      AND (standings.state = 'registered') = (outbox.event = 'user.registered')

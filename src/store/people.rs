@@ -59,6 +59,10 @@ pub struct Import {
     part_rows: u64,
     parts: Vec<(NewPart, i64, u64, Timestamp)>,
     seen: HashSet<u128>,
+    /// Ids that more than one row of this import has.
+    repeated: HashSet<u128>,
+    /// What was known, before this import, of registrations whose level it has changed.
+    replaced: HashMap<u128, Option<Registration>>,
     duplicates: bool,
     read_all: bool,
     changed: u64,
@@ -99,6 +103,8 @@ impl Store {
             part_rows: 0,
             parts: Vec::new(),
             seen: HashSet::new(),
+            repeated: HashSet::new(),
+            replaced: HashMap::new(),
             duplicates: false,
             read_all: false,
             changed: 0,
@@ -205,11 +211,29 @@ impl Import {
         self.quarantined.extend(rows);
     }
 
-    /// Notes an id that was read before in this import.
+    /// Notes an id that was read in this import.
     fn see(&mut self, id: &str) {
-        if !self.seen.insert(digest(id)) {
+        let digest = digest(id);
+        if !self.seen.insert(digest) {
+            self.repeated.insert(digest);
             self.duplicates = true;
         }
+    }
+
+    /// What the reports before this one said of a registration that is stored: an earlier row of
+    /// the same report is no report (contract 3).
+    fn before_this_report(&self, id: &str, stored: &Registration) -> Option<Registration> {
+        let digest = digest(id);
+        if !self.repeated.contains(&digest) {
+            return Some(stored.clone());
+        }
+        if self.first {
+            return None;
+        }
+        self.replaced
+            .get(&digest)
+            .cloned()
+            .unwrap_or_else(|| Some(stored.clone()))
     }
 
     /// Whether a stored row belongs to a part that is not being read: then the order of the
@@ -321,15 +345,19 @@ impl Import {
             let (mut write, mut changed) = (Vec::with_capacity(rows.len()), Vec::new());
             for (row, part) in rows {
                 let id = row.user.as_str();
-                let next = match known.get(id) {
-                    Some((known, _)) => known.then(row, previous, NOT_DATED_YET),
-                    None => Registration::first(row, NOT_DATED_YET),
-                };
-                let before = known.get(id);
-                if before.is_none_or(|(known, _)| *known != next) {
+                let stored = known.get(id);
+                let before = stored.and_then(|(stored, _)| self.before_this_report(id, stored));
+                let next = before.as_ref().map_or_else(
+                    || Registration::first(row, NOT_DATED_YET),
+                    |before| before.then(row, previous, NOT_DATED_YET),
+                );
+                if !self.first && stored.is_none_or(|(stored, _)| stored.level != next.level) {
+                    self.replaced.entry(digest(id)).or_insert(before);
+                }
+                if stored.is_none_or(|(stored, _)| *stored != next) {
                     changed.push(id.to_owned());
                 }
-                if before.is_none_or(|(known, known_part)| *known != next || known_part != part) {
+                if stored.is_none_or(|(stored, known)| *stored != next || known != part) {
                     write.push((id.to_owned(), next, *part));
                 }
             }
@@ -388,6 +416,8 @@ impl Import {
         for id in gone_parts {
             sources::forget_part(&mut self.transaction, *id).await?;
         }
+        let aside = std::mem::take(&mut self.quarantined);
+        sources::quarantine(&mut self.transaction, self.source, &aside, self.now).await?;
         let as_of = as_of.min(self.now);
         match self.source {
             Source::Registration => self.end_report(&missing, as_of).await?,

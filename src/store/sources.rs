@@ -113,6 +113,17 @@ impl Store {
             .doing("reading the sources")
     }
 
+    /// The pass that last accepted a source.
+    pub async fn accepted_at(&self, source: Source) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT accepted_at FROM sources WHERE name = $1")
+                .bind(source.as_str())
+                .fetch_optional(&self.read)
+                .await
+                .doing("reading a source")?;
+        Ok(at.flatten().map(instant))
+    }
+
     /// Notes why a source failed; its last good snapshot stays.
     pub async fn source_failed(
         &self,
