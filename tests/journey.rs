@@ -6,9 +6,11 @@ mod world;
 use std::collections::BTreeMap;
 
 use fortnight::domain::facts::ActKind;
+use fortnight::domain::standing::Enforcement;
+use fortnight::domain::state::State;
 use jiff::Timestamp;
 use serde_json::json;
-use world::{World, day, hour};
+use world::{World, day, hour, hours};
 
 /// An hour before the pass of that day.
 fn before(number: i64) -> Timestamp {
@@ -361,4 +363,649 @@ async fn five_weeks_of_everybody_go_as_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Somebody who signed in an hour before day 1 and was told: the deadline is day 14, 23:00.
+async fn opened(name: &str) -> World {
+    let mut world = World::of(&[name]);
+    world.pass(day(0)).await;
+    world.sign_in(name, before(1));
+    world.pass(day(1)).await;
+    world.mailbox(name).await.expect_one("window.opened");
+    world
+}
+
+/// The same, flagged on day 15.
+async fn flagged(name: &str) -> World {
+    let mut world = opened(name).await;
+    world.daily(2..=15).await;
+    assert_eq!(world.state(name).await, State::EnforcementNeeded);
+    world.mailbox(name).await;
+    world
+}
+
+#[tokio::test]
+async fn who_registers_on_day_13_is_not_flagged_while_the_reports_lag() {
+    let mut world = opened("ana").await;
+    world.report_lag = hours(30);
+    world.daily(2..=13).await;
+    world.mailbox("ana").await;
+    world.audit("ana", hour(13, 20), "User registered security info");
+    world.pass(day(14)).await;
+    assert_eq!(world.state("ana").await, State::RegistrationReported);
+    world.mailbox("ana").await.expect_none();
+    world.pass(day(15)).await;
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    world.registers("ana");
+    world.pass(day(16)).await;
+    assert_eq!(world.state("ana").await, State::Registered);
+    world.mailbox("ana").await.expect_one("user.registered");
+}
+
+#[tokio::test]
+async fn proof_that_is_late_becomes_a_hold_and_a_fresh_report_ends_it() {
+    let mut world = opened("ana").await;
+    world.report_lag = hours(30);
+    world.daily(2..=15).await;
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    assert_eq!(world.held(), [""; 0]);
+    world.pass(day(16)).await;
+    assert_eq!(world.held(), ["proof"]);
+    world.pass(day(17)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_flagged_emergency_account_is_released_when_it_is_excluded() {
+    let mut world = flagged("breakglass2").await;
+    world.exclude("breakglass2");
+    let report = world.pass(hour(15, 1)).await;
+    assert_eq!(report.released, 1);
+    assert_eq!(world.state("breakglass2").await, State::Exempt);
+    world.mailbox("breakglass2").await.expect_none();
+}
+
+#[tokio::test]
+async fn a_policy_that_is_off_stops_the_clock() {
+    let mut world = opened("ana").await;
+    world.pass(day(2)).await;
+    world.change("enforce = \"on\"", "enforce = \"off\"");
+    world.daily(3..=29).await;
+    let decision = world.decision("ana").await;
+    assert_eq!((decision.state, decision.deadline), (State::Paused, None));
+    assert_eq!(decision.remaining, Some(hours(11 * 24 + 23)));
+    world.mailbox("ana").await.expect_none();
+    world.change("enforce = \"off\"", "enforce = \"on\"");
+    world.pass(day(30)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(41, 23)));
+    world.mailbox("ana").await.expect_one("window.resumed");
+}
+
+#[tokio::test]
+async fn a_longer_window_moves_the_deadline_and_says_so_once() {
+    let mut world = opened("ana").await;
+    world.change("window = \"14d\"", "window = \"30d\"");
+    world.pass(day(5)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(30, 23)));
+    world.mailbox("ana").await.expect_one("window.extended");
+    world.pass(day(6)).await;
+    world.mailbox("ana").await.expect_none();
+}
+
+#[tokio::test]
+async fn a_shorter_window_binds_only_windows_opened_later() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(1)).await;
+    world.mailbox("ana").await.expect_one("window.opened");
+    world.change("window = \"14d\"", "window = \"7d\"");
+    world.sign_in("ben", before(5));
+    world.pass(day(5)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(14, 23)));
+    world.mailbox("ana").await.expect_none();
+    assert_eq!(world.deadline("ben").await, Some(hour(11, 23)));
+}
+
+#[tokio::test]
+async fn an_extension_takes_a_flag_back() {
+    let mut world = flagged("ana").await;
+    let extension = ActKind::Extend { days: 5 };
+    world.act("ana", extension, hour(16, 1)).await;
+    let report = world.pass(hour(16, 2)).await;
+    assert_eq!(report.released, 1);
+    // From the later of deadline and present.
+    assert_eq!(world.deadline("ana").await, Some(hour(21, 1)));
+    world.mailbox("ana").await.expect_one("window.extended");
+}
+
+#[tokio::test]
+async fn a_closed_window_stays_silent_until_it_is_reopened() {
+    let mut world = opened("ana").await;
+    world.act("ana", ActKind::Close, hour(1, 1)).await;
+    world.sign_in("ana", before(3));
+    world.daily(2..=20).await;
+    assert_eq!(world.state("ana").await, State::Paused);
+    world.mailbox("ana").await.expect_none();
+    world.act("ana", ActKind::Reopen, hour(20, 1)).await;
+    world.pass(hour(20, 2)).await;
+    world.mailbox("ana").await.expect_one("window.resumed");
+    // Paused by the pass of day 2 with 12 days and 23 hours left.
+    assert_eq!(world.deadline("ana").await, Some(hour(33, 1)));
+}
+
+/// So many people whose deadline is day 14, 23:00, as of day 14.
+async fn department(size: usize) -> (World, Vec<String>) {
+    let mut world = World::of(&[]);
+    let names = world.crowd("person", size);
+    world.pass(day(0)).await;
+    for name in &names {
+        world.sign_in(name, before(1));
+    }
+    world.daily(1..=14).await;
+    world.post().await;
+    (world, names)
+}
+
+async fn count(world: &World, names: &[String], state: State) -> usize {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let states = world.states(&names).await;
+    states.into_iter().filter(|found| *found == state).count()
+}
+
+#[tokio::test]
+async fn a_mass_of_flags_waits_for_an_operator() {
+    let (mut world, names) = department(20).await;
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.held(), ["mass"]);
+    assert_eq!(count(&world, &names, State::OverdueChecking).await, 20);
+    let post = world.post().await;
+    assert_eq!(post.keys().collect::<Vec<_>>(), ["operators"]);
+    assert_eq!(post["operators"], ["hold.raised"]);
+    // The hold is told once.
+    world.pass(hour(15, 1)).await;
+    assert!(world.post().await.is_empty());
+    world.approve("mass", hour(15, 2)).await;
+    let report = world.pass(hour(15, 3)).await;
+    assert_eq!(report.flagged, 20);
+    assert_eq!(world.held(), [""; 0]);
+    let post = world.post().await;
+    assert_eq!(post["person0"], ["enforcement.needed"]);
+    assert_eq!(post["operators"], ["hold.cleared"]);
+}
+
+#[tokio::test]
+async fn an_approval_covers_the_listed_and_the_rest_is_judged() {
+    for (rest, flagged, held) in [(12, 20, vec!["mass"]), (5, 25, vec![])] {
+        let mut world = World::of(&[]);
+        let first = world.crowd("first", 20);
+        let later = world.crowd("later", rest);
+        world.pass(day(0)).await;
+        for name in &first {
+            world.sign_in(name, before(1));
+        }
+        world.pass(day(1)).await;
+        for name in &later {
+            world.sign_in(name, before(2));
+        }
+        world.daily(2..=15).await;
+        assert_eq!(world.held(), ["mass"]);
+        world.approve("mass", hour(15, 1)).await;
+        let report = world.pass(day(16)).await;
+        assert_eq!(report.flagged, flagged, "a rest of {rest}");
+        assert_eq!(world.held(), held, "a rest of {rest}");
+    }
+}
+
+#[tokio::test]
+async fn an_approval_that_nobody_used_lapses_after_a_day() {
+    let (mut world, _) = department(20).await;
+    world.pass(day(15)).await;
+    world.approve("mass", hour(15, 1)).await;
+    let report = world.pass(hour(16, 1)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.held(), ["mass"]);
+}
+
+#[tokio::test]
+async fn ten_flags_are_no_mass() {
+    let (mut world, _) = department(10).await;
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 10);
+}
+
+#[tokio::test]
+async fn a_report_in_which_many_lost_their_registration_holds_flags() {
+    let mut world = World::of(&["ana"]);
+    let staff = world.crowd("staff", 40);
+    for name in &staff {
+        world.registers(name);
+    }
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    for name in &staff[..12] {
+        world.who(name).registered = Some(false);
+    }
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.held(), ["missing_growth"]);
+    assert_eq!(count(&world, &staff, State::Registered).await, 40);
+    // The yardstick stays the report before the growth.
+    world.pass(hour(15, 12)).await;
+    assert_eq!(world.held(), ["missing_growth"]);
+    for name in &staff[..12] {
+        world.registers(name);
+    }
+    let report = world.pass(day(16)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_loss_of_many_goes_through_with_an_approval() {
+    let mut world = World::of(&["ana"]);
+    let staff = world.crowd("staff", 40);
+    for name in &staff {
+        world.registers(name);
+    }
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    for name in &staff[..12] {
+        world.who(name).registered = Some(false);
+    }
+    world.pass(day(15)).await;
+    world.approve("missing_growth", hour(15, 1)).await;
+    let report = world.pass(hour(15, 2)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+    world.pass(hour(15, 3)).await;
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_users_export_that_collapsed_is_not_believed() {
+    let mut world = World::of(&["ana"]);
+    let staff = world.crowd("staff", 50);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    for name in &staff[..25] {
+        world.who(name).exists = false;
+    }
+    // The report of the same export shrank with it.
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.held(), ["snapshot:registration", "snapshot:users"]);
+    assert_eq!(count(&world, &staff, State::Gone).await, 0);
+    world.approve("snapshot:users", hour(15, 1)).await;
+    world.approve("snapshot:registration", hour(15, 1)).await;
+    let report = world.pass(hour(15, 2)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+    assert_eq!(count(&world, &staff, State::Gone).await, 25);
+}
+
+#[tokio::test]
+async fn a_collapse_beyond_the_approved_one_is_held_again() {
+    let mut world = World::of(&[]);
+    let staff = world.crowd("staff", 100);
+    world.pass(day(0)).await;
+    world.frozen.insert("registration");
+    for name in &staff[..25] {
+        world.who(name).exists = false;
+    }
+    world.pass(day(1)).await;
+    world.approve("snapshot:users", hour(1, 1)).await;
+    for name in &staff[..60] {
+        world.who(name).exists = false;
+    }
+    world.pass(hour(1, 2)).await;
+    assert!(world.held().contains(&"snapshot:users"));
+    assert_eq!(count(&world, &staff, State::Gone).await, 0);
+}
+
+const EXCLUSION: &str = "exclusion:everyone/0a0a0a0a-0000-4000-8000-000000000000";
+
+#[tokio::test]
+async fn an_emptied_exclusion_is_never_believed_by_itself() {
+    let mut world = opened("ana").await;
+    world.daily(2..=14).await;
+    world.groups.get_mut("Emergency").unwrap().clear();
+    let report = world.pass(day(15)).await;
+    assert_eq!((report.flagged, world.held()), (0, vec![EXCLUSION]));
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    world.pass(hour(15, 6)).await;
+    assert_eq!(world.held(), [EXCLUSION]);
+    world.approve(EXCLUSION, hour(15, 7)).await;
+    let report = world.pass(hour(15, 8)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+    assert_eq!(world.state("breakglass").await, State::WaitingFirstSignIn);
+    world.pass(hour(15, 9)).await;
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_exclusion_that_comes_back_ends_the_hold() {
+    let mut world = opened("ana").await;
+    world.daily(2..=14).await;
+    world.groups.get_mut("Emergency").unwrap().clear();
+    world.pass(day(15)).await;
+    world.exclude("breakglass");
+    let report = world.pass(hour(15, 1)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+}
+
+#[tokio::test]
+async fn a_missing_exclusion_group_keeps_its_members_exempt() {
+    let mut world = opened("ana").await;
+    world.daily(2..=14).await;
+    world.groups.clear();
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert!(world.held().contains(&"assignment:everyone"));
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+}
+
+#[tokio::test]
+async fn a_name_that_means_two_groups_holds_its_policy() {
+    let mut world = opened("ana").await;
+    world.daily(2..=14).await;
+    world.frozen.insert("groups");
+    let breakglass = world.accounts["breakglass"].id.clone();
+    let twins = ["1", "2"].map(|n| {
+        json!({
+            "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"),
+            "displayName": "Emergency",
+            "members": [breakglass],
+        })
+    });
+    world.write("groups.json", twins.to_vec(), day(15));
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    let hold = report
+        .holds
+        .iter()
+        .find(|hold| hold.id == "assignment:everyone")
+        .unwrap();
+    insta::assert_snapshot!(hold.text, @r#"exclude.groups names "Emergency", which matches 2 groups"#);
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+}
+
+#[tokio::test]
+async fn old_sources_flag_nobody() {
+    for source in ["users", "registration", "sign-ins"] {
+        let mut world = opened("ana").await;
+        world.daily(2..=12).await;
+        world.frozen.insert(source);
+        world.daily(13..=15).await;
+        let hold = format!("stale:{}", source.replace('-', "_"));
+        assert_eq!(world.held(), [hold.as_str()]);
+        assert_eq!(world.state("ana").await, State::OverdueChecking);
+        world.frozen.clear();
+        let report = world.pass(day(16)).await;
+        assert_eq!((report.flagged, world.held()), (1, vec![]), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_address_is_told_to_operators_once_and_mailed_when_there_is_one() {
+    let mut world = World::of(&["ana"]);
+    world.who("ana").mail = None;
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(1)).await;
+    world.operators().await.expect_one("delivery.dead");
+    world.daily(2..=5).await;
+    world.operators().await.expect_none();
+    world.who("ana").mail = Some("ana.b@contoso.example".to_owned());
+    world.pass(day(6)).await;
+    let mailbox = world.mailbox("ana").await;
+    let mail = mailbox.expect_one("window.opened");
+    assert_eq!(mail.to, "ana.b@contoso.example");
+    assert_eq!(world.deadline("ana").await, Some(hour(14, 23)));
+}
+
+#[tokio::test]
+async fn two_policies_speak_with_one_voice() {
+    let mut world = World::of(&["ana"]);
+    world.change(
+        "[email]\n",
+        r#"[[policy]]
+name = "short"
+enforce = "on"
+window = "7d"
+include = { groups = ["Short"] }
+exclude = { groups = ["Emergency"] }
+
+[email]
+"#,
+    );
+    world.add_to("Short", "ana");
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    let mut told = Vec::new();
+    for number in 1..=16 {
+        world.pass(day(number)).await;
+        for event in world.mailbox("ana").await.events() {
+            told.push(format!("{number} {event}"));
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            "1 window.opened",
+            "5 window.reminder -3d",
+            "7 window.reminder -1d",
+            "8 enforcement.needed",
+            "12 window.reminder -3d",
+            "14 window.reminder -1d",
+            "15 enforcement.needed",
+        ]
+    );
+    let decisions = world.decisions_of_all_policies(&["ana"]).await;
+    let states: Vec<State> = decisions["ana"].iter().map(|row| row.state).collect();
+    assert_eq!(states, [State::EnforcementNeeded; 2]);
+}
+
+#[tokio::test]
+async fn what_was_only_rehearsed_is_announced_when_the_policy_is_on() {
+    let mut world = World::of(&["ana"]);
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=15).await;
+    assert!(world.post().await.is_empty());
+    let decision = world.decision("ana").await;
+    assert_eq!(decision.state, State::EnforcementNeeded);
+    assert_eq!(
+        decision.standing.enforcement,
+        Enforcement::WouldNeed { at: day(15) }
+    );
+    world.change("enforce = \"report-only\"", "enforce = \"on\"");
+    let report = world.pass(day(16)).await;
+    assert_eq!(report.flagged, 0);
+    world.mailbox("ana").await.expect_one("window.opened");
+    assert_eq!(world.deadline("ana").await, Some(day(19)));
+    world.pass(day(18)).await;
+    world.mailbox("ana").await.expect_one("window.reminder -1d");
+    world.pass(day(19)).await;
+    world.mailbox("ana").await.expect_one("enforcement.needed");
+}
+
+#[tokio::test]
+async fn after_an_outage_of_eight_days_each_person_hears_once() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=5).await;
+    world.mailbox("ana").await;
+    world.sign_in("ben", before(8));
+    world.pass(day(13)).await;
+    // Two steps of ana's fell due, one of ben's: the latest is told, or that the window is open.
+    world.mailbox("ana").await.expect_one("window.reminder -3d");
+    world.mailbox("ben").await.expect_one("window.opened");
+    assert_eq!(world.deadline("ben").await, Some(hour(21, 23)));
+}
+
+#[tokio::test]
+async fn after_an_outage_of_forty_days_nobody_is_flagged_without_notice() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(1)).await;
+    world.mailbox("ana").await;
+    world.sign_in("ben", before(3));
+    let report = world.pass(day(41)).await;
+    assert_eq!(report.flagged, 1);
+    world.mailbox("ana").await.expect_one("enforcement.needed");
+    world.mailbox("ben").await.expect_one("window.opened");
+    assert_eq!(world.deadline("ben").await, Some(day(44)));
+}
+
+#[tokio::test]
+async fn a_database_that_vanished_is_not_begun_anew() {
+    let mut world = opened("ana").await;
+    let backup = world.folder().join("backup.db");
+    std::fs::rename(world.database(), &backup).unwrap();
+    let error = world.try_pass(day(2)).await.unwrap_err();
+    assert!(error.to_string().contains("is gone"), "{error}");
+    assert!(!world.database().exists());
+    std::fs::rename(&backup, world.database()).unwrap();
+    world.pass(day(3)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(14, 23)));
+    world.mailbox("ana").await.expect_none();
+}
+
+#[tokio::test]
+async fn a_restored_backup_repeats_mails_only_under_their_message_id() {
+    let mut world = opened("ana").await;
+    world.daily(2..=10).await;
+    let backup = world.folder().join("backup.db");
+    std::fs::copy(world.database(), &backup).unwrap();
+    world.pass(day(12)).await;
+    let before = reminders(&world).await;
+    std::fs::copy(&backup, world.database()).unwrap();
+    world.pass(day(13)).await;
+    assert_eq!(reminders(&world).await, before);
+    world.pass(day(15)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+/// Steps and Message-IDs of the reminders.
+async fn reminders(world: &World) -> Vec<(Option<String>, String)> {
+    let store = world.store().await;
+    let rows = store.deliveries(&[], None).await.unwrap();
+    store.close().await;
+    rows.into_iter()
+        .filter(|row| row.event == "window.reminder")
+        .map(|row| (row.step, row.message_id))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_says_nothing_and_flags_nobody() {
+    let mut world = opened("ana").await;
+    world.daily(2..=5).await;
+    let report = world.pass(day(3)).await;
+    assert_eq!(report.as_of, day(5));
+    assert_eq!(world.held(), ["clock"]);
+    assert!(world.post().await.keys().all(|name| name == "operators"));
+    world.pass(day(8)).await;
+    assert_eq!(world.held(), [""; 0]);
+    world.mailbox("ana").await.expect_one("window.reminder -7d");
+}
+
+/// The users export in parts: which accounts each holds.
+fn write_parts(world: &World, parts: &[(&str, &[&str])], at: Timestamp) {
+    let rows = world.user_rows();
+    for (part, names) in parts {
+        let rows = names
+            .iter()
+            .map(|name| {
+                let id = &world.accounts[*name].id;
+                rows.iter().find(|row| row["id"] == **id).unwrap().clone()
+            })
+            .collect();
+        world.write(part, rows, at);
+    }
+}
+
+#[tokio::test]
+async fn parts_of_a_users_export_are_one_snapshot() {
+    use State::{Disabled, Gone, WaitingFirstSignIn as Waiting};
+    let names = ["ana", "ben", "cat"];
+    let mut world = World::of(&names);
+    world.frozen.insert("users");
+    let (first, second) = ("users-1.json", "users-2.json");
+    write_parts(&world, &[(first, &["ana", "ben", "breakglass"])], day(0));
+    // Of two rows with one id the later counts.
+    world.who("ben").enabled = false;
+    write_parts(&world, &[(second, &["ben", "cat"])], day(0));
+    world.pass(day(0)).await;
+    assert_eq!(world.states(&names).await, [Waiting, Disabled, Waiting]);
+    // A part that is no more: ben's other row counts again.
+    std::fs::remove_file(world.tenant().join(second)).unwrap();
+    world.pass(day(1)).await;
+    assert_eq!(world.states(&names).await, [Waiting, Waiting, Gone]);
+    // It comes back.
+    write_parts(&world, &[(second, &["ben", "cat"])], day(2));
+    world.pass(day(2)).await;
+    assert_eq!(world.states(&names).await, [Waiting, Disabled, Waiting]);
+    // The first changed: ana has left, ben's row is in the second.
+    write_parts(&world, &[(first, &["breakglass"])], day(3));
+    world.pass(day(3)).await;
+    assert_eq!(world.states(&names).await, [Gone, Disabled, Waiting]);
+    // cat moves from one part to the other.
+    write_parts(
+        &world,
+        &[(first, &["breakglass", "cat"]), (second, &["ben"])],
+        day(4),
+    );
+    world.pass(day(4)).await;
+    assert_eq!(world.states(&names).await, [Gone, Disabled, Waiting]);
+    write_parts(
+        &world,
+        &[(first, &["breakglass"]), (second, &["ben"])],
+        day(5),
+    );
+    world.pass(day(5)).await;
+    assert_eq!(world.states(&names).await, [Gone, Disabled, Gone]);
+}
+
+#[tokio::test]
+async fn a_registration_report_of_which_one_part_changed_is_dated_by_it() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.frozen.insert("registration");
+    let part = |world: &World, name: &str, at: Timestamp| {
+        let id = world.accounts[name].id.clone();
+        let mut rows = world.registration_rows(at);
+        rows.retain(|row| row["id"] == id);
+        world.write(&format!("registration-{name}.json"), rows, at);
+    };
+    part(&world, "ana", day(0));
+    part(&world, "ben", day(0));
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.sign_in("ben", before(1));
+    for number in 1..=14 {
+        part(&world, "ben", day(number));
+        world.pass(day(number)).await;
+    }
+    world.registers("ben");
+    part(&world, "ben", day(15));
+    world.pass(day(15)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::EnforcementNeeded, State::Registered]
+    );
+    // Absent from an accepted report: the last known stays.
+    std::fs::remove_file(world.tenant().join("registration-ben.json")).unwrap();
+    part(&world, "ana", day(16));
+    world.pass(day(16)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::EnforcementNeeded, State::Registered]
+    );
 }
