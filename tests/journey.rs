@@ -750,6 +750,20 @@ async fn old_sources_flag_nobody() {
 }
 
 #[tokio::test]
+async fn exports_made_after_the_rehearsed_day_are_as_old_as_the_pass() {
+    let mut world = World::of(&["ana"]);
+    // It is due an hour after the first pass.
+    world.sign_in("ana", hour(0, 3));
+    world.export(day(40));
+    world.pass_on_old_exports(hour(0, 2)).await;
+    for number in 1..=15 {
+        world.pass_on_old_exports(day(number)).await;
+        assert_eq!(world.held(), [""; 0], "day {number}");
+    }
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+#[tokio::test]
 async fn who_has_no_address_is_told_to_operators_once_and_mailed_when_there_is_one() {
     let mut world = World::of(&["ana"]);
     world.who("ana").mail = None;

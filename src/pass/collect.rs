@@ -268,10 +268,23 @@ impl Collector<'_> {
     }
 
     /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
+    /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
+    /// it unchanged, caps it. A row dated after both is no younger for it.
     pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
+        let modified = part.fingerprint.modified;
         read.refreshed_at
-            .unwrap_or(part.fingerprint.modified)
-            .min(self.now)
+            .unwrap_or(modified)
+            .min(self.now.max(modified))
+    }
+
+    /// Nothing is read: the parts are as they were.
+    pub(super) async fn unchanged(
+        &self,
+        source: Source,
+        parts: &[StoredPart],
+    ) -> Result<(), StoreError> {
+        let as_of = parts.iter().map(|part| part.as_of.min(self.now)).max();
+        self.store.source_unchanged(source, as_of).await
     }
 
     pub(super) async fn note_quarantined(
@@ -326,7 +339,7 @@ impl Collector<'_> {
         let parts = folder.required(Collection::Users)?;
         let mut change = self.differs(Source::Users, parts).await?;
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Users).await?);
+            return Ok(self.unchanged(Source::Users, &change.unchanged).await?);
         }
         loop {
             let mut import = self
@@ -393,7 +406,9 @@ impl Collector<'_> {
         let parts = folder.required(Collection::Registration)?;
         let mut change = self.differs(Source::Registration, parts).await?;
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Registration).await?);
+            return Ok(self
+                .unchanged(Source::Registration, &change.unchanged)
+                .await?);
         }
         loop {
             let mut import = self
@@ -488,7 +503,7 @@ impl Collector<'_> {
         let parts = folder.required(Collection::SignIns)?;
         let change = difference(parts, self.store.parts(Source::SignIns).await?, false);
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::SignIns).await?);
+            return Ok(self.unchanged(Source::SignIns, &change.unchanged).await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);
@@ -521,7 +536,7 @@ impl Collector<'_> {
         let parts = folder.parts(Collection::Audits)?;
         let change = difference(parts, self.store.parts(Source::Audits).await?, false);
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Audits).await?);
+            return Ok(self.unchanged(Source::Audits, &change.unchanged).await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);

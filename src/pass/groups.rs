@@ -48,7 +48,9 @@ pub(super) async fn collect(
     let same_names = store.setting(READ_FOR).await?.as_deref() == Some(&read_for);
     let change = difference(parts, store.parts(Source::Groups).await?, false);
     if change.is_empty() && same_names {
-        return Ok(store.source_unchanged(Source::Groups).await?);
+        return Ok(collector
+            .unchanged(Source::Groups, &change.unchanged)
+            .await?);
     }
     let mut directory = Directory::default();
     let mut read_parts = Vec::new();
