@@ -1,5 +1,11 @@
 //! Whole journeys: exports in, mails and flags out, day by day, on the real engine and store.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail at once, and read better with values written in place"
+)]
+
 #[path = "support/world.rs"]
 mod world;
 
@@ -301,10 +307,10 @@ fn organisation(table: &Table) -> World {
     }
     world.who("passwordless_only").passwordless = true;
     world.who("guest").user_type = "Guest";
-    world.who("guest").upn = "guest_partner.example#EXT#@contoso.example".to_owned();
-    world.who("sync_account").upn = "Sync_DC01_0123456789ab@contoso.example".to_owned();
-    world.who("sync_account").display_name =
-        "On-Premises Directory Synchronization Service Account".to_owned();
+    world.who("guest").upn = String::from("guest_partner.example#EXT#@contoso.example");
+    let sync = world.who("sync_account");
+    sync.upn = String::from("Sync_DC01_0123456789ab@contoso.example");
+    sync.display_name = String::from("On-Premises Directory Synchronization Service Account");
     world.who("always_disabled").enabled = false;
     world.who("no_address").mail = None;
     world.who("not_in_the_report").registered = None;
