@@ -11,6 +11,7 @@
 #[path = "support/world.rs"]
 mod world;
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use fortnight::store::lock::PassLock;
@@ -366,6 +367,52 @@ fn a_mail_address_of_two_people_lists_both() {
     assert_eq!(run(&world, &["explain", &id]).code, 0);
 }
 
+/// Every file below a folder with its content and time.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let modified = path.metadata().unwrap().modified().unwrap();
+        if path.is_dir() {
+            found.push((path.display().to_string(), Vec::new(), modified));
+            found.extend(files(&path));
+        } else if !path.ends_with("fortnight.toml") {
+            found.push((
+                path.display().to_string(),
+                std::fs::read(&path).unwrap(),
+                modified,
+            ));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_dry_run_changes_and_sends_nothing() {
+    let world = begun(&["ana"]);
+    let outbox = world.folder().join("outbox");
+    std::fs::remove_dir_all(&outbox).unwrap();
+    let before = files(world.folder());
+    let ran = cycle(&world, day(1), &["--dry-run", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let report = json(&ran);
+    assert_eq!(report["windows"]["opened"], 1);
+    assert_eq!(report["deliveries"]["queued"], 1);
+    assert_eq!(report["deliveries"]["sent"], 0);
+    let after = files(world.folder());
+    let names = |files: &[(String, Vec<u8>, _)]| -> Vec<String> {
+        files.iter().map(|(name, ..)| name.clone()).collect()
+    };
+    assert_eq!(names(&before), names(&after));
+    assert!(before == after, "a file changed");
+    assert!(
+        cycle(&world, day(1), &["--dry-run"])
+            .out
+            .contains("nothing was written or sent")
+    );
+}
+
 #[test]
 fn a_dry_run_needs_no_database_and_makes_none() {
     let mut world = World::of(&["ana"]);
@@ -618,6 +665,7 @@ fn a_database_that_vanished() {
     assert_eq!(report["holds"][0]["id"], "database");
     assert_eq!(report["flagged"], 0);
     assert_eq!(run(&world, &["users"]).code, 3);
+    assert_eq!(cycle(&world, day(1), &["--dry-run"]).code, 3);
     assert!(!world.database().exists());
     // The operator says that it is meant.
     std::fs::remove_file(world.folder().join("fortnight.db.lock")).unwrap();
