@@ -11,8 +11,9 @@
 #[path = "support/world.rs"]
 mod world;
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use fortnight::store::lock::PassLock;
 use serde_json::{Value, json};
@@ -497,6 +498,30 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
         let ran = run(&world, arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains(said), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut world = World::of(&[]);
+    world.crowd("person", 1_000);
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    for format in ["table", "json", "csv"] {
+        let mut program = command(&world, &["users", "--format", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0; 10];
+        program
+            .stdout
+            .take()
+            .unwrap()
+            .read_exact(&mut first)
+            .unwrap();
+        let ran = ran(&world, program.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{format}");
     }
 }
 
