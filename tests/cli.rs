@@ -564,6 +564,19 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn a_wrong_type() {
+    insta::assert_snapshot!(check("window = \"14d\"", "window = 14"), @r#"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:14:10: `policy[].window` must be a duration in quotes, like "14d", not a whole number
+        ╭─[FOLDER/fortnight.toml:14:10]
+     14 │ 14
+        · ─┬
+        ·  ╰── here
+        ╰────
+    "#);
+}
+
+#[test]
 fn a_bad_cron_pattern() {
     let schedule = "[schedule]\npoll = \"every 10 minutes\"\n\n[[policy]]";
     insta::assert_snapshot!(check("[[policy]]", schedule), @r#"
@@ -633,6 +646,26 @@ fn a_configuration_that_is_not_there() {
       × absent.toml: cannot read the configuration: No such file or directory (os error 2)
       help: name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning
     ");
+}
+
+#[test]
+fn a_database_in_a_folder_that_is_not_there() {
+    let mut world = World::of(&[]);
+    world.change("sqlite:fortnight.db", "sqlite:absent/fortnight.db");
+    world.export(day(0));
+    let ran = cycle(&world, day(0), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: cannot use FOLDER/absent/fortnight.db.lock, the lock beside the database: check that its folder exists and that this user may write there: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_database_that_is_a_folder() {
+    let mut world = World::of(&[]);
+    world.export(day(0));
+    std::fs::create_dir(world.database()).unwrap();
+    let ran = cycle(&world, day(0), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: cannot open the database FOLDER/fortnight.db: check that its folder exists and that this user may write there: error returned from database: (code: 14) unable to open database file");
 }
 
 #[test]
