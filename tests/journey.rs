@@ -1029,3 +1029,117 @@ async fn a_registration_report_of_which_one_part_changed_is_dated_by_it() {
         [State::EnforcementNeeded, State::Registered]
     );
 }
+
+#[tokio::test]
+async fn a_sign_in_of_somebody_not_yet_in_the_users_export_counts_later() {
+    let mut world = World::of(&["ana"]);
+    world.who("ana").created_at = day(2);
+    world.who("ana").exists = false;
+    world.pass(day(0)).await;
+    world.sign_in("ana", hour(2, 1));
+    world.pass(hour(2, 2)).await;
+    world.who("ana").exists = true;
+    world.pass(day(3)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(16, 1)));
+    world.mailbox("ana").await.expect_one("window.opened");
+}
+
+#[tokio::test]
+async fn who_comes_into_an_included_group_counts_from_then_on_and_who_leaves_is_paused() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.change("{ all_users = true }", "{ groups = [\"Pilot\"] }");
+    world.add_to("Pilot", "ben");
+    world.pass(day(0)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::OutOfScope, State::WaitingFirstSignIn]
+    );
+    // Before the pass that first saw ana in the group.
+    world.sign_in("ana", before(1));
+    world.sign_in("ben", before(1));
+    world.add_to("Pilot", "ana");
+    world.pass(day(1)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::WaitingFirstSignIn, State::InGrace]
+    );
+    world.sign_in("ana", before(2));
+    world.groups.get_mut("Pilot").unwrap().remove("ben");
+    world.pass(day(2)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::InGrace, State::OutOfScope]
+    );
+    let ben = world.decision("ben").await;
+    assert_eq!(
+        (ben.deadline, ben.remaining),
+        (None, Some(hours(12 * 24 + 23)))
+    );
+    world.add_to("Pilot", "ben");
+    world.pass(day(5)).await;
+    assert_eq!(world.deadline("ben").await, Some(hour(17, 23)));
+    assert_eq!(
+        world.mailbox("ben").await.events(),
+        ["window.opened", "window.resumed"]
+    );
+}
+
+#[tokio::test]
+async fn nested_groups_count_and_circles_end() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("groups");
+    let group = |n: u8, name: &str, members: serde_json::Value| json!({ "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"), "displayName": name, "members": members });
+    let (outer, inner) = (
+        "0a0a0a0a-0000-4000-8000-000000000001",
+        "0a0a0a0a-0000-4000-8000-000000000002",
+    );
+    let breakglass = world.accounts["breakglass"].id.clone();
+    let groups = vec![
+        group(1, "Emergency", json!([inner])),
+        group(2, "Inner", json!([outer, breakglass])),
+    ];
+    world.write("groups.json", groups, day(0));
+    world.pass(day(0)).await;
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+}
+
+#[tokio::test]
+async fn the_clock_is_believed_when_an_operator_says_so() {
+    let mut world = opened("ana").await;
+    world.daily(2..=5).await;
+    world.pass(day(3)).await;
+    world.approve("clock", hour(3, 1)).await;
+    let report = world.pass(hour(3, 2)).await;
+    assert_eq!((report.as_of, world.held()), (hour(3, 2), vec![]));
+}
+
+#[tokio::test]
+async fn a_loss_nobody_explains_needs_two_reports_a_day_apart() {
+    let mut world = World::of(&["ana"]);
+    world.registers("ana");
+    world.pass(day(0)).await;
+    world.who("ana").registered = Some(false);
+    world.pass(day(1)).await;
+    assert_eq!(world.state("ana").await, State::Registered);
+    world.pass(hour(1, 23)).await;
+    assert_eq!(world.state("ana").await, State::Registered);
+    world.pass(day(2)).await;
+    assert_eq!(world.state("ana").await, State::WaitingFirstSignIn);
+    // Sign-ins count from the pass that confirmed it.
+    world.sign_in("ana", before(2));
+    world.pass(hour(2, 1)).await;
+    assert_eq!(world.state("ana").await, State::WaitingFirstSignIn);
+}
+
+#[tokio::test]
+async fn who_leaves_an_exclusion_is_not_flagged_at_once() {
+    let mut world = opened("ana").await;
+    world.daily(2..=3).await;
+    world.exclude("ana");
+    world.daily(4..=20).await;
+    world.groups.get_mut("Emergency").unwrap().remove("ana");
+    world.pass(day(21)).await;
+    // What was left when day 4 saw the exclusion: ten days and 23 hours.
+    assert_eq!(world.deadline("ana").await, Some(hour(31, 23)));
+    assert_eq!(world.mailbox("ana").await.events(), ["window.resumed"]);
+}
