@@ -1045,6 +1045,42 @@ async fn a_sign_in_of_somebody_not_yet_in_the_users_export_counts_later() {
 }
 
 #[tokio::test]
+async fn members_named_by_upn_are_found_when_the_users_export_comes_later() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("groups");
+    let emergency = json!({
+        "id": "0a0a0a0a-0000-4000-8000-000000000001",
+        "displayName": "Emergency",
+        "members": ["breakglass@contoso.example"],
+    });
+    world.write("groups.json", vec![emergency], day(0));
+    world.frozen.insert("users");
+    std::fs::write(world.tenant().join("users.json"), "{\"value\":[{").unwrap();
+    world.pass(day(0)).await;
+    assert_eq!(world.report.errors.len(), 1);
+    world.frozen.remove("users");
+    world.pass(day(1)).await;
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_report_by_upn_is_joined_again_when_the_users_export_comes_later() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("registration");
+    let report = "User principal name,Multifactor authentication capable,Passwordless capable,Methods registered\n\
+        ana@contoso.example,Capable,Not capable,Microsoft Authenticator app (push notification)\n\
+        breakglass@contoso.example,Not capable,Not capable,\n";
+    std::fs::write(world.tenant().join("registration.csv"), report).unwrap();
+    world.frozen.insert("users");
+    std::fs::write(world.tenant().join("users.json"), "{\"value\":[{").unwrap();
+    world.pass(day(0)).await;
+    world.frozen.remove("users");
+    world.pass(day(1)).await;
+    assert_eq!(world.state("ana").await, State::Registered);
+}
+
+#[tokio::test]
 async fn who_comes_into_an_included_group_counts_from_then_on_and_who_leaves_is_paused() {
     let mut world = World::of(&["ana", "ben"]);
     world.change("{ all_users = true }", "{ groups = [\"Pilot\"] }");

@@ -30,6 +30,10 @@ const LOG_COMMIT: usize = 20_000;
 /// Quarantined rows of a source that are written down one by one; the rest is counted.
 const QUARANTINE_SHOWN: usize = 200;
 
+/// The setting that says with which users snapshot a report that names people by user principal
+/// name was joined; empty for a report that has object ids.
+const JOINED_WITH: &str = "registration_joined_with";
+
 /// What collecting found out beside the facts.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
@@ -397,6 +401,17 @@ impl Collector<'_> {
         );
     }
 
+    /// The users snapshot that user principal names are looked up in, by its acceptance. What
+    /// names people that way is read again when there is another.
+    pub(super) async fn users_snapshot(&self) -> Result<String, StoreError> {
+        let sources = self.store.sources().await?;
+        Ok(sources
+            .into_iter()
+            .find(|source| source.name == Source::Users.as_str())
+            .and_then(|source| source.accepted_at)
+            .map_or("none".to_owned(), |at| at.to_string()))
+    }
+
     async fn registration(
         &self,
         folder: &Folder,
@@ -405,6 +420,11 @@ impl Collector<'_> {
     ) -> Result<(), CollectError> {
         let parts = folder.required(Collection::Registration)?;
         let mut change = self.differs(Source::Registration, parts).await?;
+        let users = self.users_snapshot().await?;
+        let joined_with = self.store.setting(JOINED_WITH).await?.unwrap_or_default();
+        if !joined_with.is_empty() && joined_with != users {
+            change = difference(parts, self.store.parts(Source::Registration).await?, true);
+        }
         if change.is_empty() {
             return Ok(self
                 .unchanged(Source::Registration, &change.unchanged)
@@ -416,14 +436,19 @@ impl Collector<'_> {
                 .import(Source::Registration, &change.reread, self.now)
                 .await?;
             let mut rows = 0;
+            let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
             for part in &change.read {
-                rows += self.import_registration(&mut import, part, report).await?;
+                rows += self
+                    .import_registration(&mut import, part, &mut by_name, report)
+                    .await?;
             }
             match self.finish(import, &change, Source::Registration).await? {
                 Imported::ReadAll => {
                     change = difference(parts, self.store.parts(Source::Registration).await?, true)
                 }
                 imported => {
+                    let joined_with = if by_name { users.as_str() } else { "" };
+                    self.store.set(JOINED_WITH, joined_with).await?;
                     report.read.registrations += rows;
                     collected
                         .holds
@@ -438,6 +463,7 @@ impl Collector<'_> {
         &self,
         import: &mut Import,
         part: &Part,
+        by_name: &mut bool,
         report: &mut PassReport,
     ) -> Result<u64, CollectError> {
         import.begin_part(new_part(part)).await?;
@@ -445,6 +471,7 @@ impl Collector<'_> {
         let (mut batches, reader) = read(move || files::registration(&source, now));
         while let Some(batch) = batches.recv().await {
             self.progress.absorbed(batch.len());
+            *by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let rows = self.with_ids(batch).await?;
             import.registrations(rows).await?;
         }

@@ -16,7 +16,8 @@ use crate::store::holds::Raised;
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::sources::Source;
 
-/// The setting that says for which names the groups were read last.
+/// The setting that says for which names the groups were read last and, where members are named by
+/// user principal name, with which users snapshot.
 const READ_FOR: &str = "groups_read_for";
 
 /// The groups that policies name, and how.
@@ -44,10 +45,17 @@ pub(super) async fn collect(
     }
     let store = collector.store;
     let parts = folder.required(Collection::Groups)?;
-    let read_for = serde_json::to_string(&wanted.names).unwrap_or_default();
-    let same_names = store.setting(READ_FOR).await?.as_deref() == Some(&read_for);
+    let users = collector.users_snapshot().await?;
+    let read_for = |by_name: bool| {
+        let users = by_name.then_some(&users);
+        serde_json::to_string(&(&wanted.names, users)).unwrap_or_default()
+    };
+    let means_the_same = store
+        .setting(READ_FOR)
+        .await?
+        .is_some_and(|before| before == read_for(false) || before == read_for(true));
     let change = difference(parts, store.parts(Source::Groups).await?, false);
-    if change.is_empty() && same_names {
+    if change.is_empty() && means_the_same {
         return Ok(collector
             .unchanged(Source::Groups, &change.unchanged)
             .await?);
@@ -71,7 +79,7 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
-    store.set(READ_FOR, &read_for).await?;
+    store.set(READ_FOR, &read_for(directory.by_name)).await?;
     Ok(())
 }
 
@@ -79,6 +87,8 @@ pub(super) async fn collect(
 #[derive(Debug, Default)]
 struct Directory {
     groups: HashMap<GroupId, (String, Vec<Member>)>,
+    /// Whether any member is named by user principal name.
+    by_name: bool,
 }
 
 impl Directory {
@@ -105,6 +115,10 @@ impl Directory {
     }
 
     fn add(&mut self, group: Group) {
+        self.by_name |= group
+            .members
+            .iter()
+            .any(|member| matches!(member, Member::User(Who::Upn(_))));
         let known = self.groups.entry(group.id).or_default();
         if let Some(name) = group.name {
             known.0 = name;
