@@ -1179,3 +1179,108 @@ async fn who_leaves_an_exclusion_is_not_flagged_at_once() {
     assert_eq!(world.deadline("ana").await, Some(hour(31, 23)));
     assert_eq!(world.mailbox("ana").await.events(), ["window.resumed"]);
 }
+
+#[tokio::test]
+async fn who_may_be_named_by_upn_in_the_configuration() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.change(
+        "exclude = { groups = [\"Emergency\"] }",
+        "exclude = { users = [\"Ana@Contoso.example\"], groups = [\"Emergency\"] }",
+    );
+    world.pass(day(0)).await;
+    assert_eq!(world.state("ana").await, State::Exempt);
+    // A rename: the account that the name meant stays exempt, and the policy is held.
+    world.who("ana").upn = "ana.b@contoso.example".to_owned();
+    world.pass(day(1)).await;
+    assert_eq!(world.state("ana").await, State::Exempt);
+    assert_eq!(world.held(), ["assignment:everyone"]);
+}
+
+#[tokio::test]
+async fn an_included_group_that_is_gone_lets_nobody_leave() {
+    let mut world = World::of(&["ana"]);
+    world.change("{ all_users = true }", "{ groups = [\"Pilot\"] }");
+    world.add_to("Pilot", "ana");
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    world.groups.remove("Pilot");
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.held(), ["assignment:everyone"]);
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+}
+
+#[tokio::test]
+async fn a_file_of_groups_that_is_missing_leaves_everything_as_it_was() {
+    let mut world = opened("ana").await;
+    world.frozen.insert("groups");
+    std::fs::remove_file(world.tenant().join("groups.json")).unwrap();
+    world.pass(day(2)).await;
+    assert_eq!(world.report.errors.len(), 1, "{:?}", world.report.errors);
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    assert_eq!(world.state("ana").await, State::InGrace);
+}
+
+#[tokio::test]
+async fn a_restored_person_goes_on_with_the_remainder() {
+    let mut world = opened("ana").await;
+    world.who("ana").exists = false;
+    world.daily(2..=4).await;
+    world.who("ana").exists = true;
+    world.pass(day(5)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(17, 23)));
+    world.mailbox("ana").await.expect_one("window.resumed");
+}
+
+#[tokio::test]
+async fn a_renamed_person_is_the_same_and_a_recreated_one_is_not() {
+    let mut world = opened("ana").await;
+    world.who("ana").upn = "ana.b@contoso.example".to_owned();
+    world.who("ana").mail = Some("ana.b@contoso.example".to_owned());
+    world.daily(2..=8).await;
+    let mailbox = world.mailbox("ana").await;
+    let mail = mailbox.expect_one("window.reminder -7d");
+    assert_eq!(mail.to, "ana.b@contoso.example");
+    world.who("ana").exists = false;
+    world.join("new").upn = "ana.b@contoso.example".to_owned();
+    world.pass(day(9)).await;
+    assert_eq!(
+        world.states(&["ana", "new"]).await,
+        [State::Gone, State::WaitingFirstSignIn]
+    );
+}
+
+#[tokio::test]
+async fn strict_flags_at_the_deadline_without_notice() {
+    let mut world = World::of(&["ana"]);
+    world.change("window = \"14d\"", "window = \"14d\"\nstrict = true");
+    world.pass(day(0)).await;
+    world.sign_in("ana", hour(1, 1));
+    world.daily(1..=1).await;
+    world.pass(day(16)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    assert_eq!(world.deadline("ana").await, Some(hour(15, 1)));
+}
+
+#[tokio::test]
+async fn a_channel_that_is_down_holds_flags_until_it_works() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    // A file where the folder of mails should be.
+    let outbox = world.folder().join("outbox");
+    std::fs::remove_dir_all(&outbox).ok();
+    std::fs::write(&outbox, "").unwrap();
+    world.sign_in("ana", before(1));
+    world.daily(1..=17).await;
+    assert_eq!(world.held(), ["channel"]);
+    assert_ne!(world.state("ana").await, State::EnforcementNeeded);
+    std::fs::remove_file(&outbox).unwrap();
+    world.pass(day(18)).await;
+    assert_eq!(world.held(), [""; 0]);
+    let mailbox = world.mailbox("ana").await;
+    assert_eq!(mailbox.mails.len(), 1, "{:?}", mailbox.events());
+    assert_eq!(world.deadline("ana").await, Some(day(21)));
+    world.daily(19..=21).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
