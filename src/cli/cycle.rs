@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::args::Cycle;
 use super::output::{Format, Printer};
 use super::{DEGRADED, DONE, FAILED, WRONG};
-use crate::config::Config;
+use crate::config::{Config, EmailTransport};
 use crate::engine::{Engine, Wake};
 use crate::pass::PassError;
 use crate::pass::report::PassReport;
@@ -67,13 +67,22 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
 async fn rehearsal(config: &mut Config) -> anyhow::Result<tempdir::Folder> {
     let folder = tempdir::Folder::new().context("making a folder for the dry run")?;
     let copy = folder.path().join("dry-run.db");
-    if config.database.exists() {
-        let store = Store::open_existing(&config.database).await?;
-        store.copy_to(&copy).await?;
-        store.close().await;
+    match Store::open_existing(&config.database).await {
+        Ok(store) => {
+            store.copy_to(&copy).await?;
+            store.close().await;
+        }
+        Err(StoreError::Absent(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     config.database = copy;
     config.rehearse();
+    if let Some(email) = &mut config.email
+        && let EmailTransport::File(outbox) = &mut email.transport
+    {
+        // Trying the channel makes the folder.
+        *outbox = folder.path().join("outbox");
+    }
     Ok(folder)
 }
 

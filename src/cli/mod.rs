@@ -52,7 +52,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::reader_went_away(&error) => ExitCode::from(DONE),
         Err(error) => {
-            eprintln!("fortnight: {error:#}");
+            eprintln!("fortnight: {}", pass::chain(error.as_ref()));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -61,9 +61,10 @@ impl Printer {
     ) -> io::Result<()> {
         if format == Format::Csv {
             let mut writer = csv::Writer::from_writer(&mut self.out);
-            writer.write_record(headings)?;
+            writer.write_record(headings).map_err(plain)?;
             for row in rows {
-                writer.write_record(row.iter().map(|cell| neutral(cell)))?;
+                let cells = row.iter().map(|cell| neutral(cell));
+                writer.write_record(cells).map_err(plain)?;
             }
             return writer.flush();
         }
@@ -79,6 +80,14 @@ impl Printer {
 
 fn anstream() -> io::StdoutLock<'static> {
     io::stdout().lock()
+}
+
+/// What went wrong while writing CSV, by its kind: the library hides a reader that went away.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 /// A cell that a spreadsheet does not take for a formula (reliability F75).

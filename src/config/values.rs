@@ -63,7 +63,11 @@ impl Section<'_> {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Found<T>> {
         self.note(key, kind, default, about);
-        let found = self.raw_text(key, "a text in quotes")?;
+        let wanted = match kind {
+            Kind::Duration => "a duration in quotes, like \"14d\"",
+            _ => "a text in quotes",
+        };
+        let found = self.raw_text(key, wanted)?;
         match parse(&found.value) {
             Ok(value) => Some(Found {
                 value,

@@ -30,6 +30,10 @@ const LOG_COMMIT: usize = 20_000;
 /// Quarantined rows of a source that are written down one by one; the rest is counted.
 const QUARANTINE_SHOWN: usize = 200;
 
+/// The setting that says with which users snapshot a report that names people by user principal
+/// name was joined; empty for a report that has object ids.
+const JOINED_WITH: &str = "registration_joined_with";
+
 /// What collecting found out beside the facts.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
@@ -318,15 +322,28 @@ impl Collector<'_> {
         if accepted < newest {
             self.store.accept_log(source, &[], self.now).await
         } else {
-            self.store.source_unchanged(source).await
+            self.unchanged(source, parts).await
         }
     }
 
     /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
+    /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
+    /// it unchanged, caps it. A row dated after both is no younger for it.
     pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
+        let modified = part.fingerprint.modified;
         read.refreshed_at
-            .unwrap_or(part.fingerprint.modified)
-            .min(self.now)
+            .unwrap_or(modified)
+            .min(self.now.max(modified))
+    }
+
+    /// Nothing is read: the parts are as they were.
+    pub(super) async fn unchanged(
+        &self,
+        source: Source,
+        parts: &[StoredPart],
+    ) -> Result<(), StoreError> {
+        let as_of = parts.iter().map(|part| part.as_of.min(self.now)).max();
+        self.store.source_unchanged(source, as_of).await
     }
 
     pub(super) async fn note_quarantined(
@@ -381,7 +398,7 @@ impl Collector<'_> {
         let parts = folder.required(Collection::Users)?;
         let mut change = self.differs(Source::Users, parts).await?;
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Users).await?);
+            return Ok(self.unchanged(Source::Users, &change.unchanged).await?);
         }
         loop {
             let mut import = self
@@ -439,6 +456,17 @@ impl Collector<'_> {
         );
     }
 
+    /// The users snapshot that user principal names are looked up in, by its acceptance. What
+    /// names people that way is read again when there is another.
+    pub(super) async fn users_snapshot(&self) -> Result<String, StoreError> {
+        let sources = self.store.sources().await?;
+        Ok(sources
+            .into_iter()
+            .find(|source| source.name == Source::Users.as_str())
+            .and_then(|source| source.accepted_at)
+            .map_or("none".to_owned(), |at| at.to_string()))
+    }
+
     async fn registration(
         &self,
         folder: &Folder,
@@ -447,8 +475,15 @@ impl Collector<'_> {
     ) -> Result<(), CollectError> {
         let parts = folder.required(Collection::Registration)?;
         let mut change = self.differs(Source::Registration, parts).await?;
+        let users = self.users_snapshot().await?;
+        let joined_with = self.store.setting(JOINED_WITH).await?.unwrap_or_default();
+        if !joined_with.is_empty() && joined_with != users {
+            change = difference(parts, self.store.parts(Source::Registration).await?, true);
+        }
         if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Registration).await?);
+            return Ok(self
+                .unchanged(Source::Registration, &change.unchanged)
+                .await?);
         }
         loop {
             let mut import = self
@@ -456,14 +491,19 @@ impl Collector<'_> {
                 .import(Source::Registration, &change.reread, self.now)
                 .await?;
             let mut rows = 0;
+            let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
             for part in &change.read {
-                rows += self.import_registration(&mut import, part, report).await?;
+                rows += self
+                    .import_registration(&mut import, part, &mut by_name, report)
+                    .await?;
             }
             match self.finish(import, &change, Source::Registration).await? {
                 Imported::ReadAll => {
                     change = difference(parts, self.store.parts(Source::Registration).await?, true)
                 }
                 imported => {
+                    let joined_with = if by_name { users.as_str() } else { "" };
+                    self.store.set(JOINED_WITH, joined_with).await?;
                     report.read.registrations += rows;
                     collected
                         .holds
@@ -478,6 +518,7 @@ impl Collector<'_> {
         &self,
         import: &mut Import,
         part: &Part,
+        by_name: &mut bool,
         report: &mut PassReport,
     ) -> Result<u64, CollectError> {
         import.begin_part(new_part(part)).await?;
@@ -487,6 +528,7 @@ impl Collector<'_> {
         while let Some(batch) = batches.recv().await {
             self.progress.absorbed(batch.len());
             let read = batch.len();
+            *by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let rows = self.with_ids(batch).await?;
             nameless += read - rows.len();
             import.registrations(rows).await?;

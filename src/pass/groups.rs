@@ -16,7 +16,8 @@ use crate::store::holds::Raised;
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::sources::Source;
 
-/// The setting that says for which names the groups were read last.
+/// The setting that says for which names the groups were read last and, where members are named by
+/// user principal name, with which users snapshot.
 const READ_FOR: &str = "groups_read_for";
 
 /// The groups that policies name, and how.
@@ -44,14 +45,20 @@ pub(super) async fn collect(
     }
     let store = collector.store;
     let parts = folder.required(Collection::Groups)?;
-    let names = serde_json::to_string(&wanted.names).unwrap_or_default();
-    let users = store.accepted_at(Source::Users).await?;
-    let with_users = format!("{names} {users:?}");
-    let read_for = store.setting(READ_FOR).await?;
-    let same = read_for.is_some_and(|read_for| read_for == names || read_for == with_users);
+    let users = collector.users_snapshot().await?;
+    let read_for = |by_name: bool| {
+        let users = by_name.then_some(&users);
+        serde_json::to_string(&(&wanted.names, users)).unwrap_or_default()
+    };
+    let means_the_same = store
+        .setting(READ_FOR)
+        .await?
+        .is_some_and(|before| before == read_for(false) || before == read_for(true));
     let change = difference(parts, store.parts(Source::Groups).await?, false);
-    if change.is_empty() && same {
-        return Ok(store.source_unchanged(Source::Groups).await?);
+    if change.is_empty() && means_the_same {
+        return Ok(collector
+            .unchanged(Source::Groups, &change.unchanged)
+            .await?);
     }
     let mut directory = Directory::default();
     let mut read_parts = Vec::new();
@@ -59,7 +66,7 @@ pub(super) async fn collect(
         let as_of = directory.read(collector, part, report).await?;
         read_parts.push((new_part(part), as_of));
     }
-    let (mut snapshot, all_known) = directory.flatten(collector, wanted).await?;
+    let mut snapshot = directory.flatten(collector, wanted).await?;
     let held = judge(collector, wanted, &mut snapshot).await?;
     if !held.is_empty() {
         // What was not believed is looked at again in every pass.
@@ -72,9 +79,7 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
-    // Members by a name that no user bears are looked up again with the next users snapshot.
-    let read_for = if all_known { names } else { with_users };
-    store.set(READ_FOR, &read_for).await?;
+    store.set(READ_FOR, &read_for(directory.by_name)).await?;
     Ok(())
 }
 
@@ -82,6 +87,8 @@ pub(super) async fn collect(
 #[derive(Debug, Default)]
 struct Directory {
     groups: HashMap<GroupId, (String, Vec<Member>)>,
+    /// Whether any member is named by user principal name.
+    by_name: bool,
 }
 
 impl Directory {
@@ -108,6 +115,10 @@ impl Directory {
     }
 
     fn add(&mut self, group: Group) {
+        self.by_name |= group
+            .members
+            .iter()
+            .any(|member| matches!(member, Member::User(Who::Upn(_))));
         let known = self.groups.entry(group.id).or_default();
         if let Some(name) = group.name {
             known.0 = name;
@@ -118,13 +129,12 @@ impl Directory {
         known.1.extend(group.members);
     }
 
-    /// Names of all groups, and the members of the wanted ones; whether all of them are known.
+    /// Names of all groups, and the members of the wanted ones.
     async fn flatten(
         &self,
         collector: &Collector<'_>,
         wanted: &Wanted,
-    ) -> Result<(GroupSnapshot, bool), CollectError> {
-        let mut all_known = true;
+    ) -> Result<GroupSnapshot, CollectError> {
         let mut snapshot = GroupSnapshot {
             names: self
                 .groups
@@ -137,21 +147,19 @@ impl Directory {
             let meant = meant(name, &snapshot.names, wanted);
             // The members of a group that is no more stay as they are.
             for id in meant.into_iter().filter(|id| self.groups.contains_key(id)) {
-                let (members, known) = self.members(collector, &id).await?;
-                all_known &= known;
+                let members = self.members(collector, &id).await?;
                 snapshot.members.insert(id, members);
             }
         }
-        Ok((snapshot, all_known))
+        Ok(snapshot)
     }
 
-    /// The users below a group, and whether every name among them is known. Groups may nest in
-    /// circles: each is visited once (case 12).
+    /// The users below a group. Groups may nest in circles: each is visited once (case 12).
     async fn members(
         &self,
         collector: &Collector<'_>,
         group: &GroupId,
-    ) -> Result<(Members, bool), CollectError> {
+    ) -> Result<Members, CollectError> {
         let mut members = Members::default();
         let mut visited = BTreeSet::new();
         let mut to_visit = vec![group.clone()];
@@ -171,13 +179,12 @@ impl Directory {
         }
         let names: Vec<String> = by_name.iter().map(|(name, _)| name.clone()).collect();
         let known = collector.store.users_by_name(&names).await?;
-        let all_known = names.iter().all(|name| known.contains_key(name));
         for (name, direct) in by_name {
             for user in known.get(&name).into_iter().flatten() {
                 add(&mut members, user.clone(), direct);
             }
         }
-        Ok((members, all_known))
+        Ok(members)
     }
 
     fn kind(&self, member: &Member) -> Kind {

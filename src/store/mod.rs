@@ -115,7 +115,7 @@ pub enum StoreError {
         holder: String,
     },
     /// The lock file cannot be used.
-    #[error("cannot use the lock file {path}", path = path.display())]
+    #[error("cannot use {path}, the lock beside the database: check that its folder exists and that this user may write there", path = path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,

@@ -202,7 +202,7 @@ impl Import {
     pub fn end_part(&mut self, as_of: Timestamp) {
         if let Some(part) = self.parts.last_mut() {
             part.2 = self.part_rows;
-            part.3 = as_of.min(self.now);
+            part.3 = as_of;
         }
     }
 

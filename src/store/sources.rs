@@ -144,10 +144,19 @@ impl Store {
         .map(drop)
     }
 
-    /// Notes that a source is whole although nothing was read.
-    pub async fn source_unchanged(&self, source: Source) -> Result<(), StoreError> {
-        sqlx::query("UPDATE sources SET error = NULL, error_at = NULL WHERE name = $1 AND error IS NOT NULL")
+    /// Notes that a source is whole although nothing was read. `as_of` is the age of its parts: a
+    /// rehearsal may have read them before their date.
+    pub async fn source_unchanged(
+        &self,
+        source: Source,
+        as_of: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE sources SET error = NULL, error_at = NULL, as_of = CASE WHEN as_of < $2 THEN $2 ELSE as_of END
+             WHERE name = $1 AND (error IS NOT NULL OR as_of < $2)",
+        )
             .bind(source.as_str())
+            .bind(as_of.map(micros))
             .execute(&self.write)
             .await
             .doing("noting an unchanged source")

@@ -241,6 +241,7 @@ impl Configured {
             first_pass,
             on_again: self.on_again,
             guests: self.rule.guests,
+            nested: true,
             accept_passwordless: self.rule.accept_passwordless,
             start_on: if self.rule.any_primary {
                 StartOn::AnyPrimary

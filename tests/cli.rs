@@ -1,0 +1,850 @@
+//! The program from outside: exit codes, the JSON that other programs read, and what it says to
+//! people who made a mistake.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail at once, and read better with values written in place"
+)]
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use fortnight::store::lock::PassLock;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
+use world::{World, day, hour};
+
+/// The program, with the world's configuration.
+fn command(world: &World, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
+    command
+        .current_dir(world.folder())
+        .env_clear()
+        .env("USER", "operator")
+        .env("TMPDIR", world.folder())
+        .arg("--quiet")
+        .arg("--config")
+        .arg(world.file())
+        .args(arguments);
+    command
+}
+
+/// What the program did.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run(world: &World, arguments: &[&str]) -> Ran {
+    ran(world, command(world, arguments).output().unwrap())
+}
+
+fn ran(world: &World, output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap(),
+        out: anonymous(world, &output.stdout),
+        err: anonymous(world, &output.stderr),
+    }
+}
+
+/// The text without the folder of this very run, whose length also decides where lines are broken.
+fn anonymous(world: &World, text: &[u8]) -> String {
+    let folder = world.folder().canonicalize().unwrap();
+    let text = String::from_utf8(text.to_vec())
+        .unwrap()
+        .replace(&folder.display().to_string(), "FOLDER")
+        .replace(&world.folder().display().to_string(), "FOLDER")
+        .replace(&format!("process {}", std::process::id()), "process PID");
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n").replace("\n  │ ", " ")
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}{}", ran.out, ran.err))
+}
+
+/// A pass at that time, by the program itself.
+fn cycle(world: &World, at: jiff::Timestamp, more: &[&str]) -> Ran {
+    let at = at.to_string();
+    let mut arguments = vec!["cycle", "--as-of", &at];
+    arguments.extend(more);
+    run(world, &arguments)
+}
+
+/// Keys and kinds of a JSON value, without its values.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), shape(value)))
+            .collect(),
+        Value::Array(items) => items.iter().take(1).map(shape).collect(),
+        Value::String(_) => json!("text"),
+        Value::Number(_) => json!("number"),
+        Value::Bool(_) => json!("bool"),
+        Value::Null => Value::Null,
+    }
+}
+
+/// A world whose first pass has run, and whose exports are those of day 1.
+fn begun(names: &[&str]) -> World {
+    let mut world = World::of(names);
+    world.export(day(0));
+    assert_eq!(cycle(&world, day(0), &[]).code, 0);
+    for name in names {
+        world.sign_in(name, hour(1, -1));
+    }
+    world.export(day(1));
+    world
+}
+
+#[test]
+fn a_pass_prints_what_the_contract_says() {
+    let world = begun(&["ana"]);
+    let ran = cycle(&world, day(1), &["--format", "json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let mut report = json(&ran);
+    assert!(report["duration_ms"].is_u64());
+    report["duration_ms"] = json!(0);
+    assert_eq!(
+        report,
+        json!({
+            "as_of": day(1).to_string(),
+            "duration_ms": 0,
+            "read": { "users": 2, "groups": 1, "registrations": 2, "sign_ins": 1, "audits": 0, "quarantined": 0 },
+            "windows": { "opened": 1, "closed": 0, "paused": 0, "resumed": 0 },
+            "flagged": 0,
+            "released": 0,
+            "deliveries": { "queued": 1, "sent": 1, "failed": 0, "ambiguous": 0 },
+            "holds": [],
+            "errors": [],
+        })
+    );
+}
+
+#[test]
+fn a_held_pass_ends_with_3_and_says_by_what() {
+    let world = begun(&["ana"]);
+    let ran = cycle(&world, day(9), &["--format", "json"]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(
+        json(&ran)["holds"][0],
+        json!({
+            "id": "stale:registration",
+            "kind": "stale",
+            "policy": null,
+            "since": day(9).to_string(),
+            "text": format!("the newest registration are of {}, older than 36 h", day(1)),
+            "released_by": "data",
+            "approved_at": null,
+        })
+    );
+    assert_eq!(run(&world, &["status"]).code, 3);
+}
+
+#[test]
+fn users_are_printed_as_the_contract_says() {
+    let world = begun(&["ana", "ben"]);
+    cycle(&world, day(1), &[]);
+    let ran = run(&world, &["users", "--search", "ana@", "--format", "json"]);
+    assert_eq!(ran.code, 0);
+    assert_eq!(
+        json(&ran),
+        json!([{
+            "id": world.accounts["ana"].id,
+            "user_principal_name": "ana@contoso.example",
+            "display_name": "ana",
+            "mail": "ana@contoso.example",
+            "policy": "everyone",
+            "state": "in_grace",
+            "registered": false,
+            "window": {
+                "sequence": 1,
+                "opened_at": hour(1, -1).to_string(),
+                "deadline": hour(15, -1).to_string(),
+                "remaining_seconds": 14 * 86_400 - 3_600,
+                // The sign-in that opened it was completed without registering.
+                "bypasses": 1,
+                "may_skip": true,
+            },
+            "enforcement": { "state": "none", "needed_at": null, "applied_at": null, "would_need_at": null },
+            "next": { "at": hour(8, -1).to_string(), "action": "reminder", "step": "-7d" },
+        }])
+    );
+    let ran = run(&world, &["users", "--state", "exempt", "--format", "json"]);
+    let exempt = json(&ran);
+    assert_eq!(
+        exempt[0]["user_principal_name"],
+        "breakglass@contoso.example"
+    );
+    assert_eq!(exempt[0]["window"], Value::Null);
+    assert_eq!(exempt[0]["enforcement"], Value::Null);
+    assert_eq!(exempt.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn deliveries_are_printed_as_the_contract_says() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let ran = run(&world, &["deliveries", "list", "--format", "json"]);
+    let rows = json(&ran);
+    assert_eq!(rows[0]["channel"], "email");
+    assert_eq!(rows[0]["event"], "window.opened");
+    assert_eq!(rows[0]["step"], "0d");
+    assert_eq!(rows[0]["user"], json!(world.accounts["ana"].id));
+    assert_eq!(rows[0]["state"], "sent");
+    for key in ["id", "attempts", "next_at", "last_code", "message_id"] {
+        assert!(rows[0].get(key).is_some(), "{key}");
+    }
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn explain_and_status_keep_their_shape() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let ran = run(
+        &world,
+        &["explain", "ana@contoso.example", "--format", "json"],
+    );
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&json(&ran))).unwrap(), @r#"
+    [
+      {
+        "as_of": "text",
+        "display_name": "text",
+        "ends": "text",
+        "enforcement": {
+          "applied_at": null,
+          "needed_at": null,
+          "state": "text",
+          "would_need_at": null
+        },
+        "history": [
+          {
+            "at": "text",
+            "deadline": "text",
+            "id": "number",
+            "kind": "text",
+            "policy": "text",
+            "reasons": [
+              {
+                "at": "text",
+                "code": "text",
+                "text": "text"
+              }
+            ],
+            "rehearsed": "bool",
+            "sequence": "number",
+            "step": "text"
+          }
+        ],
+        "id": "text",
+        "last_mail": {
+          "address": "text",
+          "at": "text",
+          "event": "text"
+        },
+        "mail": "text",
+        "may_skip": "bool",
+        "next": {
+          "action": "text",
+          "at": "text",
+          "step": "text"
+        },
+        "policy": "text",
+        "reasons": [
+          {
+            "at": null,
+            "code": "text",
+            "text": "text"
+          }
+        ],
+        "registered": "bool",
+        "state": "text",
+        "user_principal_name": "text",
+        "window": {
+          "bypasses": "number",
+          "deadline": "text",
+          "may_skip": "bool",
+          "opened_at": "text",
+          "remaining_seconds": "number",
+          "sequence": "number"
+        }
+      }
+    ]
+    "#);
+    let ran = run(&world, &["status", "--format", "json"]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&json(&ran))).unwrap(), @r#"
+    {
+      "capacity": null,
+      "deliveries": {
+        "sent": "number"
+      },
+      "health": "text",
+      "holds": [],
+      "last_pass": "text",
+      "next": {
+        "action": "text",
+        "at": "text",
+        "step": "text"
+      },
+      "quarantined": [],
+      "repeated_losses": [],
+      "sources": [
+        {
+          "age_seconds": "number",
+          "as_of": "text",
+          "error": null,
+          "name": "text",
+          "rows": "number",
+          "stale": "bool"
+        }
+      ],
+      "states": {
+        "everyone": {
+          "exempt": "number",
+          "in_grace": "number"
+        }
+      },
+      "unresolved": []
+    }
+    "#);
+}
+
+#[test]
+fn explain_tells_the_story() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let ran = run(&world, &["explain", "ana@contoso.example"]);
+    assert_eq!(ran.code, 0);
+    insta::assert_snapshot!(ran.out, @r"
+    ana <ana@contoso.example>  0f0e0d0c-0000-4000-8000-000000000002
+    Policy everyone: in_grace (as of 2026-01-06T00:00:00Z)
+
+    Why
+      · included as one of all users
+      · the registration report says not registered  [2026-01-06T00:00:00Z]
+      · the window counts from a sign-in at 2026-01-05T23:00:00Z  [2026-01-05T23:00:00Z]
+      · 2026-01-19T23:00:00Z: told, and kept  [2026-01-19T23:00:00Z]
+      · a message naming the deadline was accepted  [2026-01-06T00:00:00Z]
+
+    What the help desk is asked
+      May the person skip registering at the next sign-in?  yes
+      Until when?  2026-01-19T23:00:00Z (13 days 23 hours left)
+      The last mail?  window.opened at 2026-01-06T00:00:00Z, to a***@contoso.example
+      What ends this?  Registering, at any sign-in; otherwise the deadline.
+      What comes next?  the reminder -7d, 2026-01-12T23:00:00Z
+
+    History
+      2026-01-06T00:00:00Z  window.opened (0d)
+    ");
+}
+
+#[test]
+fn a_mail_address_of_two_people_lists_both() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.who("ben").mail = Some("ana@contoso.example".to_owned());
+    world.who("ana").upn = "a.miller@contoso.example".to_owned();
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    let ran = run(&world, &["explain", "ana@contoso.example"]);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!(ran.err, @r#"
+    fortnight: "ana@contoso.example" fits 2 people; say which by object id:
+      0f0e0d0c-0000-4000-8000-000000000002  a.miller@contoso.example
+      0f0e0d0c-0000-4000-8000-000000000003  ben@contoso.example
+    "#);
+    let ran = run(&world, &["explain", "nobody@contoso.example"]);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!(ran.err, @r#"fortnight: nobody is known by "nobody@contoso.example": give an object id, a user principal name or a mail address"#);
+    let id = world.accounts["ben"].id.clone();
+    assert_eq!(run(&world, &["explain", &id]).code, 0);
+}
+
+/// Every file below a folder with its content and time.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let modified = path.metadata().unwrap().modified().unwrap();
+        if path.is_dir() {
+            found.push((path.display().to_string(), Vec::new(), modified));
+            found.extend(files(&path));
+        } else if !path.ends_with("fortnight.toml") {
+            found.push((
+                path.display().to_string(),
+                std::fs::read(&path).unwrap(),
+                modified,
+            ));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_dry_run_changes_and_sends_nothing() {
+    let world = begun(&["ana"]);
+    let outbox = world.folder().join("outbox");
+    std::fs::remove_dir_all(&outbox).unwrap();
+    let before = files(world.folder());
+    let ran = cycle(&world, day(1), &["--dry-run", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let report = json(&ran);
+    assert_eq!(report["windows"]["opened"], 1);
+    assert_eq!(report["deliveries"]["queued"], 1);
+    assert_eq!(report["deliveries"]["sent"], 0);
+    let after = files(world.folder());
+    let names = |files: &[(String, Vec<u8>, _)]| -> Vec<String> {
+        files.iter().map(|(name, ..)| name.clone()).collect()
+    };
+    assert_eq!(names(&before), names(&after));
+    assert!(before == after, "a file changed");
+    assert!(
+        cycle(&world, day(1), &["--dry-run"])
+            .out
+            .contains("nothing was written or sent")
+    );
+}
+
+#[test]
+fn a_dry_run_needs_no_database_and_makes_none() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    assert_eq!(cycle(&world, day(0), &["--dry-run"]).code, 0);
+    assert!(!world.database().exists());
+}
+
+#[test]
+fn time_does_not_go_back() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    for more in [&[][..], &["--dry-run"]] {
+        let ran = cycle(&world, day(0), more);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(ran.err, @"fortnight: the newest pass in the database is of 2026-01-06T00:00:00Z: --as-of cannot be earlier");
+        }
+    }
+}
+
+#[test]
+fn a_second_process_is_told_who_runs() {
+    let world = begun(&["ana"]);
+    let lock = PassLock::take(&world.database(), day(1)).unwrap();
+    let ran = cycle(&world, day(1), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: another fortnight already runs on this database: process PID since 2026-01-06T00:00:00Z. Stop it first, or leave this to it");
+    // Who only reads or notes an act needs no lock.
+    assert_eq!(run(&world, &["users"]).code, 0);
+    let act = [
+        "window",
+        "extend",
+        "ana@contoso.example",
+        "--days",
+        "2",
+        "--reason",
+        "asked",
+    ];
+    assert_eq!(run(&world, &act).code, 0);
+    drop(lock);
+    assert_eq!(cycle(&world, day(1), &[]).code, 0);
+}
+
+#[test]
+fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    for (arguments, said) in [
+        (
+            &["window", "extend", "ana@contoso.example", "--reason", "x"][..],
+            "--days",
+        ),
+        (
+            &["window", "close", "ana@contoso.example", "--reason", " "],
+            "--reason must say why",
+        ),
+        (
+            &[
+                "window",
+                "close",
+                "ana@contoso.example",
+                "--reason",
+                "x",
+                "--days",
+                "3",
+            ],
+            "--days belongs to `extend`",
+        ),
+        (
+            &["window", "close", "eve@contoso.example", "--reason", "x"],
+            "nobody is known by",
+        ),
+        (
+            &["enforcement", "approve", "mass", "--reason", "x"],
+            "nothing is held",
+        ),
+        (&["users", "--state", "late"], "there is no state \"late\""),
+        (&["cycle", "--as-of", "yesterday"], "yesterday"),
+        (&["cicle"], "cycle"),
+    ] {
+        let ran = run(&world, arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(said), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut world = World::of(&[]);
+    world.crowd("person", 1_000);
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    for format in ["table", "json", "csv"] {
+        let mut program = command(&world, &["users", "--format", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0; 10];
+        program
+            .stdout
+            .take()
+            .unwrap()
+            .read_exact(&mut first)
+            .unwrap();
+        let ran = ran(&world, program.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{format}");
+    }
+}
+
+#[test]
+fn completions_and_the_manual_page_are_there() {
+    let world = World::of(&[]);
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["man"],
+    ] {
+        let ran = run(&world, arguments);
+        assert_eq!(ran.code, 0);
+        assert!(ran.out.contains("fortnight"), "{arguments:?}");
+    }
+}
+
+/// `check` of a configuration with one change.
+fn check(from: &str, to: &str) -> String {
+    let mut world = World::of(&[]);
+    world.change(from, to);
+    let ran = run(&world, &["check"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    ran.err
+}
+
+#[test]
+fn an_unknown_key() {
+    insta::assert_snapshot!(check("window = ", "windw = "), @r"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:14:1: unknown key `policy[].windw`
+        ╭─[FOLDER/fortnight.toml:14:1]
+     14 │ windw
+        · ──┬──
+        ·   ╰── here
+        ╰────
+      help: did you mean `window`?
+    ");
+}
+
+#[test]
+fn a_wrong_type() {
+    insta::assert_snapshot!(check("window = \"14d\"", "window = 14"), @r#"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:14:10: `policy[].window` must be a duration in quotes, like "14d", not a whole number
+        ╭─[FOLDER/fortnight.toml:14:10]
+     14 │ 14
+        · ─┬
+        ·  ╰── here
+        ╰────
+    "#);
+}
+
+#[test]
+fn a_bad_cron_pattern() {
+    let schedule = "[schedule]\npoll = \"every 10 minutes\"\n\n[[policy]]";
+    insta::assert_snapshot!(check("[[policy]]", schedule), @r#"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:12:8: `schedule.poll`: no cron pattern with seconds: Pattern must have 5 or 6 fields when years are disallowed
+        ╭─[FOLDER/fortnight.toml:12:8]
+     12 │ "every 10 minutes"
+        · ─────────┬────────
+        ·          ╰── here
+        ╰────
+      help: six fields: second minute hour day month weekday, like "0 */10 * * * *"
+    "#);
+}
+
+#[test]
+fn a_secret_file_that_is_not_there() {
+    let smtp = "[email.smtp]\nhost = \"smtp.contoso.example\"\nusername = \"identity\"\npassword_file = \"smtp-password\"\n[email.file]";
+    insta::assert_snapshot!(check("[email.file]", smtp), @r#"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:26:17: cannot read the secret file FOLDER/smtp-password: No such file or directory (os error 2)
+        ╭─[FOLDER/fortnight.toml:26:17]
+     26 │ "smtp-password"
+        · ───────┬───────
+        ·        ╰── here
+        ╰────
+      help: check the path, its owner and its mode; relative paths start at $CREDENTIALS_DIRECTORY, else at this
+            file's folder
+    "#);
+}
+
+#[test]
+fn no_exclusion_at_all() {
+    insta::assert_snapshot!(check("exclude = { groups = [\"Emergency\"] }\n", ""), @r"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:11:1: all users are included and nobody is excluded, not even an emergency account
+        ╭─[FOLDER/fortnight.toml:11:1]
+     11 │ [[policy]]
+        · ─────┬────
+        ·      ╰── here
+        ╰────
+      help: exclude your emergency accounts, or say allow_empty_exclusion = true
+    ");
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let text = check("window = \"14d\"", "windw = \"14d\"\nenforce_by = 3");
+    assert!(
+        text.contains("windw") && text.contains("enforce_by"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_configuration_that_is_not_there() {
+    let world = World::of(&[]);
+    let output = Command::new(env!("CARGO_BIN_EXE_fortnight"))
+        .current_dir(world.folder())
+        .env_clear()
+        .args(["--quiet", "--config", "absent.toml", "status"])
+        .output()
+        .unwrap();
+    let ran = ran(&world, output);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!(ran.err, @r"
+    fortnight: one fault in the configuration
+      × absent.toml: cannot read the configuration: No such file or directory (os error 2)
+      help: name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning
+    ");
+}
+
+#[test]
+fn a_database_in_a_folder_that_is_not_there() {
+    let mut world = World::of(&[]);
+    world.change("sqlite:fortnight.db", "sqlite:absent/fortnight.db");
+    world.export(day(0));
+    let ran = cycle(&world, day(0), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: cannot use FOLDER/absent/fortnight.db.lock, the lock beside the database: check that its folder exists and that this user may write there: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_database_that_is_a_folder() {
+    let mut world = World::of(&[]);
+    world.export(day(0));
+    std::fs::create_dir(world.database()).unwrap();
+    let ran = cycle(&world, day(0), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: cannot open the database FOLDER/fortnight.db: check that its folder exists and that this user may write there: error returned from database: (code: 14) unable to open database file");
+}
+
+#[test]
+fn no_database_yet() {
+    let world = World::of(&[]);
+    let ran = run(&world, &["users"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: there is no database at FOLDER/fortnight.db yet: `fortnight cycle` or `fortnight run` makes it");
+}
+
+#[test]
+fn a_database_that_is_none() {
+    let world = begun(&["ana"]);
+    std::fs::write(world.database(), "not a database ".repeat(1_000)).unwrap();
+    let ran = cycle(&world, day(1), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db is damaged (error returned from database: (code: 26) file is not a database): stop fortnight, keep a copy, and restore the last good backup");
+}
+
+#[test]
+fn a_database_with_damaged_pages() {
+    let world = begun(&["ana"]);
+    let mut bytes = std::fs::read(world.database()).unwrap();
+    for byte in &mut bytes[4_096..] {
+        *byte = 0xa5;
+    }
+    std::fs::write(world.database(), bytes).unwrap();
+    let ran = cycle(&world, day(1), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db is damaged (error returned from database: (code: 11) database disk image is malformed): stop fortnight, keep a copy, and restore the last good backup");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version() {
+    let world = begun(&["ana"]);
+    let url = format!("sqlite:{}", world.database().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    let newer = "UPDATE _sqlx_migrations SET version = 20991231000000 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+    sqlx::query(newer).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let ran = cycle(&world, day(1), &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261124090100): use that version");
+    assert_eq!(run(&world, &["users"]).err, ran.err);
+}
+
+#[test]
+fn a_database_that_vanished() {
+    let world = begun(&["ana"]);
+    std::fs::remove_file(world.database()).unwrap();
+    let ran = cycle(&world, day(1), &["--format", "json"]);
+    assert_eq!(ran.code, 3);
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db is gone, but FOLDER/fortnight.db.lock says that it was there: restore it from a backup, or remove FOLDER/fortnight.db.lock to begin anew (every window would start again)");
+    let report = json(&ran);
+    assert_eq!(report["holds"][0]["id"], "database");
+    assert_eq!(report["flagged"], 0);
+    assert_eq!(run(&world, &["users"]).code, 3);
+    assert_eq!(cycle(&world, day(1), &["--dry-run"]).code, 3);
+    assert!(!world.database().exists());
+    // The operator says that it is meant.
+    std::fs::remove_file(world.folder().join("fortnight.db.lock")).unwrap();
+    assert_eq!(cycle(&world, day(1), &[]).code, 0);
+}
+
+/// The errors of a pass on exports of which one was spoiled.
+fn errors(world: &World) -> String {
+    let ran = cycle(world, day(0), &["--format", "json"]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    let report = json(&ran);
+    let errors: Vec<&str> = report["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error.as_str().unwrap())
+        .collect();
+    errors.join("\n")
+}
+
+/// A world whose export of that name is these bytes.
+fn spoiled(name: &str, bytes: &[u8]) -> World {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    let base = name.split('.').next().unwrap();
+    for entry in std::fs::read_dir(world.tenant()).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with(base)
+        {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    std::fs::write(world.tenant().join(name), bytes).unwrap();
+    world
+}
+
+#[test]
+fn truncated_json() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    let path = world.tenant().join("users.json");
+    let bytes = std::fs::read(&path).unwrap();
+    let world = spoiled("users.json", &bytes[..bytes.len() - 30]);
+    insta::assert_snapshot!(errors(&world), @"users: users.json, line 1: the file is cut off: the JSON that begins here has no end; copy or export it again");
+}
+
+#[test]
+fn an_export_that_is_missing() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    std::fs::remove_file(world.tenant().join("registration.json")).unwrap();
+    insta::assert_snapshot!(errors(&world), @"registration: FOLDER/tenant has no registration file: put registration.json (.ndjson, .csv, each also .gz) or a folder registration/ of pages there");
+}
+
+#[test]
+fn a_folder_that_is_missing() {
+    let world = World::of(&["ana"]);
+    std::fs::remove_dir_all(world.tenant()).unwrap();
+    insta::assert_snapshot!(errors(&world), @r"
+    users: cannot read FOLDER/tenant: No such file or directory (os error 2)
+    registration: cannot read FOLDER/tenant: No such file or directory (os error 2)
+    sign_ins: cannot read FOLDER/tenant: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn sign_ins_without_ids_of_users() {
+    let csv = "Date (UTC),Request ID,User,Username,Application\n2026-01-05T08:00:00Z,r1,Ana,ana@contoso.example,Office 365\n";
+    let world = spoiled("sign-ins.csv", csv.as_bytes());
+    insta::assert_snapshot!(errors(&world), @"sign_ins: sign-ins.csv, line 1: it has no column `User ID`; it is an older export that does not say who signed in: download InteractiveSignIns as CSV or JSON anew");
+}
+
+#[test]
+fn a_group_name_that_two_groups_have() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    let twin = |n: u8| json!({ "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"), "displayName": "Emergency", "members": [] });
+    world.write("groups.json", vec![twin(1), twin(2)], day(0));
+    let ran = cycle(&world, day(0), &[]);
+    assert_eq!(ran.code, 3);
+    insta::assert_snapshot!(ran.out.lines().filter(|line| line.starts_with("held")).collect::<Vec<_>>().join("\n"), @r#"held        assignment:everyone: exclude.groups names "Emergency", which matches 2 groups"#);
+    let ran = run(&world, &["check"]);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!(ran.out, @r#"
+    policy everyone: exclude.groups names "Emergency", which matches 2 groups: name it by object id
+    FOLDER/fortnight.toml: 1 policies
+    passes: At every 10 minutes.
+    "#);
+}
+
+fn packed(write: impl FnOnce(&mut dyn std::io::Write)) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    write(&mut packer);
+    packer.finish().unwrap()
+}
+
+#[test]
+fn a_row_of_more_than_a_mebibyte() {
+    let bomb = packed(|out| {
+        out.write_all(b"{\"value\":[{\"id\":\"").unwrap();
+        out.write_all(&vec![b'a'; 2 << 20]).unwrap();
+        out.write_all(b"\"}]}").unwrap();
+    });
+    let world = spoiled("users.json.gz", &bomb);
+    insta::assert_snapshot!(errors(&world), @"users: users.json.gz, line 1: a row is longer than 1 MiB; no row of the directory is that long: check who wrote it");
+}
+
+#[test]
+fn an_export_that_unpacks_without_end() {
+    let bomb = packed(|out| {
+        out.write_all(b"{\"value\":[").unwrap();
+        let blanks = vec![b' '; 1 << 20];
+        for _ in 0..70 {
+            out.write_all(&blanks).unwrap();
+        }
+        out.write_all(b"]}").unwrap();
+    });
+    let world = spoiled("users.json.gz", &bomb);
+    insta::assert_snapshot!(errors(&world), @"users: users.json.gz, line 1: it unpacks to more than 200 times its size; check who wrote it; unpack it by hand if it is honest");
+}
