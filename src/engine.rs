@@ -172,7 +172,7 @@ impl Engine {
         )))
     }
 
-    /// Delivers what is due.
+    /// Delivers what is due, unless time stands behind the newest pass (contract 7.16).
     pub async fn deliver(
         &self,
         report: &mut PassReport,
@@ -181,6 +181,10 @@ impl Engine {
         let Some(transport) = &self.transport else {
             return Ok(());
         };
+        let newest = self.store.newest_pass().await?;
+        if newest.is_some_and(|newest| self.clock.now() < newest) {
+            return Ok(());
+        }
         let policies = pass::policies(&self.store, &self.config, self.clock.now()).await?;
         let courier = Courier {
             store: &self.store,

@@ -286,6 +286,33 @@ impl Store {
         Ok(tally)
     }
 
+    /// Takes back claims that led to no attempt, as if they had never been made.
+    pub async fn give_back(&self, claims: &[&Claimed], now: Timestamp) -> Result<(), StoreError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        for Claimed { id, attempt, .. } in claims {
+            sqlx::query(
+                "UPDATE outbox SET attempts = attempts - 1, next_at = $3, state = CASE WHEN resent = TRUE THEN 'ambiguous' ELSE 'pending' END
+                 WHERE id = $1 AND state = 'leased' AND attempts = $2",
+            )
+            .bind(id)
+            .bind(i64::from(*attempt))
+            .bind(micros(now))
+            .execute(&mut *transaction)
+            .await
+            .doing("giving back mails")?;
+            sqlx::query("DELETE FROM attempts WHERE delivery_id = $1 AND number = $2")
+                .bind(id)
+                .bind(i64::from(*attempt))
+                .execute(&mut *transaction)
+                .await
+                .doing("giving back mails")?;
+        }
+        transaction.commit().await.doing("giving back mails")
+    }
+
     /// Queues a mail to operators, one row per address; the key keeps it from being said twice.
     pub async fn queue_for_operators(
         &self,
