@@ -163,13 +163,22 @@ impl Engine {
             .iter()
             .any(|approval| approval.hold == hold)
         {
-            self.store.note_pass(now).await?;
+            self.turn_back(now).await?;
             return Ok(None);
         }
         report.as_of = newest;
         Ok(Some(format!(
             "the wall clock ({now}) stands behind the newest pass; no flag and no message before {newest}"
         )))
+    }
+
+    /// The present clock is right, the one before was ahead: nothing that it dated may keep people
+    /// waiting, or pass for fresh, until the time that it showed.
+    async fn turn_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.store.date_sources_by(now).await?;
+        self.store.date_mails_by(now).await?;
+        self.store.begin_sweep().await?;
+        self.store.note_pass(now).await
     }
 
     /// Delivers what is due, unless time stands behind the newest pass (contract 7.16).

@@ -128,6 +128,21 @@ impl Store {
         Ok(recovered)
     }
 
+    /// Mails that a clock ahead of this one queued or put off: due now, or ten minutes from now
+    /// where an attempt was made.
+    pub async fn date_mails_by(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET next_at = CASE WHEN attempts = 0 THEN $1 ELSE $2 END
+             WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN $1 ELSE $2 END",
+        )
+        .bind(micros(now))
+        .bind(micros(crate::domain::window::later(now, AMBIGUOUS_RESEND)))
+        .execute(&self.write)
+        .await
+        .doing("dating mails anew")?;
+        Ok(())
+    }
+
     /// Mails whose use has ended expire.
     pub async fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
         let expired = sqlx::query(
