@@ -163,7 +163,7 @@ impl Engine {
             .iter()
             .any(|approval| approval.hold == hold)
         {
-            self.store.note_pass(now).await?;
+            self.turn_back(now).await?;
             return Ok(None);
         }
         report.as_of = newest;
@@ -172,7 +172,16 @@ impl Engine {
         )))
     }
 
-    /// Delivers what is due; nothing while time stands behind the newest pass (contract 7.16).
+    /// The present clock is right, the one before was ahead: nothing that it dated may keep people
+    /// waiting, or pass for fresh, until the time that it showed.
+    async fn turn_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.store.date_sources_by(now).await?;
+        self.store.date_mails_by(now).await?;
+        self.store.begin_sweep().await?;
+        self.store.note_pass(now).await
+    }
+
+    /// Delivers what is due, unless time stands behind the newest pass (contract 7.16).
     pub async fn deliver(
         &self,
         report: &mut PassReport,

@@ -174,6 +174,23 @@ impl Store {
         quarantine(&mut transaction, source, rows, now).await?;
         transaction.commit().await.doing("noting quarantined rows")
     }
+
+    /// Facts that a clock ahead of this one dated are as old as this, if not older.
+    pub async fn date_sources_by(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for statement in [
+            "UPDATE sources SET as_of = $1 WHERE as_of > $1",
+            "UPDATE sources SET previous_as_of = $1 WHERE previous_as_of > $1",
+            "UPDATE parts SET as_of = $1 WHERE as_of > $1",
+        ] {
+            sqlx::query(statement)
+                .bind(micros(now))
+                .execute(&mut *transaction)
+                .await
+                .doing("dating facts anew")?;
+        }
+        transaction.commit().await.doing("dating facts anew")
+    }
 }
 
 pub(super) async fn quarantine(
