@@ -275,7 +275,7 @@ impl<'a> Case<'a> {
                 self.release("an operator reset the window");
                 self.effects.push(Effect::WithdrawMessages);
                 self.standing.window = GraceWindow::default();
-                self.standing.scope = ScopeMemory::Since(act.at);
+                self.standing.scope = self.counts_from(act.at);
                 "reset the window: the next qualifying sign-in opens a full one".to_owned()
             }
             ActKind::Close => {
@@ -337,11 +337,7 @@ impl<'a> Case<'a> {
             ScopeMemory::Since(since) => since,
             ScopeMemory::Unremarkable => {
                 let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);
-                let seen_later = by_name_or_group && self.now > policy.first_pass;
-                let begin = if seen_later { self.now } else { policy.since };
-                let since = begin
-                    .max(self.facts.person.created_at.unwrap_or(begin))
-                    .max(policy.on_again.unwrap_or(begin));
+                let since = self.first_since();
                 if by_name_or_group {
                     self.standing.scope = ScopeMemory::Since(since);
                 }
@@ -360,6 +356,30 @@ impl<'a> Case<'a> {
             self.event(EventKind::WindowResumed, None);
         }
         since
+    }
+
+    /// Since when somebody is in scope of whom nothing is remembered (contract 7.1).
+    fn first_since(&self) -> Timestamp {
+        let policy = self.policy;
+        let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);
+        let seen_later = by_name_or_group && self.now > policy.first_pass;
+        let begin = if seen_later { self.now } else { policy.since };
+        begin
+            .max(self.facts.person.created_at.unwrap_or(begin))
+            .max(policy.on_again.unwrap_or(begin))
+    }
+
+    /// The memory after a reset: sign-ins made before it no longer count, but who is not in
+    /// scope does not come into it that way, and nobody earlier than without it.
+    fn counts_from(&self, at: Timestamp) -> ScopeMemory {
+        let all_users = matches!(self.policy.assignment.include, Include::AllUsers);
+        match self.standing.scope {
+            ScopeMemory::Since(since) => ScopeMemory::Since(since.max(at)),
+            ScopeMemory::Unremarkable if all_users => {
+                ScopeMemory::Since(self.first_since().max(at))
+            }
+            out @ (ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out) => out,
+        }
     }
 
     /// The memory may have moved since it was read: a reset or a confirmed loss counts from now.

@@ -1,5 +1,6 @@
 //! Histories that once broke an invariant, shrunken: each is tried again on its own.
 
+use fortnight::domain::facts::ActKind;
 use fortnight::domain::policy::Enforce;
 use fortnight::domain::registration::Level;
 use fortnight::domain::sign_in::Route;
@@ -59,6 +60,22 @@ fn quiet(days: i64) -> Happening {
         days,
         every_hours: 6,
     }
+}
+
+#[test]
+fn a_reset_does_not_let_earlier_sign_ins_count() -> Tried {
+    let steps = vec![
+        (
+            0,
+            Happening::Act {
+                who: 0,
+                kind: ActKind::Reset,
+            },
+        ),
+        (0, signs_in(0)),
+        (0, quiet(1)),
+    ];
+    windows_open_rightly(&history(person(), vec![rule()], steps))
 }
 
 #[test]

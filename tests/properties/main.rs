@@ -201,6 +201,11 @@ proptest! {
     }
 
     #[test]
+    fn i08_only_a_qualifying_sign_in_opens_a_window_and_only_one(history in histories()) {
+        windows_open_rightly(&history)?;
+    }
+
+    #[test]
     fn i09_one_window_at_a_time_numbered_in_order(history in histories()) {
         live(&history, Reading::Plain, |rollout| -> Checked {
             for one in &rollout.last().decided {
