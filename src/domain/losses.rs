@@ -28,7 +28,7 @@ impl Case<'_> {
                 self.registered(scope);
                 self.doubt(done_as_of);
             }
-            Verdict::Lost(lost) => self.lost(lost),
+            Verdict::Lost(lost) => self.lost(scope, lost),
             Verdict::Missing | Verdict::Unknown { .. } => {}
         }
     }
@@ -85,7 +85,7 @@ impl Case<'_> {
         }
     }
 
-    pub(super) fn lost(&mut self, lost: LostRegistration) {
+    pub(super) fn lost(&mut self, scope: &Scope, lost: LostRegistration) {
         let mut loss = self.doubt(lost.done_as_of);
         if loss.confirmed_at.is_some() {
             return;
@@ -103,9 +103,12 @@ impl Case<'_> {
             GraceWindow::Open(_) | GraceWindow::Paused { .. } | GraceWindow::Elapsed(_) => return,
         };
         self.standing.window = GraceWindow::NotOpened { remainder };
-        self.standing.scope = match self.standing.scope {
-            ScopeMemory::Unremarkable | ScopeMemory::Since(_) => ScopeMemory::Since(self.now),
-            out @ (ScopeMemory::Excluded | ScopeMemory::Out) => out,
+        // Sign-ins count from now, or from coming into scope after now.
+        self.standing.scope = match (self.standing.scope, scope) {
+            (ScopeMemory::Excluded, _) => ScopeMemory::Excluded,
+            (_, Scope::In(_)) => ScopeMemory::Since(self.now),
+            (_, scope) if self.is_only_disabled(scope) => ScopeMemory::Since(self.now),
+            _ => ScopeMemory::Out,
         };
         if loss.self_made
             && loss

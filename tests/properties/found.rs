@@ -6,8 +6,8 @@ use fortnight::domain::registration::Level;
 use fortnight::domain::sign_in::Route;
 use proptest::test_runner::TestCaseError;
 
-use super::history::{Happening, History, Rule, Start};
-use super::windows_open_rightly;
+use super::history::{Doing, Happening, History, Rule, Start};
+use super::{a_repeated_pass_changes_nothing, windows_open_rightly};
 
 type Tried = Result<(), TestCaseError>;
 
@@ -76,6 +76,40 @@ fn a_reset_does_not_let_earlier_sign_ins_count() -> Tried {
         (0, quiet(1)),
     ];
     windows_open_rightly(&history(person(), vec![rule()], steps))
+}
+
+#[test]
+fn a_loss_while_out_of_scope_is_remembered_once() -> Tried {
+    let outside = Start {
+        pilot: false,
+        level: Level::Capable,
+        ..person()
+    };
+    let loses = Happening::LosesMethods {
+        who: 0,
+        by: Doing::Unexplained,
+    };
+    let steps = vec![(0, Happening::Pass), (0, loses)];
+    a_repeated_pass_changes_nothing(&history(outside, vec![rule()], steps))
+}
+
+#[test]
+fn a_loss_while_disabled_and_closed_is_remembered_once() -> Tried {
+    let capable = Start {
+        level: Level::Capable,
+        enabled: false,
+        ..person()
+    };
+    let close = Happening::Act {
+        who: 0,
+        kind: ActKind::Close,
+    };
+    let loses = Happening::LosesMethods {
+        who: 0,
+        by: Doing::Admin,
+    };
+    let steps = vec![(0, close), (0, Happening::Pass), (0, loses)];
+    a_repeated_pass_changes_nothing(&history(capable, vec![rule()], steps))
 }
 
 #[test]

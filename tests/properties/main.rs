@@ -489,3 +489,23 @@ fn windows_open_rightly(history: &History) -> Checked {
     })?;
     Ok(())
 }
+
+/// Invariant 11.
+fn a_repeated_pass_changes_nothing(history: &History) -> Checked {
+    live(history, Reading::Plain, |rollout| -> Checked {
+        let (pass, after) = rollout.repeated();
+        for one in &pass.decided {
+            prop_assert!(
+                one.decision.effects.is_empty(),
+                "{}: {:?}",
+                one.whose(),
+                one.decision.effects
+            );
+            prop_assert_eq!(&one.before, &one.decision.standing, "{}", one.whose());
+        }
+        prop_assert_eq!(after.keys(), rollout.keys());
+        prop_assert_eq!(pass.states, rollout.last().states.clone());
+        Ok(())
+    })?;
+    Ok(())
+}
