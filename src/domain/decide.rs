@@ -106,6 +106,8 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
     let mut case = Case::new(policy, facts, now);
     case.follow_switch();
     case.follow_acts();
+    // Before anything that could move an untold deadline.
+    case.follow_notices();
     let scope = scope(policy, facts, case.standing.closed_by_operator);
     let verdict = verdict(
         facts.registration.as_ref(),
@@ -413,16 +415,23 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// An accepted mail is a notice and fixes the deadline.
+    fn follow_notices(&mut self) {
+        let deliveries = &self.facts.deliveries;
+        if let GraceWindow::Open(run) | GraceWindow::Elapsed(run) = &mut self.standing.window
+            && run.told.is_none()
+        {
+            run.told = notice::accepted(run, self.policy, self.standing.sequence, deliveries);
+        }
+    }
+
     /// What became of the mails: a notice fixes the deadline, a refusal starts R8's clock.
     fn follow_deliveries(&mut self) {
+        self.follow_notices();
         let facts = self.facts;
-        let policy = self.policy;
         let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
             return;
         };
-        if run.told.is_none() {
-            run.told = notice::accepted(run, policy, self.standing.sequence, &facts.deliveries);
-        }
         if run.told.is_some() {
             run.unreachable = None;
             return;

@@ -7,7 +7,7 @@ use fortnight::domain::sign_in::Route;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{Doing, Happening, History, Rule, Start};
-use super::{a_repeated_pass_changes_nothing, windows_open_rightly};
+use super::{a_repeated_pass_changes_nothing, told_deadlines_are_kept, windows_open_rightly};
 
 type Tried = Result<(), TestCaseError>;
 
@@ -128,4 +128,20 @@ fn no_window_opens_for_the_disabled_while_the_policy_is_off() -> Tried {
     };
     let steps = vec![(0, quiet(5)), (0, signs_in(0)), (0, quiet(1)), (0, on)];
     windows_open_rightly(&history(disabled, vec![off], steps))
+}
+
+#[test]
+fn a_strict_deadline_that_was_told_does_not_move_back() -> Tried {
+    let strict = Rule {
+        strict: true,
+        window_days: 1,
+        ..rule()
+    };
+    let steps = vec![
+        (0, Happening::Pass),
+        (600, signs_in(0)),
+        (1, Happening::Pass),
+        (60, signs_in(120)),
+    ];
+    told_deadlines_are_kept(&history(person(), vec![strict], steps))
 }

@@ -226,6 +226,11 @@ proptest! {
     }
 
     #[test]
+    fn i10_a_told_deadline_is_kept(history in histories()) {
+        told_deadlines_are_kept(&history)?;
+    }
+
+    #[test]
     fn i12_no_more_flags_at_once_than_the_brake_allows(history in crowds()) {
         live(&history, Reading::Plain, |rollout| -> Checked {
             let pass = rollout.last();
@@ -483,6 +488,29 @@ fn windows_open_rightly(history: &History) -> Checked {
             let place = one.place;
             if !(place.present && place.included && !place.excluded) || place.closed {
                 outside.insert(one.whose(), pass.at);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Invariant 10.
+fn told_deadlines_are_kept(history: &History) -> Checked {
+    live(history, Reading::Plain, |rollout| -> Checked {
+        for one in &rollout.last().decided {
+            let Some(deadline) = one.decision.deadline else {
+                continue;
+            };
+            for mail in accepted_mails(rollout, one) {
+                let own = mail.fact.policy == one.policy.name
+                    && mail.fact.sequence == one.decision.standing.sequence;
+                let named = mail.fact.deadline.unwrap_or(Timestamp::MIN);
+                prop_assert!(
+                    !own || !mail.fact.kind.announces() || deadline >= named,
+                    "{} was told {named} and now has until {deadline}",
+                    one.whose()
+                );
             }
         }
         Ok(())
