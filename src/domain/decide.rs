@@ -446,7 +446,8 @@ impl<'a> Case<'a> {
             run.begun = false;
             run.retry = true;
         }
-        if run.unreachable.is_none() {
+        // In a rehearsal every message counts as accepted (contract 7.19).
+        if run.unreachable.is_none() && self.policy.enforce == Enforce::On {
             run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
         }
     }
@@ -532,6 +533,7 @@ impl<'a> Case<'a> {
         if policy.enforce == Enforce::ReportOnly {
             if kind.announces() {
                 run.told.get_or_insert(Told { at: now, deadline });
+                run.unreachable = None;
             }
             return;
         }

@@ -7,7 +7,7 @@ use super::decide::Decision;
 use super::effect::{Effect, Message};
 use super::facts::{DeliveryFact, DeliveryOutcome, PersonFacts};
 use super::message::EventKind;
-use super::policy::{Policy, Step};
+use super::policy::{Enforce, Policy, Step};
 use super::window::{Run, Told, Unreachable, later};
 
 /// `deadline passed` and the thank-you are still of use this long after they were queued.
@@ -106,6 +106,10 @@ pub fn accepted(
             let own = delivery.policy == policy.name
                 && delivery.sequence == sequence
                 && delivery.moves == run.moves;
+            // Report-only policies take no part in one another's notices (contract 7.19).
+            if policy.enforce == Enforce::ReportOnly && delivery.policy != policy.name {
+                return None;
+            }
             let deadline = if own { named } else { run.deadline(policy, at) };
             (named <= deadline).then_some(Told { at, deadline })
         })

@@ -6,8 +6,11 @@ use fortnight::domain::registration::Level;
 use fortnight::domain::sign_in::Route;
 use proptest::test_runner::TestCaseError;
 
-use super::history::{Doing, Happening, History, Rule, Start};
-use super::{a_repeated_pass_changes_nothing, told_deadlines_are_kept, windows_open_rightly};
+use super::history::{Doing, Happening, History, Mailbox, Rule, Start};
+use super::{
+    a_repeated_pass_changes_nothing, rehearsals_keep_to_themselves, told_deadlines_are_kept,
+    windows_open_rightly,
+};
 
 type Tried = Result<(), TestCaseError>;
 
@@ -144,4 +147,38 @@ fn a_strict_deadline_that_was_told_does_not_move_back() -> Tried {
         (60, signs_in(120)),
     ];
     told_deadlines_are_kept(&history(person(), vec![strict], steps))
+}
+
+#[test]
+fn an_old_refusal_says_nothing_in_a_rehearsal() -> Tried {
+    let rehearsed = Rule {
+        enforce: Enforce::ReportOnly,
+        window_days: 5,
+        min_notice_days: Some(0),
+        reminders: vec!["-7d", "-1d"],
+        ..rule()
+    };
+    let refuses = Happening::MailServer {
+        who: 0,
+        does: Mailbox::Refuses,
+    };
+    let steps = vec![
+        (0, refuses),
+        (0, Happening::Pass),
+        (0, signs_in(0)),
+        (0, quiet(2)),
+    ];
+    a_repeated_pass_changes_nothing(&history(person(), vec![rehearsed, rule()], steps))
+}
+
+#[test]
+fn a_rehearsal_takes_no_notice_from_another_policy() -> Tried {
+    let rehearsed = Rule {
+        enforce: Enforce::ReportOnly,
+        window_days: 14,
+        reminders: vec!["-7d"],
+        ..rule()
+    };
+    let steps = vec![(0, Happening::Pass), (0, signs_in(0)), (0, quiet(2))];
+    rehearsals_keep_to_themselves(&history(person(), vec![rehearsed, rule()], steps))
 }

@@ -231,6 +231,11 @@ proptest! {
     }
 
     #[test]
+    fn i11_the_same_pass_again_changes_nothing(history in histories()) {
+        a_repeated_pass_changes_nothing(&history)?;
+    }
+
+    #[test]
     fn i12_no_more_flags_at_once_than_the_brake_allows(history in crowds()) {
         live(&history, Reading::Plain, |rollout| -> Checked {
             let pass = rollout.last();
@@ -314,6 +319,11 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+
+    #[test]
+    fn a_rehearsal_keeps_to_itself(history in histories()) {
+        rehearsals_keep_to_themselves(&history)?;
     }
 }
 
@@ -533,6 +543,33 @@ fn a_repeated_pass_changes_nothing(history: &History) -> Checked {
         }
         prop_assert_eq!(after.keys(), rollout.keys());
         prop_assert_eq!(pass.states, rollout.last().states.clone());
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// A report-only policy learns of a notice only by its own rehearsal, or its own mail of before.
+fn rehearsals_keep_to_themselves(history: &History) -> Checked {
+    live(history, Reading::Plain, |rollout| -> Checked {
+        let pass = rollout.last();
+        let rehearsed = |one: &&Decided| one.policy.enforce == Enforce::ReportOnly;
+        for one in pass.decided.iter().filter(rehearsed) {
+            let told = one.decision.standing.window.run().and_then(|run| run.told);
+            let before = one.before.window.run().and_then(|run| run.told);
+            let Some(told) = told.filter(|told| before.is_none_or(|before| before.at != told.at))
+            else {
+                continue;
+            };
+            let own = accepted_mails(rollout, one).any(|mail| {
+                mail.fact.policy == one.policy.name
+                    && mail.fact.outcome == DeliveryOutcome::Accepted(told.at)
+            });
+            prop_assert!(
+                own || told.at == pass.at,
+                "{} took another's notice",
+                one.whose()
+            );
+        }
         Ok(())
     })?;
     Ok(())
