@@ -18,7 +18,7 @@ use super::message::EventKind;
 use super::notice;
 use super::policy::{Enforce, Policy, Step};
 use super::reason::{Reason, ReasonCode};
-use super::registration::{LostRegistration, Verdict, verdict};
+use super::registration::{LOSS_CONFIRMED_AFTER, LostRegistration, Verdict, verdict};
 use super::scope::{PausedBy, Scope, paused_by, scope};
 use super::standing::{Enforcement, ScopeMemory, Standing};
 use super::state::State;
@@ -79,6 +79,8 @@ pub enum NextAction {
     WaitEnds,
     /// A sign-in dated in the future comes due.
     SignInDue,
+    /// At most three days are left from then on.
+    DueSoon,
 }
 
 /// What keeps a person whose deadline has passed from being flagged.
@@ -582,6 +584,7 @@ impl Case<'_> {
             } => (*deadline, Some(*remaining)),
         };
         self.wake_for_window(scope);
+        self.wake_for_registration(scope, verdict);
         Decision {
             policy: policy.name.clone(),
             state,
@@ -624,6 +627,65 @@ impl Case<'_> {
                 action: NextAction::Reminder(step),
             }));
         }
+        if run.told.is_none() && run.unreachable.is_none() {
+            // The deadline moves on with the present, until steps longer than the window fit in.
+            let fits = self.policy.reminders.iter().filter_map(|step| match step {
+                Step::BeforeDeadline(before) if !run.dealt.contains(step) => Some((
+                    later(run.opened_at, *before - self.policy.notice_floor()),
+                    *step,
+                )),
+                Step::BeforeDeadline(_) | Step::AfterOpening(_) => None,
+            });
+            let fits = fits.filter(|(at, _)| *at > now).min();
+            self.wake.extend(fits.map(|(at, step)| Next {
+                at,
+                action: NextAction::Reminder(step),
+            }));
+        }
+        let due_soon = later(deadline, -DUE_SOON);
+        if due_soon > now {
+            self.wake.push(Next {
+                at: due_soon,
+                action: NextAction::DueSoon,
+            });
+        }
+    }
+
+    /// When what is believed of the registration can change without a new fact about the person.
+    fn wake_for_registration(&mut self, scope: &Scope, verdict: Verdict) {
+        if let (Verdict::DoneUnconfirmed { missing_since, .. }, false) =
+            (verdict, matches!(scope, Scope::Gone { .. }))
+        {
+            // The next report may confirm the loss by its date alone, its row being the same.
+            self.wake.push(Next {
+                at: later(missing_since, LOSS_CONFIRMED_AFTER),
+                action: NextAction::WaitEnds,
+            });
+        }
+        let registered = matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. });
+        if registered || !matches!(scope, Scope::In(_)) {
+            return;
+        }
+        let no_window = matches!(
+            self.standing.window,
+            GraceWindow::NotOpened { .. } | GraceWindow::Closed { .. }
+        );
+        let facts = self.facts;
+        let reported = facts
+            .audits
+            .iter()
+            .filter(|event| event.kind == AuditKind::Registered)
+            .flat_map(|event| {
+                let end = no_window.then(|| later(event.at, REPORTED_HOLD));
+                [Some(event.at), end]
+            })
+            .flatten()
+            .filter(|at| *at > self.now)
+            .min();
+        self.wake.extend(reported.map(|at| Next {
+            at,
+            action: NextAction::WaitEnds,
+        }));
     }
 
     /// The first that fits, in the order of contract 4.

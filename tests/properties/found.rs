@@ -8,8 +8,8 @@ use proptest::test_runner::TestCaseError;
 
 use super::history::{Doing, Happening, History, Mailbox, Rule, Start};
 use super::{
-    a_repeated_pass_changes_nothing, rehearsals_keep_to_themselves, told_deadlines_are_kept,
-    windows_open_rightly,
+    a_repeated_pass_changes_nothing, rehearsals_keep_to_themselves, sleepers_miss_nothing,
+    told_deadlines_are_kept, windows_open_rightly,
 };
 
 type Tried = Result<(), TestCaseError>;
@@ -181,4 +181,45 @@ fn a_rehearsal_takes_no_notice_from_another_policy() -> Tried {
     };
     let steps = vec![(0, Happening::Pass), (0, signs_in(0)), (0, quiet(2))];
     rehearsals_keep_to_themselves(&history(person(), vec![rehearsed, rule()], steps))
+}
+
+#[test]
+fn the_last_three_days_are_noticed_by_themselves() -> Tried {
+    let two_reminders = Rule {
+        window_days: 12,
+        reminders: vec!["-7d", "-1d"],
+        ..rule()
+    };
+    let steps = vec![(0, Happening::Pass), (0, signs_in(0)), (0, quiet(10))];
+    sleepers_miss_nothing(&history(person(), vec![two_reminders], steps))
+}
+
+#[test]
+fn a_loss_is_confirmed_by_the_date_of_a_report_alone() -> Tried {
+    let capable = Start {
+        level: Level::Capable,
+        ..person()
+    };
+    let loses = Happening::LosesMethods {
+        who: 0,
+        by: Doing::Unexplained,
+    };
+    let steps = vec![(0, Happening::Pass), (0, loses), (0, quiet(3))];
+    sleepers_miss_nothing(&history(capable, vec![rule()], steps))
+}
+
+#[test]
+fn a_step_longer_than_the_window_falls_due_when_the_deadline_has_moved_on() -> Tried {
+    let one_day = Rule {
+        window_days: 1,
+        ..rule()
+    };
+    let down = Happening::Channel { works: false };
+    let steps = vec![
+        (0, Happening::Pass),
+        (0, signs_in(0)),
+        (0, down),
+        (0, quiet(5)),
+    ];
+    sleepers_miss_nothing(&history(person(), vec![one_day], steps))
 }

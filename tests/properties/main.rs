@@ -325,6 +325,11 @@ proptest! {
     fn a_rehearsal_keeps_to_itself(history in histories()) {
         rehearsals_keep_to_themselves(&history)?;
     }
+
+    #[test]
+    fn whoever_sleeps_until_the_next_look_misses_nothing(history in histories()) {
+        sleepers_miss_nothing(&history)?;
+    }
 }
 
 fn course(history: &History, reading: Reading) -> Result<Rollout, TestCaseError> {
@@ -545,6 +550,28 @@ fn a_repeated_pass_changes_nothing(history: &History) -> Checked {
         prop_assert_eq!(pass.states, rollout.last().states.clone());
         Ok(())
     })?;
+    Ok(())
+}
+
+/// Deciding only about people with something new or a look that is due comes to the same.
+fn sleepers_miss_nothing(history: &History) -> Checked {
+    let all = course(history, Reading::Plain)?;
+    let due = course(history, Reading::OnlyTheDue)?;
+    for (all, due) in all.log.iter().zip(due.log.iter()) {
+        for one in &all.decided {
+            let expected = &one.decision.effects;
+            let woken = due.of(&one.policy.name, &one.user);
+            let done = woken.map_or(&[][..], |one| &one.decision.effects);
+            prop_assert_eq!(done, expected, "{} at {}", one.whose(), all.at);
+            let (state, key) = (
+                one.decision.state,
+                (one.policy.name.clone(), one.user.clone()),
+            );
+            prop_assert_eq!(due.states[&key], state, "{} at {}", one.whose(), all.at);
+        }
+    }
+    prop_assert_eq!(all.standings(), due.standings());
+    prop_assert_eq!(all.keys(), due.keys());
     Ok(())
 }
 
