@@ -12,7 +12,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fortnight::domain::audit::AuditKind;
-use fortnight::domain::facts::DeliveryOutcome;
+use fortnight::domain::facts::{Channel, DeliveryOutcome};
 use fortnight::domain::message::EventKind;
 use fortnight::domain::policy::{Enforce, StartOn};
 use fortnight::domain::registration::Level;
@@ -148,7 +148,14 @@ proptest! {
                 prop_assert!(!flag.held && !stale, "{} flagged on stale facts or held", flag.whose());
                 prop_assert!(flag.policy.assignment.unresolved.is_empty(), "{} flagged", flag.whose());
                 prop_assert!(flag.policy.enforce != Enforce::Off, "{} flagged while off", flag.whose());
-                prop_assert_ne!(world.channel, fortnight::domain::facts::Channel::Down);
+                // An outage holds nothing that goes without notice: `strict` and rehearsals
+                // (contract 7.11, 7.19).
+                let told = flag.policy.enforce == Enforce::On && !flag.policy.strict;
+                prop_assert!(
+                    !told || world.channel != Channel::Down,
+                    "{} flagged while nobody can be told",
+                    flag.whose()
+                );
                 let rehearsed = flag.policy.enforce == Enforce::ReportOnly;
                 prop_assert_eq!(has_flag(&flag.decision.standing), !rehearsed);
             }
@@ -210,7 +217,12 @@ proptest! {
         live(&history, Reading::Plain, |rollout| -> Checked {
             for one in &rollout.last().decided {
                 let (before, after) = (one.before.sequence, one.decision.standing.sequence);
-                let opened = one.events().filter(|event| event.kind == EventKind::WindowOpened);
+                // The switch to on announces a window as if it opened, by its old number (7.19).
+                let anew = one.before.enforce == Some(Enforce::ReportOnly)
+                    && one.policy.enforce == Enforce::On;
+                let opened = one.events().filter(|event| {
+                    event.kind == EventKind::WindowOpened && !(anew && event.sequence == before)
+                });
                 let opened = u32::try_from(opened.count()).unwrap_or(u32::MAX);
                 prop_assert!(opened <= 1, "{} opened {opened} windows at once", one.whose());
                 prop_assert_eq!(before + opened, after, "{}", one.whose());
