@@ -28,6 +28,9 @@ use super::window::{DUE_SOON, GraceWindow, InvalidTransition, Told, Unreachable,
 const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
 /// All such events of a window together hold no longer than this.
 const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
+/// An announcement that another mail displaced is looked at again this soon.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
 /// What follows for one person under one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -325,7 +328,7 @@ impl<'a> Case<'a> {
     }
 
     /// The policy is off or an operator closed the window: that outlasts being disabled.
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.policy.enforce == Enforce::Off || self.standing.closed_by_operator
     }
 
@@ -422,7 +425,7 @@ impl<'a> Case<'a> {
     /// What became of the mails: a notice fixes the deadline, a refusal starts R8's clock.
     fn follow_deliveries(&mut self) {
         let (facts, policy) = (self.facts, self.policy);
-        let never_queued = self.announcement_was_never_queued();
+        let never_queued = self.announcement_was_never_queued() && !self.a_mail_waits();
         let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
             return;
         };
@@ -457,9 +460,6 @@ impl<'a> Case<'a> {
         let GraceWindow::Open(run) = &self.standing.window else {
             return false;
         };
-        let waits = |delivery: &DeliveryFact| {
-            delivery.kind.announces() && delivery.outcome == DeliveryOutcome::Open
-        };
         let own = |delivery: &DeliveryFact| {
             delivery.policy == self.policy.name
                 && delivery.sequence == self.standing.sequence
@@ -469,17 +469,26 @@ impl<'a> Case<'a> {
             && run.begun
             && run.messages > 0
             && run.unreachable.is_none()
-            && !self
-                .facts
-                .deliveries
-                .iter()
-                .any(|delivery| own(delivery) || waits(delivery))
+            && !self.facts.deliveries.iter().any(own)
             && !notice::a_later_step_tells(
                 run,
                 self.policy,
                 self.now,
                 run.deadline(self.policy, self.now),
             )
+    }
+
+    /// Whether a mail to the person waits, or did until this very pass: nothing is announced anew
+    /// beside it, and a pass repeated at once queues nothing.
+    fn a_mail_waits(&self) -> bool {
+        self.facts
+            .deliveries
+            .iter()
+            .any(|delivery| match delivery.outcome {
+                DeliveryOutcome::Open => true,
+                DeliveryOutcome::Dropped(at) => at >= self.now,
+                DeliveryOutcome::Accepted(_) | DeliveryOutcome::Refused(_) => false,
+            })
     }
 
     /// Queues the message that is due, if one is (contract 7.18).
@@ -648,6 +657,27 @@ impl Case<'_> {
             at: deadline,
             action: NextAction::Deadline,
         });
+        if self.announcement_was_never_queued() {
+            self.wake.push(Next {
+                at: later(now, LOOK_AGAIN),
+                action: NextAction::WaitEnds,
+            });
+        }
+        if run.told.is_none() && run.unreachable.is_none() {
+            // The deadline moves on with the present, until steps longer than the window fit in.
+            let fits = self.policy.reminders.iter().filter_map(|step| match step {
+                Step::BeforeDeadline(before) if !run.dealt.contains(step) => Some((
+                    later(run.opened_at, *before - self.policy.notice_floor()),
+                    *step,
+                )),
+                Step::BeforeDeadline(_) | Step::AfterOpening(_) => None,
+            });
+            let fits = fits.filter(|(at, _)| *at > now).min();
+            self.wake.extend(fits.map(|(at, step)| Next {
+                at,
+                action: NextAction::Reminder(step),
+            }));
+        }
         if self.reported_until.is_none() {
             let step = notice::steps(run, self.policy, deadline)
                 .filter(|(at, step)| *at > now && !run.dealt.contains(step))

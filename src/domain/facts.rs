@@ -183,5 +183,5 @@ pub enum DeliveryOutcome {
     /// Refused for good.
     Refused(Timestamp),
     /// Overtaken, expired or discarded: it will not be sent.
-    Dropped,
+    Dropped(Timestamp),
 }

@@ -124,7 +124,8 @@ impl Case<'_> {
         // Sign-ins count from now, or from coming into scope after now.
         self.standing.scope = match (self.standing.scope, scope) {
             (ScopeMemory::Excluded, _) => ScopeMemory::Excluded,
-            (_, Scope::In(_) | Scope::Disabled) => ScopeMemory::Since(self.now),
+            (_, Scope::In(_)) => ScopeMemory::Since(self.now),
+            (_, Scope::Disabled) if !self.is_stopped() => ScopeMemory::Since(self.now),
             _ => ScopeMemory::Out,
         };
     }

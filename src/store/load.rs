@@ -364,7 +364,7 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
         ("pending" | "leased" | "ambiguous", _) => DeliveryOutcome::Open,
         ("sent", Some(at)) => DeliveryOutcome::Accepted(at),
         ("failed", Some(at)) => DeliveryOutcome::Refused(at),
-        ("superseded" | "expired" | "dead", _) => DeliveryOutcome::Dropped,
+        ("superseded" | "expired" | "dead", Some(at)) => DeliveryOutcome::Dropped(at),
         _ => return Err(inconsistent("state", &state)),
     };
     dossier.deliveries.push(DeliveryFact {

@@ -12,7 +12,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fortnight::domain::audit::AuditKind;
-use fortnight::domain::facts::DeliveryOutcome;
+use fortnight::domain::facts::{Channel, DeliveryOutcome};
 use fortnight::domain::message::EventKind;
 use fortnight::domain::policy::{Enforce, StartOn};
 use fortnight::domain::registration::Level;
@@ -148,7 +148,14 @@ proptest! {
                 prop_assert!(!flag.held && !stale, "{} flagged on stale facts or held", flag.whose());
                 prop_assert!(flag.policy.assignment.unresolved.is_empty(), "{} flagged", flag.whose());
                 prop_assert!(flag.policy.enforce != Enforce::Off, "{} flagged while off", flag.whose());
-                prop_assert_ne!(world.channel, fortnight::domain::facts::Channel::Down);
+                // An outage holds nothing that goes without notice: `strict` and rehearsals
+                // (contract 7.11, 7.19).
+                let told = flag.policy.enforce == Enforce::On && !flag.policy.strict;
+                prop_assert!(
+                    !told || world.channel != Channel::Down,
+                    "{} flagged while nobody can be told",
+                    flag.whose()
+                );
                 let rehearsed = flag.policy.enforce == Enforce::ReportOnly;
                 prop_assert_eq!(has_flag(&flag.decision.standing), !rehearsed);
             }
@@ -201,11 +208,21 @@ proptest! {
     }
 
     #[test]
+    fn i08_only_a_qualifying_sign_in_opens_a_window_and_only_one(history in histories()) {
+        windows_open_rightly(&history)?;
+    }
+
+    #[test]
     fn i09_one_window_at_a_time_numbered_in_order(history in histories()) {
         live(&history, Reading::Plain, |rollout| -> Checked {
             for one in &rollout.last().decided {
                 let (before, after) = (one.before.sequence, one.decision.standing.sequence);
-                let opened = one.events().filter(|event| event.kind == EventKind::WindowOpened);
+                // The switch to on announces a window as if it opened, by its old number (7.19).
+                let anew = one.before.enforce == Some(Enforce::ReportOnly)
+                    && one.policy.enforce == Enforce::On;
+                let opened = one.events().filter(|event| {
+                    event.kind == EventKind::WindowOpened && !(anew && event.sequence == before)
+                });
                 let opened = u32::try_from(opened.count()).unwrap_or(u32::MAX);
                 prop_assert!(opened <= 1, "{} opened {opened} windows at once", one.whose());
                 prop_assert_eq!(before + opened, after, "{}", one.whose());
@@ -218,6 +235,16 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+
+    #[test]
+    fn i10_a_told_deadline_is_kept(history in histories()) {
+        told_deadlines_are_kept(&history)?;
+    }
+
+    #[test]
+    fn i11_the_same_pass_again_changes_nothing(history in histories()) {
+        a_repeated_pass_changes_nothing(&history)?;
     }
 
     #[test]
@@ -304,6 +331,16 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+
+    #[test]
+    fn a_rehearsal_keeps_to_itself(history in histories()) {
+        rehearsals_keep_to_themselves(&history)?;
+    }
+
+    #[test]
+    fn whoever_sleeps_until_the_next_look_misses_nothing(history in histories()) {
+        sleepers_miss_nothing(&history)?;
     }
 }
 
@@ -479,6 +516,98 @@ fn windows_open_rightly(history: &History) -> Checked {
             if !(place.present && place.included && !place.excluded) || place.closed {
                 outside.insert(one.whose(), pass.at);
             }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Invariant 10.
+fn told_deadlines_are_kept(history: &History) -> Checked {
+    live(history, Reading::Plain, |rollout| -> Checked {
+        for one in &rollout.last().decided {
+            let Some(deadline) = one.decision.deadline else {
+                continue;
+            };
+            for mail in accepted_mails(rollout, one) {
+                let own = mail.fact.policy == one.policy.name
+                    && mail.fact.sequence == one.decision.standing.sequence;
+                let named = mail.fact.deadline.unwrap_or(Timestamp::MIN);
+                prop_assert!(
+                    !own || !mail.fact.kind.announces() || deadline >= named,
+                    "{} was told {named} and now has until {deadline}",
+                    one.whose()
+                );
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Invariant 11.
+fn a_repeated_pass_changes_nothing(history: &History) -> Checked {
+    live(history, Reading::Plain, |rollout| -> Checked {
+        let (pass, after) = rollout.repeated();
+        for one in &pass.decided {
+            prop_assert!(
+                one.decision.effects.is_empty(),
+                "{}: {:?}",
+                one.whose(),
+                one.decision.effects
+            );
+            prop_assert_eq!(&one.before, &one.decision.standing, "{}", one.whose());
+        }
+        prop_assert_eq!(after.keys(), rollout.keys());
+        prop_assert_eq!(pass.states, rollout.last().states.clone());
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Deciding only about people with something new or a look that is due comes to the same.
+fn sleepers_miss_nothing(history: &History) -> Checked {
+    let all = course(history, Reading::Plain)?;
+    let due = course(history, Reading::OnlyTheDue)?;
+    for (all, due) in all.log.iter().zip(due.log.iter()) {
+        for one in &all.decided {
+            let expected = &one.decision.effects;
+            let woken = due.of(&one.policy.name, &one.user);
+            let done = woken.map_or(&[][..], |one| &one.decision.effects);
+            prop_assert_eq!(done, expected, "{} at {}", one.whose(), all.at);
+            let (state, key) = (
+                one.decision.state,
+                (one.policy.name.clone(), one.user.clone()),
+            );
+            prop_assert_eq!(due.states[&key], state, "{} at {}", one.whose(), all.at);
+        }
+    }
+    prop_assert_eq!(all.standings(), due.standings());
+    prop_assert_eq!(all.keys(), due.keys());
+    Ok(())
+}
+
+/// A report-only policy learns of a notice only by its own rehearsal, or its own mail of before.
+fn rehearsals_keep_to_themselves(history: &History) -> Checked {
+    live(history, Reading::Plain, |rollout| -> Checked {
+        let pass = rollout.last();
+        let rehearsed = |one: &&Decided| one.policy.enforce == Enforce::ReportOnly;
+        for one in pass.decided.iter().filter(rehearsed) {
+            let told = one.decision.standing.window.run().and_then(|run| run.told);
+            let before = one.before.window.run().and_then(|run| run.told);
+            let Some(told) = told.filter(|told| before.is_none_or(|before| before.at != told.at))
+            else {
+                continue;
+            };
+            let own = accepted_mails(rollout, one).any(|mail| {
+                mail.fact.policy == one.policy.name
+                    && mail.fact.outcome == DeliveryOutcome::Accepted(told.at)
+            });
+            prop_assert!(
+                own || told.at == pass.at,
+                "{} took another's notice",
+                one.whose()
+            );
         }
         Ok(())
     })?;

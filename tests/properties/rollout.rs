@@ -555,9 +555,10 @@ impl Rollout {
     }
 
     fn drop_open(&mut self, which: impl Fn(&Mail) -> bool) {
+        let now = self.now;
         for mail in &mut self.mails {
             if mail.fact.outcome == DeliveryOutcome::Open && which(mail) {
-                mail.fact.outcome = DeliveryOutcome::Dropped;
+                mail.fact.outcome = DeliveryOutcome::Dropped(now);
             }
         }
     }
@@ -576,7 +577,7 @@ impl Rollout {
                 continue;
             };
             if mail.not_after.is_some_and(|end| end < now) {
-                mail.fact.outcome = DeliveryOutcome::Dropped;
+                mail.fact.outcome = DeliveryOutcome::Dropped(now);
                 citizen.changed = true;
                 continue;
             }

@@ -406,22 +406,22 @@ impl Story {
                         self.journal
                             .push((now, decision.policy.clone(), event.clone()));
                     }
-                    Effect::WithdrawMessages => self.withdraw(&decision.policy),
+                    Effect::WithdrawMessages => self.withdraw(&decision.policy, now),
                     Effect::TellOperators(text) => self.told_operators.push(text.clone()),
                     Effect::Message(_) => {}
                 }
             }
         }
         if let Some(mail) = mail {
-            self.withdraw(&mail.policy);
+            self.withdraw(&mail.policy, now);
             self.queue(mail.clone(), now);
         }
     }
 
-    fn withdraw(&mut self, policy: &PolicyName) {
+    fn withdraw(&mut self, policy: &PolicyName, now: Timestamp) {
         for delivery in &mut self.deliveries {
             if delivery.policy == *policy && delivery.outcome == DeliveryOutcome::Open {
-                delivery.outcome = DeliveryOutcome::Dropped;
+                delivery.outcome = DeliveryOutcome::Dropped(now);
             }
         }
     }

@@ -1315,7 +1315,7 @@ fn switching_away_from_on_takes_flags_and_waiting_mails_back() {
         thanked.policy().enforce = enforce;
         thanked.pass(day(2));
         let outcome = thanked.deliveries.last().unwrap().outcome;
-        assert_eq!(outcome, DeliveryOutcome::Dropped, "{enforce:?}");
+        assert_eq!(outcome, DeliveryOutcome::Dropped(day(2)), "{enforce:?}");
     }
 }
 
