@@ -1325,6 +1325,17 @@ async fn flags_that_are_only_rehearsed_are_no_mass() {
 }
 
 #[tokio::test]
+async fn from_on_to_report_only_flags_go_and_nothing_more_is_sent() {
+    let mut world = flagged("ana").await;
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    let report = world.pass(day(16)).await;
+    assert_eq!(report.released, 1);
+    assert!(world.post().await.is_empty());
+    world.daily(17..=20).await;
+    assert!(world.post().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_wrong_row_is_put_aside_and_the_others_count() {
     let mut world = World::of(&["ana"]);
     world.pass(day(0)).await;
@@ -1373,4 +1384,15 @@ async fn earlier_evidence_moves_an_announced_window_only_back_in_history() {
     assert_eq!(ana.deadline, Some(hour(16, 23)));
     assert_eq!(ana.standing.window.run().unwrap().opened_at, before(1));
     world.mailbox("ana").await.expect_one("window.opened");
+}
+
+#[tokio::test]
+async fn a_configuration_changed_on_the_day_of_the_flag_flags_once() {
+    let mut world = opened("ana").await;
+    world.daily(2..=14).await;
+    world.mailbox("ana").await;
+    world.change("window = \"14d\"", "window = \"7d\"");
+    let report = world.pass(day(15)).await;
+    assert_eq!((report.flagged, report.deliveries.queued), (1, 1));
+    world.mailbox("ana").await.expect_one("enforcement.needed");
 }

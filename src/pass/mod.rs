@@ -139,6 +139,7 @@ impl Pass<'_> {
             world: &world,
             policies: &policies,
             waiting: Vec::new(),
+            decided: BTreeSet::new(),
             told: Told::default(),
         };
         decider.sweep(report).await?;
@@ -478,6 +479,8 @@ struct Decider<'a> {
     world: &'a World,
     policies: &'a [Policy],
     waiting: Vec<Outcome>,
+    /// Who waits: nothing is committed yet, so whoever a sweep decided about is still due.
+    decided: BTreeSet<UserId>,
     told: Told,
 }
 
@@ -525,6 +528,9 @@ impl Decider<'_> {
         let mut ready = Vec::with_capacity(dossiers.len());
         for dossier in dossiers {
             let id = dossier.person.id.clone();
+            if self.decided.contains(&id) {
+                continue;
+            }
             // A panic in one person's record puts that record aside, not the pass.
             match catch_unwind(AssertUnwindSafe(|| {
                 outcome(dossier, self.policies, self.world, self.pass.now)
@@ -532,6 +538,7 @@ impl Decider<'_> {
                 Ok(outcome) => {
                     self.note(&outcome);
                     if outcome.decisions.iter().any(|decision| decision.would_flag) {
+                        self.decided.insert(id);
                         self.waiting.push(outcome);
                     } else {
                         ready.push(outcome);
