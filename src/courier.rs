@@ -1,10 +1,13 @@
 //! Claim, send, settle: the courier takes due mails out of the outbox and says what became of
-//! them. A claim holds about a second's sending, so that a stop leaves little in doubt.
+//! them. A claim holds about a second's sending, so that a kill leaves little in doubt; a stop
+//! that is asked for gives back what was not sent yet.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
@@ -28,6 +31,10 @@ const RETRY_FIRST: SignedDuration = SignedDuration::from_secs(5);
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);
 /// So many failures of the connection in a row end the deliveries of a pass.
 const FAILURES_IN_A_ROW: u32 = 5;
+
+/// What is over is settled this often, however large the claim: a kill leaves so much in doubt.
+/// A commit takes some 5 ms, in which nothing else is sent.
+const SETTLE_EVERY: Duration = Duration::from_millis(200);
 
 /// Delivers what is due.
 pub struct Courier<'a> {
@@ -57,9 +64,13 @@ impl Courier<'_> {
             .iter()
             .map(|policy| (policy.name.clone(), policy.clone()))
             .collect();
-        let (mut size, mut failures) = (FIRST_CLAIM, 0);
+        // Nobody else delivers, so what is leased now was left by a delivery that broke off.
+        self.store.recover_leased(self.clock.now()).await?;
         self.store.expire(self.clock.now()).await?;
-        while !stop() && failures < FAILURES_IN_A_ROW {
+        let failures = AtomicU32::new(0);
+        let ends = || stop() || is_blocked(&failures);
+        let mut size = FIRST_CLAIM;
+        while !ends() {
             let now = self.clock.now();
             let limit = u64::from(size).min(self.budget(now).await?);
             let Ok(limit @ 1..) = u32::try_from(limit) else {
@@ -70,37 +81,87 @@ impl Courier<'_> {
                 break;
             }
             let began = Instant::now();
-            let batch: Vec<(Settled, bool)> = futures_util::stream::iter(&claimed)
-                .map(|claimed| self.send(claimed))
-                .buffer_unordered(self.transport.connections())
-                .collect()
-                .await;
+            self.deliver_claimed(&claimed, &failures, &ends, report)
+                .await?;
             size = pace(claimed.len(), began.elapsed());
-            for (settled, blocked) in &batch {
-                failures = if *blocked { failures + 1 } else { 0 };
-                if settled.disposition != Disposition::Sent {
-                    tracing::warn!(
-                        delivery.id = settled.id,
-                        attempt = settled.attempt,
-                        code = settled.code,
-                        text = settled.text,
-                        "delivery {} was not accepted",
-                        settled.id
-                    );
-                }
-            }
-            let settled: Vec<Settled> = batch.into_iter().map(|(settled, _)| settled).collect();
-            let tally = self.store.settle(&settled).await?;
-            self.progress.settled(settled.len());
-            report.deliveries.sent += tally.sent;
-            report.deliveries.failed += tally.failed;
-            report.deliveries.ambiguous += tally.ambiguous;
         }
-        if failures >= FAILURES_IN_A_ROW {
+        if is_blocked(&failures) {
             report
                 .errors
                 .push("mail does not go out; it is tried again in the next pass".to_owned());
         }
+        Ok(())
+    }
+
+    /// Sends what was claimed and settles it as it goes; when the deliveries end, what is not under
+    /// way yet is given back.
+    async fn deliver_claimed(
+        &self,
+        claimed: &[Claimed],
+        failures: &AtomicU32,
+        ends: &impl Fn() -> bool,
+        report: &mut PassReport,
+    ) -> Result<(), StoreError> {
+        let mut waiting = claimed.iter();
+        let mut under_way = FuturesUnordered::new();
+        let mut over = Vec::new();
+        let mut settle_at = Instant::now() + SETTLE_EVERY;
+        loop {
+            if ends() {
+                let rest: Vec<&Claimed> = waiting.by_ref().collect();
+                self.store.give_back(&rest, self.clock.now()).await?;
+            }
+            let free = self.transport.connections() - under_way.len();
+            under_way.extend(
+                waiting
+                    .by_ref()
+                    .take(free)
+                    .map(|claimed| self.attempt(claimed, failures)),
+            );
+            match tokio::time::timeout_at(settle_at.into(), under_way.next()).await {
+                Ok(Some(settled)) => over.push(settled),
+                Ok(None) => return self.settle(&over, report).await,
+                // Every wait for the server has its own end, so this is no standstill.
+                Err(_) => self.progress.beat(),
+            }
+            if Instant::now() >= settle_at {
+                self.settle(&over, report).await?;
+                over.clear();
+                settle_at = Instant::now() + SETTLE_EVERY;
+            }
+        }
+    }
+
+    /// One attempt; a failure of the way itself is counted until one succeeds.
+    async fn attempt(&self, claimed: &Claimed, failures: &AtomicU32) -> Settled {
+        let (settled, blocked) = self.send(claimed).await;
+        if blocked {
+            failures.fetch_add(1, Ordering::Relaxed);
+        } else {
+            failures.store(0, Ordering::Relaxed);
+        }
+        if settled.disposition != Disposition::Sent {
+            tracing::warn!(
+                delivery.id = settled.id,
+                attempt = settled.attempt,
+                code = settled.code,
+                text = settled.text,
+                "delivery {} was not accepted",
+                settled.id
+            );
+        }
+        settled
+    }
+
+    async fn settle(&self, over: &[Settled], report: &mut PassReport) -> Result<(), StoreError> {
+        if over.is_empty() {
+            return Ok(());
+        }
+        let tally = self.store.settle(over).await?;
+        self.progress.settled(over.len());
+        report.deliveries.sent += tally.sent;
+        report.deliveries.failed += tally.failed;
+        report.deliveries.ambiguous += tally.ambiguous;
         Ok(())
     }
 
@@ -160,8 +221,12 @@ impl Courier<'_> {
     }
 }
 
+fn is_blocked(failures: &AtomicU32) -> bool {
+    failures.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW
+}
+
 /// The next claim, so that it takes about a second.
-fn pace(sent: usize, took: std::time::Duration) -> u32 {
+fn pace(sent: usize, took: Duration) -> u32 {
     let per_second = sent as f64 / took.as_secs_f64().max(0.001);
     #[expect(
         clippy::cast_possible_truncation,

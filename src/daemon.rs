@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::domain::brake::HoldKind;
 use crate::engine::{Engine, Wake};
 use crate::http;
+use crate::pass::PassError;
 use crate::pass::report::{PassReport, Progress};
 use crate::store::lock::PassLock;
 use crate::store::{Store, StoreError};
@@ -81,24 +82,27 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
     };
     let (ring, rung) = mpsc::channel(1);
     let mut scheduler = alarm_clock(ring.clone()).await?;
+    let ring_for_signals = ring.clone();
     tokio::spawn(heartbeat(ring, stop.clone()));
-    tokio::spawn(feed_watchdog(
-        Arc::clone(&progress),
-        health.clone(),
-        stop.clone(),
-    ));
+    tokio::spawn(feed_watchdog(Arc::clone(&progress), stop.clone()));
     let reload = Arc::new(AtomicBool::new(false));
-    tokio::spawn(listen_for_signals(stop.clone(), Arc::clone(&reload))?);
+    tokio::spawn(listen_for_signals(
+        stop.clone(),
+        Arc::clone(&reload),
+        ring_for_signals,
+    )?);
+    let started_with = config.clone();
+    let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress))?;
+    engine.recover().await?;
     notify(&[
         NotifyState::Ready,
         NotifyState::Status("waiting for the first pass"),
     ]);
-    tracing::info!("fortnight runs on {}", config.database.display());
+    tracing::info!("fortnight runs on {}", started_with.database.display());
 
-    let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress))?;
-    engine.recover().await?;
     let mut watch = Watch {
         engine,
+        started_with,
         file,
         health: health_in,
         stop: stop.clone(),
@@ -107,7 +111,7 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         clock,
         progress,
     };
-    let code = watch.keep(rung).await?;
+    let code = watch.keep(rung).await;
 
     notify(&[NotifyState::Stopping]);
     stop.cancel();
@@ -150,12 +154,9 @@ async fn heartbeat(ring: mpsc::Sender<()>, stop: CancellationToken) {
     }
 }
 
-/// systemd's watchdog is fed by progress: something was finished, or nothing is due.
-async fn feed_watchdog(
-    progress: Arc<Progress>,
-    health: watch::Receiver<Health>,
-    stop: CancellationToken,
-) {
+/// systemd's watchdog is fed by progress: something was finished, or a look found nothing due. A
+/// pass that hangs starves it.
+async fn feed_watchdog(progress: Arc<Progress>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
@@ -167,8 +168,7 @@ async fn feed_watchdog(
             _ = interval.tick() => {}
         }
         let beats = progress.beats();
-        let idle = health.borrow().error.is_none() && health.borrow().last_pass.is_some();
-        if beats != before || idle {
+        if beats != before {
             notify(&[NotifyState::Watchdog]);
         }
         before = beats;
@@ -178,6 +178,7 @@ async fn feed_watchdog(
 fn listen_for_signals(
     stop: CancellationToken,
     reload: Arc<AtomicBool>,
+    ring: mpsc::Sender<()>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
@@ -185,15 +186,24 @@ fn listen_for_signals(
     Ok(async move {
         loop {
             tokio::select! {
-                _ = terminate.recv() => stop.cancel(),
+                _ = terminate.recv() => {}
                 _ = interrupt.recv() => {
                     if stop.is_cancelled() {
                         std::process::exit(130);
                     }
-                    stop.cancel();
                 }
-                _ = hang_up.recv() => reload.store(true, Ordering::SeqCst),
+                _ = hang_up.recv() => {
+                    reload.store(true, Ordering::SeqCst);
+                    ring.try_send(()).ok();
+                    continue;
+                }
             }
+            tracing::info!(
+                "stopping; what is being sent has {} seconds",
+                DRAIN.as_secs()
+            );
+            notify(&[NotifyState::Stopping]);
+            stop.cancel();
         }
     })
 }
@@ -201,6 +211,8 @@ fn listen_for_signals(
 /// The one task that runs passes.
 struct Watch {
     engine: Engine,
+    /// What a reload cannot change is still as it was then.
+    started_with: Config,
     file: Option<PathBuf>,
     health: watch::Sender<Health>,
     stop: CancellationToken,
@@ -211,12 +223,13 @@ struct Watch {
 }
 
 impl Watch {
-    async fn keep(&mut self, mut rung: mpsc::Receiver<()>) -> anyhow::Result<u8> {
+    async fn keep(&mut self, mut rung: mpsc::Receiver<()>) -> u8 {
         let mut last = None;
         loop {
             tokio::select! {
-                () = self.stop.cancelled() => return Ok(DONE),
-                ring = rung.recv() => if ring.is_none() { return Ok(DONE) },
+                biased;
+                () = self.stop.cancelled() => return DONE,
+                ring = rung.recv() => if ring.is_none() { return DONE },
             }
             if self.reload.swap(false, Ordering::SeqCst) {
                 self.reload_configuration().await;
@@ -227,35 +240,45 @@ impl Watch {
                     "the database {} is gone: restore it, then start fortnight again",
                     self.engine.store().path().display()
                 );
-                return Ok(DEGRADED);
+                return DEGRADED;
             }
-            let now = self.clock.now();
-            self.watch_clock().await?;
-            if self.is_due(last, now) {
-                last = Some(now);
-                self.pass(Wake::Sources, now).await;
-            } else if self.engine.store().anything_changed().await? {
-                self.pass(Wake::Changes, now).await;
-            } else if self
-                .engine
-                .store()
-                .next_delivery()
-                .await?
-                .is_some_and(|next| next <= now)
-            {
-                let stop = self.stop.clone();
-                let mut report = PassReport::new(now);
-                if let Err(error) = self
-                    .engine
-                    .deliver(&mut report, &move || stop.is_cancelled())
-                    .await
-                {
-                    tracing::error!("{}", crate::pass::chain(&error));
-                }
-            } else {
-                self.progress.beat();
+            if let Err(error) = self.look(&mut last).await {
+                // A database that is busy or full now may be well at the next ring (F3, F5).
+                let error = crate::pass::chain(&error);
+                tracing::error!("{error}");
+                self.health.send_modify(|health| health.error = Some(error));
+            }
+            self.progress.beat();
+        }
+    }
+
+    /// Does what is due now.
+    async fn look(&mut self, last: &mut Option<Timestamp>) -> Result<(), PassError> {
+        let now = self.clock.now();
+        if self.watch_clock().await? {
+            *last = None;
+        }
+        if self.is_due(*last, now) {
+            *last = Some(now);
+            self.pass(Wake::Sources, now).await;
+        } else if self.engine.store().anything_changed().await? {
+            self.pass(Wake::Changes, now).await;
+        } else if self
+            .engine
+            .store()
+            .next_delivery()
+            .await?
+            .is_some_and(|next| next <= now)
+        {
+            let mut report = PassReport::new(now);
+            let stop = &self.stop;
+            let stopped = || stop.is_cancelled();
+            match within_drain(stop, self.engine.deliver(&mut report, &stopped)).await {
+                Some(delivered) => delivered?,
+                None => self.engine.recover().await?,
             }
         }
+        Ok(())
     }
 
     /// The first look, and every occurrence of the schedule since the last pass.
@@ -272,18 +295,15 @@ impl Watch {
     }
 
     async fn pass(&mut self, wake: Wake, now: Timestamp) {
-        let stop = self.stop.clone();
         let mut report = PassReport::new(now);
-        let result = {
-            let cancelled = stop.clone();
-            let stopped = move || cancelled.is_cancelled();
-            let pass = self.engine.pass(wake, &mut report, &stopped);
-            tokio::pin!(pass);
-            tokio::select! {
-                result = &mut pass => Some(result),
-                () = drained(&stop) => None,
-            }
-        };
+        let stop = &self.stop;
+        let stopped = || stop.is_cancelled();
+        let result = within_drain(stop, self.engine.pass(wake, &mut report, &stopped)).await;
+        if result.is_none()
+            && let Err(error) = self.engine.recover().await
+        {
+            tracing::error!("{}", crate::pass::chain(&error));
+        }
         let next = cron::next_after(
             &self.engine.config().schedule.poll,
             &self.engine.config().zone,
@@ -321,8 +341,8 @@ impl Watch {
     }
 
     /// The wall clock must not part from the boot-time clock (R3): a fault holds flags until the
-    /// clock is back, or an operator accepts the present one.
-    async fn watch_clock(&mut self) -> Result<(), StoreError> {
+    /// clock is back, or an operator accepts the present one. Whether one just did.
+    async fn watch_clock(&mut self) -> Result<bool, StoreError> {
         let reading = self.clock.host();
         let fault = self.skew.parted(reading).map(|skew| {
             format!(
@@ -341,11 +361,11 @@ impl Watch {
             if approved {
                 self.skew.accept(reading);
                 self.engine.set_clock_fault(None);
-                return Ok(());
+                return Ok(true);
             }
         }
         self.engine.set_clock_fault(fault);
-        Ok(())
+        Ok(false)
     }
 
     /// SIGHUP: the new configuration, or the old one if the new one is wrong.
@@ -362,23 +382,36 @@ impl Watch {
                     self.engine.close().await;
                     self.engine = engine;
                     tracing::info!("the configuration was reloaded");
-                    None
+                    let keys = self.started_with.restart_needed(self.engine.config());
+                    (!keys.is_empty())
+                        .then(|| format!("{} changed: that takes a restart", keys.join(" and ")))
                 }
-                Err(error) => Some(crate::pass::chain(&error)),
+                Err(error) => Some(unusable(&crate::pass::chain(&error))),
             },
-            Err(text) => Some(text),
+            Err(text) => Some(unusable(&text)),
         };
         if let Some(warning) = &warning {
-            tracing::error!("the new configuration cannot be used, the old one stays:\n{warning}");
+            tracing::error!("{warning}");
         }
         self.health.send_modify(|health| health.warning = warning);
         notify(&[NotifyState::Ready]);
     }
 }
 
-async fn drained(stop: &CancellationToken) {
-    stop.cancelled().await;
-    tokio::time::sleep(DRAIN).await;
+/// The work's result; none if it did not end soon enough after a stop.
+async fn within_drain<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        result = work => Some(result),
+        () = drained => None,
+    }
+}
+
+fn unusable(why: &str) -> String {
+    format!("the new configuration cannot be used, the old one stays:\n{why}")
 }
 
 fn status(report: &PassReport, error: Option<&str>) -> String {

@@ -78,13 +78,13 @@ impl Engine {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
     }
 
-    /// Mails that a stop left in the middle wait ten minutes; called once, by whoever runs passes.
+    /// Mails that a stop or a failure of the store left in the middle wait ten minutes.
     pub async fn recover(&self) -> Result<(), StoreError> {
         let recovered = self.store.recover_leased(self.clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
-                "{recovered} mails were being sent when fortnight stopped; they are tried again in ten minutes"
+                "{recovered} mails were being sent when fortnight stopped or the database failed; they are tried again in ten minutes"
             );
         }
         Ok(())
@@ -163,7 +163,7 @@ impl Engine {
             .iter()
             .any(|approval| approval.hold == hold)
         {
-            self.store.note_pass(now).await?;
+            self.turn_back(now).await?;
             return Ok(None);
         }
         report.as_of = newest;
@@ -172,7 +172,16 @@ impl Engine {
         )))
     }
 
-    /// Delivers what is due.
+    /// The present clock is right, the one before was ahead: nothing that it dated may keep people
+    /// waiting, or pass for fresh, until the time that it showed.
+    async fn turn_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.store.date_sources_by(now).await?;
+        self.store.date_mails_by(now).await?;
+        self.store.begin_sweep().await?;
+        self.store.note_pass(now).await
+    }
+
+    /// Delivers what is due, unless time stands behind the newest pass (contract 7.16).
     pub async fn deliver(
         &self,
         report: &mut PassReport,
@@ -181,7 +190,18 @@ impl Engine {
         let Some(transport) = &self.transport else {
             return Ok(());
         };
-        let policies = pass::policies(&self.store, &self.config, self.clock.now()).await?;
+        let now = self.clock.now();
+        if self
+            .store
+            .newest_pass()
+            .await?
+            .is_some_and(|newest| now < newest)
+        {
+            return Ok(());
+        }
+        // The courier is alone: what is leased now was never settled, because the store failed.
+        self.recover().await?;
+        let policies = pass::policies(&self.store, &self.config, now).await?;
         let courier = Courier {
             store: &self.store,
             config: &self.config,

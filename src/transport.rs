@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use crate::config::{Email, EmailTransport};
 use crate::delivery::file::Folder;
-use crate::delivery::mail::{self, About, Notice, OperatorNotice, Recipient, Sender, WindowNotice};
+use crate::delivery::mail::{
+    self, About, MailError, Notice, OperatorNotice, Recipient, Sender, WindowNotice,
+};
 use crate::delivery::smtp::{Outcome, Smtp, TrustError};
 use crate::domain::facts::Channel;
 use crate::domain::id::PolicyName;
@@ -57,9 +59,17 @@ impl Transport {
     pub async fn send(&self, claimed: &Claimed, attempt_at: Timestamp) -> Outcome {
         let letter = match mail::letter(&self.sender, &notice(claimed), attempt_at) {
             Ok(letter) => letter,
-            // A row that makes no letter is refused by us: nothing about it will change.
-            Err(error) => {
+            // An address that is none is the recipient's fault, and counts as refused (R8) …
+            Err(error @ MailError::NoAddress { .. }) => {
                 return Outcome::Refused {
+                    code: None,
+                    text: crate::pass::chain(&error),
+                };
+            }
+            // … a letter that we cannot write is ours: the row waits, and nobody is flagged for it.
+            Err(error) => {
+                tracing::error!(delivery.id = claimed.id, error = %crate::pass::chain(&error), "cannot write the mail of delivery {}", claimed.id);
+                return Outcome::Deferred {
                     code: None,
                     text: crate::pass::chain(&error),
                 };
@@ -149,5 +159,74 @@ fn words(outcome: &Outcome) -> String {
         | Outcome::TransportFailure { code, text } => {
             code.map_or_else(|| text.clone(), |code| format!("{code} {text}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::domain::message::EventKind;
+
+    fn claimed(address: &str, deadline: Timestamp) -> Claimed {
+        Claimed {
+            id: "d1".to_owned(),
+            event: EventKind::WindowReminder,
+            policy: Some(PolicyName::new("everyone")),
+            user: None,
+            step: None,
+            address: address.to_owned(),
+            name: None,
+            language: None,
+            opened_at: Some(Timestamp::UNIX_EPOCH),
+            deadline: Some(deadline),
+            must_register: false,
+            title: None,
+            lines: Vec::new(),
+            queued_at: Timestamp::UNIX_EPOCH,
+            not_after: None,
+            attempt: 1,
+            resent: false,
+            message_id: "<d1@contoso.com>".to_owned(),
+            in_reply_to: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_we_cannot_write_is_no_refusal_of_the_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fortnight.toml");
+        let text = r#"
+[database]
+url = "sqlite:a.db"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[email]
+from = "identity@contoso.com"
+transport = "file"
+[email.file]
+path = "outbox"
+[[policy]]
+name = "everyone"
+include = { all_users = true }
+allow_empty_exclusion = true
+"#;
+        std::fs::write(&path, text).unwrap();
+        let (config, _) = crate::config::Config::load(&path, []).unwrap();
+        let transport = Transport::new(&config.email.unwrap()).unwrap();
+        let now = Timestamp::from_second(1_767_571_200).unwrap();
+        let ahead = now + SignedDuration::from_hours(24);
+        let past = now - SignedDuration::from_hours(1);
+        let nowhere = transport.send(&claimed("nobody", ahead), now).await;
+        assert!(matches!(nowhere, Outcome::Refused { .. }), "{nowhere:?}");
+        let late = transport.send(&claimed("ana@contoso.com", past), now).await;
+        assert!(matches!(late, Outcome::Deferred { .. }), "{late:?}");
+        let sent = transport
+            .send(&claimed("ana@contoso.com", ahead), now)
+            .await;
+        assert!(matches!(sent, Outcome::Sent { .. }), "{sent:?}");
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn load(cli: &Cli) -> Result<Config, Usage> {
 
 /// The configuration at a path.
 pub(super) fn load_with_warnings(path: &Path) -> Result<(Config, Vec<Fault>), Faults> {
-    Config::load(path, std::env::vars())
+    Config::load(path, Config::environment())
 }
 
 fn path(cli: &Cli) -> PathBuf {

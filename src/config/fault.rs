@@ -4,7 +4,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, SourceCode,
+    SourceSpan, SpanContents,
+};
 
 /// Whether the configuration can be used in spite of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +29,51 @@ pub enum Place {
     Missing,
 }
 
+/// The file that faults are about, without its secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    pub(super) fn new(name: String, text: String) -> Self {
+        Self { name, text }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives whole lines, and no name: the message says the place.
+impl SourceCode for Source {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let bytes = self.text.as_bytes();
+        let (start, end) = (span.offset().min(bytes.len()), span.offset() + span.len());
+        let start = bytes[..start]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        // The line's own end stays outside, else the next line would be shown too.
+        let last = end.saturating_sub(1).clamp(start, bytes.len());
+        let end = bytes[last..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(bytes.len(), |at| last + at);
+        self.text.read_span(&(start..end).into(), before, after)
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -37,7 +85,7 @@ pub struct Fault {
     pub message: String,
     /// What to do.
     pub remedy: String,
-    source: Arc<NamedSource<String>>,
+    source: Arc<Source>,
 }
 
 impl Fault {
@@ -46,7 +94,7 @@ impl Fault {
         place: Place,
         message: String,
         remedy: String,
-        source: Arc<NamedSource<String>>,
+        source: Arc<Source>,
     ) -> Self {
         Self {
             severity,
@@ -62,7 +110,7 @@ impl Fault {
         let Place::File(span) = &self.place else {
             return None;
         };
-        let before = self.source.inner().get(..span.start)?;
+        let before = self.source.text.get(..span.start)?;
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Some((
             before.matches('\n').count() + 1,
@@ -93,13 +141,10 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.place, self.position()) {
             (Place::Variable(name), _) => write!(f, "{name}: {}", self.message),
-            (_, Some((line, column))) => write!(
-                f,
-                "{}:{line}:{column}: {}",
-                self.source.name(),
-                self.message
-            ),
-            (_, None) => write!(f, "{}: {}", self.source.name(), self.message),
+            (_, Some((line, column))) => {
+                write!(f, "{}:{line}:{column}: {}", self.source.name, self.message)
+            }
+            (_, None) => write!(f, "{}: {}", self.source.name, self.message),
         }
     }
 }
@@ -118,15 +163,15 @@ impl Diagnostic for Fault {
         (!self.remedy.is_empty()).then(|| Box::new(&self.remedy) as Box<dyn std::fmt::Display>)
     }
 
-    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        matches!(self.place, Place::File(_)).then_some(&*self.source as &dyn miette::SourceCode)
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        matches!(self.place, Place::File(_)).then_some(&*self.source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let Place::File(span) = &self.place else {
             return None;
         };
-        let label = LabeledSpan::new(Some("here".to_owned()), span.start, span.len().max(1));
+        let label = LabeledSpan::new(None, span.start, span.len().max(1));
         Some(Box::new(std::iter::once(label)))
     }
 }

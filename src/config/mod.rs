@@ -3,10 +3,18 @@
 //! [`Config::load`] reads a file and the environment and gives either a whole configuration with
 //! its warnings, or every fault at once. Values of later versions are refused by name.
 
+mod codes;
+mod document;
+mod email;
 pub mod fault;
+mod mask;
 mod policies;
 mod reader;
 pub mod reference;
+mod secret;
+mod sections;
+mod suggest;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,27 +23,27 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lettre::message::Mailbox;
-use miette::NamedSource;
 use toml::de::DeTable;
 
+pub use self::codes::default_result_codes;
+pub use self::document::{KeyDoc, Kind};
 pub use self::fault::{Fault, Faults, Place, Severity};
-pub use self::reader::{KeyDoc, Kind};
 
-use self::reader::{Document, Section};
+use self::document::Document;
+use self::fault::Source;
 use crate::delivery::mail::Sender;
-use crate::delivery::smtp::{Login, SmtpConfig, Tls};
-use crate::delivery::text::is_mailbox;
+use crate::delivery::smtp::SmtpConfig;
 use crate::domain::facts::Freshness;
 use crate::domain::id::PolicyName;
 use crate::domain::policy::{Enforce, StartOn, Step};
-use crate::domain::sign_in::{ResultCodes, SignInClass};
+use crate::domain::sign_in::ResultCodes;
 use crate::time::CronPattern;
 
 /// Where a configuration is looked for when none is named.
 const PLACES: [&str; 2] = ["fortnight.toml", "/etc/fortnight/fortnight.toml"];
 
-/// The embedded classes of result codes: data with a version.
-const RESULT_CODES: &str = include_str!("../domain/result_codes.toml");
+/// The default of a key that has none.
+const REQUIRED: &str = "required";
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
@@ -76,6 +84,10 @@ pub struct Http {
 
 /// A policy with names as the file spells them.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches of the configuration, each by its name"
+)]
 pub struct PolicyConfig {
     /// Its name.
     pub name: PolicyName,
@@ -173,11 +185,16 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Fault>), Faults> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let source = Arc::new(NamedSource::new(path.display().to_string(), String::new()));
+            let source = Arc::new(Source::new(path.display().to_string(), String::new()));
             let message = format!("cannot read the configuration: {error}");
             let remedy = "name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning".to_owned();
             Faults(vec![Fault::new(Severity::Error, Place::Missing, message, remedy, source)])
         })?;
+        // Some editors of Windows begin a file with a mark of its encoding.
+        let text = text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text);
         let document = Document::new(path, text, variables);
         let config = read(&document);
         let mut faults = document.faults.into_inner();
@@ -192,6 +209,12 @@ impl Config {
             }
             _ => Err(Faults(faults)),
         }
+    }
+
+    /// The environment, as [`Self::load`] takes it; what is no text overrides nothing.
+    pub fn environment() -> impl Iterator<Item = (String, String)> {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
     }
 
     /// The file that is read when none is named: the first of the usual places that exists.
@@ -239,23 +262,34 @@ fn read(document: &Document) -> Option<Config> {
         Ok(parsed) => parsed,
         Err(error) => {
             let place = error.span().map_or(Place::Missing, Place::File);
-            document.error(place, format!("this is no TOML: {}", error.message()), "");
+            let remedy = if is_bare_word(document.text(), error.span()) {
+                "a text stands in quotes"
+            } else {
+                ""
+            };
+            document.error(
+                place,
+                format!("this is no TOML: {}", error.message()),
+                remedy,
+            );
             return None;
         }
     };
     let root = document.root(parsed.get_ref());
-    let zone = zone(&root);
-    let database = database(&root.section("database"));
-    let files = directory(&root.section("directory"));
-    let schedule = schedule(&root.section("schedule"));
-    let freshness = freshness(root.section("freshness"));
-    let email = email(&root.section("email"), &zone);
-    let policies = policies::read(&root, email.is_some() || root.section("email").is_there());
-    enforcement(root.section("enforcement"));
-    let http = http(root.section("http"));
+    let zone = sections::zone(&root);
+    let database = sections::database(&root.section("database"));
+    let files = sections::directory(&root.section("directory"));
+    let schedule = sections::schedule(&root.section("schedule"));
+    let freshness = sections::freshness(&root.section("freshness"));
+    let email_section = root.section("email");
+    let email = email::read(&email_section, &zone);
+    // A configured but faulty [email] is one fault, not two.
+    let policies = policies::read(&root, email_section.is_there() || !root.lacks("email"));
+    sections::enforcement(&root.section("enforcement"));
+    let http = sections::http(&root.section("http"));
     root.later("webhook");
-    let result_codes = result_codes(&root);
-    root.finish();
+    let result_codes = codes::read(&root);
+    root.close();
     document.refuse_unused_variables();
     Some(Config {
         zone,
@@ -270,502 +304,9 @@ fn read(document: &Document) -> Option<Config> {
     })
 }
 
-fn zone(root: &Section<'_>) -> TimeZone {
-    let about = "The IANA zone of people, of the schedule and of the dates in mails.";
-    let found = root.parsed("timezone", Kind::Text, "UTC", about, |name| {
-        TimeZone::get(name).map_err(|_| {
-            format!("there is no time zone {name:?}; zones are written like \"Europe/Berlin\"")
-        })
-    });
-    found.map_or(TimeZone::UTC, |found| found.value)
-}
-
-fn database(section: &Section<'_>) -> Option<PathBuf> {
-    let document = section.document();
-    let found = section.text(
-        "url",
-        "sqlite:fortnight.db",
-        "The database: `sqlite:` and a path.",
-    );
-    let path = match &found {
-        None => Some(document.resolve("fortnight.db")),
-        Some(found) => match found.value.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => {
-                Some(document.resolve(path.strip_prefix("//").unwrap_or(path)))
-            }
-            _ if found.value.starts_with("postgres") => {
-                document.error(
-                    found.place.clone(),
-                    "`database.url = \"postgres…\"` is not in this version",
-                    "use \"sqlite:fortnight.db\"",
-                );
-                None
-            }
-            _ => {
-                document.error(
-                    found.place.clone(),
-                    format!("{:?} is no database", found.value),
-                    "write \"sqlite:fortnight.db\"",
-                );
-                None
-            }
-        },
-    };
-    finish(section, path)
-}
-
-/// Sections are borrowed by their readers; this closes one.
-fn finish<T>(section: &Section<'_>, value: T) -> T {
-    section.close();
-    value
-}
-
-fn directory(section: &Section<'_>) -> Option<PathBuf> {
-    let source = section.one_of(
-        "source",
-        &[("files", ())],
-        &["files"],
-        &["graph"],
-        "none: must be given",
-        "Where facts come from.",
-    );
-    section.later("graph");
-    let files = section.section("files");
-    let about = "The folder of exports: users, registration, sign-ins, and groups where a policy names one.";
-    let path = files
-        .text("path", "none: must be given", about)
-        .map(|found| section.document().resolve(&found.value));
-    if source.is_some() && path.is_none() {
-        section.document().error(
-            section.place(),
-            "`directory.files.path` is missing",
-            "name the folder of exports",
-        );
-    }
-    if source.is_none() && !section.is_there() {
-        section.document().error(
-            Place::Missing,
-            "`[directory]` is missing",
-            "say source = \"files\" there, and path = \"…\" in [directory.files]",
-        );
-    } else if source.is_none() && section.text_is_absent("source") {
-        section.document().error(
-            section.place(),
-            "`directory.source` is missing",
-            "say source = \"files\"",
-        );
-    }
-    files.close();
-    finish(section, path)
-}
-
-fn schedule(section: &Section<'_>) -> Option<Schedule> {
-    let about = "When passes run: a cron pattern with seconds or a list of them, in `timezone`.";
-    let texts = section.texts("poll", true, "0 */10 * * * *", about);
-    section.duration("registration", "1h", "How often the whole registration report is read from Graph; files are read when they change.");
-    let patterns: Vec<CronPattern> = match &texts {
-        None => CronPattern::parse("0 */10 * * * *").into_iter().collect(),
-        Some(texts) => texts
-            .iter()
-            .filter_map(|text| match CronPattern::parse(&text.value) {
-                Ok(pattern) => Some(pattern),
-                Err(error) => {
-                    let remedy =
-                        "six fields: second minute hour day month weekday, like \"0 */10 * * * *\"";
-                    section.document().error(
-                        text.place.clone(),
-                        format!("`schedule.poll`: {error}"),
-                        remedy,
-                    );
-                    None
-                }
-            })
-            .collect(),
-    };
-    if patterns.is_empty() && texts.is_some_and(|texts| texts.is_empty()) {
-        section.document().error(
-            section.place(),
-            "`schedule.poll` names no time",
-            "leave it out for every ten minutes",
-        );
-    }
-    finish(
-        section,
-        (!patterns.is_empty()).then_some(Schedule { poll: patterns }),
-    )
-}
-
-fn freshness(section: Section<'_>) -> Freshness {
-    let default = Freshness::default();
-    let value = Freshness {
-        users: section
-            .duration("users", "24h", "An older users export flags nobody (R9).")
-            .map_or(default.users, |found| found.value),
-        registration: section
-            .duration(
-                "registration",
-                "36h",
-                "An older registration report flags nobody.",
-            )
-            .map_or(default.registration, |found| found.value),
-        sign_ins: section
-            .duration("sign_ins", "24h", "Older sign-in logs flag nobody.")
-            .map_or(default.sign_ins, |found| found.value),
-    };
-    section.finish();
-    value
-}
-
-fn mailbox(
-    section: &Section<'_>,
-    key: &'static str,
-    default: &str,
-    about: &'static str,
-) -> Option<Mailbox> {
-    section
-        .parsed(key, Kind::Text, default, about, |text| {
-            let mailbox: Mailbox = text.parse().map_err(|_| {
-                format!("{text:?} is no mailbox; write \"Name <name@example.org>\"")
-            })?;
-            if is_mailbox(mailbox.email.as_ref()) {
-                Ok(mailbox)
-            } else {
-                Err(format!("{text:?} is no mailbox"))
-            }
-        })
-        .map(|found| found.value)
-}
-
-fn email(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
-    let document = section.document();
-    let from = mailbox(
-        section,
-        "from",
-        "none: must be given",
-        "The mailbox that mails come from: a monitored one of your own domain.",
-    );
-    let reply_to = mailbox(section, "reply_to", "none", "Where answers go.");
-    let operators = section
-        .texts(
-            "operators",
-            false,
-            "none",
-            "Told of holds and of what cannot be delivered.",
-        )
-        .unwrap_or_default();
-    let operators = operators
-        .into_iter()
-        .filter_map(|found| match found.value.parse::<Mailbox>() {
-            Ok(mailbox) => Some(mailbox),
-            Err(_) => {
-                document.error(
-                    found.place,
-                    format!("{:?} is no mailbox", found.value),
-                    "write \"name@example.org\"",
-                );
-                None
-            }
-        })
-        .collect();
-    let text = |key, default, about| section.text(key, default, about).map(|found| found.value);
-    let organisation = text("organisation", "none", "Named in every mail.");
-    let help = text(
-        "help",
-        "none",
-        "Whom to ask, and how to verify that a mail is genuine; printed in every mail.",
-    );
-    let language = text(
-        "language",
-        "en",
-        "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.",
-    )
-    .unwrap_or_else(|| "en".to_owned());
-    let upn_domains = section
-        .texts(
-            "upn_domains",
-            false,
-            "none",
-            "Domains whose user principal names are mailboxes, for people without `mail`.",
-        )
-        .unwrap_or_default();
-    let names = &["smtp", "file"];
-    let way = section.one_of(
-        "transport",
-        &[("smtp", true), ("file", false)],
-        names,
-        &["graph"],
-        "none: must be given",
-        "How mails leave.",
-    );
-    let (smtp, budgets) = smtp(
-        section.section("smtp"),
-        way.as_ref().is_some_and(|way| way.value),
-    );
-    let files = section.section("file");
-    let folder = files
-        .text(
-            "path",
-            "none: must be given",
-            "The folder for one .eml a mail.",
-        )
-        .map(|found| document.resolve(&found.value));
-    files.finish();
-    let there = section.is_there();
-    section.close();
-    if !there {
-        return None;
-    }
-    if from.is_none() && section.text_is_absent("from") {
-        document.error(
-            section.place(),
-            "`email.from` is missing",
-            "name the mailbox that mails come from",
-        );
-    }
-    let transport = match way.map(|way| way.value) {
-        Some(true) => EmailTransport::Smtp(smtp?),
-        Some(false) => match folder {
-            Some(folder) => EmailTransport::File(folder),
-            None => {
-                document.error(
-                    section.place(),
-                    "`email.file.path` is missing",
-                    "name the folder",
-                );
-                return None;
-            }
-        },
-        None => {
-            if section.text_is_absent("transport") {
-                document.error(
-                    section.place(),
-                    "`email.transport` is missing",
-                    "say \"smtp\" or \"file\"",
-                );
-            }
-            return None;
-        }
-    };
-    let sender = Sender {
-        from: from?,
-        reply_to,
-        organisation,
-        help,
-        language,
-        time_zone: zone.clone(),
-    };
-    Some(Email {
-        sender,
-        operators,
-        upn_domains: upn_domains.into_iter().map(|found| found.value).collect(),
-        transport,
-        budgets,
+fn is_bare_word(text: &str, span: Option<std::ops::Range<usize>>) -> bool {
+    let before = |at: usize| text[..at].trim_end().ends_with('=');
+    span.is_some_and(|span| {
+        before(span.start) && text[span.start..].starts_with(char::is_alphabetic)
     })
-}
-
-fn smtp(section: Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
-    let document = section.document();
-    let host = section.text(
-        "host",
-        "none: must be given",
-        "The server's name; its certificate must bear it.",
-    );
-    let port = section.number("port", "587, 465 or 25 by `tls`", "The port.");
-    let username = section.text("username", "none: no login", "Who logs in.");
-    let password = section.secret(
-        "password",
-        "password_file",
-        "The file of the password; or FORTNIGHT__EMAIL__SMTP__PASSWORD.",
-    );
-    let tls = section.one_of(
-        "tls",
-        &[
-            ("starttls", Tls::StartTls),
-            ("implicit", Tls::Implicit),
-            ("none", Tls::None),
-        ],
-        &["starttls", "implicit", "none"],
-        &[],
-        "starttls",
-        "How the connection is protected; never downgraded. \"none\" only to this machine.",
-    );
-    section.one_of(
-        "auth",
-        &[("password", ())],
-        &["password"],
-        &["xoauth2"],
-        "password",
-        "How to log in.",
-    );
-    let connections = section.number(
-        "connections",
-        "3",
-        "How many connections may be open at once.",
-    );
-    let budgets = Budgets {
-        per_minute: section
-            .number(
-                "per_minute",
-                "none",
-                "How many mails may leave in a minute; Exchange Online allows 30.",
-            )
-            .map(|found| found.value),
-        per_day: section
-            .number(
-                "per_day",
-                "none",
-                "How many mails may leave in 24 hours; Exchange Online allows 10,000.",
-            )
-            .map(|found| found.value),
-    };
-    let place = section.place();
-    section.finish();
-    if !wanted {
-        return (None, budgets);
-    }
-    let Some(host) = host else {
-        document.error(
-            place,
-            "`email.smtp.host` is missing",
-            "name the mail server",
-        );
-        return (None, budgets);
-    };
-    let protection = tls.as_ref().map_or(Tls::StartTls, |tls| tls.value);
-    let loopback = matches!(host.value.as_str(), "localhost" | "::1" | "[::1]")
-        || host.value.starts_with("127.");
-    if protection == Tls::None && !loopback {
-        let place = tls.map_or(host.place, |tls| tls.place);
-        document.error(
-            place,
-            format!(
-                "tls = \"none\" to {:?} would send mails and passwords in clear",
-                host.value
-            ),
-            "use \"starttls\" or \"implicit\"",
-        );
-        return (None, budgets);
-    }
-    let port = match port {
-        Some(port) => match u16::try_from(port.value) {
-            Ok(port) => Some(port),
-            Err(_) => {
-                document.error(port.place, "a port is at most 65535", "");
-                return (None, budgets);
-            }
-        },
-        None => None,
-    };
-    let login = match (username, password) {
-        (Some(username), Some(password)) => Some(Login {
-            username: username.value,
-            password,
-        }),
-        (None, None) => None,
-        (Some(username), None) => {
-            document.error(
-                username.place,
-                "a username without a password",
-                "name the file of the password in `password_file`",
-            );
-            return (None, budgets);
-        }
-        (None, Some(_)) => {
-            document.error(
-                host.place,
-                "a password without a username",
-                "say who logs in with `username`",
-            );
-            return (None, budgets);
-        }
-    };
-    let mut config = SmtpConfig::new(&host.value, protection);
-    config.port = port;
-    config.login = login;
-    config.connections = connections.map_or(3, |found| found.value as usize);
-    (Some(config), budgets)
-}
-
-/// Flags are all that this version has: `mode = "flag"`, with or without `dry_run`.
-fn enforcement(section: Section<'_>) {
-    section.one_of(
-        "mode",
-        &[("flag", ())],
-        &["flag"],
-        &["group"],
-        "flag",
-        "What happens to people who must register: they are flagged.",
-    );
-    section.flag(
-        "dry_run",
-        true,
-        "For enforcement by group, which is not in this version.",
-    );
-    section.later("group");
-    section.finish();
-}
-
-fn http(section: Section<'_>) -> Option<Http> {
-    let about = "Where /healthz and /readyz are served; absent: nowhere.";
-    let listen = section.parsed("listen", Kind::Text, "none", about, |text| {
-        text.parse::<SocketAddr>()
-            .map_err(|_| format!("{text:?} is no address and port; write \"127.0.0.1:8080\""))
-    });
-    section.finish();
-    listen.map(|found| Http {
-        listen: found.value,
-    })
-}
-
-/// The embedded table, and what the configuration overrides.
-fn result_codes(root: &Section<'_>) -> ResultCodes {
-    let (version, mut classes) = embedded_codes();
-    let overrides = root.codes(
-        "result_codes",
-        "Overrides of the classes of result codes: `50140 = \"completed\"`.",
-    );
-    let overridden = !overrides.is_empty();
-    for (code, class) in overrides {
-        match serde_json::from_value::<SignInClass>(serde_json::Value::String(class.value.clone()))
-        {
-            Ok(known) => {
-                classes.insert(code.value, known);
-            }
-            Err(_) => {
-                let message = format!("there is no class {:?}", class.value);
-                let remedy = "completed, registration_interrupt, registration_blocked, mfa_challenge, post_primary, policy_block, not_authenticated, credential_failure, token_expiry or unknown";
-                root.document().error(class.place, message, remedy);
-            }
-        }
-    }
-    ResultCodes::new(
-        if overridden {
-            format!("{version}+overrides")
-        } else {
-            version
-        },
-        classes,
-    )
-}
-
-/// The table of this version, without overrides.
-pub fn default_result_codes() -> ResultCodes {
-    let (version, classes) = embedded_codes();
-    ResultCodes::new(version, classes)
-}
-
-fn embedded_codes() -> (String, std::collections::BTreeMap<i64, SignInClass>) {
-    #[derive(serde::Deserialize)]
-    struct Table {
-        version: String,
-        classes: std::collections::BTreeMap<SignInClass, Vec<i64>>,
-    }
-    let table: Table =
-        toml::from_str(RESULT_CODES).expect("the embedded table is checked by a test");
-    let classes = table
-        .classes
-        .into_iter()
-        .flat_map(|(class, codes)| codes.into_iter().map(move |code| (code, class)))
-        .collect();
-    (table.version, classes)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::reader::{Found, Kind, Section};
+use super::document::{Document, Found, Kind};
+use super::reader::Section;
 use super::{IncludeNames, Names, Place, PolicyConfig};
 use crate::domain::id::PolicyName;
 use crate::domain::policy::{Enforce, StartOn, Step};
@@ -29,7 +30,7 @@ pub(super) fn read(root: &Section<'_>, mail: bool) -> Vec<PolicyConfig> {
         .into_iter()
         .filter_map(|section| {
             let place = section.place();
-            let policy = policy(section, mail)?;
+            let policy = policy(&section, mail)?;
             if !names.insert(policy.name.clone()) {
                 document.error(
                     place,
@@ -42,12 +43,16 @@ pub(super) fn read(root: &Section<'_>, mail: bool) -> Vec<PolicyConfig> {
         .collect()
 }
 
-fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
+#[expect(
+    clippy::too_many_lines,
+    reason = "one read for each key, then what holds between them"
+)]
+fn policy(section: &Section<'_>, mail: bool) -> Option<PolicyConfig> {
     let document = section.document();
     let name = section.parsed(
         "name",
         Kind::Text,
-        "none: must be given",
+        super::REQUIRED,
         "The policy's name in mails, JSON and the journal.",
         |text| {
             let text = text.trim();
@@ -96,8 +101,8 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
     let notice = min_notice
         .as_ref()
         .map_or((DAY * 3).min(length), |notice| notice.value);
-    let reminders = reminders(&section);
-    let include = include(&section);
+    let reminders = reminders(section);
+    let include = include(section);
     let exclude = section.section("exclude");
     let excluded = Names {
         users: list(
@@ -111,7 +116,7 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
             "Members of these groups are excluded. Object ids or display names.",
         ),
     };
-    exclude.finish();
+    exclude.close();
     let since = section.instant(
         "since",
         "the first pass that sees it on or report-only",
@@ -150,8 +155,9 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
         false,
         "Lets all users be included with nobody excluded.",
     );
+    section.require("name", "add name = \"…\"");
     let place = section.place();
-    section.finish();
+    section.close();
 
     let enforce = enforce.map_or(Enforce::ReportOnly, |found| found.value);
     if include == Some(IncludeNames::AllUsers) && excluded == Names::default() && !allow_empty {
@@ -167,9 +173,6 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
             "enforce = \"on\" without [email]: nobody could be given notice",
             "configure [email], or use \"report-only\"",
         );
-    }
-    if name.is_none() {
-        document.error(place.clone(), "a policy has no name", "add name = \"…\"");
     }
     warn_about_steps(&place, document, &reminders, length, notice);
     Some(PolicyConfig {
@@ -191,15 +194,24 @@ fn policy(section: Section<'_>, mail: bool) -> Option<PolicyConfig> {
 
 fn list(section: &Section<'_>, key: &'static str, about: &'static str) -> Vec<String> {
     section
-        .texts(key, false, "none", about)
+        .texts(key, false, "", about)
         .unwrap_or_default()
         .into_iter()
-        .map(|found| found.value)
+        .filter_map(|found| {
+            if found.value.trim().is_empty() {
+                section
+                    .document()
+                    .error(found.place, "an empty name names nobody", "remove it");
+                return None;
+            }
+            Some(found.value)
+        })
         .collect()
 }
 
 fn include(section: &Section<'_>) -> Option<IncludeNames> {
     let document = section.document();
+    let faults_before = document.faults.borrow().len();
     let include = section.section("include");
     let all = include.flag("all_users", false, "Everybody in the directory.");
     let names = Names {
@@ -215,7 +227,10 @@ fn include(section: &Section<'_>) -> Option<IncludeNames> {
         ),
     };
     let (there, place) = (include.is_there(), include.place());
-    include.finish();
+    include.close();
+    if document.faults.borrow().len() > faults_before {
+        return None;
+    }
     match (all, names == Names::default()) {
         (true, true) => Some(IncludeNames::AllUsers),
         (false, false) => Some(IncludeNames::Selected(names)),
@@ -275,7 +290,7 @@ fn reminders(section: &Section<'_>) -> Vec<Found<Step>> {
 /// announced at once (contract 7.18): worth knowing before it happens.
 fn warn_about_steps(
     place: &Place,
-    document: &super::reader::Document,
+    document: &Document,
     steps: &[Found<Step>],
     window: SignedDuration,
     notice: SignedDuration,

@@ -5,10 +5,27 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::reader::{Document, KeyDoc, Kind};
+use super::document::{Document, KeyDoc, Kind};
 
 /// A document that has every table, so that reading it meets every key.
 const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.files]\n[email.smtp]\n[email.file]\n";
+
+const INTRODUCTION: &str = "\
+# Configuration reference
+
+Made from the program's own words; [fortnight.example.toml](../fortnight.example.toml) is the annotated example, and
+[fortnight.schema.json](../fortnight.schema.json) lets editors complete and check the file.
+
+Durations are written `\"14d\"`, `\"6h\"`, `\"30s\"` or `\"1d 12h\"`; a day has 24 hours. Relative paths start at the file's
+folder.
+
+Every key outside `[[policy]]` can be overridden by an environment variable: `url` in `[database]` by
+`FORTNIGHT__DATABASE__URL`. Lists are written there as in the file, `[\"a\", \"b\"]`, or `a,b`.
+
+Secrets never stand in the file. A key that ends in `_file` names a file with the secret in it; relative paths start at
+`$CREDENTIALS_DIRECTORY` where that is set, and white space at the end does not count. Or the variable of the key
+without `_file` holds the secret.
+";
 
 /// Every key, in the order in which it is read.
 pub fn keys() -> Vec<KeyDoc> {
@@ -17,24 +34,54 @@ pub fn keys() -> Vec<KeyDoc> {
     document.keys.into_inner()
 }
 
-/// The reference, in Markdown.
+/// The reference, in Markdown: one table of keys for each table of the file.
 pub fn markdown() -> String {
-    let mut text = String::from(
-        "# Configuration reference\n\nMade from the program itself; `fortnight.example.toml` is the annotated example. Durations are written `\"14d\"`,\n\
-         `\"6h\"`, `\"30s\"`; a day has 24 hours. Relative paths start at the file's folder. Every key outside `[[policy]]` can be\n\
-         overridden by the environment: `database.url` by `FORTNIGHT__DATABASE__URL`.\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |\n",
-    );
-    for key in keys() {
-        let _ = writeln!(
+    let mut text = String::from(INTRODUCTION);
+    let keys = keys();
+    let mut tables: Vec<&str> = Vec::new();
+    for key in &keys {
+        let table = table_of(&key.path);
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    for table in tables {
+        let _ = write!(
             text,
-            "| `{}` | {} | {} | {} |",
-            key.path,
-            takes(key.kind),
-            key.default.replace('|', "\\|"),
-            key.about
+            "\n## {}\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |\n",
+            heading(table)
         );
+        for key in keys.iter().filter(|key| table_of(&key.path) == table) {
+            let name = key.path.rsplit('.').next().unwrap_or_default();
+            let (takes, default) = (takes(key.kind), default(key));
+            let _ = writeln!(text, "| `{name}` | {takes} | {default} | {} |", key.about);
+        }
     }
     text
+}
+
+fn table_of(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(table, _)| table)
+}
+
+/// The header that opens a table in the file; what a policy holds is written inline.
+fn heading(table: &str) -> String {
+    match table.strip_prefix("policy[]") {
+        None if table.is_empty() => "Top level".to_owned(),
+        None => format!("`[{table}]`"),
+        Some("") => "`[[policy]]`".to_owned(),
+        Some(inline) => format!("`{} = {{ … }}` of a policy", inline.trim_start_matches('.')),
+    }
+}
+
+fn default(key: &KeyDoc) -> String {
+    match key.default.as_str() {
+        "" => "none".to_owned(),
+        super::REQUIRED => format!("**{}**", super::REQUIRED),
+        // The pattern's stars would be Markdown.
+        default if default.contains('*') || default.contains('[') => format!("`{default}`"),
+        default => default.to_owned(),
+    }
 }
 
 fn takes(kind: Kind) -> String {
@@ -77,37 +124,37 @@ fn object() -> Value {
 }
 
 fn child<'a>(at: &'a mut Value, name: &str) -> &'a mut Value {
-    match name.strip_suffix("[]") {
-        Some(list) => {
-            let slot = &mut at["properties"][list];
-            if slot.is_null() {
-                *slot = json!({ "type": "array", "items": object() });
-            }
-            &mut slot["items"]
+    if let Some(list) = name.strip_suffix("[]") {
+        let slot = &mut at["properties"][list];
+        if slot.is_null() {
+            *slot = json!({ "type": "array", "items": object() });
         }
-        None => {
-            let slot = &mut at["properties"][name];
-            if slot.is_null() {
-                *slot = object();
-            }
-            slot
-        }
+        return &mut slot["items"];
     }
+    let slot = &mut at["properties"][name];
+    if slot.is_null() {
+        *slot = object();
+    }
+    slot
 }
 
 fn describe(key: &KeyDoc) -> Value {
     let mut value = match key.kind {
-        Kind::Text => json!({ "type": "string" }),
+        // TOML's own dates reach a schema as texts.
+        Kind::Text | Kind::Instant => json!({ "type": "string" }),
         Kind::OneOf(names) => json!({ "enum": names }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::TextOrTexts => json!({ "type": ["string", "array"], "items": { "type": "string" } }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number => json!({ "type": "integer", "minimum": 1 }),
-        // TOML's own dates reach a schema as texts.
-        Kind::Instant => json!({ "type": "string" }),
         Kind::Codes => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
     };
-    value["description"] = json!(format!("{} Default: {}.", key.about, key.default));
+    let default = match key.default.as_str() {
+        "" => String::new(),
+        super::REQUIRED => " Required.".to_owned(),
+        default => format!(" Default: {default}."),
+    };
+    value["description"] = json!(format!("{}{default}", key.about));
     value
 }

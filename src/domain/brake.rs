@@ -299,3 +299,208 @@ pub fn proof_is_late(deadline: Timestamp, audits: Option<Timestamp>, now: Timest
     };
     now >= later(deadline, patience)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::assignment::NameList;
+    use crate::domain::story::{Story, day, hour, user};
+
+    fn name(text: &str) -> PolicyName {
+        PolicyName::new(text)
+    }
+
+    fn flags(range: std::ops::Range<usize>) -> Vec<WouldFlag> {
+        range
+            .map(|number| WouldFlag {
+                policy: name("everyone"),
+                user: user(&format!("u{number}")),
+            })
+            .collect()
+    }
+
+    fn people(range: std::ops::Range<usize>) -> BTreeSet<UserId> {
+        flags(range).into_iter().map(|flag| flag.user).collect()
+    }
+
+    fn approved(range: std::ops::Range<usize>) -> BTreeSet<(PolicyName, UserId)> {
+        flags(range)
+            .into_iter()
+            .map(|flag| (flag.policy, flag.user))
+            .collect()
+    }
+
+    #[test]
+    fn a_mass_is_more_than_ten_and_more_than_one_in_twenty() {
+        for (what, would_be, recent, approved, in_scope, go, held) in [
+            ("nobody", 0..0, 0..0, 0..0, 5, 0, 0),
+            ("ten of ten", 0..10, 0..0, 0..0, 10, 10, 0),
+            ("eleven of eleven", 0..11, 0..0, 0..0, 11, 0, 11),
+            ("exactly one in twenty", 0..11, 0..0, 0..0, 220, 11, 0),
+            ("just more than that", 0..11, 0..0, 0..0, 219, 0, 11),
+            ("with those of the last day", 0..6, 100..105, 0..0, 20, 0, 6),
+            ("with fewer of the last day", 0..6, 100..104, 0..0, 20, 6, 0),
+            ("the same person twice", 0..6, 0..6, 0..0, 20, 6, 0),
+            ("all approved", 0..50, 0..0, 0..50, 60, 50, 0),
+            ("the rest within the limit", 0..60, 0..0, 0..50, 60, 60, 0),
+            ("the rest beyond it", 0..61, 0..0, 0..50, 61, 50, 11),
+            ("approved and recent alone", 0..5, 100..150, 0..5, 60, 5, 0),
+        ] {
+            let history = MassHistory {
+                recent: people(recent),
+                approved: self::approved(approved),
+                in_scope,
+            };
+            let (flagged, hold) = mass(flags(would_be), &history);
+            assert_eq!(flagged.len(), go, "{what}");
+            let waiting = hold.map_or(0, |hold| hold.people.len());
+            assert_eq!(waiting, held, "{what}");
+        }
+    }
+
+    #[test]
+    fn people_are_counted_once_over_policies_and_all_their_flags_wait() {
+        let mut would_be = flags(0..10);
+        would_be.extend(flags(0..10).into_iter().map(|flag| WouldFlag {
+            policy: name("admins"),
+            ..flag
+        }));
+        let history = MassHistory {
+            in_scope: 10,
+            ..MassHistory::default()
+        };
+        assert_eq!(mass(would_be.clone(), &history).0.len(), 20);
+        would_be.extend(flags(10..11));
+        let (go, hold) = mass(would_be, &history);
+        let hold = hold.unwrap();
+        assert_eq!((go.len(), hold.people.len()), (0, 21));
+        assert_eq!(hold.id, "mass");
+        assert_eq!(
+            hold.text,
+            "11 people would be flagged in this run (0 more were in the last 24 hours), of 10 in scope"
+        );
+    }
+
+    #[test]
+    fn a_snapshot_collapses_by_more_than_twenty_and_more_than_one_in_ten() {
+        for (before, after, expected) in [
+            (0, 0, false),
+            (5, 0, true),
+            (5, 1, false),
+            (100, 80, false),
+            (100, 79, true),
+            (210, 189, false),
+            (209, 188, true),
+            (1_000, 900, false),
+            (1_000, 899, true),
+            (100, 5_000, false),
+        ] {
+            assert_eq!(collapsed(before, after), expected, "{before} → {after}");
+        }
+    }
+
+    #[test]
+    fn the_missing_grow_by_more_than_ten_and_more_than_one_in_five() {
+        for (before, newly, expected) in [
+            (0, 0, false),
+            (0, 10, false),
+            (0, 11, true),
+            (55, 11, false),
+            (54, 11, true),
+            (1_000, 200, false),
+            (1_000, 201, true),
+        ] {
+            assert_eq!(missing_grew(before, newly), expected, "{newly} of {before}");
+        }
+    }
+
+    #[test]
+    fn holds_have_stable_ids_and_say_what_ends_them() {
+        use HoldKind::{
+            Assignment, Channel, Clock, Database, Exclusion, Mass, MissingGrowth, Proof, Snapshot,
+            Stale,
+        };
+        let approval = [Mass, MissingGrowth, Snapshot, Exclusion, Clock];
+        for kind in approval
+            .into_iter()
+            .chain([Assignment, Stale, Proof, Channel, Database])
+        {
+            let word = kind.as_str();
+            assert_eq!(HoldKind::parse(word), Some(kind));
+            assert_eq!(Hold::new(kind, "", None, String::new()).id, word);
+            let about = Hold::new(kind, "staff", None, String::new());
+            assert_eq!(about.id, format!("{word}:staff"));
+            let by = if approval.contains(&kind) {
+                ReleasedBy::Approval
+            } else {
+                ReleasedBy::Data
+            };
+            assert_eq!(kind.released_by(), by, "{word}");
+            let stops = !matches!(kind, Proof | Channel);
+            assert_eq!(about.stops(&name("everyone")), stops, "{word}");
+        }
+        assert_eq!(HoldKind::parse("sunshine"), None);
+    }
+
+    #[test]
+    fn facts_go_stale_after_their_limit_and_not_at_it() {
+        let mut world = Story::default_policy().world;
+        let stale = |world: &World| -> Vec<String> {
+            world_holds(world, day(10))
+                .into_iter()
+                .map(|hold| hold.text)
+                .collect()
+        };
+        assert_eq!(
+            stale(&world),
+            [
+                "no users have been read yet",
+                "no registration have been read yet",
+                "no sign_ins have been read yet",
+            ]
+        );
+        world.users = Some(day(9));
+        world.registration = Some(hour(8, 12));
+        world.sign_ins = Some(day(9));
+        assert_eq!(stale(&world), Vec::<String>::new());
+        world.registration = Some(hour(8, 11));
+        world.channel = Channel::Down;
+        assert_eq!(
+            stale(&world),
+            [
+                format!(
+                    "the newest registration are of {}, older than 36 h",
+                    hour(8, 11)
+                ),
+                "mail does not connect or log in, so nobody can be given notice".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_policy_with_unresolved_names_is_held_and_says_which() {
+        let unresolved = |list, matches| Unresolved {
+            name: "Staff".to_owned(),
+            list,
+            matches,
+        };
+        assert_eq!(assignment_hold(&name("everyone"), &[]), None);
+        let hold = assignment_hold(
+            &name("everyone"),
+            &[
+                unresolved(NameList::IncludeUsers, 0),
+                unresolved(NameList::ExcludeUsers, 0),
+                unresolved(NameList::IncludeGroups, 0),
+                unresolved(NameList::ExcludeGroups, 2),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            hold.text,
+            "include.users names \"Staff\", which matches nothing; exclude.users names \"Staff\", which matches nothing; \
+             include.groups names \"Staff\", which matches nothing; exclude.groups names \"Staff\", which matches 2 groups"
+        );
+        assert!(hold.stops(&name("everyone")));
+        assert!(!hold.stops(&name("admins")));
+    }
+}

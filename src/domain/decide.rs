@@ -124,7 +124,7 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
     case.follow_registration(&scope, verdict);
     case.since = case.since.max(case.since_memory());
     case.follow_length();
-    if applies || (scope == Scope::Disabled && !case.is_stopped()) {
+    if applies || scope == Scope::Disabled {
         // A sign-in made while enabled opens the window even if the person is disabled by now.
         case.follow_sign_ins(verdict);
     }
@@ -802,3 +802,6 @@ impl Decision {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,7 @@ impl Case<'_> {
             )));
         }
     }
+
     /// The next qualifying sign-in opens a window.
     fn start_over(&mut self, scope: &Scope, remainder: Option<SignedDuration>) {
         self.standing.window = GraceWindow::NotOpened { remainder };

@@ -208,3 +208,351 @@ pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
     let mut messages = messages.into_iter();
     (messages.next(), messages.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::PolicyName;
+    use crate::domain::story::{Story, day, days, hour, policy, run, step};
+    use crate::domain::window::GraceWindow;
+
+    fn under(reminders: &[&str]) -> Policy {
+        let mut policy = policy("everyone");
+        policy.reminders = reminders.iter().map(|text| step(text)).collect();
+        policy
+    }
+
+    const DEFAULT: &[&str] = &["0d", "-7d", "-3d", "-1d"];
+
+    /// What is due, as `window.reminder -3d`, and what was overtaken.
+    fn told(due: &Due) -> (String, Vec<String>) {
+        let message = due.message.map_or_else(String::new, |(kind, step)| {
+            let step = step.map_or_else(String::new, |step| format!(" {step}"));
+            format!("{}{step}", kind.as_str())
+        });
+        (
+            message,
+            due.overtaken.iter().map(ToString::to_string).collect(),
+        )
+    }
+
+    #[test]
+    fn the_first_pass_announces_or_leaves_it_to_a_step_that_is_early_enough() {
+        for (reminders, now, message, overtaken) in [
+            (DEFAULT, 0, "window.opened 0d", &[] as &[&str]),
+            (DEFAULT, 8, "window.opened 0d", &["-7d"]),
+            (DEFAULT, 12, "window.opened 0d", &["-7d", "-3d"]),
+            (DEFAULT, 30, "window.opened 0d", &["-7d", "-3d"]),
+            (&["-7d", "-3d"], 0, "", &[]),
+            (&["-7d", "-3d"], 8, "", &["-7d"]),
+            (&["-7d", "-3d"], 11, "window.opened 0d", &["-7d", "-3d"]),
+            (&["5d"], 0, "", &[]),
+            (&["-1d"], 0, "window.opened 0d", &[]),
+            (&["-2d", "12d"], 0, "window.opened 0d", &[]),
+            (&["-20d", "20d"], 0, "window.opened 0d", &[]),
+            (&[], 0, "window.opened 0d", &[]),
+            (&["-14d"], 0, "window.opened 0d", &["-14d"]),
+        ] {
+            let policy = under(reminders);
+            let due = due(&run(&policy), &policy, day(now));
+            let expected = (
+                message.to_owned(),
+                overtaken.iter().map(ToString::to_string).collect(),
+            );
+            assert_eq!(told(&due), expected, "{reminders:?} seen on day {now}");
+        }
+    }
+
+    #[test]
+    fn later_passes_send_the_latest_step_that_fell_due() {
+        for (reminders, dealt, now, message, overtaken) in [
+            (DEFAULT, &["0d"] as &[&str], 6, "", &[] as &[&str]),
+            (DEFAULT, &["0d"], 7, "window.reminder -7d", &[]),
+            (DEFAULT, &["0d", "-7d"], 8, "", &[]),
+            (DEFAULT, &["0d"], 13, "window.reminder -1d", &["-7d", "-3d"]),
+            (DEFAULT, &["0d"], 14, "", &["-7d", "-3d", "-1d"]),
+            (&["7d", "-7d"], &[], 7, "window.reminder -7d", &["7d"]),
+            (&["-7d"], &[], 7, "window.reminder -7d", &[]),
+            (&["-20d", "20d", "-3d"], &[], 11, "window.reminder -3d", &[]),
+        ] {
+            let policy = under(reminders);
+            let mut run = run(&policy);
+            run.begun = true;
+            run.told = Some(Told {
+                at: day(0),
+                deadline: day(14),
+            });
+            run.dealt = dealt.iter().map(|text| step(text)).collect();
+            let due = due(&run, &policy, day(now));
+            let expected = (
+                message.to_owned(),
+                overtaken.iter().map(ToString::to_string).collect(),
+            );
+            assert_eq!(told(&due), expected, "{reminders:?} on day {now}");
+        }
+    }
+
+    #[test]
+    fn a_move_is_told_at_once_whatever_the_steps() {
+        for (reminders, kind) in [
+            (DEFAULT, EventKind::WindowExtended),
+            (&["-3d"], EventKind::WindowResumed),
+        ] {
+            let policy = under(reminders);
+            let mut run = run(&policy);
+            run.notice = kind;
+            let due = due(&run, &policy, day(8));
+            assert_eq!(due.message, Some((kind, None)));
+            let past: Vec<Step> = steps(&run, &policy, day(14))
+                .filter(|(at, _)| *at <= day(8))
+                .map(|(_, step)| step)
+                .collect();
+            assert_eq!(
+                due.overtaken, past,
+                "steps already past start as superseded"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_try_is_sent_even_where_a_step_lies_ahead() {
+        let policy = under(&["-3d"]);
+        let mut run = run(&policy);
+        run.retry = true;
+        let due = due(&run, &policy, day(2));
+        assert_eq!(
+            due.message,
+            Some((EventKind::WindowOpened, Some(Step::OPENING)))
+        );
+    }
+
+    #[test]
+    fn the_address_is_mail_or_a_name_in_a_domain_of_mailboxes() {
+        for (mail, domains, name, address) in [
+            (
+                Some("ana@b.org"),
+                &[] as &[&str],
+                "ana@a.org",
+                Some("ana@b.org"),
+            ),
+            (None, &[], "ana@a.org", None),
+            (None, &["A.ORG"], "ana@a.org", Some("ana@a.org")),
+            (None, &["a.org"], "ana@b.a.org", None),
+            (None, &["a.org"], "ana", None),
+        ] {
+            let mut story = Story::default_policy();
+            story.person.mail = mail.map(ToOwned::to_owned);
+            story.person.user_principal_name = name.to_owned();
+            story.world.upn_domains = domains.iter().map(ToString::to_string).collect();
+            story.sign_in(day(0), 0).pass(day(0));
+            let sent = story.sent.first().map(|(_, mail)| mail.address.as_str());
+            assert_eq!(sent, address, "{name}");
+        }
+    }
+
+    fn accepted_on(at: i64, deadline: i64) -> DeliveryFact {
+        DeliveryFact {
+            policy: PolicyName::new("everyone"),
+            sequence: 1,
+            moves: 0,
+            kind: EventKind::WindowOpened,
+            step: Some(Step::OPENING),
+            address: "ana@contoso.com".to_owned(),
+            deadline: Some(day(deadline)),
+            outcome: DeliveryOutcome::Accepted(day(at)),
+        }
+    }
+
+    #[test]
+    fn a_notice_is_an_accepted_mail_that_names_this_or_an_earlier_deadline() {
+        let own = || accepted_on(1, 15);
+        let other = |deadline| DeliveryFact {
+            policy: PolicyName::new("admins"),
+            sequence: 7,
+            ..accepted_on(1, deadline)
+        };
+        let table: [(&str, DeliveryFact, Option<i64>); 10] = [
+            ("its own, as of the attempt", own(), Some(15)),
+            (
+                "of another window",
+                DeliveryFact {
+                    sequence: 2,
+                    ..own()
+                },
+                None,
+            ),
+            (
+                "from before a move",
+                DeliveryFact { moves: 1, ..own() },
+                None,
+            ),
+            (
+                "not accepted",
+                DeliveryFact {
+                    outcome: DeliveryOutcome::Open,
+                    ..own()
+                },
+                None,
+            ),
+            (
+                "no announcement",
+                DeliveryFact {
+                    kind: EventKind::UserRegistered,
+                    ..own()
+                },
+                None,
+            ),
+            (
+                "names nothing",
+                DeliveryFact {
+                    deadline: None,
+                    ..own()
+                },
+                None,
+            ),
+            ("before it was untold", accepted_on(-1, 15), None),
+            ("another policy's, earlier deadline", other(9), Some(14)),
+            ("another policy's, the same deadline", other(14), Some(14)),
+            ("another policy's, later deadline", other(15), None),
+        ];
+        let policy = policy("everyone");
+        for (what, delivery, deadline) in table {
+            let told = accepted(&run(&policy), &policy, 1, &[delivery]);
+            assert_eq!(told.map(|told| told.deadline), deadline.map(day), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_first_notice_counts() {
+        let policy = policy("everyone");
+        let deliveries = [accepted_on(3, 14), accepted_on(1, 14)];
+        let told = accepted(&run(&policy), &policy, 1, &deliveries).unwrap();
+        assert_eq!(told.at, day(1));
+    }
+
+    #[test]
+    fn a_refusal_of_the_present_address_since_the_window_is_untold_counts() {
+        let refused_on = |at: i64| DeliveryFact {
+            outcome: DeliveryOutcome::Refused(day(at)),
+            ..accepted_on(at, 14)
+        };
+        let address = Some("ana@contoso.com");
+        let since = |address, deliveries: &[DeliveryFact]| {
+            refused(day(0), address, deliveries).map(|refusal| refusal.since)
+        };
+        assert_eq!(
+            since(address, &[refused_on(5), refused_on(3)]),
+            Some(day(3))
+        );
+        assert_eq!(since(address, &[refused_on(-1)]), None);
+        assert_eq!(since(address, &[accepted_on(3, 14)]), None);
+        assert_eq!(since(Some("anna@contoso.com"), &[refused_on(3)]), None);
+        assert_eq!(since(None, &[refused_on(3)]), None);
+    }
+
+    #[test]
+    fn announcements_do_not_expire_and_others_do() {
+        let policy = policy("everyone");
+        let untold = run(&policy);
+        let mut told = untold.clone();
+        told.told = Some(Told {
+            at: day(0),
+            deadline: day(14),
+        });
+        for (what, run, kind, announces, not_after) in [
+            ("announcing", &untold, EventKind::WindowReminder, true, None),
+            (
+                "a reminder",
+                &told,
+                EventKind::WindowReminder,
+                false,
+                Some(day(14)),
+            ),
+            (
+                "thanks",
+                &told,
+                EventKind::UserRegistered,
+                false,
+                Some(day(9)),
+            ),
+            (
+                "passed",
+                &untold,
+                EventKind::EnforcementNeeded,
+                false,
+                Some(day(9)),
+            ),
+        ] {
+            let address = "ana@contoso.com".to_owned();
+            let mail = message(run, &policy, 1, kind, None, address, day(14), day(2));
+            assert_eq!(
+                (mail.announces, mail.not_after),
+                (announces, not_after),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_mail_is_chosen_over_all_policies() {
+        let decision = |name: &str, kind: EventKind, deadline: Timestamp| {
+            let policy = policy(name);
+            let mut decision = Story::new(policy.clone()).pass(day(0));
+            let address = "ana@contoso.com".to_owned();
+            let mail = message(
+                &run(&policy),
+                &policy,
+                1,
+                kind,
+                None,
+                address,
+                deadline,
+                day(0),
+            );
+            decision.effects = vec![
+                Effect::WithdrawMessages,
+                Effect::TellOperators(String::new()),
+                Effect::Message(mail),
+            ];
+            decision
+        };
+        let reminder = |name, deadline| decision(name, EventKind::WindowReminder, deadline);
+        let table = [
+            (vec![reminder("a", day(9)), reminder("b", hour(8, 23))], "b"),
+            (vec![reminder("b", day(9)), reminder("a", day(9))], "a"),
+            (
+                vec![
+                    reminder("a", day(1)),
+                    decision("b", EventKind::UserRegistered, day(9)),
+                ],
+                "b",
+            ),
+            (
+                vec![
+                    decision("a", EventKind::UserRegistered, day(1)),
+                    decision("b", EventKind::EnforcementNeeded, day(9)),
+                ],
+                "b",
+            ),
+        ];
+        for (decisions, chosen) in table {
+            let (mail, overtaken) = choose(&decisions);
+            assert_eq!(mail.unwrap().policy.as_str(), chosen);
+            assert_eq!(overtaken.len(), decisions.len() - 1);
+            assert!(overtaken.iter().all(|mail| mail.policy.as_str() != chosen));
+        }
+        assert_eq!(choose(&[]), (None, vec![]));
+    }
+
+    #[test]
+    fn an_extended_remainder_still_counts_steps_from_its_deadline() {
+        let policy = under(DEFAULT);
+        let short = Run::open(day(0), None, days(4), days(14), day(0));
+        let extended = GraceWindow::Open(short)
+            .extend(&policy, days(6), day(1))
+            .unwrap();
+        let run = extended.run().unwrap();
+        let at: Vec<Timestamp> = steps(run, &policy, run.base).map(|(at, _)| at).collect();
+        assert_eq!(at, [0, 3, 7, 9].map(day));
+    }
+}

@@ -227,3 +227,226 @@ fn explanation(audits: &[AuditEvent], done_as_of: Timestamp) -> Option<LossCause
         .max_by_key(|(at, id, _)| (*at, *id))
         .map(|(_, _, cause)| cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::story::{day, hour, user};
+
+    /// Reports of these times, each of a level or without the person.
+    fn after(reports: &[(Timestamp, Option<Level>)]) -> (Option<Registration>, Timestamp) {
+        let mut known: Option<Registration> = None;
+        let mut previous = Timestamp::MIN;
+        for &(as_of, level) in reports {
+            known = match (known, level) {
+                (known, Some(level)) => {
+                    let row = ReportRow {
+                        user: user("ana"),
+                        level,
+                        detail: Detail::None,
+                    };
+                    Some(match known {
+                        Some(known) => known.then(&row, previous, as_of),
+                        None => Registration::first(&row, as_of),
+                    })
+                }
+                (Some(known), None) => Some(Registration {
+                    absent_since: known.absent_since.or(Some(previous)),
+                    ..known
+                }),
+                (None, None) => None,
+            };
+            previous = as_of;
+        }
+        (known, previous)
+    }
+
+    const DONE: Option<Level> = Some(Level::Capable);
+    const KEY: Option<Level> = Some(Level::Passwordless);
+    const GONE: Option<Level> = Some(Level::Missing);
+
+    fn lost(done: Timestamp, missing: Timestamp, absent: bool) -> Verdict {
+        Verdict::Lost(LostRegistration {
+            done_as_of: done,
+            missing_since: missing,
+            cause: LossCause::Unexplained,
+            absent,
+        })
+    }
+
+    fn doubted(done: Timestamp, missing: Timestamp) -> Verdict {
+        Verdict::DoneUnconfirmed {
+            missing_since: missing,
+            done_as_of: done,
+        }
+    }
+
+    /// Reports, whether passwordless methods are accepted, and what is believed.
+    type Row = (&'static str, Vec<(Timestamp, Option<Level>)>, bool, Verdict);
+
+    fn believe(rows: Vec<Row>) {
+        for (what, reports, accept, expected) in rows {
+            let (known, newest) = after(&reports);
+            let verdict = verdict(known.as_ref(), &[], accept, Some(newest));
+            assert_eq!(verdict, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn registering_is_believed_at_once_and_losing_slowly() {
+        believe(vec![
+            (
+                "first missing",
+                vec![(day(0), GONE)],
+                true,
+                Verdict::Missing,
+            ),
+            ("first done", vec![(day(0), DONE)], true, Verdict::Done),
+            (
+                "then done",
+                vec![(day(0), GONE), (day(1), DONE)],
+                true,
+                Verdict::Done,
+            ),
+            ("a key, accepted", vec![(day(0), KEY)], true, Verdict::Done),
+            (
+                "a key, not accepted",
+                vec![(day(0), KEY)],
+                false,
+                Verdict::Missing,
+            ),
+            (
+                "one report",
+                vec![(day(0), DONE), (day(1), GONE)],
+                true,
+                doubted(day(0), day(1)),
+            ),
+            (
+                "two within a day",
+                vec![(day(0), DONE), (day(1), GONE), (hour(1, 23), GONE)],
+                true,
+                doubted(day(0), day(1)),
+            ),
+            (
+                "two a day apart",
+                vec![(day(0), DONE), (day(1), GONE), (day(2), GONE)],
+                true,
+                lost(day(0), day(1), false),
+            ),
+            (
+                "registered in between",
+                vec![
+                    (day(0), DONE),
+                    (day(1), GONE),
+                    (hour(1, 12), DONE),
+                    (day(2), GONE),
+                ],
+                true,
+                doubted(hour(1, 12), day(2)),
+            ),
+            (
+                "down to a key where keys do not count",
+                vec![(day(0), DONE), (day(1), KEY), (day(2), KEY)],
+                false,
+                lost(day(0), day(1), false),
+            ),
+            (
+                "down to a key where they do",
+                vec![(day(0), DONE), (day(1), KEY), (day(2), KEY)],
+                true,
+                Verdict::Done,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn being_absent_from_a_report_says_nothing() {
+        let unknown = |report| Verdict::Unknown {
+            report: Some(report),
+        };
+        believe(vec![
+            (
+                "never in a report",
+                vec![(day(0), None)],
+                true,
+                unknown(day(0)),
+            ),
+            (
+                "missing, then absent",
+                vec![(day(0), GONE), (day(1), None)],
+                true,
+                unknown(day(1)),
+            ),
+            (
+                "done, then absent",
+                vec![(day(0), DONE), (day(9), None)],
+                true,
+                Verdict::Done,
+            ),
+            (
+                "doubted, then absent",
+                vec![(day(0), DONE), (day(1), GONE), (day(9), None)],
+                true,
+                doubted(day(0), day(1)),
+            ),
+            (
+                "lost, then absent",
+                vec![
+                    (day(0), DONE),
+                    (day(1), GONE),
+                    (day(2), GONE),
+                    (day(9), None),
+                ],
+                true,
+                lost(day(0), day(1), true),
+            ),
+            (
+                "done, absent, then missing: the last that said registered is the one before",
+                vec![(day(0), DONE), (day(5), None), (day(6), GONE)],
+                true,
+                doubted(day(0), day(6)),
+            ),
+        ]);
+        assert_eq!(
+            verdict(None, &[], true, None),
+            Verdict::Unknown { report: None }
+        );
+    }
+
+    #[test]
+    fn an_audit_event_of_the_last_day_before_explains_and_the_latest_counts() {
+        use AuditKind::{AdminDeleted, Registered, UserDeleted};
+        let (known, newest) = after(&[(day(5), DONE), (day(6), GONE)]);
+        let just_too_old = day(4) - SignedDuration::from_secs(1);
+        for (events, cause) in [
+            (vec![], None),
+            (vec![(hour(5, 1), Registered)], None),
+            (vec![(day(4), AdminDeleted)], Some(LossCause::Admin)),
+            (vec![(just_too_old, AdminDeleted)], None),
+            (vec![(hour(5, 1), UserDeleted)], Some(LossCause::Person)),
+            (
+                vec![(hour(5, 2), AdminDeleted), (hour(5, 1), UserDeleted)],
+                Some(LossCause::Admin),
+            ),
+            (
+                vec![(hour(5, 1), AdminDeleted), (hour(5, 2), UserDeleted)],
+                Some(LossCause::Person),
+            ),
+        ] {
+            let audits: Vec<AuditEvent> = events
+                .iter()
+                .map(|&(at, kind)| AuditEvent {
+                    id: "a".to_owned(),
+                    user: user("ana"),
+                    at,
+                    kind,
+                })
+                .collect();
+            let found = match verdict(known.as_ref(), &audits, true, Some(newest)) {
+                Verdict::Lost(lost) => Some(lost.cause),
+                _ => None,
+            };
+            assert_eq!(found, cause, "{events:?}");
+        }
+    }
+}

@@ -154,3 +154,82 @@ impl SignIn {
         qualifying.then_some(class)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::story::{codes, day, hour, user};
+
+    fn sign_in(code: i64, route: Route, at: Timestamp) -> SignIn {
+        SignIn {
+            id: "s".to_owned(),
+            user: user("ana"),
+            at,
+            code,
+            route,
+            app: None,
+            multifactor_met: false,
+        }
+    }
+
+    #[test]
+    fn only_prompts_start_by_default_and_the_right_password_on_demand() {
+        for (code, class, prompted, any_primary) in [
+            (0, "completed", true, true),
+            (50072, "registration_interrupt", true, true),
+            (50079, "registration_interrupt", true, true),
+            (50125, "registration_interrupt", true, true),
+            (53004, "registration_blocked", true, true),
+            (53010, "registration_blocked", true, true),
+            (50074, "mfa_challenge", false, false),
+            (50140, "post_primary", false, true),
+            (53003, "policy_block", false, false),
+            (50058, "not_authenticated", false, false),
+            (50126, "credential_failure", false, false),
+            (50057, "credential_failure", false, false),
+            (50173, "token_expiry", false, false),
+            (50203, "unknown", false, false),
+        ] {
+            let codes = codes();
+            assert_eq!(codes.class(code).as_str(), class, "{code}");
+            let sign_in = sign_in(code, Route::Interactive, day(1));
+            for (start_on, expected) in [
+                (StartOn::Prompted, prompted),
+                (StartOn::AnyPrimary, any_primary),
+            ] {
+                let qualifies = sign_in.qualifies(&codes, start_on, day(0), day(1));
+                assert_eq!(qualifies.is_some(), expected, "{code} {start_on:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_interactive_routes_qualify() {
+        for route in [
+            Route::NonInteractive,
+            Route::Legacy,
+            Route::Ropc,
+            Route::Passthrough,
+        ] {
+            let sign_in = sign_in(0, route, day(1));
+            let qualifies = sign_in.qualifies(&codes(), StartOn::AnyPrimary, day(0), day(1));
+            assert_eq!(qualifies, None, "{route:?}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_lies_between_since_and_five_minutes_ahead() {
+        let second = SignedDuration::from_secs(1);
+        for (at, expected) in [
+            (day(1) - second, false),
+            (day(1), true),
+            (hour(2, 0) + TOLERATED_AHEAD, true),
+            (hour(2, 0) + TOLERATED_AHEAD + second, false),
+        ] {
+            let sign_in = sign_in(0, Route::Interactive, at);
+            let qualifies = sign_in.qualifies(&codes(), StartOn::Prompted, day(1), day(2));
+            assert_eq!(qualifies.is_some(), expected, "{at}");
+        }
+        assert_eq!(codes().version(), "2026-11");
+    }
+}

@@ -102,3 +102,32 @@ impl Standing {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_is_blank_whatever_the_policy_s_switch_was() {
+        let mut standing = Standing {
+            enforce: Some(Enforce::On),
+            ..Standing::default()
+        };
+        assert!(standing.is_blank());
+        standing.scope = ScopeMemory::Out;
+        assert!(!standing.is_blank());
+    }
+
+    #[test]
+    fn a_standing_is_kept_as_text_and_read_back() {
+        let standing = Standing {
+            scope: ScopeMemory::Excluded,
+            sequence: 2,
+            last_act: 7,
+            ..Standing::default()
+        };
+        let text = serde_json::to_string(&standing).unwrap();
+        let read: Standing = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, standing);
+    }
+}

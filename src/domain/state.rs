@@ -59,3 +59,19 @@ states! {
     /// The clock is stopped by the policy or an operator.
     Paused = "paused",
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_found_by_its_name_and_spelled_alike_in_json() {
+        assert_eq!(State::ALL.len(), 15, "contract 4 names fifteen");
+        for &state in State::ALL {
+            assert_eq!(State::parse(state.as_str()), Some(state));
+            let json = serde_json::to_string(&state).unwrap();
+            assert_eq!(json, format!("\"{}\"", state.as_str()));
+        }
+        assert_eq!(State::parse("elsewhere"), None);
+    }
+}

@@ -374,3 +374,157 @@ impl GraceWindow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::story::{day, days, policy, run};
+
+    fn told(mut run: Run, at: i64, deadline: i64) -> Run {
+        run.told = Some(Told {
+            at: day(at),
+            deadline: day(deadline),
+        });
+        run
+    }
+
+    fn unreachable(mut run: Run, since: i64) -> Run {
+        run.unreachable = Some(Unreachable {
+            since: day(since),
+            address: None,
+        });
+        run
+    }
+
+    #[test]
+    fn the_deadline_is_told_and_kept_or_never_past() {
+        let policy = policy("everyone");
+        let mut strict = policy.clone();
+        strict.strict = true;
+        let bare = || run(&policy);
+        for (what, run, policy, now, deadline) in [
+            ("untold, far away", bare(), &policy, 5, 14),
+            ("untold, at the floor", bare(), &policy, 11, 14),
+            ("untold, past the floor", bare(), &policy, 12, 15),
+            ("told", told(bare(), 1, 14), &policy, 20, 14),
+            ("told late", told(bare(), 20, 23), &policy, 22, 23),
+            ("unreachable early", unreachable(bare(), 2), &policy, 20, 14),
+            ("unreachable late", unreachable(bare(), 13), &policy, 20, 16),
+            ("strict, untold", bare(), &strict, 20, 14),
+            ("strict, told late", told(bare(), 20, 23), &strict, 22, 14),
+        ] {
+            assert_eq!(run.deadline(policy, day(now)), day(deadline), "{what}");
+        }
+    }
+
+    #[test]
+    fn earlier_evidence_moves_the_deadline_only_while_nothing_was_said_or_moved() {
+        let policy = policy("everyone");
+        let late = Run::open(day(2), None, days(14), days(14), day(2));
+        for (what, run, base) in [
+            ("untold", late.clone(), day(14)),
+            ("told", told(late.clone(), 2, 16), day(16)),
+            ("moved", late.clone().announced_anew(day(3)), day(16)),
+        ] {
+            let earlier = run.opened_earlier(day(0), "s9");
+            assert_eq!(earlier.opened_at, day(0), "{what}");
+            assert_eq!(earlier.cause.as_deref(), Some("s9"), "{what}");
+            assert_eq!(earlier.base, base, "{what}");
+        }
+        let resumed = GraceWindow::Open(late).pause(&policy, day(3)).unwrap();
+        let resumed = resumed.resume(&policy, day(5)).unwrap();
+        let run = resumed.run().unwrap().clone();
+        assert_eq!(run.opened_earlier(day(0), "s9").base, day(18));
+    }
+
+    #[test]
+    fn a_remainder_grows_by_the_excess_over_the_longest_length() {
+        let short = Run::open(day(0), None, days(4), days(14), day(0));
+        let untold = short.clone().lengthened(days(20));
+        assert_eq!((untold.base, untold.moves), (day(10), 0));
+        let told = told(short, 0, 4).lengthened(days(20));
+        assert_eq!((told.base, told.moves), (day(10), 1));
+        assert_eq!(told.told.unwrap().deadline, day(10));
+        assert_eq!(told.notice, EventKind::WindowExtended);
+    }
+
+    fn windows() -> Vec<GraceWindow> {
+        let policy = policy("everyone");
+        let open = || GraceWindow::Open(run(&policy));
+        vec![
+            GraceWindow::default(),
+            open(),
+            open().pause(&policy, day(4)).unwrap(),
+            open().elapse().unwrap(),
+            open().close(&policy, day(4)).unwrap(),
+        ]
+    }
+
+    type Transition<'a> = Box<dyn Fn(GraceWindow) -> Result<GraceWindow, InvalidTransition> + 'a>;
+
+    #[test]
+    fn transitions_lead_where_they_may_and_name_verb_and_state_where_not() {
+        let policy = policy("everyone");
+        let now = day(5);
+        let table: [(&str, Transition<'_>, [Option<&str>; 5]); 6] = [
+            (
+                "pause",
+                Box::new(|window| window.pause(&policy, now)),
+                [None, Some("paused"), None, Some("paused"), None],
+            ),
+            (
+                "resume",
+                Box::new(|window| window.resume(&policy, now)),
+                [None, None, Some("open"), None, None],
+            ),
+            (
+                "extend",
+                Box::new(|window| window.extend(&policy, days(2), now)),
+                [None, Some("open"), Some("paused"), Some("open"), None],
+            ),
+            (
+                "elapse",
+                Box::new(GraceWindow::elapse),
+                [None, Some("elapsed"), None, None, None],
+            ),
+            (
+                "take the flag from",
+                Box::new(GraceWindow::unflag),
+                [None, None, None, Some("open"), None],
+            ),
+            (
+                "close",
+                Box::new(|window| window.close(&policy, now)),
+                [None, Some("closed"), Some("closed"), Some("closed"), None],
+            ),
+        ];
+        for (verb, transition, leads_to) in table {
+            for (window, expected) in windows().into_iter().zip(leads_to) {
+                let state = window.state();
+                match transition(window) {
+                    Ok(window) => assert_eq!(Some(window.state()), expected, "{verb} {state}"),
+                    Err(error) => {
+                        assert_eq!(expected, None, "{verb} {state}");
+                        let text = format!("cannot {verb} a window that is {state}");
+                        assert_eq!(error.to_string(), text);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_window_that_opened_has_a_run() {
+        for mut window in windows() {
+            let opened = window != GraceWindow::default();
+            assert_eq!(window.run().is_some(), opened);
+            assert_eq!(window.run_mut().is_some(), opened);
+        }
+    }
+
+    #[test]
+    fn time_has_ends() {
+        assert_eq!(later(Timestamp::MAX, days(1)), Timestamp::MAX);
+        assert_eq!(later(Timestamp::MIN, days(-1)), Timestamp::MIN);
+    }
+}

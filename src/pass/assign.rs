@@ -3,20 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::groups::{Wanted, named};
 use crate::config::{IncludeNames, PolicyConfig};
 use crate::domain::assignment::{Assignment, Include, NameList, Selection, Unresolved};
 use crate::domain::id::{GroupId, UserId};
-use crate::domain::policy::{Enforce, Policy};
+use crate::domain::policy::{Enforce, Policy, StartOn};
 use crate::store::read::PolicyMemory;
 use crate::store::{Store, StoreError};
 
 /// The setting that holds what names meant the last time they meant something: a renamed
 /// emergency account stays exempt, and its policy is held, until the name is mended.
 const NAMES: &str = "names";
+/// The minimum notice of a policy that no longer says its own (contract 7.20).
+const DEFAULT_MIN_NOTICE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// What names of the configuration meant the last time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +129,49 @@ pub(super) async fn resolve(
             .await?;
     }
     Ok(resolved)
+}
+
+/// Policies that left the configuration and were not off: for a last sweep they are off, so that
+/// windows pause, flags go and what waits is withdrawn, as if they had been switched off (T11).
+pub(super) async fn retired(
+    store: &Store,
+    policies: &[PolicyConfig],
+) -> Result<Vec<Policy>, StoreError> {
+    let memories = store.policies().await?;
+    Ok(memories
+        .into_iter()
+        .filter(|(name, memory)| {
+            memory.enforce != Enforce::Off && policies.iter().all(|policy| policy.name != *name)
+        })
+        .map(|(name, memory)| Policy {
+            name,
+            enforce: Enforce::Off,
+            assignment: Assignment {
+                include: Include::AllUsers,
+                ..Assignment::default()
+            },
+            // What it was is forgotten; a pause takes a told deadline as it stands.
+            window: SignedDuration::ZERO,
+            min_notice: DEFAULT_MIN_NOTICE,
+            reminders: Vec::new(),
+            since: memory.since,
+            first_pass: memory.first_pass,
+            on_again: memory.on_again,
+            guests: true,
+            nested: true,
+            accept_passwordless: true,
+            start_on: StartOn::Prompted,
+            strict: false,
+        })
+        .collect())
+}
+
+/// The last sweep is over: they are off, and on again if they come back.
+pub(super) async fn retire(store: &Store, retired: &[Policy]) -> Result<(), StoreError> {
+    for policy in retired {
+        store.retire_policy(&policy.name).await?;
+    }
+    Ok(())
 }
 
 /// What a policy remembers after this pass.

@@ -63,12 +63,21 @@ pub(super) async fn collect(
             .map_err(|_| PassError::Reader)?
     };
     let mut collected = Collected::default();
+    let mut failed = BTreeSet::new();
     let folder = match folder {
         Ok(folder) => folder,
         Err(error) => {
             for source in [Source::Users, Source::Registration, Source::SignIns] {
                 collector.fail(source, &error, report).await?;
+                failed.insert(source);
             }
+            if !wanted.names.is_empty() {
+                collector.fail(Source::Groups, &error, report).await?;
+                failed.insert(Source::Groups);
+            }
+            collector
+                .hold_unread(&failed, wanted, &mut collected)
+                .await?;
             return Ok(collected);
         }
     };
@@ -88,11 +97,17 @@ pub(super) async fn collect(
         };
         match result {
             Ok(()) => {}
-            Err(CollectError::Source(error)) => collector.fail(source, &error, report).await?,
+            Err(CollectError::Source(error)) => {
+                collector.fail(source, &error, report).await?;
+                failed.insert(source);
+            }
             Err(CollectError::Store(error)) => return Err(error.into()),
             Err(CollectError::Reader) => return Err(PassError::Reader),
         }
     }
+    collector
+        .hold_unread(&failed, wanted, &mut collected)
+        .await?;
     Ok(collected)
 }
 
@@ -269,6 +284,46 @@ impl Collector<'_> {
         report.errors.push(format!("{}: {text}", source.as_str()));
         self.store.source_failed(source, &text, self.now).await?;
         Ok(())
+    }
+
+    /// What was not believed of a source stays so until the source can be read again, and a
+    /// policy whose groups cannot be read flags nobody (domain cases 15 and 16).
+    async fn hold_unread(
+        &self,
+        failed: &BTreeSet<Source>,
+        wanted: &groups::Wanted,
+        collected: &mut Collected,
+    ) -> Result<(), StoreError> {
+        if failed.contains(&Source::Groups) {
+            collected.holds.extend(groups::unread(self, wanted));
+        }
+        for raised in self.store.collected_holds().await? {
+            let source = match &raised.hold.policy {
+                Some(_) => Source::Groups,
+                None if raised.hold.id.ends_with(Source::Users.as_str()) => Source::Users,
+                None => Source::Registration,
+            };
+            if failed.contains(&source) && !groups::is_unread(&raised.hold) {
+                collected.holds.push(raised);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of a log is to be read. Its parts may have been read in a pass that died, or failed
+    /// at another part, before it accepted the log.
+    async fn log_unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
+        let newest = parts.iter().map(|part| part.as_of.min(self.now)).max();
+        let sources = self.store.sources().await?;
+        let accepted = sources
+            .iter()
+            .find(|status| status.name == source.as_str())
+            .and_then(|status| status.as_of);
+        if accepted < newest {
+            self.store.accept_log(source, &[], self.now).await
+        } else {
+            self.unchanged(source, parts).await
+        }
     }
 
     /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
@@ -469,13 +524,30 @@ impl Collector<'_> {
         import.begin_part(new_part(part)).await?;
         let (source, now) = (part.clone(), self.now);
         let (mut batches, reader) = read(move || files::registration(&source, now));
+        let mut nameless = 0;
         while let Some(batch) = batches.recv().await {
             self.progress.absorbed(batch.len());
+            let read = batch.len();
             *by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let rows = self.with_ids(batch).await?;
+            nameless += read - rows.len();
             import.registrations(rows).await?;
         }
         let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+        if nameless > 0 {
+            tracing::warn!(
+                file = part.name,
+                rows = nameless,
+                "{nameless} rows of {} name nobody, or two people, of the users export",
+                part.name
+            );
+            report.read.quarantined += nameless as u64;
+            import.quarantine([(
+                part.name.clone(),
+                0,
+                format!("{nameless} rows name nobody, or two people, of the users export"),
+            )]);
+        }
         import.end_part(self.as_of(part, &read));
         self.remember_quarantined(import, &mut read, report);
         Ok(read.facts)
@@ -530,7 +602,9 @@ impl Collector<'_> {
         let parts = folder.required(Collection::SignIns)?;
         let change = difference(parts, self.store.parts(Source::SignIns).await?, false);
         if change.is_empty() {
-            return Ok(self.unchanged(Source::SignIns, &change.unchanged).await?);
+            return Ok(self
+                .log_unchanged(Source::SignIns, &change.unchanged)
+                .await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);
@@ -563,7 +637,9 @@ impl Collector<'_> {
         let parts = folder.parts(Collection::Audits)?;
         let change = difference(parts, self.store.parts(Source::Audits).await?, false);
         if change.is_empty() {
-            return Ok(self.unchanged(Source::Audits, &change.unchanged).await?);
+            return Ok(self
+                .log_unchanged(Source::Audits, &change.unchanged)
+                .await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);

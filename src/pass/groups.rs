@@ -144,7 +144,9 @@ impl Directory {
             members: BTreeMap::new(),
         };
         for name in &wanted.names {
-            for id in named(name, &snapshot.names) {
+            let meant = meant(name, &snapshot.names, wanted);
+            // The members of a group that is no more stay as they are.
+            for id in meant.into_iter().filter(|id| self.groups.contains_key(id)) {
                 let members = self.members(collector, &id).await?;
                 snapshot.members.insert(id, members);
             }
@@ -225,82 +227,118 @@ pub(super) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> Vec<Group
         .collect()
 }
 
+/// The groups that a name means, or meant last: the members of a renamed group stay known while
+/// its policy waits for the name to be mended (contract 7.9).
+fn meant(name: &str, groups: &BTreeMap<GroupId, String>, wanted: &Wanted) -> Vec<GroupId> {
+    let ids = named(name, groups);
+    if ids.is_empty() {
+        return wanted.remembered.get(name).cloned().into_iter().collect();
+    }
+    ids
+}
+
+/// A membership that is not believed under one policy.
+struct Doubt {
+    group: GroupId,
+    after: u64,
+    hold: Hold,
+}
+
 /// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
-/// last members stay, and held (contract 7.6).
+/// last members stay, and held (contract 7.6). A group that several policies name is believed
+/// when an operator has approved the hold of each.
 async fn judge(
     collector: &Collector<'_>,
     wanted: &Wanted,
     snapshot: &mut GroupSnapshot,
 ) -> Result<Vec<Raised>, CollectError> {
     let sizes = collector.store.membership_sizes().await?;
-    let mut held = Vec::new();
-    for (policy, name) in &wanted.excluded {
-        let ids = match named(name, &snapshot.names) {
-            ids if ids.is_empty() => wanted.remembered.get(name).cloned().into_iter().collect(),
-            ids => ids,
-        };
-        for id in ids {
-            let before = sizes.get(&id).copied().unwrap_or(0);
-            let after = snapshot
-                .members
-                .get(&id)
-                .map_or(0, |members| members.transitive.len() as u64);
-            if before == 0 || after > 0 && !collapsed(before, after) {
+    let doubts = doubts(wanted, snapshot, &sizes);
+    let held: BTreeSet<GroupId> = doubts
+        .iter()
+        .filter(|doubt| !approved(collector, &doubt.hold, doubt.after))
+        .map(|doubt| doubt.group.clone())
+        .collect();
+    let mut raised = Vec::new();
+    for doubt in doubts {
+        if held.contains(&doubt.group) {
+            snapshot.members.remove(&doubt.group);
+            raised.push(Raised {
+                hold: doubt.hold,
+                evidence: doubt.after.to_string(),
+            });
+        } else if doubt.hold.kind == HoldKind::Exclusion {
+            collector.store.forget_members(&doubt.group).await?;
+        }
+    }
+    Ok(raised)
+}
+
+fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u64>) -> Vec<Doubt> {
+    let excluded = wanted.excluded.iter().map(|named| (named, true));
+    let included = wanted.included.iter().map(|named| (named, false));
+    let mut doubts: Vec<Doubt> = Vec::new();
+    for ((policy, name), excludes) in excluded.chain(included) {
+        for group in meant(name, &snapshot.names, wanted) {
+            let before = sizes.get(&group).copied().unwrap_or(0);
+            let members = snapshot.members.get(&group);
+            let after = members.map_or(0, |members| members.transitive.len() as u64);
+            // Members of an included group that is no more stay in any case.
+            if !collapsed(before, after) || members.is_none() && !excludes {
                 continue;
             }
-            let kind = if after == 0 {
+            let kind = if excludes && after == 0 {
                 HoldKind::Exclusion
             } else {
                 HoldKind::Snapshot
             };
-            let hold = Hold::new(
-                kind,
-                &format!("{policy}/{id}"),
-                Some(policy),
-                text(name, before, after, snapshot.names.contains_key(&id)),
-            );
-            if approved(collector, &hold, after) {
-                if after == 0 {
-                    collector.store.forget_members(&id).await?;
-                }
+            let exists = snapshot.names.contains_key(&group);
+            let text = text(name, before, after, exists);
+            let hold = Hold::new(kind, &format!("{policy}/{group}"), Some(policy), text);
+            if doubts.iter().all(|doubt| doubt.hold.id != hold.id) {
+                doubts.push(Doubt { group, after, hold });
+            }
+        }
+    }
+    doubts
+}
+
+/// What a hold is about when all groups could not be read.
+const UNREAD: &str = "/groups";
+
+/// Whether the hold says that the groups could not be read.
+pub(super) fn is_unread(hold: &Hold) -> bool {
+    hold.id.ends_with(UNREAD)
+}
+
+/// The holds of all policies that name groups, while the groups cannot be read: the last members
+/// stay, but who joined an exclusion since is not known.
+pub(super) fn unread(collector: &Collector<'_>, wanted: &Wanted) -> Vec<Raised> {
+    let excludes: BTreeSet<&PolicyName> = wanted.excluded.iter().map(|(name, _)| name).collect();
+    let includes = wanted.included.iter().map(|(name, _)| name);
+    let policies: BTreeSet<&PolicyName> = includes.chain(excludes.iter().copied()).collect();
+    policies
+        .into_iter()
+        .map(|policy| {
+            let kind = if excludes.contains(policy) {
+                HoldKind::Exclusion
             } else {
-                snapshot.members.remove(&id);
-                held.push(Raised {
-                    hold,
-                    evidence: after.to_string(),
-                });
-            }
-        }
-    }
-    for (policy, name) in &wanted.included {
-        for id in named(name, &snapshot.names) {
-            let before = sizes.get(&id).copied().unwrap_or(0);
-            let Some(after) = snapshot
-                .members
-                .get(&id)
-                .map(|members| members.transitive.len() as u64)
-            else {
-                continue;
+                HoldKind::Snapshot
             };
-            if !collapsed(before, after) {
-                continue;
-            }
-            let hold = Hold::new(
-                HoldKind::Snapshot,
-                &format!("{policy}/{id}"),
-                Some(policy),
-                text(name, before, after, true),
-            );
-            if !approved(collector, &hold, after) {
-                snapshot.members.remove(&id);
-                held.push(Raised {
-                    hold,
-                    evidence: after.to_string(),
-                });
-            }
-        }
-    }
-    Ok(held)
+            let text = "the groups could not be read; their last members stay".to_owned();
+            Hold::new(kind, &format!("{policy}{UNREAD}"), Some(policy), text)
+        })
+        .filter(|hold| {
+            !collector
+                .approvals
+                .iter()
+                .any(|approval| approval.hold == hold.id)
+        })
+        .map(|hold| Raised {
+            hold,
+            evidence: String::new(),
+        })
+        .collect()
 }
 
 fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {

@@ -88,13 +88,8 @@ impl Pass<'_> {
     /// act or a settled mail.
     pub async fn run_on_changes(&self, report: &mut PassReport) -> Result<(), PassError> {
         let approvals = self.store.approvals(self.now).await?;
-        let holds = self.store.holds().await?;
         let collected = Collected {
-            holds: holds
-                .into_iter()
-                .filter(|hold| is_collected(hold))
-                .map(kept)
-                .collect(),
+            holds: self.store.collected_holds().await?,
         };
         self.decide_all(collected, &approvals, report).await?;
         self.store.note_pass(self.now).await?;
@@ -129,22 +124,31 @@ impl Pass<'_> {
             assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
         if !begins {
             report.holds = self
-                .holds(&world, &policies, collected, Judged::default(), report)
+                .holds(
+                    &world,
+                    &policies,
+                    collected,
+                    Judged::default(),
+                    approvals,
+                    report,
+                )
                 .await?;
             return Ok(());
         }
         self.sweep_if_reconfigured(&policies).await?;
+        let retired = assign::retired(self.store, &self.config.policies).await?;
+        let decided: Vec<Policy> = policies.iter().chain(&retired).cloned().collect();
         let mut decider = Decider {
             pass: self,
             world: &world,
-            policies: &policies,
-            waiting: Vec::new(),
-            decided: BTreeSet::new(),
+            policies: &decided,
+            waiting: BTreeMap::new(),
             told: Told::default(),
         };
         decider.sweep(report).await?;
+        assign::retire(self.store, &retired).await?;
         decider.due(report).await?;
-        let (waiting, told) = (decider.waiting, decider.told);
+        let (waiting, told) = (decider.waiting.into_values().collect(), decider.told);
         let (judged, flagged) = self
             .judge(&world, &policies, &collected, approvals, waiting)
             .await?;
@@ -162,7 +166,7 @@ impl Pass<'_> {
             report.add(tally);
         }
         report.holds = self
-            .holds(&world, &policies, collected, judged, report)
+            .holds(&world, &policies, collected, judged, approvals, report)
             .await?;
         self.tell_operators(told, report).await
     }
@@ -189,12 +193,17 @@ impl Pass<'_> {
         approvals: &[Approval],
         waiting: Vec<Outcome>,
     ) -> Result<(Judged, Vec<Outcome>), PassError> {
-        let growth_approved = approvals
+        let accepted = approvals
             .iter()
-            .any(|approval| approval.hold == HoldKind::MissingGrowth.as_str());
-        let growth = self.store.judge_missing_growth(growth_approved).await?;
+            .find(|approval| approval.hold == HoldKind::MissingGrowth.as_str())
+            .and_then(|approval| approval.evidence.parse().ok())
+            .unwrap_or(0);
+        let growth = self.store.judge_missing_growth(accepted).await?;
         let mut judged = Judged {
-            growth: growth.map(|text| Hold::new(HoldKind::MissingGrowth, "", None, text)),
+            growth: growth.map(|(text, newly)| Raised {
+                hold: Hold::new(HoldKind::MissingGrowth, "", None, text),
+                evidence: newly.to_string(),
+            }),
             ..Judged::default()
         };
         if waiting.is_empty() {
@@ -287,7 +296,7 @@ impl Pass<'_> {
             brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
         }));
         holds.extend(collected.holds.iter().map(|raised| raised.hold.clone()));
-        holds.extend(judged.growth.clone());
+        holds.extend(judged.growth.iter().map(|raised| raised.hold.clone()));
         holds.extend(
             self.clock_fault
                 .clone()
@@ -303,10 +312,11 @@ impl Pass<'_> {
         policies: &[Policy],
         collected: Collected,
         judged: Judged,
+        approvals: &[Approval],
         report: &mut PassReport,
     ) -> Result<Vec<StandingHold>, PassError> {
         let mut raised: Vec<Raised> = self
-            .standing_holds(world, policies, &Collected::default(), &judged)
+            .standing_holds(world, policies, &Collected::default(), &Judged::default())
             .into_iter()
             .map(|hold| Raised {
                 evidence: String::new(),
@@ -314,12 +324,17 @@ impl Pass<'_> {
             })
             .collect();
         raised.extend(collected.holds);
+        raised.extend(judged.growth);
         raised.extend(judged.mass.map(|hold| Raised {
             hold,
             evidence: String::new(),
         }));
         raised.extend(self.late_proofs(world).await?);
-        let changes = self.store.record_holds(&raised, self.now).await?;
+        let changes = self
+            .store
+            .record_holds(&raised, approvals, self.now)
+            .await?;
+        let standing = self.store.holds().await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
             (EventKind::HoldCleared, &changes.cleared),
@@ -331,6 +346,15 @@ impl Pass<'_> {
                     "{}",
                     kind.as_str()
                 );
+            }
+        }
+        // Every hold that stands, since a pass may have died between raising it and saying so: the
+        // key lets each be said once.
+        for (kind, holds) in [
+            (EventKind::HoldRaised, &standing),
+            (EventKind::HoldCleared, &changes.cleared),
+        ] {
+            for hold in holds {
                 let title = match kind {
                     EventKind::HoldRaised => format!("Flags are held: {}", hold.id),
                     _ => format!("No longer held: {}", hold.id),
@@ -352,7 +376,7 @@ impl Pass<'_> {
                     .await?;
             }
         }
-        Ok(self.store.holds().await?)
+        Ok(standing)
     }
 
     /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
@@ -445,7 +469,7 @@ impl Pass<'_> {
 #[derive(Debug, Default)]
 struct Judged {
     mass: Option<Hold>,
-    growth: Option<Hold>,
+    growth: Option<Raised>,
 }
 
 /// What operators are told at the end of a pass.
@@ -455,32 +479,12 @@ struct Told {
     digest: Vec<String>,
 }
 
-/// Holds that only reading the sources can judge: they stay while nothing is read.
-fn is_collected(hold: &StandingHold) -> bool {
-    matches!(hold.kind, HoldKind::Snapshot | HoldKind::Exclusion)
-}
-
-fn kept(hold: StandingHold) -> Raised {
-    Raised {
-        hold: Hold {
-            id: hold.id,
-            kind: hold.kind,
-            policy: hold.policy,
-            text: hold.text,
-            people: BTreeSet::new(),
-        },
-        evidence: String::new(),
-    }
-}
-
 /// Decides in batches and commits them; whoever would be flagged waits for the brakes.
 struct Decider<'a> {
     pass: &'a Pass<'a>,
     world: &'a World,
     policies: &'a [Policy],
-    waiting: Vec<Outcome>,
-    /// Who waits: nothing is committed yet, so whoever a sweep decided about is still due.
-    decided: BTreeSet<UserId>,
+    waiting: BTreeMap<UserId, Outcome>,
     told: Told,
 }
 
@@ -513,7 +517,18 @@ impl Decider<'_> {
             let Some(last) = ids.last().cloned() else {
                 return Ok(());
             };
-            let dossiers = store.load(&Whom::These(ids)).await?;
+            let dossiers = store.load(&Whom::These(ids.clone())).await?;
+            if dossiers.len() < ids.len() {
+                let known: BTreeSet<&str> = dossiers
+                    .iter()
+                    .map(|dossier| dossier.person.id.as_str())
+                    .collect();
+                let strangers: Vec<String> = ids
+                    .into_iter()
+                    .filter(|id| !known.contains(id.as_str()))
+                    .collect();
+                store.forget_strangers(&strangers).await?;
+            }
             self.decide(dossiers, SweepStep::None, report).await?;
             above = last;
         }
@@ -528,7 +543,8 @@ impl Decider<'_> {
         let mut ready = Vec::with_capacity(dossiers.len());
         for dossier in dossiers {
             let id = dossier.person.id.clone();
-            if self.decided.contains(&id) {
+            // Whom the sweep left waiting for the brakes is due as well.
+            if self.waiting.contains_key(&id) {
                 continue;
             }
             // A panic in one person's record puts that record aside, not the pass.
@@ -538,8 +554,7 @@ impl Decider<'_> {
                 Ok(outcome) => {
                     self.note(&outcome);
                     if outcome.decisions.iter().any(|decision| decision.would_flag) {
-                        self.decided.insert(id);
-                        self.waiting.push(outcome);
+                        self.waiting.insert(id, outcome);
                     } else {
                         ready.push(outcome);
                     }
@@ -701,3 +716,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

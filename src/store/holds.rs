@@ -43,6 +43,8 @@ pub struct Approval {
     pub hold: String,
     /// What was seen when it was approved, as the hold's evidence says.
     pub evidence: String,
+    /// When it was given.
+    pub at: Timestamp,
 }
 
 /// A hold and the evidence that an approval would cover.
@@ -66,17 +68,40 @@ pub struct HoldChanges {
 impl Store {
     /// The holds that stand.
     pub async fn holds(&self) -> Result<Vec<StandingHold>, StoreError> {
-        let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at FROM holds WHERE stands = TRUE ORDER BY since, id")
-            .fetch_all(&self.read)
-            .await
-            .doing("reading holds")?;
-        rows.iter().map(standing_hold).collect()
+        standing_holds(&self.read).await
+    }
+
+    /// The holds that only reading the sources can judge, with what an approval would cover: they
+    /// stay as they are while nothing is read.
+    pub async fn collected_holds(&self) -> Result<Vec<Raised>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, kind, policy, since, text, approved_at, evidence FROM holds
+             WHERE stands = TRUE AND kind IN ('snapshot', 'exclusion') ORDER BY since, id",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading holds")?;
+        rows.iter()
+            .map(|row| {
+                let hold = standing_hold(row)?;
+                Ok(Raised {
+                    hold: Hold {
+                        id: hold.id,
+                        kind: hold.kind,
+                        policy: hold.policy,
+                        text: hold.text,
+                        people: BTreeSet::new(),
+                    },
+                    evidence: row.try_get(6).doing("reading holds")?,
+                })
+            })
+            .collect()
     }
 
     /// Approvals that have neither been used nor lapsed.
     pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT id, evidence FROM holds WHERE stands = TRUE AND approved_at > $1 ORDER BY id",
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT id, evidence, approved_at FROM holds WHERE stands = TRUE AND approved_at > $1 ORDER BY id",
         )
         .bind(micros(later(now, -APPROVAL_LAPSES)))
         .fetch_all(&self.read)
@@ -84,7 +109,11 @@ impl Store {
         .doing("reading approvals")?;
         Ok(rows
             .into_iter()
-            .map(|(hold, evidence)| Approval { hold, evidence })
+            .map(|(hold, evidence, at)| Approval {
+                hold,
+                evidence,
+                at: instant(at),
+            })
             .collect())
     }
 
@@ -123,16 +152,31 @@ impl Store {
     }
 
     /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared.
+    ///
+    /// `used` are the approvals that the pass knew. One that was given while it ran is for the
+    /// next pass, and covers whom it was given for; one that another hold kept from being used
+    /// stays good for those people who are not flagged yet.
     pub async fn record_holds(
         &self,
         holds: &[Raised],
+        used: &[Approval],
         now: Timestamp,
     ) -> Result<HoldChanges, StoreError> {
-        let before = self.holds().await?;
         let mut transaction = self.begin().await?;
+        let before = standing_holds(&mut *transaction).await?;
+        let lapsed = later(now, -APPROVAL_LAPSES);
         let mut changes = HoldChanges::default();
         for Raised { hold, evidence } in holds {
             let known = before.iter().find(|known| known.id == hold.id);
+            let unused = known.and_then(|known| known.approved_at).is_some_and(|at| {
+                at > lapsed
+                    && !used
+                        .iter()
+                        .any(|used| used.hold == hold.id && used.at == at)
+            });
+            if hold.kind == HoldKind::Mass && unused {
+                continue;
+            }
             sqlx::query(
                 "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence) VALUES ($1, $2, $3, $4, $4, TRUE, $5, $6)
                  ON CONFLICT (id) DO UPDATE SET
@@ -192,11 +236,16 @@ impl Store {
                 .execute(&mut *transaction)
                 .await
                 .doing("clearing holds")?;
-            sqlx::query("DELETE FROM hold_people WHERE hold_id = $1")
-                .bind(&known.id)
-                .execute(&mut *transaction)
-                .await
-                .doing("clearing holds")?;
+            sqlx::query(
+                "DELETE FROM hold_people WHERE hold_id = $1 AND ($2 = FALSE OR EXISTS (
+                     SELECT 1 FROM standings WHERE standings.policy = hold_people.policy
+                         AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
+            )
+            .bind(&known.id)
+            .bind(known.approved_at.is_some_and(|at| at > lapsed))
+            .execute(&mut *transaction)
+            .await
+            .doing("clearing holds")?;
             changes.cleared.push(known);
         }
         for (kind, holds) in [
@@ -309,7 +358,12 @@ impl Store {
 
     /// Judges whether the people who lost their registration grew too many (R10): compares with
     /// the yardstick, the last report before the growth, which moves on while all is well.
-    pub async fn judge_missing_growth(&self, approved: bool) -> Result<Option<String>, StoreError> {
+    /// `approved` is how many an operator has accepted: only the rest is judged. The text says
+    /// what was seen, the number what an approval would accept.
+    pub async fn judge_missing_growth(
+        &self,
+        approved: u64,
+    ) -> Result<Option<(String, u64)>, StoreError> {
         let mut transaction = self.begin().await?;
         let (report, _) =
             super::sources::accepted(&mut transaction, super::sources::Source::Registration)
@@ -320,6 +374,9 @@ impl Store {
         let yardstick = super::meta(&mut *transaction, "yardstick").await?;
         let yardstick: Option<(i64, u64)> =
             yardstick.and_then(|text| serde_json::from_str(&text).ok());
+        if yardstick.is_some_and(|(as_of, _)| as_of == micros(report)) {
+            return Ok(None);
+        }
         let missing: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM registrations WHERE level <> 'capable' AND absent_since IS NULL",
         )
@@ -336,13 +393,13 @@ impl Store {
         .doing("counting who is newly missing")?;
         let newly = u64::try_from(newly).unwrap_or(0);
         if let Some((as_of, before)) = yardstick
-            && missing_grew(before, newly)
-            && !approved
+            && missing_grew(before, newly.saturating_sub(approved))
         {
-            return Ok(Some(format!(
+            let text = format!(
                 "{newly} people who were registered in the report of {} are not in the one of {report}; {before} were missing before",
                 instant(as_of)
-            )));
+            );
+            return Ok(Some((text, newly)));
         }
         let mark = serde_json::to_string(&(micros(report), u64::try_from(missing).unwrap_or(0)))
             .unwrap_or_default();
@@ -378,6 +435,16 @@ fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested:
         statement.push(")");
     }
     statement.push(")");
+}
+
+async fn standing_holds<'e>(
+    executor: impl sqlx::SqliteExecutor<'e>,
+) -> Result<Vec<StandingHold>, StoreError> {
+    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at FROM holds WHERE stands = TRUE ORDER BY since, id")
+        .fetch_all(executor)
+        .await
+        .doing("reading holds")?;
+    rows.iter().map(standing_hold).collect()
 }
 
 fn standing_hold(row: &sqlx::sqlite::SqliteRow) -> Result<StandingHold, StoreError> {

@@ -31,6 +31,9 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 /// Rows of one multi-row statement: SQLite takes 32,766 values in one.
 const ROWS_PER_STATEMENT: usize = 500;
 
+/// Rows that the driver's thread reads ahead: waking a reader for each costs more than reading.
+const ROWS_BUFFERED: usize = 1_024;
+
 /// How long a writer waits for another process's write: a first import holds the lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -207,7 +210,8 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(64)
-            .pragma("cache_size", "-32768")
+            .row_buffer_size(ROWS_BUFFERED)
+            .pragma("cache_size", "-65536")
             .pragma("temp_store", "memory");
         let unusable = |source: sqlx::Error| unusable("open", path, source);
         let write = SqlitePoolOptions::new()
@@ -217,7 +221,12 @@ impl Store {
             .map_err(unusable)?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(
+                options
+                    .read_only(true)
+                    .create_if_missing(false)
+                    .pragma("cache_size", "-16384"),
+            )
             .await
             .map_err(unusable)?;
         Ok(Self {

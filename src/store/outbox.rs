@@ -128,6 +128,21 @@ impl Store {
         Ok(recovered)
     }
 
+    /// Mails that a clock ahead of this one queued or put off: due now, or ten minutes from now
+    /// where an attempt was made.
+    pub async fn date_mails_by(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET next_at = CASE WHEN attempts = 0 THEN $1 ELSE $2 END
+             WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN $1 ELSE $2 END",
+        )
+        .bind(micros(now))
+        .bind(micros(crate::domain::window::later(now, AMBIGUOUS_RESEND)))
+        .execute(&self.write)
+        .await
+        .doing("dating mails anew")?;
+        Ok(())
+    }
+
     /// Mails whose use has ended expire.
     pub async fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
         let expired = sqlx::query(
@@ -163,7 +178,8 @@ impl Store {
              WHERE outbox.state IN ('pending', 'ambiguous') AND outbox.next_at <= $1
                  AND (outbox.not_after IS NULL OR outbox.not_after > $1)
                  AND (outbox.policy IS NULL OR (
-                     NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
+                     EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = 'on')
+                     AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
                      AND standings.sequence = outbox.sequence
                      AND standings.state IN ('in_grace', 'due_soon', 'overdue_checking', 'unknown', 'enforcement_needed', 'registered')
                      AND (standings.state = 'registered') = (outbox.event = 'user.registered')
@@ -284,6 +300,33 @@ impl Store {
         mark_changed(connection, &changed).await?;
         transaction.commit().await.doing("settling mails")?;
         Ok(tally)
+    }
+
+    /// Takes back claims that led to no attempt, as if they had never been made.
+    pub async fn give_back(&self, claims: &[&Claimed], now: Timestamp) -> Result<(), StoreError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        for Claimed { id, attempt, .. } in claims {
+            sqlx::query(
+                "UPDATE outbox SET attempts = attempts - 1, next_at = $3, state = CASE WHEN resent = TRUE THEN 'ambiguous' ELSE 'pending' END
+                 WHERE id = $1 AND state = 'leased' AND attempts = $2",
+            )
+            .bind(id)
+            .bind(i64::from(*attempt))
+            .bind(micros(now))
+            .execute(&mut *transaction)
+            .await
+            .doing("giving back mails")?;
+            sqlx::query("DELETE FROM attempts WHERE delivery_id = $1 AND number = $2")
+                .bind(id)
+                .bind(i64::from(*attempt))
+                .execute(&mut *transaction)
+                .await
+                .doing("giving back mails")?;
+        }
+        transaction.commit().await.doing("giving back mails")
     }
 
     /// Queues a mail to operators, one row per address; the key keeps it from being said twice.

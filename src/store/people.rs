@@ -11,11 +11,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::sources::{self, NewPart, Source};
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, name_of, parse_name};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::brake::collapsed;
 use crate::domain::id::UserId;
-use crate::domain::person::{Person, Presence};
-use crate::domain::registration::{Registration, ReportRow, Track};
+use crate::domain::person::{AccountKind, Person, Presence};
+use crate::domain::registration::{Detail, Level, Registration, ReportRow, Track};
+
+/// Rows that are sorted by key before they are written: some 30 MB of people.
+const SORTED_AT_ONCE: usize = 50_000;
 
 /// A report's date while it is being read: only its last row tells the newest.
 const NOT_DATED_YET: Timestamp = Timestamp::MAX;
@@ -56,10 +59,17 @@ pub struct Import {
     part_rows: u64,
     parts: Vec<(NewPart, i64, u64, Timestamp)>,
     seen: HashSet<u128>,
+    /// Ids that more than one row of this import has.
+    repeated: HashSet<u128>,
+    /// What was known, before this import, of registrations whose level it has changed.
+    replaced: HashMap<u128, Option<Registration>>,
     duplicates: bool,
     read_all: bool,
     changed: u64,
     quarantined: Vec<(String, u64, String)>,
+    /// Rows that wait to be written in the order of their keys, with their parts.
+    people: Vec<(Person, i64)>,
+    registrations: Vec<(ReportRow, i64)>,
 }
 
 impl Store {
@@ -73,6 +83,14 @@ impl Store {
     ) -> Result<Import, StoreError> {
         let mut transaction = self.begin().await?;
         let (previous, before) = sources::accepted(&mut transaction, source).await?;
+        if previous.is_none() {
+            // An index of a million rows is built faster than it is grown.
+            statements(
+                &mut transaction,
+                secondary_indexes(source).map(|(drop, _)| drop),
+            )
+            .await?;
+        }
         Ok(Import {
             transaction,
             source,
@@ -85,10 +103,14 @@ impl Store {
             part_rows: 0,
             parts: Vec::new(),
             seen: HashSet::new(),
+            repeated: HashSet::new(),
+            replaced: HashMap::new(),
             duplicates: false,
             read_all: false,
             changed: 0,
             quarantined: Vec::new(),
+            people: Vec::new(),
+            registrations: Vec::new(),
         })
     }
 
@@ -98,6 +120,53 @@ impl Store {
             .await?
             .is_some())
     }
+}
+
+/// The indexes beside the primary key, and how they are made again.
+fn secondary_indexes(source: Source) -> [(&'static str, &'static str); 2] {
+    match source {
+        Source::Registration => [
+            (
+                "DROP INDEX IF EXISTS registrations_by_part",
+                "CREATE INDEX registrations_by_part ON registrations (part)",
+            ),
+            (
+                "DROP INDEX IF EXISTS registrations_missing",
+                "CREATE INDEX registrations_missing ON registrations (user_id) WHERE level <> 'capable'",
+            ),
+        ],
+        _ => [
+            (
+                "DROP INDEX IF EXISTS people_by_name",
+                "CREATE INDEX people_by_name ON people (upn_key)",
+            ),
+            (
+                "DROP INDEX IF EXISTS people_by_part",
+                "CREATE INDEX people_by_part ON people (part)",
+            ),
+        ],
+    }
+}
+
+async fn statements(
+    connection: &mut SqliteConnection,
+    statements: [&'static str; 2],
+) -> Result<(), StoreError> {
+    for statement in statements {
+        sqlx::query(statement)
+            .execute(&mut *connection)
+            .await
+            .doing("preparing a first import")?;
+    }
+    Ok(())
+}
+
+/// Sorts rows by key; of several with one key the last one stays.
+fn in_key_order<T>(rows: &mut Vec<T>, key: impl Fn(&T) -> &str) {
+    // The sort is stable: rows of one key keep their order, and deduplication keeps the first.
+    rows.reverse();
+    rows.sort_by(|a, b| key(a).cmp(key(b)));
+    rows.dedup_by(|later, earlier| key(later) == key(earlier));
 }
 
 fn duplicates_key(source: Source) -> String {
@@ -142,11 +211,29 @@ impl Import {
         self.quarantined.extend(rows);
     }
 
-    /// Notes an id that was read before in this import.
+    /// Notes an id that was read in this import.
     fn see(&mut self, id: &str) {
-        if !self.seen.insert(digest(id)) {
+        let digest = digest(id);
+        if !self.seen.insert(digest) {
+            self.repeated.insert(digest);
             self.duplicates = true;
         }
+    }
+
+    /// What the reports before this one said of a registration that is stored: an earlier row of
+    /// the same report is no report (contract 3).
+    fn before_this_report(&self, id: &str, stored: &Registration) -> Option<Registration> {
+        let digest = digest(id);
+        if !self.repeated.contains(&digest) {
+            return Some(stored.clone());
+        }
+        if self.first {
+            return None;
+        }
+        self.replaced
+            .get(&digest)
+            .cloned()
+            .unwrap_or_else(|| Some(stored.clone()))
     }
 
     /// Whether a stored row belongs to a part that is not being read: then the order of the
@@ -169,72 +256,118 @@ impl Import {
     /// Absorbs people of the present part.
     pub async fn people(&mut self, rows: Vec<Person>) -> Result<(), StoreError> {
         self.part_rows += rows.len() as u64;
-        let mut rows: HashMap<String, Person> = rows
-            .into_iter()
-            .map(|mut person| {
-                person.created_at = person.created_at.map(|at| instant(micros(at)));
-                (person.id.as_str().to_owned(), person)
-            })
-            .collect();
-        for id in rows.keys() {
-            self.see(id);
+        for mut person in rows {
+            self.see(person.id.as_str());
+            person.created_at = person.created_at.map(|at| instant(micros(at)));
+            self.people.push((person, self.part));
         }
-        if !self.first || self.duplicates {
-            let ids: Vec<String> = rows.keys().cloned().collect();
-            for (person, part) in stored_people(&mut self.transaction, &ids).await? {
-                if matches!(person.presence, Presence::Present) {
-                    self.belongs_elsewhere(part);
-                }
-                let id = person.id.as_str().to_owned();
-                if part == self.part && rows.get(&id) == Some(&person) {
-                    rows.remove(&id);
+        if self.people.len() >= SORTED_AT_ONCE {
+            self.write_people().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the people who wait, in the order of their keys: random keys would touch a page of
+    /// the index each.
+    async fn write_people(&mut self) -> Result<(), StoreError> {
+        let mut rows = std::mem::take(&mut self.people);
+        in_key_order(&mut rows, |(person, _)| person.id.as_str());
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut known: HashMap<String, (Person, i64)> = HashMap::new();
+            if !self.first || self.duplicates {
+                let ids: Vec<String> = rows
+                    .iter()
+                    .map(|(person, _)| person.id.as_str().to_owned())
+                    .collect();
+                for (person, part) in stored_people(&mut self.transaction, &ids).await? {
+                    if matches!(person.presence, Presence::Present) {
+                        self.belongs_elsewhere(part);
+                    }
+                    known.insert(person.id.as_str().to_owned(), (person, part));
                 }
             }
+            let rows: Vec<&(Person, i64)> = rows
+                .iter()
+                .filter(|row| known.get(row.0.id.as_str()) != Some(*row))
+                .collect();
+            if rows.is_empty() {
+                continue;
+            }
+            write_people(&mut self.transaction, &rows).await?;
+            // A row that only moved to another part says nothing new about the person.
+            let ids: Vec<String> = rows
+                .iter()
+                .filter(|(person, _)| {
+                    known.get(person.id.as_str()).map(|(known, _)| known) != Some(person)
+                })
+                .map(|(person, _)| person.id.as_str().to_owned())
+                .collect();
+            self.mark_changed(&ids).await?;
         }
-        let mut rows: Vec<Person> = rows.into_values().collect();
-        rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        write_people(&mut self.transaction, &rows, self.part).await?;
-        let ids: Vec<String> = rows
-            .iter()
-            .map(|person| person.id.as_str().to_owned())
-            .collect();
-        self.mark_changed(&ids).await
+        Ok(())
     }
 
     /// Absorbs rows of the registration report.
     pub async fn registrations(&mut self, rows: Vec<ReportRow>) -> Result<(), StoreError> {
         self.part_rows += rows.len() as u64;
-        let mut rows: HashMap<String, ReportRow> = rows
-            .into_iter()
-            .map(|row| (row.user.as_str().to_owned(), row))
-            .collect();
-        for id in rows.keys() {
-            self.see(id);
+        for row in rows {
+            self.see(row.user.as_str());
+            self.registrations.push((row, self.part));
         }
-        let mut write: Vec<(String, Registration)> = Vec::with_capacity(rows.len());
-        if !self.first || self.duplicates {
-            let ids: Vec<String> = rows.keys().cloned().collect();
-            for (id, known, part) in stored_registrations(&mut self.transaction, &ids).await? {
-                if known.absent_since.is_none() {
-                    self.belongs_elsewhere(part);
-                }
-                let Some(row) = rows.remove(&id) else {
-                    continue;
-                };
-                let next = known.then(&row, self.previous.unwrap_or(self.now), NOT_DATED_YET);
-                if next != known || part != self.part {
-                    write.push((id, next));
+        if self.registrations.len() >= SORTED_AT_ONCE {
+            self.write_registrations().await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn write_registrations(&mut self) -> Result<(), StoreError> {
+        let mut rows = std::mem::take(&mut self.registrations);
+        in_key_order(&mut rows, |(row, _)| row.user.as_str());
+        let previous = self.previous.unwrap_or(self.now);
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut known: HashMap<String, (Registration, i64)> = HashMap::new();
+            if !self.first || self.duplicates {
+                let ids: Vec<String> = rows
+                    .iter()
+                    .map(|(row, _)| row.user.as_str().to_owned())
+                    .collect();
+                for (id, registration, part) in
+                    stored_registrations(&mut self.transaction, &ids).await?
+                {
+                    if registration.absent_since.is_none() {
+                        self.belongs_elsewhere(part);
+                    }
+                    known.insert(id, (registration, part));
                 }
             }
+            let (mut write, mut changed) = (Vec::with_capacity(rows.len()), Vec::new());
+            for (row, part) in rows {
+                let id = row.user.as_str();
+                let stored = known.get(id);
+                let before = stored.and_then(|(stored, _)| self.before_this_report(id, stored));
+                let next = before.as_ref().map_or_else(
+                    || Registration::first(row, NOT_DATED_YET),
+                    |before| before.then(row, previous, NOT_DATED_YET),
+                );
+                if !self.first && stored.is_none_or(|(stored, _)| stored.level != next.level) {
+                    self.replaced.entry(digest(id)).or_insert(before);
+                }
+                if stored.is_none_or(|(stored, _)| *stored != next) {
+                    changed.push(id.to_owned());
+                }
+                if stored.is_none_or(|(stored, known)| *stored != next || known != part) {
+                    write.push((id.to_owned(), next, *part));
+                }
+            }
+            if write.is_empty() {
+                continue;
+            }
+            write_registrations(&mut self.transaction, &write).await?;
+            self.mark_changed(&changed).await?;
         }
-        write.extend(rows.into_iter().map(|(id, row)| {
-            let first = Registration::first(&row, NOT_DATED_YET);
-            (id, first)
-        }));
-        write.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        write_registrations(&mut self.transaction, &write, self.part).await?;
-        let ids: Vec<String> = write.into_iter().map(|(id, _)| id).collect();
-        self.mark_changed(&ids).await
+        Ok(())
     }
 
     /// Ends the import: accepted and committed, or rolled back with the reason.
@@ -247,6 +380,8 @@ impl Import {
         gone_parts: &[i64],
         approved: Option<u64>,
     ) -> Result<Imported, StoreError> {
+        self.write_people().await?;
+        self.write_registrations().await?;
         if self.read_all {
             return Ok(Imported::ReadAll);
         }
@@ -281,6 +416,8 @@ impl Import {
         for id in gone_parts {
             sources::forget_part(&mut self.transaction, *id).await?;
         }
+        let aside = std::mem::take(&mut self.quarantined);
+        sources::quarantine(&mut self.transaction, self.source, &aside, self.now).await?;
         let as_of = as_of.min(self.now);
         match self.source {
             Source::Registration => self.end_report(&missing, as_of).await?,
@@ -292,6 +429,11 @@ impl Import {
         }
         if self.first {
             super::set_meta(&mut self.transaction, super::load::SWEEP, "").await?;
+            statements(
+                &mut self.transaction,
+                secondary_indexes(self.source).map(|(_, create)| create),
+            )
+            .await?;
         }
         let changed = self.changed;
         self.transaction
@@ -445,7 +587,15 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
         gone_at,
     ) = get().doing("reading a person")?;
     Ok(Person {
-        kind: parse_name("people", &id, "kind", &kind)?,
+        kind: [
+            AccountKind::Member,
+            AccountKind::Guest,
+            AccountKind::Agent,
+            AccountKind::Sync,
+        ]
+        .into_iter()
+        .find(|known| kind_name(*known) == kind)
+        .ok_or_else(|| unexpected("people", &id, "kind", &kind))?,
         id: user_id("people", &id)?,
         user_principal_name,
         display_name,
@@ -491,24 +641,23 @@ async fn stored_people(
 
 async fn write_people(
     connection: &mut SqliteConnection,
-    people: &[Person],
-    part: i64,
+    people: &[&(Person, i64)],
 ) -> Result<(), StoreError> {
     for people in people.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, part) ",
         );
-        statement.push_values(people, |mut row, person| {
+        statement.push_values(people, |mut row, (person, part)| {
             row.push_bind(person.id.as_str().to_owned())
                 .push_bind(person.user_principal_name.clone())
                 .push_bind(person.user_principal_name.to_lowercase())
                 .push_bind(person.display_name.clone())
                 .push_bind(person.mail.clone())
-                .push_bind(name_of(&person.kind))
+                .push_bind(kind_name(person.kind))
                 .push_bind(person.enabled)
                 .push_bind(person.created_at.map(micros))
                 .push_bind(person.preferred_language.clone())
-                .push_bind(part);
+                .push_bind(*part);
         });
         statement.push(
             " ON CONFLICT (id) DO UPDATE SET user_principal_name = excluded.user_principal_name, upn_key = excluded.upn_key,
@@ -546,8 +695,19 @@ pub(super) fn registration(
             .doing(reading)
     };
     let registration = Registration {
-        level: parse_name("registrations", &id, "level", &level)?,
-        detail: parse_name("registrations", &id, "detail", &detail)?,
+        level: [Level::Capable, Level::Missing, Level::Passwordless]
+            .into_iter()
+            .find(|known| level_name(*known) == level)
+            .ok_or_else(|| unexpected("registrations", &id, "level", &level))?,
+        detail: [
+            Detail::None,
+            Detail::MethodNotAllowed,
+            Detail::SsprOnly,
+            Detail::TemporaryAccessPassOnly,
+        ]
+        .into_iter()
+        .find(|known| detail_name(*known) == detail)
+        .ok_or_else(|| unexpected("registrations", &id, "detail", &detail))?,
         absent_since: at(3)?,
         capable: Track {
             done_as_of: at(4)?,
@@ -592,8 +752,7 @@ async fn stored_registrations(
 
 async fn write_registrations(
     connection: &mut SqliteConnection,
-    rows: &[(String, Registration)],
-    part: i64,
+    rows: &[(String, Registration, i64)],
 ) -> Result<(), StoreError> {
     // A loss is dated only where there was something to lose.
     let missing_since = |track: Track| track.done_as_of.and(track.missing_since).map(micros);
@@ -602,16 +761,16 @@ async fn write_registrations(
             "INSERT INTO registrations (user_id, level, detail, absent_since, capable_done_as_of, capable_missing_since,
              passwordless_done_as_of, passwordless_missing_since, part) ",
         );
-        statement.push_values(rows, |mut row, (id, registration)| {
+        statement.push_values(rows, |mut row, (id, registration, part)| {
             row.push_bind(id.clone())
-                .push_bind(name_of(&registration.level))
-                .push_bind(name_of(&registration.detail))
+                .push_bind(level_name(registration.level))
+                .push_bind(detail_name(registration.detail))
                 .push_bind(registration.absent_since.map(micros))
                 .push_bind(registration.capable.done_as_of.map(micros))
                 .push_bind(missing_since(registration.capable))
                 .push_bind(registration.passwordless.done_as_of.map(micros))
                 .push_bind(missing_since(registration.passwordless))
-                .push_bind(part);
+                .push_bind(*part);
         });
         statement.push(
             " ON CONFLICT (user_id) DO UPDATE SET level = excluded.level, detail = excluded.detail, absent_since = excluded.absent_since,
@@ -626,4 +785,41 @@ async fn write_registrations(
             .doing("writing registrations")?;
     }
     Ok(())
+}
+
+// The names in SQL. A million rows a snapshot: no detour over serde.
+
+fn kind_name(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Member => "member",
+        AccountKind::Guest => "guest",
+        AccountKind::Agent => "agent",
+        AccountKind::Sync => "sync",
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Missing => "missing",
+        Level::Passwordless => "passwordless",
+        Level::Capable => "capable",
+    }
+}
+
+fn detail_name(detail: Detail) -> &'static str {
+    match detail {
+        Detail::None => "none",
+        Detail::MethodNotAllowed => "method_not_allowed",
+        Detail::SsprOnly => "sspr_only",
+        Detail::TemporaryAccessPassOnly => "temporary_access_pass_only",
+    }
+}
+
+fn unexpected(table: &'static str, id: &str, column: &'static str, value: &str) -> StoreError {
+    StoreError::Inconsistent {
+        table,
+        key: id.to_owned(),
+        column,
+        value: value.to_owned(),
+    }
 }

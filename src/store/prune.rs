@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Doing, Store, StoreError, micros};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros};
 use crate::domain::window::later;
 
 /// Sign-ins and audit events are kept this long where no open window needs them.
@@ -15,6 +17,27 @@ const KEEP_ATTEMPTS: SignedDuration = SignedDuration::from_hours(180 * 24);
 const SLICE: i64 = 5_000;
 
 impl Store {
+    /// Forgets the marks of ids that no users snapshot has shown: nobody can decide about them.
+    /// Whoever appears is marked by the snapshot that shows them (domain case 49).
+    pub async fn forget_strangers(&self, ids: &[String]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Sqlite>::new(
+                "DELETE FROM changed WHERE NOT EXISTS (SELECT 1 FROM people WHERE people.id = changed.user_id) AND ",
+            );
+            Whom::These(ids.to_vec()).restrict(&mut statement, "user_id");
+            statement
+                .build()
+                .execute(&mut *transaction)
+                .await
+                .doing("forgetting marks of strangers")?;
+        }
+        transaction
+            .commit()
+            .await
+            .doing("forgetting marks of strangers")
+    }
+
     /// Removes one slice of each; whether more is left.
     pub async fn prune(&self, now: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;

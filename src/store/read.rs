@@ -119,6 +119,22 @@ impl Store {
         .map(drop)
     }
 
+    /// A policy that left the configuration is off, and nobody under it is looked at again.
+    pub async fn retire_policy(&self, name: &PolicyName) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for statement in [
+            "UPDATE standings SET next_at = NULL WHERE policy = $1 AND next_at IS NOT NULL",
+            "UPDATE policies SET enforce = 'off' WHERE name = $1",
+        ] {
+            sqlx::query(statement)
+                .bind(name.as_str())
+                .execute(&mut *transaction)
+                .await
+                .doing("retiring a policy")?;
+        }
+        transaction.commit().await.doing("retiring a policy")
+    }
+
     /// People whose object id, user principal name or mail is this, in that order of trust.
     pub async fn find(&self, name: &str) -> Result<Vec<UserId>, StoreError> {
         let key = name.trim().to_lowercase();

@@ -113,6 +113,17 @@ impl Store {
             .doing("reading the sources")
     }
 
+    /// The pass that last accepted a source.
+    pub async fn accepted_at(&self, source: Source) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT accepted_at FROM sources WHERE name = $1")
+                .bind(source.as_str())
+                .fetch_optional(&self.read)
+                .await
+                .doing("reading a source")?;
+        Ok(at.flatten().map(instant))
+    }
+
     /// Notes why a source failed; its last good snapshot stays.
     pub async fn source_failed(
         &self,
@@ -162,6 +173,23 @@ impl Store {
         let mut transaction = self.begin().await?;
         quarantine(&mut transaction, source, rows, now).await?;
         transaction.commit().await.doing("noting quarantined rows")
+    }
+
+    /// Facts that a clock ahead of this one dated are as old as this, if not older.
+    pub async fn date_sources_by(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for statement in [
+            "UPDATE sources SET as_of = $1 WHERE as_of > $1",
+            "UPDATE sources SET previous_as_of = $1 WHERE previous_as_of > $1",
+            "UPDATE parts SET as_of = $1 WHERE as_of > $1",
+        ] {
+            sqlx::query(statement)
+                .bind(micros(now))
+                .execute(&mut *transaction)
+                .await
+                .doing("dating facts anew")?;
+        }
+        transaction.commit().await.doing("dating facts anew")
     }
 }
 

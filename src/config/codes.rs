@@ -1,0 +1,61 @@
+//! The classes of result codes: a table that is data with a version, and `[result_codes]`.
+
+use std::collections::BTreeMap;
+
+use super::reader::Section;
+use crate::domain::sign_in::{ResultCodes, SignInClass};
+
+/// The embedded classes of result codes: data with a version.
+const RESULT_CODES: &str = include_str!("../domain/result_codes.toml");
+
+const CLASSES: &str = "completed, registration_interrupt, registration_blocked, mfa_challenge, post_primary, \
+     policy_block, not_authenticated, credential_failure, token_expiry or unknown";
+
+/// The built-in table, and what the configuration overrides.
+pub(super) fn read(root: &Section<'_>) -> ResultCodes {
+    let (version, mut classes) = embedded_codes();
+    let overrides = root.codes(
+        "result_codes",
+        "Overrides of the classes of result codes: `50140 = \"completed\"`.",
+    );
+    let overridden = !overrides.is_empty();
+    for (code, class) in overrides {
+        let name = serde_json::Value::String(class.value.clone());
+        if let Ok(known) = serde_json::from_value::<SignInClass>(name) {
+            classes.insert(code.value, known);
+        } else {
+            let message = format!("there is no class {:?}", class.value);
+            root.document().error(class.place, message, CLASSES);
+        }
+    }
+    ResultCodes::new(
+        if overridden {
+            format!("{version}+overrides")
+        } else {
+            version
+        },
+        classes,
+    )
+}
+
+/// The table of this version, without overrides.
+pub fn default_result_codes() -> ResultCodes {
+    let (version, classes) = embedded_codes();
+    ResultCodes::new(version, classes)
+}
+
+fn embedded_codes() -> (String, BTreeMap<i64, SignInClass>) {
+    #[derive(serde::Deserialize)]
+    struct Table {
+        version: String,
+        classes: BTreeMap<SignInClass, Vec<i64>>,
+    }
+    let table: Table =
+        toml::from_str(RESULT_CODES).expect("the embedded table is checked by a test");
+    let classes = table
+        .classes
+        .into_iter()
+        .flat_map(|(class, codes)| codes.into_iter().map(move |code| (code, class)))
+        .collect();
+    (table.version, classes)
+}

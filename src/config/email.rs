@@ -1,0 +1,256 @@
+//! The `[email]` table: who writes, and how mails leave.
+
+use jiff::tz::TimeZone;
+use lettre::message::Mailbox;
+
+use super::document::Kind;
+use super::reader::Section;
+use super::{Budgets, Email, EmailTransport, REQUIRED};
+use crate::delivery::mail::Sender;
+use crate::delivery::smtp::{Login, SmtpConfig, Tls};
+use crate::delivery::text::is_mailbox;
+
+pub(super) fn read(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
+    let document = section.document();
+    let from = mailbox(
+        section,
+        "from",
+        REQUIRED,
+        "The mailbox that mails come from: a monitored one of your own domain.",
+    );
+    let reply_to = mailbox(section, "reply_to", "", "Where answers go.");
+    let operators = section
+        .texts(
+            "operators",
+            false,
+            "",
+            "Told of holds and of what cannot be delivered.",
+        )
+        .unwrap_or_default();
+    let operators = operators
+        .into_iter()
+        .filter_map(|found| match parse_mailbox(&found.value) {
+            Ok(mailbox) => Some(mailbox),
+            Err(message) => {
+                document.error(found.place, format!("`email.operators`: {message}"), "");
+                None
+            }
+        })
+        .collect();
+    let text = |key, default, about| section.text(key, default, about).map(|found| found.value);
+    let organisation = text("organisation", "", "Named in every mail.");
+    let help = text(
+        "help",
+        "",
+        "Whom to ask, and how to verify that a mail is genuine; printed in every mail.",
+    );
+    let language = text(
+        "language",
+        "en",
+        "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.",
+    )
+    .unwrap_or_else(|| "en".to_owned());
+    let upn_domains = section
+        .texts(
+            "upn_domains",
+            false,
+            "",
+            "Domains whose user principal names are mailboxes, for people without `mail`.",
+        )
+        .unwrap_or_default();
+    let names = &["smtp", "file"];
+    let way = section.one_of(
+        "transport",
+        &[("smtp", true), ("file", false)],
+        names,
+        &["graph"],
+        REQUIRED,
+        "How mails leave.",
+    );
+    let (smtp, budgets) = smtp(
+        &section.section("smtp"),
+        way.as_ref().is_some_and(|way| way.value),
+    );
+    let files = section.section("file");
+    let folder = files
+        .text("path", REQUIRED, "The folder for one .eml a mail.")
+        .map(|found| document.resolve(&found.value));
+    if way.as_ref().is_some_and(|way| !way.value) {
+        files.require("path", "name the folder");
+    }
+    files.close();
+    let there = section.is_there();
+    section.close();
+    if !there {
+        return None;
+    }
+    section.require("from", "name the mailbox that mails come from");
+    let transport = if let Some(way) = way {
+        if way.value {
+            EmailTransport::Smtp(smtp?)
+        } else {
+            EmailTransport::File(folder?)
+        }
+    } else {
+        section.require("transport", "say \"smtp\" or \"file\"");
+        return None;
+    };
+    let sender = Sender {
+        from: from?,
+        reply_to,
+        organisation,
+        help,
+        language,
+        time_zone: zone.clone(),
+    };
+    Some(Email {
+        sender,
+        operators,
+        upn_domains: upn_domains.into_iter().map(|found| found.value).collect(),
+        transport,
+        budgets,
+    })
+}
+
+fn mailbox(
+    section: &Section<'_>,
+    key: &'static str,
+    default: &str,
+    about: &'static str,
+) -> Option<Mailbox> {
+    section
+        .parsed(key, Kind::Text, default, about, parse_mailbox)
+        .map(|found| found.value)
+}
+
+fn parse_mailbox(text: &str) -> Result<Mailbox, String> {
+    text.parse()
+        .ok()
+        .filter(|mailbox: &Mailbox| is_mailbox(mailbox.email.as_ref()))
+        .ok_or_else(|| format!("{text:?} is no mailbox; write \"Name <name@example.org>\""))
+}
+
+/// Everything is read and judged even where mails go elsewhere or something is wrong: the faults
+/// come all at once.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one read for each key, then what holds between them"
+)]
+fn smtp(section: &Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
+    let document = section.document();
+    let host = section.text(
+        "host",
+        REQUIRED,
+        "The server's name; its certificate must bear it.",
+    );
+    let port = section.number("port", "587, 465 or 25 by `tls`", "The port.");
+    let username = section.text("username", "", "Who logs in.");
+    let password = section.secret(
+        "password",
+        "password_file",
+        "The file of the password; or the variable FORTNIGHT__EMAIL__SMTP__PASSWORD holds it.",
+    );
+    let tls = section.one_of(
+        "tls",
+        &[
+            ("starttls", Tls::StartTls),
+            ("implicit", Tls::Implicit),
+            ("none", Tls::None),
+        ],
+        &["starttls", "implicit", "none"],
+        &[],
+        "starttls",
+        "How the connection is protected; never downgraded. \"none\" only to this machine.",
+    );
+    section.one_of(
+        "auth",
+        &[("password", ())],
+        &["password"],
+        &["xoauth2"],
+        "password",
+        "How to log in.",
+    );
+    let connections = section.number(
+        "connections",
+        "3",
+        "How many connections may be open at once.",
+    );
+    let budgets = Budgets {
+        per_minute: section
+            .number(
+                "per_minute",
+                "",
+                "How many mails may leave in a minute; Exchange Online allows 30.",
+            )
+            .map(|found| found.value),
+        per_day: section
+            .number(
+                "per_day",
+                "",
+                "How many mails may leave in 24 hours; Exchange Online allows 10,000.",
+            )
+            .map(|found| found.value),
+    };
+    if wanted {
+        section.require("host", "name the mail server");
+    }
+    let protection = tls.as_ref().map_or(Tls::StartTls, |tls| tls.value);
+    let mut sound = true;
+    if let Some(host) = host
+        .as_ref()
+        .filter(|host| protection == Tls::None && !is_this_machine(&host.value))
+    {
+        let place = tls.map_or(host.place.clone(), |tls| tls.place);
+        let message = format!(
+            "tls = \"none\" to {:?} would send mails and passwords in clear",
+            host.value
+        );
+        document.error(place, message, "use \"starttls\" or \"implicit\"");
+        sound = false;
+    }
+    if let Some(port) = port
+        .as_ref()
+        .filter(|port| u16::try_from(port.value).is_err())
+    {
+        document.error(port.place.clone(), "a port is at most 65535", "");
+        sound = false;
+    }
+    let no_password = section.lacks("password") && section.lacks("password_file");
+    if let Some(username) = username.as_ref().filter(|_| no_password) {
+        let remedy = "name the file of the password in `password_file`";
+        document.error(
+            username.place.clone(),
+            "a username without a password",
+            remedy,
+        );
+        sound = false;
+    }
+    if password.is_some() && section.lacks("username") {
+        let remedy = "say who logs in with `username`";
+        document.error(section.place(), "a password without a username", remedy);
+        sound = false;
+    }
+    section.close();
+    let Some(host) = host.filter(|_| wanted && sound) else {
+        return (None, budgets);
+    };
+    let mut config = SmtpConfig::new(&host.value, protection);
+    config.port = port.and_then(|port| u16::try_from(port.value).ok());
+    config.login = username.zip(password).map(|(username, password)| Login {
+        username: username.value,
+        password,
+    });
+    config.connections = connections.map_or(3, |found| found.value as usize);
+    (Some(config), budgets)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}

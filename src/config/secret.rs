@@ -1,0 +1,66 @@
+//! Secrets: never in the file, and in no fault.
+
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::document::{CREDENTIALS, Kind};
+use super::fault::Place;
+use super::reader::Section;
+
+impl Section<'_> {
+    /// A secret: `KEY_file` names a file, or the variable of the key holds it. Never inline. The
+    /// value is in no fault.
+    pub(super) fn secret(
+        &self,
+        key: &'static str,
+        key_file: &'static str,
+        about: &'static str,
+    ) -> Option<SecretString> {
+        self.note(key_file, Kind::Text, "", about);
+        if let Some((inline, _)) = self.table.and_then(|table| table.get_key_value(key)) {
+            self.known.borrow_mut().insert(key);
+            let message = format!(
+                "`{}` is a secret and does not belong in this file",
+                self.shown(key)
+            );
+            let remedy = format!(
+                "write it into a file of its own, name that in `{key_file}`, and change it if others could read it here"
+            );
+            self.document
+                .error(Place::File(inline.span()), message, remedy);
+            return None;
+        }
+        if let Some((name, value)) = self.variable(key) {
+            // An override needs no file beside it.
+            self.variable(key_file);
+            return self.filled(Place::Variable(name), "the secret is empty", &value);
+        }
+        let found = self.raw_text(key_file, "the path of a file, in quotes")?;
+        let path = match self.document.variables.get(CREDENTIALS) {
+            Some(folder) => Path::new(folder).join(&found.value),
+            None => self.document.resolve(&found.value),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let message = format!("the secret file {} is empty", path.display());
+                self.filled(found.place, &message, &text)
+            }
+            Err(error) => {
+                let message = format!("cannot read the secret file {}: {error}", path.display());
+                self.document.error(found.place, message, "check the path, its owner and its mode; relative paths start at $CREDENTIALS_DIRECTORY, else at this file's folder");
+                None
+            }
+        }
+    }
+
+    fn filled(&self, place: Place, message: &str, secret: &str) -> Option<SecretString> {
+        let secret = secret.trim_end();
+        if secret.is_empty() {
+            self.document
+                .error(place, message, "write the secret into it");
+            return None;
+        }
+        Some(SecretString::from(secret.to_owned()))
+    }
+}

@@ -1,0 +1,175 @@
+//! The smaller tables, in the order of the file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::document::Kind;
+use super::fault::Place;
+use super::reader::Section;
+use super::{Http, REQUIRED, Schedule};
+use crate::domain::facts::Freshness;
+use crate::time::CronPattern;
+
+pub(super) fn zone(root: &Section<'_>) -> TimeZone {
+    let about = "The IANA zone of people, of the schedule and of the dates in mails.";
+    let found = root.parsed("timezone", Kind::Text, "UTC", about, |name| {
+        TimeZone::get(name).map_err(|_| {
+            format!("there is no time zone {name:?}; zones are written like \"Europe/Berlin\"")
+        })
+    });
+    found.map_or(TimeZone::UTC, |found| found.value)
+}
+
+pub(super) fn database(section: &Section<'_>) -> Option<PathBuf> {
+    let document = section.document();
+    let found = section.text(
+        "url",
+        "sqlite:fortnight.db",
+        "The database: `sqlite:` and a path.",
+    );
+    let path = match found {
+        None if section.lacks("url") => Some(document.resolve("fortnight.db")),
+        None => None,
+        Some(found) => match found.value.strip_prefix("sqlite:") {
+            Some(path) if is_plain_path(path) => {
+                Some(document.resolve(path.strip_prefix("//").unwrap_or(path)))
+            }
+            // The value may hold a password: no fault repeats it.
+            _ if found.value.starts_with("postgres") => {
+                let message = "`database.url = \"postgres…\"` is not in this version";
+                document.error(found.place, message, "use \"sqlite:fortnight.db\"");
+                None
+            }
+            _ => {
+                let message = "`database.url` must be `sqlite:` and the path of a file";
+                document.error(found.place, message, "write \"sqlite:fortnight.db\"");
+                None
+            }
+        },
+    };
+    section.close();
+    path
+}
+
+/// A file, rather than `:memory:` or a list of parameters.
+fn is_plain_path(path: &str) -> bool {
+    !path.trim_start_matches('/').is_empty() && !path.starts_with(':') && !path.contains('?')
+}
+
+pub(super) fn directory(section: &Section<'_>) -> Option<PathBuf> {
+    let source = section.one_of(
+        "source",
+        &[("files", ())],
+        &["files"],
+        &["graph"],
+        REQUIRED,
+        "Where facts come from.",
+    );
+    section.later("graph");
+    let files = section.section("files");
+    let about = "The folder of exports: users, registration, sign-ins, and groups where a policy names one.";
+    let path = files
+        .text("path", REQUIRED, about)
+        .map(|found| section.document().resolve(&found.value));
+    if !section.is_there() {
+        let remedy = "say source = \"files\" there, and path = \"…\" in [directory.files]";
+        section
+            .document()
+            .error(Place::Missing, "`[directory]` is missing", remedy);
+    } else if source.is_some() {
+        files.require("path", "name the folder of exports");
+    } else {
+        section.require("source", "say source = \"files\"");
+    }
+    files.close();
+    section.close();
+    path
+}
+
+pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
+    let about = "When passes run: a cron pattern with seconds or a list of them, in `timezone`.";
+    let texts = section.texts("poll", true, "0 */10 * * * *", about);
+    section.duration("registration", "1h", "How often the whole registration report is read from Graph, which is not in this version; files are read when they change.");
+    let patterns: Vec<CronPattern> = match &texts {
+        None => CronPattern::parse("0 */10 * * * *").into_iter().collect(),
+        Some(texts) => texts
+            .iter()
+            .filter_map(|text| match CronPattern::parse(&text.value) {
+                Ok(pattern) => Some(pattern),
+                Err(error) => {
+                    let remedy =
+                        "six fields: second minute hour day month weekday, like \"0 */10 * * * *\"";
+                    section.document().error(
+                        text.place.clone(),
+                        format!("`schedule.poll`: {error}"),
+                        remedy,
+                    );
+                    None
+                }
+            })
+            .collect(),
+    };
+    if patterns.is_empty() && texts.is_some_and(|texts| texts.is_empty()) {
+        section.document().error(
+            section.place(),
+            "`schedule.poll` names no time",
+            "leave it out for every ten minutes",
+        );
+    }
+    section.close();
+    (!patterns.is_empty()).then_some(Schedule { poll: patterns })
+}
+
+pub(super) fn freshness(section: &Section<'_>) -> Freshness {
+    let default = Freshness::default();
+    let value = Freshness {
+        users: section
+            .duration("users", "24h", "An older users export flags nobody.")
+            .map_or(default.users, |found| found.value),
+        registration: section
+            .duration(
+                "registration",
+                "36h",
+                "An older registration report flags nobody.",
+            )
+            .map_or(default.registration, |found| found.value),
+        sign_ins: section
+            .duration("sign_ins", "24h", "Older sign-in logs flag nobody.")
+            .map_or(default.sign_ins, |found| found.value),
+    };
+    section.close();
+    value
+}
+
+/// Flags are all that this version has: `mode = "flag"`, with or without `dry_run`.
+pub(super) fn enforcement(section: &Section<'_>) {
+    section.one_of(
+        "mode",
+        &[("flag", ())],
+        &["flag"],
+        &["group"],
+        "flag",
+        "What happens to people who must register: they are flagged.",
+    );
+    section.flag(
+        "dry_run",
+        true,
+        "For enforcement by group, which is not in this version.",
+    );
+    section.later("group");
+    section.close();
+}
+
+pub(super) fn http(section: &Section<'_>) -> Option<Http> {
+    let about = "Where /healthz and /readyz are served; absent: nowhere.";
+    let listen = section.parsed("listen", Kind::Text, "", about, |text| {
+        text.parse::<SocketAddr>()
+            .map_err(|_| format!("{text:?} is no address and port; write \"127.0.0.1:8080\""))
+    });
+    section.close();
+    listen.map(|found| Http {
+        listen: found.value,
+    })
+}

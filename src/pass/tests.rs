@@ -1,0 +1,706 @@
+//! Whole passes over a small tenant: exports in a folder, a database, mail into a folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::{PassReport, Progress};
+use crate::config::Config;
+use crate::domain::brake::{Hold, HoldKind};
+use crate::engine::{Engine, Wake};
+use crate::store::holds::Raised;
+use crate::store::load::Dossier;
+use crate::store::{Store, Whom};
+use crate::time::Clock;
+
+const NOBODY_EXCLUDED: &str = r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+allow_empty_exclusion = true
+"#;
+
+const EMERGENCY_EXCLUDED: &str = r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+exclude = { groups = ["emergency"] }
+"#;
+
+/// Midnight of a day of the story.
+fn day(number: i64) -> Timestamp {
+    Timestamp::from_second(1_767_571_200 + number * 86_400).unwrap()
+}
+
+fn hours(number: i64) -> SignedDuration {
+    SignedDuration::from_hours(number)
+}
+
+struct Tenant {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl Tenant {
+    async fn new(policies: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tenant")).unwrap();
+        let store = Store::open(&folder.path().join("fortnight.db"))
+            .await
+            .unwrap();
+        let tenant = Self { folder, store };
+        tenant.configure(policies);
+        tenant
+    }
+
+    fn configure(&self, policies: &str) {
+        let rest = r#"
+[database]
+url = "sqlite:fortnight.db"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[email]
+from = "Identity team <identity@contoso.com>"
+operators = ["oncall@contoso.com"]
+transport = "file"
+[email.file]
+path = "outbox"
+"#;
+        std::fs::write(self.config_path(), format!("{rest}{policies}")).unwrap();
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join("fortnight.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("tenant").join(name)
+    }
+
+    fn put(&self, name: &str, at: Timestamp, rows: &[String]) {
+        let path = self.path(name);
+        std::fs::write(&path, format!("{{\"value\":[{}]}}", rows.join(","))).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(at.into()).unwrap();
+    }
+
+    /// Everybody of a fresh export, in the report without a method.
+    fn people(&self, at: Timestamp, names: &[&str]) {
+        let users: Vec<String> = names.iter().map(|name| person(name)).collect();
+        self.put("users.json", at, &users);
+        self.report(
+            at,
+            &names.iter().map(|name| (*name, false)).collect::<Vec<_>>(),
+        );
+    }
+
+    fn report(&self, at: Timestamp, rows: &[(&str, bool)]) {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(name, done)| registration(name, *done))
+            .collect();
+        self.put("registration.json", at, &rows);
+    }
+
+    fn sign_ins(&self, at: Timestamp, rows: &[(&str, Timestamp)]) {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(name, at)| {
+                format!(r#"{{"id":"{name}-{}","createdDateTime":"{at}","userId":"{name}","isInteractive":true,"clientAppUsed":"Browser","status":{{"errorCode":0}}}}"#, at.as_second())
+            })
+            .collect();
+        self.put("sign-ins.json", at, &rows);
+    }
+
+    fn group(&self, at: Timestamp, name: &str, members: &[&str]) {
+        self.put("groups.json", at, &[group(name, members)]);
+    }
+
+    fn engine(&self, at: Timestamp) -> Engine {
+        let (config, _) = Config::load(&self.config_path(), []).unwrap();
+        let progress = Arc::new(Progress::default());
+        Engine::new(self.store.clone(), config, Clock::fixed_at(at), progress).unwrap()
+    }
+
+    /// A pass that dies before its deliveries.
+    async fn undelivered(&self, at: Timestamp) -> PassReport {
+        let mut report = PassReport::new(at);
+        self.engine(at)
+            .pass(Wake::Sources, &mut report, &|| true)
+            .await
+            .unwrap();
+        report
+    }
+
+    async fn try_pass(&self, wake: Wake, at: Timestamp) -> Result<PassReport, super::PassError> {
+        let engine = self.engine(at);
+        let mut report = PassReport::new(at);
+        engine.pass(wake, &mut report, &|| false).await?;
+        Ok(report)
+    }
+
+    async fn pass(&self, at: Timestamp) -> PassReport {
+        self.try_pass(Wake::Sources, at).await.unwrap()
+    }
+
+    async fn changes(&self, at: Timestamp) -> PassReport {
+        self.try_pass(Wake::Changes, at).await.unwrap()
+    }
+
+    async fn approve(&self, hold: &str, at: Timestamp) {
+        assert!(self.store.approve(hold, "op", "looked", at).await.unwrap());
+    }
+
+    async fn dossier(&self, name: &str) -> Dossier {
+        let whom = Whom::These(vec![name.to_owned()]);
+        self.store.load(&whom).await.unwrap().remove(0)
+    }
+
+    async fn state(&self, name: &str) -> String {
+        let states = self.dossier(name).await.states;
+        states.values().next().cloned().unwrap_or_default()
+    }
+
+    async fn mails(&self, event: &str) -> Vec<String> {
+        let rows = self.store.deliveries(&[], None).await.unwrap();
+        rows.into_iter()
+            .filter(|row| row.event == event)
+            .map(|row| row.state)
+            .collect()
+    }
+}
+
+fn person(name: &str) -> String {
+    format!(
+        r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","mail":"{name}@contoso.com","accountEnabled":true}}"#
+    )
+}
+
+fn registration(name: &str, done: bool) -> String {
+    format!(
+        r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","isMfaRegistered":{done},"isMfaCapable":{done},"isPasswordlessCapable":false,"methodsRegistered":[]}}"#
+    )
+}
+
+fn group(name: &str, members: &[&str]) -> String {
+    format!(
+        r#"{{"id":"g-{name}","displayName":"{name}","members":{}}}"#,
+        serde_json::to_string(members).unwrap()
+    )
+}
+
+fn hold_ids(report: &PassReport) -> Vec<&str> {
+    report.holds.iter().map(|hold| hold.id.as_str()).collect()
+}
+
+/// Names of so many people.
+fn crowd(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("p{number:03}")).collect()
+}
+
+fn names(people: &[String]) -> Vec<&str> {
+    people.iter().map(String::as_str).collect()
+}
+
+impl Tenant {
+    /// Everybody signs in on day 0 and is told; on day 15 the deadline has passed and fresh
+    /// exports lie there. `groups` writes the groups of a day.
+    async fn until_overdue(&self, people: &[&str], groups: impl Fn(&Self, Timestamp)) {
+        let at = day(0) + hours(1);
+        self.people(day(0), people);
+        groups(self, day(0));
+        self.sign_ins(
+            at,
+            &people
+                .iter()
+                .map(|name| (*name, day(0) + hours(1)))
+                .collect::<Vec<_>>(),
+        );
+        self.pass(day(0)).await;
+        let told = self.pass(at).await;
+        assert_eq!(told.holds, []);
+        self.people(day(15), people);
+        groups(self, day(15));
+        self.sign_ins(
+            day(15),
+            &people
+                .iter()
+                .map(|name| (*name, day(0) + hours(1)))
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_small_tenant_is_told_and_flagged() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, report.holds.len()), (2, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn case_49_a_sign_in_of_a_stranger_waits_without_work_and_counts_when_the_person_appears() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0)), ("newhire", day(0))]);
+    tenant.pass(day(0)).await;
+    tenant.sign_ins(day(1), &[("ana", day(0)), ("newhire", day(0) + hours(20))]);
+    tenant.pass(day(1)).await;
+    assert!(!tenant.store.anything_changed().await.unwrap());
+    tenant.people(day(2), &["ana", "newhire"]);
+    let report = tenant.pass(day(2)).await;
+    assert_eq!(report.windows.opened, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn i17_a_policy_that_left_the_configuration_sends_and_flags_no_more() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana"], |_, _| {}).await;
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    tenant.configure(&NOBODY_EXCLUDED.replace("everyone", "successor"));
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!(
+        (report.released, report.windows.paused),
+        (1, 1),
+        "{report:?}"
+    );
+    // Back again, it goes on with what was left, never at once.
+    tenant.configure(NOBODY_EXCLUDED);
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!(
+        (report.flagged, report.windows.resumed),
+        (0, 1),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn i17_mails_of_a_policy_that_is_not_on_are_not_claimed() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    let pass = tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(pass.deliveries.queued, 1);
+    let name = crate::domain::id::PolicyName::new("everyone");
+    let mut memory = tenant.store.policies().await.unwrap()[&name];
+    memory.enforce = crate::domain::policy::Enforce::Off;
+    tenant.store.remember_policy(&name, &memory).await.unwrap();
+    let claimed = tenant
+        .store
+        .claim(&Default::default(), 10, day(0) + hours(1))
+        .await
+        .unwrap();
+    assert_eq!(claimed, []);
+}
+
+#[tokio::test]
+async fn an_approval_outlasts_a_look_at_changes_only() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &[]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/g-emergency"]);
+    tenant
+        .approve("exclusion:everyone/g-emergency", day(15) + hours(1))
+        .await;
+    let report = tenant.changes(day(15) + hours(1)).await;
+    assert_eq!((report.flagged, report.holds.len()), (0, 1));
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_approval_of_a_mass_outlasts_another_hold() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, hold_ids(&report)), (0, vec!["mass"]));
+    tenant.approve("mass", day(15) + hours(2)).await;
+    let report = tenant.pass(day(16) + hours(1)).await;
+    assert!(hold_ids(&report).contains(&"stale:users"), "{report:?}");
+    tenant.people(day(16) + hours(1), &names(&people));
+    tenant.sign_ins(day(16) + hours(1), &[]);
+    let report = tenant.pass(day(16) + hours(1)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (12, vec![]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn case_16_groups_that_cannot_be_read_hold_their_policies() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    std::fs::write(tenant.path("groups.json"), "{").unwrap();
+    for hour in 0..2 {
+        let report = tenant.pass(day(15) + hours(hour)).await;
+        assert_eq!(
+            (report.flagged, hold_ids(&report)),
+            (0, vec!["exclusion:everyone/groups"]),
+            "{report:?}"
+        );
+    }
+    let report = tenant.changes(day(15) + hours(2)).await;
+    assert_eq!((report.flagged, report.holds.len()), (0, 1));
+    full(&tenant, day(15));
+    let report = tenant.pass(day(15) + hours(3)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (1, vec![]),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn i13_the_hold_of_a_collapsed_snapshot_outlasts_its_file() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.put("users.json", day(15), &[person("ana")]);
+    tenant.pass(day(14) + hours(12)).await;
+    tenant.put("users.json", day(15), &[]);
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["snapshot:users"]);
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (0, vec!["snapshot:users"]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn i11_nothing_is_delivered_while_time_stands_behind_the_newest_pass() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    tenant.store.note_pass(day(9)).await.unwrap();
+    let mut report = PassReport::new(day(1));
+    tenant
+        .engine(day(1))
+        .deliver(&mut report, &|| false)
+        .await
+        .unwrap();
+    assert_eq!(report.deliveries.sent, 0);
+}
+
+#[tokio::test]
+async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(
+        tenant
+            .store
+            .claim(&Default::default(), 10, day(0) + hours(1))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    tenant.pass(day(0) + hours(2)).await;
+    let report = tenant.pass(day(0) + hours(3)).await;
+    assert_eq!(report.deliveries.sent, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_approved_growth_of_the_missing_does_not_cover_a_larger_one() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(60);
+    let report = |at: Timestamp, lost: usize| {
+        let rows: Vec<(&str, bool)> = people
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (name.as_str(), number >= lost))
+            .collect();
+        tenant.report(at, &rows);
+    };
+    tenant.people(day(0), &names(&people));
+    tenant.sign_ins(day(0), &[]);
+    report(day(0), 0);
+    tenant.pass(day(0)).await;
+    report(day(0) + hours(2), 12);
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(2)).await),
+        ["missing_growth"]
+    );
+    tenant.approve("missing_growth", day(0) + hours(3)).await;
+    report(day(0) + hours(4), 60);
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(4)).await),
+        ["missing_growth"]
+    );
+    tenant.approve("missing_growth", day(0) + hours(5)).await;
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(6)).await),
+        Vec::<&str>::new()
+    );
+}
+
+#[tokio::test]
+async fn case_16_a_renamed_exclusion_group_keeps_its_present_members() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant
+        .until_overdue(&["ana", "glass", "newglass"], full)
+        .await;
+    let renamed = group("emergency", &["glass", "newglass"]).replace(
+        "\"displayName\":\"emergency\"",
+        "\"displayName\":\"break glass\"",
+    );
+    tenant.put("groups.json", day(15), &[renamed]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (0, vec!["assignment:everyone"]),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("newglass").await, "exempt");
+}
+
+#[tokio::test]
+async fn case_14_a_member_by_name_is_excluded_when_the_name_becomes_known() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("glass", day(0) + hours(1))]);
+    tenant.group(day(0), "emergency", &["glass@contoso.com"]);
+    tenant.pass(day(0)).await;
+    tenant.people(day(1), &["ana", "glass"]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(report.windows.opened, 0);
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_lost() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    std::fs::remove_file(tenant.path("registration.json")).unwrap();
+    tenant.put("registration-1.json", day(0), &[registration("ana", true)]);
+    tenant.put("registration-2.json", day(0), &[registration("ana", false)]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 1);
+    tenant.put("registration-2.json", day(1), &[registration("ana", false)]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        (report.windows.closed, tenant.state("ana").await.as_str()),
+        (0, "in_grace"),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.group(day(0), "other", &[]);
+    let hold = Hold::new(HoldKind::Assignment, "everyone", None, "a name".to_owned());
+    let raised = Raised {
+        hold,
+        evidence: String::new(),
+    };
+    tenant
+        .store
+        .record_holds(&[raised], &[], day(0))
+        .await
+        .unwrap();
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+    tenant.pass(day(0) + hours(1)).await;
+    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_it_was_given_for() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
+    let used = tenant.store.approvals(day(15)).await.unwrap();
+    tenant.approve("mass", day(15) + hours(1)).await;
+    let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
+    let raised = Raised {
+        hold,
+        evidence: String::new(),
+    };
+    tenant
+        .store
+        .record_holds(&[raised], &used, day(15) + hours(1))
+        .await
+        .unwrap();
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (12, vec![]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn case_15_members_of_an_included_group_that_is_no_more_stay() {
+    let tenant =
+        Tenant::new(&EMERGENCY_EXCLUDED.replace("all_users = true", r#"groups = ["pilot"]"#)).await;
+    let full = |tenant: &Tenant, at| {
+        tenant.put(
+            "groups.json",
+            at,
+            &[group("emergency", &["glass"]), group("pilot", &["ana"])],
+        );
+    };
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &["glass"]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        (report.flagged, report.windows.paused),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(hold_ids(&report), ["assignment:everyone"]);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
+}
+
+#[tokio::test]
+async fn an_emptied_exclusion_approved_for_one_policy_stays_for_the_other() {
+    let both = format!(
+        "{EMERGENCY_EXCLUDED}{}",
+        EMERGENCY_EXCLUDED.replace("everyone", "others")
+    );
+    let tenant = Tenant::new(&both).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &[]);
+    let (one, other) = (
+        "exclusion:everyone/g-emergency",
+        "exclusion:others/g-emergency",
+    );
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), [one, other]);
+    tenant.approve(one, day(15) + hours(1)).await;
+    for hour in 1..3 {
+        let report = tenant.pass(day(15) + hours(hour)).await;
+        assert!(hold_ids(&report).contains(&other), "{report:?}");
+        assert_eq!(tenant.state("glass").await, "exempt");
+    }
+    tenant.approve(other, day(15) + hours(3)).await;
+    assert_eq!(
+        hold_ids(&tenant.pass(day(15) + hours(3)).await),
+        Vec::<&str>::new()
+    );
+    assert_ne!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn report_rows_that_name_nobody_are_put_aside_not_passed_over() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    let by_name = |name: &str| registration(name, true).replace(&format!("\"id\":\"{name}\","), "");
+    tenant.put(
+        "registration.json",
+        day(0),
+        &[by_name("ana"), by_name("nobody")],
+    );
+    tenant.sign_ins(day(0), &[]);
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(
+        (report.read.registrations, report.read.quarantined),
+        (2, 1),
+        "{report:?}"
+    );
+    assert_eq!(
+        tenant.store.quarantined(10).await.unwrap()[0].1,
+        "registration.json"
+    );
+}
+
+#[tokio::test]
+async fn people_whose_part_was_merged_into_another_are_not_gone() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo", "cy"]);
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    tenant.put("users-1.json", day(0), &[person("ana")]);
+    tenant.put("users-2.json", day(0), &[person("bo"), person("cy")]);
+    tenant.sign_ins(
+        day(0),
+        &[("ana", day(0) + hours(1)), ("bo", day(0) + hours(1))],
+    );
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 2);
+    tenant.put("users-2.json", day(1), &[person("ana"), person("bo")]);
+    std::fs::remove_file(tenant.path("users-1.json")).unwrap();
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        (report.windows.paused, report.holds.len()),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    let whom = Whom::These(vec!["cy".to_owned()]);
+    let cy = tenant.store.load(&whom).await.unwrap().remove(0);
+    assert!(!matches!(
+        cy.person.presence,
+        crate::domain::person::Presence::Present
+    ));
+    // One that only stops being read twice: the row of the other part counts again.
+    tenant.put("users-1.json", day(2), &[person("ana")]);
+    tenant.pass(day(2)).await;
+    std::fs::remove_file(tenant.path("users-1.json")).unwrap();
+    let report = tenant.pass(day(2) + hours(1)).await;
+    assert_eq!(report.windows.paused, 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn wrong_rows_of_users_are_written_down_with_their_file() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    let nameless = r#"{"id":"bo","accountEnabled":true}"#.to_owned();
+    tenant.put("users.json", day(0), &[person("ana"), nameless]);
+    tenant.sign_ins(day(0), &[]);
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(report.read.quarantined, 1, "{report:?}");
+    let aside = tenant.store.quarantined(10).await.unwrap();
+    assert_eq!(aside[0].1, "users.json", "{aside:?}");
+}
+
+#[tokio::test]
+async fn i06_who_is_due_while_the_configuration_changed_is_flagged_once() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.configure(&format!("{NOBODY_EXCLUDED}reminders = [\"0d\", \"-5d\"]\n"));
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(report.flagged, 2, "{report:?}");
+    let ana = tenant.dossier("ana").await.person.id;
+    let flags = tenant.store.history(&ana).await.unwrap();
+    let flags = flags
+        .iter()
+        .filter(|line| line.kind == "enforcement.needed");
+    assert_eq!(flags.count(), 1);
+}
+
+#[tokio::test]
+async fn a_log_read_beside_a_broken_one_counts_when_that_is_taken_away() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) - hours(1))]);
+    std::fs::write(tenant.path("sign-ins.z.json"), "{").unwrap();
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(hold_ids(&report), ["stale:sign_ins"]);
+    std::fs::remove_file(tenant.path("sign-ins.z.json")).unwrap();
+    let report = tenant.pass(day(0) + hours(1)).await;
+    assert!(!report.is_degraded(), "{report:?}");
+}

@@ -1,0 +1,1114 @@
+//! What people see who write a configuration: every fault at once, with its place and a remedy;
+//! never a secret. And the published reference, which is made from the same words.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use fortnight::config::{Config, EmailTransport, Severity, reference};
+use fortnight::domain::policy::Enforce;
+use insta::assert_snapshot;
+use jiff::SignedDuration;
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+
+/// A configuration without a fault.
+const GOOD: &str = r#"timezone = "Europe/Berlin"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+exclude = { users = ["breakglass1@contoso.com"] }
+[email]
+from = "Identity team <identity@contoso.com>"
+transport = "smtp"
+[email.smtp]
+host = "smtp.contoso.com"
+"#;
+
+/// The secret of these tests: nothing may ever print it.
+const SECRET: &str = "korrekt-horse-batterie";
+
+/// A folder with a configuration in it.
+struct Desk {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Desk {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("fortnight.toml"), text).unwrap();
+        std::fs::write(folder.path().join("password"), format!("{SECRET}\n")).unwrap();
+        std::fs::write(folder.path().join("empty"), " \n").unwrap();
+        Self {
+            folder,
+            variables: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn config(&self) -> Config {
+        let (config, warnings) = self.load().unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(warnings.is_empty(), "{warnings:?}");
+        config
+    }
+
+    fn load(&self) -> Result<(Config, Vec<fortnight::config::Fault>), fortnight::config::Faults> {
+        Config::load(&self.path("fortnight.toml"), self.variables.clone())
+    }
+
+    /// All that is said, errors and warnings, as a terminal shows it.
+    fn said(&self) -> String {
+        let faults = match self.load() {
+            Ok((config, warnings)) => {
+                assert!(!format!("{config:?}").contains(SECRET));
+                warnings
+            }
+            Err(faults) => {
+                assert!(!format!("{faults:?}").contains(SECRET));
+                faults.0
+            }
+        };
+        let text: String = faults.iter().map(|fault| fault.render(false)).collect();
+        assert!(!text.contains(SECRET), "{text}");
+        let folder = format!("{}/", self.folder.path().display());
+        text.replace(&folder, "").trim_matches('\n').to_owned()
+    }
+}
+
+/// What is said about a configuration.
+fn said(text: &str) -> String {
+    Desk::new(text).said()
+}
+
+/// What is said about the good one with one line written differently.
+fn said_with(line: &str, instead: &str) -> String {
+    said(&changed(line, instead))
+}
+
+fn changed(line: &str, instead: &str) -> String {
+    let before = format!("{line}\n");
+    assert!(GOOD.contains(&before), "{line:?} is not in the good one");
+    GOOD.replacen(&before, &format!("{instead}\n"), 1)
+}
+
+/// The good one with a line more in its policy.
+fn said_of_policy(line: &str) -> String {
+    said_with("enforce = \"on\"", &format!("enforce = \"on\"\n{line}"))
+}
+
+/// The good one with more at its end.
+fn said_after(more: &str) -> String {
+    said(&format!("{GOOD}{more}"))
+}
+
+#[test]
+fn a_good_configuration_has_its_defaults() {
+    let config = Desk::new(GOOD).config();
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    let policy = &config.policies[0];
+    assert_eq!(policy.enforce, Enforce::On);
+    assert_eq!((policy.window, policy.min_notice), (days(14), days(3)));
+    let steps: Vec<String> = policy.reminders.iter().map(ToString::to_string).collect();
+    assert_eq!(steps, ["0d", "-7d", "-3d", "-1d"]);
+    assert!(policy.nested && policy.accept_passwordless && !policy.guests && !policy.strict);
+    assert_eq!(config.schedule.poll.len(), 1);
+    assert!(config.http.is_none());
+}
+
+#[test]
+fn a_policy_is_report_only_until_it_says_otherwise() {
+    let text = changed("enforce = \"on\"", "");
+    assert_eq!(
+        Desk::new(&text).config().policies[0].enforce,
+        Enforce::ReportOnly
+    );
+}
+
+#[test]
+fn the_minimum_notice_is_the_window_where_that_is_shorter() {
+    let text = changed("enforce = \"on\"", "window = \"36h\"\nreminders = [\"0d\"]");
+    let policy = &Desk::new(&text).config().policies[0];
+    assert_eq!(policy.min_notice, SignedDuration::from_hours(36));
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let desk = Desk::new(GOOD);
+    let config = desk.config();
+    assert_eq!(config.database, desk.path("fortnight.db"));
+    assert_eq!(config.files, desk.path("tenant"));
+}
+
+#[test]
+fn a_mark_of_the_encoding_at_the_beginning_does_no_harm() {
+    Desk::new(&format!("\u{feff}{GOOD}")).config();
+}
+
+#[test]
+fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
+    assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "time_zone = \"Europe/Berlin\""), @r#"
+     × fortnight.toml:1:1: unknown key `time_zone`
+      ╭────
+    1 │ time_zone = "Europe/Berlin"
+      · ─────────
+      ╰────
+     help: did you mean `timezone`?
+    "#);
+    assert_snapshot!(said_after("[databse]\nurl = \"sqlite:x.db\"\n"), @r#"
+     × fortnight.toml:16:2: unknown key `databse`
+       ╭────
+    16 │ [databse]
+       ·  ───────
+       ╰────
+     help: did you mean `database`?
+    "#);
+    assert_snapshot!(said_with("source = \"files\"", "source = \"files\"\nsuorce = \"files\""), @r#"
+     × fortnight.toml:4:1: unknown key `directory.suorce`
+      ╭────
+    4 │ suorce = "files"
+      · ──────
+      ╰────
+     help: did you mean `source`?
+    "#);
+    assert_snapshot!(said_with("path = \"tenant\"", "path = \"tenant\"\ncolour = \"red\""), @r#"
+     × fortnight.toml:6:1: unknown key `directory.files.colour`
+      ╭────
+    6 │ colour = "red"
+      · ──────
+      ╰────
+     help: the keys here are path
+    "#);
+    assert_snapshot!(said_of_policy("windw = \"14d\""), @r#"
+     × fortnight.toml:9:1: unknown key `policy.windw`
+      ╭────
+    9 │ windw = "14d"
+      · ─────
+      ╰────
+     help: did you mean `window`?
+    "#);
+    assert_snapshot!(said_with("include = { all_users = true }", "include = { all_user = true, users = [\"a\"] }"), @r#"
+     × fortnight.toml:9:13: unknown key `policy.include.all_user`
+      ╭────
+    9 │ include = { all_user = true, users = ["a"] }
+      ·             ────────
+      ╰────
+     help: did you mean `all_users`?
+    "#);
+    assert_snapshot!(said_after("tsl = \"implicit\"\n"), @r#"
+     × fortnight.toml:16:1: unknown key `email.smtp.tsl`
+       ╭────
+    16 │ tsl = "implicit"
+       · ───
+       ╰────
+     help: did you mean `tls`?
+    "#);
+    assert_snapshot!(said_after("[freshness]\nsignins = \"24h\"\n"), @r#"
+     × fortnight.toml:17:1: unknown key `freshness.signins`
+       ╭────
+    17 │ signins = "24h"
+       · ───────
+       ╰────
+     help: did you mean `sign_ins`?
+    "#);
+    assert_snapshot!(said_after("[[policies]]\nname = \"b\"\n"), @r#"
+     × fortnight.toml:16:3: unknown key `policies`
+       ╭────
+    16 │ [[policies]]
+       ·   ────────
+       ╰────
+     help: did you mean `policy`?
+    "#);
+}
+
+#[test]
+fn values_of_the_wrong_kind_say_what_is_wanted() {
+    assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "timezone = 1"), @r#"
+     × fortnight.toml:1:12: `timezone` must be a text in quotes, not a whole number
+      ╭────
+    1 │ timezone = 1
+      ·            ─
+      ╰────
+    "#);
+    assert_snapshot!(said_with("path = \"tenant\"", "path = [\"tenant\"]"), @r#"
+     × fortnight.toml:5:8: `directory.files.path` must be a text in quotes, not a list
+      ╭────
+    5 │ path = ["tenant"]
+      ·        ──────────
+      ╰────
+    "#);
+    assert_snapshot!(said_of_policy("guests = \"yes\""), @r#"
+     × fortnight.toml:9:10: `policy.guests` must be true or false, not a text
+      ╭────
+    9 │ guests = "yes"
+      ·          ─────
+      ╰────
+    "#);
+    assert_snapshot!(said_of_policy("reminders = [\"0d\", 3]"), @r#"
+     × fortnight.toml:9:20: `policy.reminders` must be a list of texts in quotes, not a whole
+     │ number
+      ╭────
+    9 │ reminders = ["0d", 3]
+      ·                    ─
+      ╰────
+    "#);
+    assert_snapshot!(said_of_policy("since = \"January\""), @r#"
+     × fortnight.toml:9:9: `policy.since` must be a date and time with its offset from UTC
+      ╭────
+    9 │ since = "January"
+      ·         ─────────
+      ╰────
+     help: write it like 2026-01-05T00:00:00Z
+    "#);
+    assert_snapshot!(said_after("connections = 0\n"), @r#"
+     × fortnight.toml:16:15: `email.smtp.connections` must be a whole number from 1 on
+       ╭────
+    16 │ connections = 0
+       ·               ─
+       ╰────
+    "#);
+    assert_snapshot!(said_after("port = 70000\n"), @r#"
+     × fortnight.toml:16:8: a port is at most 65535
+       ╭────
+    16 │ port = 70000
+       ·        ─────
+       ╰────
+    "#);
+    assert_snapshot!(said_with("name = \"everyone\"", "name = \"a/b\""), @r#"
+     × fortnight.toml:7:8: `policy.name`: a name has 1 to 64 characters, without slashes and
+     │ control characters
+      ╭────
+    7 │ name = "a/b"
+      ·        ─────
+      ╰────
+    "#);
+    assert_snapshot!(said_with("include = { all_users = true }", "include = { all_users = \"yes\" }"), @r#"
+     × fortnight.toml:9:25: `policy.include.all_users` must be true or false, not a text
+      ╭────
+    9 │ include = { all_users = "yes" }
+      ·                         ─────
+      ╰────
+    "#);
+    assert_snapshot!(said(&GOOD.replace("[email]", "[[email]]")), @r#"
+     × fortnight.toml:11:1: `email` must be a table, not a list
+       ╭────
+    11 │ [[email]]
+       · ─────────
+       ╰────
+    "#);
+}
+
+#[test]
+fn what_cannot_be_understood_says_how_to_write_it() {
+    assert_snapshot!(said_of_policy("window = \"2 weeks\""), @r#"
+     × fortnight.toml:9:10: `policy.window`: a duration is written like "14d", "6h", "90m" or
+     │ "1d 12h", not "2 weeks"
+      ╭────
+    9 │ window = "2 weeks"
+      ·          ─────────
+      ╰────
+    "#);
+    assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "timezone = \"Berlin\""), @r#"
+     × fortnight.toml:1:12: `timezone`: there is no time zone "Berlin"; zones are written like
+     │ "Europe/Berlin"
+      ╭────
+    1 │ timezone = "Berlin"
+      ·            ────────
+      ╰────
+    "#);
+    assert_snapshot!(said_after("[schedule]\npoll = [\"0 0 8 * * *\", \"*/10 * * * *\"]\n"), @r#"
+     × fortnight.toml:17:24: `schedule.poll`: no cron pattern with seconds: Pattern must have 6
+     │ fields when seconds are required and years are disallowed
+       ╭────
+    17 │ poll = ["0 0 8 * * *", "*/10 * * * *"]
+       ·                        ──────────────
+       ╰────
+     help: six fields: second minute hour day month weekday, like "0 */10 * * * *"
+    "#);
+    assert_snapshot!(said_after("[schedule]\npoll = []\n"), @r#"
+     × fortnight.toml:16:1: `schedule.poll` names no time
+       ╭────
+    16 │ [schedule]
+       · ──────────
+       ╰────
+     help: leave it out for every ten minutes
+    "#);
+    assert_snapshot!(said_of_policy("reminders = [\"0d\", \"-3 days\"]"), @r#"
+     × fortnight.toml:9:20: a step is written like "0d", "3d" (after the opening) or "-3d"
+     │ (before the deadline), in days (d), hours (h) or minutes (m), not "-3 days"
+      ╭────
+    9 │ reminders = ["0d", "-3 days"]
+      ·                    ─────────
+      ╰────
+    "#);
+    assert_snapshot!(said_with("from = \"Identity team <identity@contoso.com>\"", "from = \"Identity team\""), @r#"
+     × fortnight.toml:12:8: `email.from`: "Identity team" is no mailbox; write "Name
+     │ <name@example.org>"
+       ╭────
+    12 │ from = "Identity team"
+       ·        ───────────────
+       ╰────
+    "#);
+    assert_snapshot!(said_with("transport = \"smtp\"", "transport = \"smtp\"\noperators = [\"oncall at contoso\"]"), @r#"
+     × fortnight.toml:14:14: `email.operators`: "oncall at contoso" is no mailbox; write "Name
+     │ <name@example.org>"
+       ╭────
+    14 │ operators = ["oncall at contoso"]
+       ·              ───────────────────
+       ╰────
+    "#);
+    assert_snapshot!(said_with("enforce = \"on\"", "enforce = \"report_only\""), @r#"
+     × fortnight.toml:8:11: `policy.enforce` cannot be "report_only"
+      ╭────
+    8 │ enforce = "report_only"
+      ·           ─────────────
+      ╰────
+     help: did you mean "report-only"?
+    "#);
+    assert_snapshot!(said_after("[http]\nlisten = \"8080\"\n"), @r#"
+     × fortnight.toml:17:10: `http.listen`: "8080" is no address and port; write
+     │ "127.0.0.1:8080"
+       ╭────
+    17 │ listen = "8080"
+       ·          ──────
+       ╰────
+    "#);
+    assert_snapshot!(said_after("[result_codes]\n50140 = \"done\"\nabc = \"unknown\"\n"), @r#"
+     × fortnight.toml:17:9: there is no class "done"
+       ╭────
+    17 │ 50140 = "done"
+       ·         ──────
+       ╰────
+     help: completed, registration_interrupt, registration_blocked, mfa_challenge, post_primary, policy_block,
+           not_authenticated, credential_failure, token_expiry or unknown
+     × fortnight.toml:18:1: `abc` is no result code
+       ╭────
+    18 │ abc = "unknown"
+       · ───
+       ╰────
+     help: result codes are whole numbers
+    "#);
+    assert_snapshot!(said_after("[database]\nurl = \"mysql://u:korrekt-horse-batterie@h/d\"\n"), @r#"
+     × fortnight.toml:17:7: `database.url` must be `sqlite:` and the path of a file
+       ╭────
+    17 │ url = "mysql://*****************************
+       ·       ──────────────────────────────────────
+       ╰────
+     help: write "sqlite:fortnight.db"
+    "#);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_snapshot!(said(""), @r#"
+    × fortnight.toml: `[directory]` is missing
+    help: say source = "files" there, and path = "…" in [directory.files]
+    × fortnight.toml: no `[[policy]]` is configured
+    help: add one with a name, an include and an exclude
+    "#);
+    assert_snapshot!(said("[directory]\n[[policy]]\n[email]\n"), @r#"
+     × fortnight.toml:1:1: `directory.source` is missing
+      ╭────
+    1 │ [directory]
+      · ───────────
+      ╰────
+     help: say source = "files"
+     × fortnight.toml:2:1: a policy includes nobody
+      ╭────
+    2 │ [[policy]]
+      · ──────────
+      ╰────
+     help: add include = { all_users = true }, or users and groups
+     × fortnight.toml:2:1: `policy.name` is missing
+      ╭────
+    2 │ [[policy]]
+      · ──────────
+      ╰────
+     help: add name = "…"
+     × fortnight.toml:3:1: `email.from` is missing
+      ╭────
+    3 │ [email]
+      · ───────
+      ╰────
+     help: name the mailbox that mails come from
+     × fortnight.toml:3:1: `email.transport` is missing
+      ╭────
+    3 │ [email]
+      · ───────
+      ╰────
+     help: say "smtp" or "file"
+    "#);
+    assert_snapshot!(said_with("path = \"tenant\"", ""), @r#"
+     × fortnight.toml:4:1: `directory.files.path` is missing
+      ╭────
+    4 │ [directory.files]
+      · ─────────────────
+      ╰────
+     help: name the folder of exports
+    "#);
+    assert_snapshot!(said_with("host = \"smtp.contoso.com\"", ""), @r#"
+     × fortnight.toml:14:1: `email.smtp.host` is missing
+       ╭────
+    14 │ [email.smtp]
+       · ────────────
+       ╰────
+     help: name the mail server
+    "#);
+    assert_snapshot!(said_with("transport = \"smtp\"", "transport = \"file\""), @r#"
+     × fortnight.toml:11:1: `email.file.path` is missing
+       ╭────
+    11 │ [email]
+       · ───────
+       ╰────
+     help: name the folder
+    "#);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_with_where_to_begin() {
+    let desk = Desk::new(GOOD);
+    let faults = Config::load(Path::new("/nowhere/fortnight.toml"), []).unwrap_err();
+    assert_snapshot!(faults.to_string().trim_matches('\n'), @r#"
+    × /nowhere/fortnight.toml: cannot read the configuration: No such file or directory (os error 2)
+    help: name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning
+    "#);
+    drop(desk);
+}
+
+#[test]
+fn a_secret_is_read_from_its_file() {
+    let login = "username = \"fortnight\"\npassword_file = \"password\"\n";
+    let desk = Desk::new(&format!("{GOOD}{login}"));
+    assert_eq!(password(&desk.config()), SECRET);
+    assert!(!format!("{:?}", desk.config()).contains(SECRET));
+
+    let credentials = desk.path("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    std::fs::write(credentials.join("password"), "of systemd\r\n").unwrap();
+    let desk = desk.with("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
+    assert_eq!(password(&desk.config()), "of systemd");
+
+    let desk = desk.with("FORTNIGHT__EMAIL__SMTP__PASSWORD", SECRET);
+    assert_eq!(password(&desk.config()), SECRET);
+}
+
+fn password(config: &Config) -> String {
+    let email = config.email.as_ref().unwrap();
+    let EmailTransport::Smtp(smtp) = &email.transport else {
+        panic!("no SMTP");
+    };
+    let login = smtp.login.as_ref().unwrap();
+    login.password.expose_secret().to_owned()
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    // Written where it does not belong, also misspelled, half-written, or in a key of a later version.
+    assert_snapshot!(said_after(&format!("username = \"u\"\npassword = \"{SECRET}\"\n")), @r#"
+     × fortnight.toml:17:1: `email.smtp.password` is a secret and does not belong in this file
+       ╭────
+    17 │ password =*************************
+       · ────────
+       ╰────
+     help: write it into a file of its own, name that in `password_file`, and change it if others could read it
+           here
+    "#);
+    assert_snapshot!(said_after(&format!("passwrod = \"{SECRET}\"\n")), @r#"
+     × fortnight.toml:16:1: unknown key `email.smtp.passwrod`
+       ╭────
+    16 │ passwrod =*************************
+       · ────────
+       ╰────
+     help: the keys here are auth, connections, host, password_file, per_day, per_minute, port, tls, username
+    "#);
+    assert_snapshot!(said_after(&format!("password = \"{SECRET}\n")), @r#"
+     × fortnight.toml:16:35: this is no TOML: invalid basic string, expected `"`
+       ╭────
+    16 │ password =************************
+       ╰────
+    "#);
+    assert_snapshot!(said_after(&format!("[[webhook]]\nname = \"chat\"\nurl = \"https://chat/{SECRET}\"\n")), @r#"
+     × fortnight.toml:16:3: `webhook` is not in this version
+       ╭────
+    16 │ [[webhook]]
+       ·   ───────
+       ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(said_with("source = \"files\"", &format!("source = \"files\"\ngraph = {{ client_secret = \"{SECRET}\" }}")), @r#"
+     × fortnight.toml:4:1: `directory.graph` is not in this version
+      ╭────
+    4 │ graph = { client_secret =***************************
+      · ─────
+      ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__EMAIL__SMTP__PASSWROD", SECRET).said(), @r#"
+    × FORTNIGHT__EMAIL__SMTP__PASSWROD: this variable overrides no key
+    help: did you mean FORTNIGHT__EMAIL__SMTP__PASSWORD?
+    "#);
+    assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__EMAIL__SMTP__PASSWORD", SECRET).said(), @r#"
+     × fortnight.toml:14:1: a password without a username
+       ╭────
+    14 │ [email.smtp]
+       · ────────────
+       ╰────
+     help: say who logs in with `username`
+    "#);
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_one_fault() {
+    let login = "username = \"fortnight\"\npassword_file = ";
+    let missing = Desk::new(&format!("{GOOD}{login}\"missing\"\n"));
+    assert_snapshot!(missing.with("CREDENTIALS_DIRECTORY", "/nowhere").said(), @r#"
+     × fortnight.toml:17:17: cannot read the secret file /nowhere/missing: No such file or
+     │ directory (os error 2)
+       ╭────
+    17 │ password_file = "missing"
+       ·                 ─────────
+       ╰────
+     help: check the path, its owner and its mode; relative paths start at $CREDENTIALS_DIRECTORY, else at this
+           file's folder
+    "#);
+    assert_snapshot!(said_after(&format!("{login}\"empty\"\n")), @r#"
+     × fortnight.toml:17:17: the secret file empty is empty
+       ╭────
+    17 │ password_file = "empty"
+       ·                 ───────
+       ╰────
+     help: write the secret into it
+    "#);
+    let desk = Desk::new(&format!("{GOOD}username = \"fortnight\"\n"));
+    assert_snapshot!(desk.with("FORTNIGHT__EMAIL__SMTP__PASSWORD", " ").said(), @r#"
+    × FORTNIGHT__EMAIL__SMTP__PASSWORD: the secret is empty
+    help: write the secret into it
+    "#);
+    assert_snapshot!(said_after("username = \"fortnight\"\n"), @r#"
+     × fortnight.toml:16:12: a username without a password
+       ╭────
+    16 │ username = "fortnight"
+       ·            ───────────
+       ╰────
+     help: name the file of the password in `password_file`
+    "#);
+    assert_snapshot!(said_after("password_file = \"password\"\n"), @r#"
+     × fortnight.toml:14:1: a password without a username
+       ╭────
+    14 │ [email.smtp]
+       · ────────────
+       ╰────
+     help: say who logs in with `username`
+    "#);
+}
+
+#[test]
+fn mails_and_passwords_never_leave_this_machine_in_clear() {
+    assert_snapshot!(said_after("tls = \"none\"\n"), @r#"
+     × fortnight.toml:16:7: tls = "none" to "smtp.contoso.com" would send mails and passwords
+     │ in clear
+       ╭────
+    16 │ tls = "none"
+       ·       ──────
+       ╰────
+     help: use "starttls" or "implicit"
+    "#);
+    let to = |host: &str| {
+        let host = format!("host = \"{host}\"\ntls = \"none\"");
+        Desk::new(&changed("host = \"smtp.contoso.com\"", &host)).load()
+    };
+    for host in [
+        "localhost",
+        "LOCALHOST",
+        "127.0.0.1",
+        "127.3.2.1",
+        "::1",
+        "[::1]",
+    ] {
+        assert!(to(host).is_ok(), "{host}");
+    }
+    for host in [
+        "127.example.com",
+        "localhost.example.com",
+        "10.0.0.1",
+        "0.0.0.0",
+        "::2",
+    ] {
+        assert!(to(host).is_err(), "{host}");
+    }
+}
+
+#[test]
+fn a_policy_that_could_hurt_is_refused() {
+    assert_snapshot!(said_with("exclude = { users = [\"breakglass1@contoso.com\"] }", ""), @r#"
+     × fortnight.toml:6:1: all users are included and nobody is excluded, not even an emergency
+     │ account
+      ╭────
+    6 │ [[policy]]
+      · ──────────
+      ╰────
+     help: exclude your emergency accounts, or say allow_empty_exclusion = true
+    "#);
+    assert_snapshot!(said_with("exclude = { users = [\"breakglass1@contoso.com\"] }", "exclude = { users = [\" \"] }"), @r#"
+     × fortnight.toml:6:1: all users are included and nobody is excluded, not even an emergency
+     │ account
+      ╭────
+    6 │ [[policy]]
+      · ──────────
+      ╰────
+     help: exclude your emergency accounts, or say allow_empty_exclusion = true
+     × fortnight.toml:10:22: an empty name names nobody
+       ╭────
+    10 │ exclude = { users = [" "] }
+       ·                      ───
+       ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(said_with("include = { all_users = true }", "include = { all_users = true, groups = [\"Pilot\"] }"), @r#"
+     × fortnight.toml:9:11: `include` names all users and some
+      ╭────
+    9 │ include = { all_users = true, groups = ["Pilot"] }
+      ·           ────────────────────────────────────────
+      ╰────
+     help: say one or the other
+    "#);
+    assert_snapshot!(said_with("include = { all_users = true }", "include = { users = [] }"), @r#"
+     × fortnight.toml:9:11: a policy includes nobody
+      ╭────
+    9 │ include = { users = [] }
+      ·           ──────────────
+      ╰────
+     help: add include = { all_users = true }, or users and groups
+    "#);
+    assert_snapshot!(said_with("include = { all_users = true }", ""), @r#"
+     × fortnight.toml:6:1: a policy includes nobody
+      ╭────
+    6 │ [[policy]]
+      · ──────────
+      ╰────
+     help: add include = { all_users = true }, or users and groups
+    "#);
+    assert_snapshot!(said_of_policy("window = \"91d\""), @r#"
+     × fortnight.toml:9:10: a window has 0 to 90 days
+      ╭────
+    9 │ window = "91d"
+      ·          ─────
+      ╰────
+    "#);
+    let (rules, _) = GOOD.split_once("[email]").unwrap();
+    assert_snapshot!(said(rules), @r#"
+     × fortnight.toml:6:1: enforce = "on" without [email]: nobody could be given notice
+      ╭────
+    6 │ [[policy]]
+      · ──────────
+      ╰────
+     help: configure [email], or use "report-only"
+    "#);
+    let again = "[[policy]]\nname = \"everyone\"\ninclude = { users = [\"a@contoso.com\"] }\n";
+    assert_snapshot!(said_after(again), @r#"
+     × fortnight.toml:16:1: two policies are named "everyone"
+       ╭────
+    16 │ [[policy]]
+       · ──────────
+       ╰────
+     help: give each its own name
+    "#);
+}
+
+#[test]
+fn what_is_dangerous_can_be_asked_for() {
+    let text = changed(
+        "exclude = { users = [\"breakglass1@contoso.com\"] }",
+        "allow_empty_exclusion = true",
+    );
+    assert!(Desk::new(&text).load().is_ok());
+    let (rules, _) = GOOD.split_once("[email]").unwrap();
+    assert!(Desk::new(&format!("{rules}strict = true\n")).load().is_ok());
+}
+
+#[test]
+fn steps_that_do_otherwise_than_they_say_are_warned_of() {
+    assert_snapshot!(said_of_policy("reminders = [\"-1d\"]"), @r#"
+     ⚠ fortnight.toml:6:1: no step falls at least the minimum notice before the deadline:
+     │ windows are announced at once, as if "0d" were among the reminders
+      ╭────
+    6 │ [[policy]]
+      · ──────────
+      ╰────
+     help: add "0d", or an earlier step
+    "#);
+    assert_snapshot!(said_of_policy("reminders = [\"0d\", \"-20d\"]"), @r#"
+     ⚠ fortnight.toml:9:20: the step -20d lies outside the window and is dropped
+      ╭────
+    9 │ reminders = ["0d", "-20d"]
+      ·                    ──────
+      ╰────
+    "#);
+    assert_snapshot!(said_of_policy("reminders = []"), @r#"
+     ⚠ fortnight.toml:6:1: no step falls at least the minimum notice before the deadline:
+     │ windows are announced at once, as if "0d" were among the reminders
+      ╭────
+    6 │ [[policy]]
+      · ──────────
+      ╰────
+     help: add "0d", or an earlier step
+    "#);
+    assert_eq!(said_of_policy("reminders = [\"-3d\"]"), "");
+    assert_eq!(said_of_policy("reminders = [\"11d\"]"), "");
+    let desk = Desk::new(&changed("enforce = \"on\"", "reminders = [\"-1d\"]"));
+    let (_, warnings) = desk.load().unwrap();
+    assert!(
+        warnings
+            .iter()
+            .all(|fault| fault.severity == Severity::Warning)
+    );
+}
+
+#[test]
+fn what_belongs_to_later_versions_is_refused_by_name() {
+    assert_snapshot!(said(&changed("source = \"files\"", "source = \"graph\"").replace("[directory.files]\npath = \"tenant\"", "[directory.graph]\ntenant_id = \"t\"")), @r#"
+     × fortnight.toml:3:10: `directory.source = "graph"` is not in this version
+      ╭────
+    3 │ source = "graph"
+      ·          ───────
+      ╰────
+     help: use "files"
+     × fortnight.toml:4:12: `directory.graph` is not in this version
+      ╭────
+    4 │ [directory.graph]
+      ·            ─────
+      ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"chat\"\n"), @r#"
+     × fortnight.toml:16:3: `webhook` is not in this version
+       ╭────
+    16 │ [[webhook]]
+       ·   ───────
+       ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(said_after("[database]\nurl = \"postgres://localhost/fortnight\"\n"), @r#"
+     × fortnight.toml:17:7: `database.url = "postgres…"` is not in this version
+       ╭────
+    17 │ url = "postgres://localhost/fortnight"
+       ·       ────────────────────────────────
+       ╰────
+     help: use "sqlite:fortnight.db"
+    "#);
+    assert_snapshot!(said_after("auth = \"xoauth2\"\n"), @r#"
+     × fortnight.toml:16:8: `email.smtp.auth = "xoauth2"` is not in this version
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: use "password"
+    "#);
+    assert_snapshot!(said_after("[enforcement]\nmode = \"group\"\ngroup = \"0a0a0a0a-0000-4000-8000-000000000001\"\n"), @r#"
+     × fortnight.toml:17:8: `enforcement.mode = "group"` is not in this version
+       ╭────
+    17 │ mode = "group"
+       ·        ───────
+       ╰────
+     help: use "flag"
+     × fortnight.toml:18:1: `enforcement.group` is not in this version
+       ╭────
+    18 │ group = "0a0a0a0a-0000-4000-8000-000000000001"
+       · ─────
+       ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(said_with("transport = \"smtp\"", "transport = \"graph\""), @r#"
+     × fortnight.toml:13:13: `email.transport = "graph"` is not in this version
+       ╭────
+    13 │ transport = "graph"
+       ·             ───────
+       ╰────
+     help: use "smtp" or "file"
+    "#);
+    assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__DIRECTORY__GRAPH__TENANT_ID", "t").said(), @r#"
+    × FORTNIGHT__DIRECTORY__GRAPH__TENANT_ID: `directory.graph` is not in this version
+    help: remove it
+    "#);
+    // These say nothing that this version does not do.
+    assert_eq!(
+        said_after(
+            "[enforcement]\nmode = \"flag\"\ndry_run = true\n[schedule]\nregistration = \"2h\"\n"
+        ),
+        ""
+    );
+}
+
+#[test]
+fn variables_override_every_key_outside_lists_of_tables() {
+    let config = Desk::new(GOOD)
+        .with("FORTNIGHT__TIMEZONE", "Asia/Tokyo")
+        .with("FORTNIGHT__DATABASE__URL", "sqlite:/data/other.db")
+        .with("FORTNIGHT__EMAIL__SMTP__PORT", "2525")
+        .with("FORTNIGHT__EMAIL__UPN_DOMAINS", "contoso.com, fabrikam.com")
+        .with(
+            "FORTNIGHT__EMAIL__OPERATORS",
+            "[\"\\\"Doe, Jane\\\" <jane@contoso.com>\", \"b@contoso.com\"]",
+        )
+        .with("FORTNIGHT__SCHEDULE__POLL", "0 0,30 8-18 * * *")
+        .with("FORTNIGHT__RESULT_CODES__50140", "completed")
+        .with("FORTNIGHT_CONFIG", "not one of ours")
+        .config();
+    assert_eq!(config.zone.iana_name(), Some("Asia/Tokyo"));
+    assert_eq!(config.database, Path::new("/data/other.db"));
+    assert_eq!(config.schedule.poll.len(), 1);
+    let email = config.email.unwrap();
+    assert_eq!(email.upn_domains, ["contoso.com", "fabrikam.com"]);
+    assert_eq!(
+        email.operator_addresses(),
+        ["jane@contoso.com", "b@contoso.com"]
+    );
+    assert!(matches!(email.transport, EmailTransport::Smtp(smtp) if smtp.port == Some(2525)));
+}
+
+#[test]
+fn variables_alone_can_make_a_table() {
+    let (rules, _) = GOOD.split_once("[email]").unwrap();
+    let desk = Desk::new(rules)
+        .with("FORTNIGHT__EMAIL__FROM", "identity@contoso.com")
+        .with("FORTNIGHT__EMAIL__TRANSPORT", "file")
+        .with("FORTNIGHT__EMAIL__FILE__PATH", "outbox");
+    let config = desk.config();
+    let email = config.email.as_ref().unwrap();
+    assert!(matches!(&email.transport, EmailTransport::File(path) if *path == desk.path("outbox")));
+}
+
+#[test]
+fn wrong_variables_are_named() {
+    let desk = Desk::new(GOOD)
+        .with("FORTNIGHT__TIMEZONE", "Tokyo")
+        .with("FORTNIGHT__EMAIL__FORM", "identity@contoso.com")
+        .with("FORTNIGHT__ENFORCEMENT__DRY_RUN", "yes")
+        .with("FORTNIGHT__EMAIL__SMTP__PORT", "smtp")
+        .with("FORTNIGHT__EMAIL__OPERATORS", "[a@contoso.com]")
+        .with("FORTNIGHT__POLICY__ENFORCE", "on")
+        .with("FORTNIGHT__WEATHER", "rain");
+    assert_snapshot!(desk.said(), @r#"
+    × FORTNIGHT__TIMEZONE: `timezone`: there is no time zone "Tokyo"; zones are written like "Europe/Berlin"
+    × FORTNIGHT__EMAIL__OPERATORS: `email.operators` must be a list of texts in quotes
+    help: write ["one", "two"]
+    × FORTNIGHT__EMAIL__SMTP__PORT: `email.smtp.port` must be a whole number from 1 on
+    × FORTNIGHT__ENFORCEMENT__DRY_RUN: `enforcement.dry_run` must be true or false, not "yes"
+    × FORTNIGHT__EMAIL__FORM: this variable overrides no key
+    help: did you mean FORTNIGHT__EMAIL__FROM?
+    × FORTNIGHT__POLICY__ENFORCE: this variable overrides no key
+    help: policies are set in the file only
+    × FORTNIGHT__WEATHER: this variable overrides no key
+    help: remove it
+    "#);
+}
+
+#[test]
+fn what_is_no_toml_says_where() {
+    assert_snapshot!(said_with("source = \"files\"", "source = files"), @r#"
+     × fortnight.toml:3:10: this is no TOML: invalid boolean, expected `false`
+      ╭────
+    3 │ source = files
+      ·          ─────
+      ╰────
+     help: a text stands in quotes
+    "#);
+    assert_snapshot!(said_with("source = \"files\"", "source = \"files\"\nsource = \"files\""), @r#"
+     × fortnight.toml:4:1: this is no TOML: duplicate key
+      ╭────
+    4 │ source = "files"
+      · ──────
+      ╰────
+    "#);
+}
+
+#[test]
+fn all_faults_come_at_once_in_the_order_of_the_file() {
+    let text = GOOD
+        .replace("Europe/Berlin", "Europe/Bärlin")
+        .replace("\"files\"", "\"filse\"")
+        .replace("all_users = true", "all_users = 1")
+        .replace("host =", "hots =");
+    assert_snapshot!(said(&format!("{text}[http]\nlisten = 1\n")), @r#"
+     × fortnight.toml:1:12: `timezone`: there is no time zone "Europe/Bärlin"; zones are
+     │ written like "Europe/Berlin"
+      ╭────
+    1 │ timezone = "Europe/Bärlin"
+      ·            ───────────────
+      ╰────
+     × fortnight.toml:3:10: `directory.source` cannot be "filse"
+      ╭────
+    3 │ source = "filse"
+      ·          ───────
+      ╰────
+     help: did you mean "files"?
+     × fortnight.toml:9:25: `policy.include.all_users` must be true or false, not a whole
+     │ number
+      ╭────
+    9 │ include = { all_users = 1 }
+      ·                         ─
+      ╰────
+     × fortnight.toml:14:1: `email.smtp.host` is missing
+       ╭────
+    14 │ [email.smtp]
+       · ────────────
+       ╰────
+     help: name the mail server
+     × fortnight.toml:15:1: unknown key `email.smtp.hots`
+       ╭────
+    15 │ hots = "smtp.contoso.com"
+       · ────
+       ╰────
+     help: did you mean `host`?
+     × fortnight.toml:17:10: `http.listen` must be a text in quotes, not a whole number
+       ╭────
+    17 │ listen = 1
+       ·          ─
+       ╰────
+    "#);
+}
+
+#[test]
+fn one_fault_of_a_table_does_not_hide_another() {
+    assert_snapshot!(said_after("tls = \"none\"\nport = 70000\nusername = \"u\"\n"), @r#"
+     × fortnight.toml:16:7: tls = "none" to "smtp.contoso.com" would send mails and passwords
+     │ in clear
+       ╭────
+    16 │ tls = "none"
+       ·       ──────
+       ╰────
+     help: use "starttls" or "implicit"
+     × fortnight.toml:17:8: a port is at most 65535
+       ╭────
+    17 │ port = 70000
+       ·        ─────
+       ╰────
+     × fortnight.toml:18:12: a username without a password
+       ╭────
+    18 │ username = "u"
+       ·            ───
+       ╰────
+     help: name the file of the password in `password_file`
+    "#);
+}
+
+#[test]
+fn a_fault_says_its_place_in_one_line_too() {
+    let desk = Desk::new(&changed("enforce = \"on\"", "enforce = \"yes\""));
+    let faults = desk.load().unwrap_err();
+    let folder = format!("{}/", desk.folder.path().display());
+    assert_snapshot!(faults.0[0].to_string().replace(&folder, ""), @r#"fortnight.toml:8:11: `policy.enforce` cannot be "yes""#);
+}
+
+#[test]
+fn the_example_is_safe_and_has_no_fault() {
+    let example = std::fs::read_to_string("fortnight.example.toml").unwrap();
+    let config = Desk::new(&example).config();
+    for policy in &config.policies {
+        assert_eq!(policy.enforce, Enforce::ReportOnly);
+        assert!(!policy.strict);
+    }
+    let email = config.email.unwrap();
+    assert!(matches!(email.transport, EmailTransport::File(_)));
+}
+
+#[test]
+fn the_example_has_every_key_and_the_schema_has_every_key_of_the_example() {
+    let example = std::fs::read_to_string("fortnight.example.toml").unwrap();
+    // Keys that are only commented out count as shown.
+    let uncommented: String = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_setting(rest) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let table: toml::Table = uncommented.parse().unwrap();
+    let mut shown = BTreeSet::new();
+    paths("", &toml::Value::Table(table), &mut shown);
+    let known: BTreeSet<String> = reference::keys().into_iter().map(|key| key.path).collect();
+    let schema = reference::schema();
+    for path in &shown {
+        let path = path.trim_end_matches(".50140");
+        assert!(!in_schema(&schema, path).is_null(), "{path}");
+    }
+    // Two keys that the example says in a sentence.
+    let said = ["policy[].include.users", "policy[].include.groups"].map(str::to_owned);
+    shown.extend(said);
+    shown.retain(|path| path != "result_codes.50140");
+    shown.insert("result_codes".to_owned());
+    assert_eq!(shown, known);
+}
+
+fn in_schema<'a>(schema: &'a serde_json::Value, path: &str) -> &'a serde_json::Value {
+    path.split('.')
+        .fold(schema, |at, step| match step.strip_suffix("[]") {
+            Some(list) => &at["properties"][list]["items"],
+            None => &at["properties"][step],
+        })
+}
+
+/// `key = value`, rather than a sentence.
+fn is_setting(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| {
+        key.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+fn paths(at: &str, value: &toml::Value, found: &mut BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let path = if at.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{at}.{key}")
+                };
+                paths(&path, value, found);
+            }
+        }
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+            for item in items {
+                paths(&format!("{at}[]"), item, found);
+            }
+        }
+        _ => {
+            found.insert(at.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_published_reference_is_that_of_the_program() {
+    let schema = serde_json::to_string_pretty(&reference::schema()).unwrap() + "\n";
+    published("fortnight.schema.json", &schema);
+    published("docs/configuration.md", &reference::markdown());
+}
+
+/// `FORTNIGHT_BLESS=1 ./dev test config` writes what is out of date.
+fn published(file: &str, text: &str) {
+    if std::env::var_os("FORTNIGHT_BLESS").is_some() {
+        std::fs::create_dir_all("docs").unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let there = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        there == text,
+        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test config"
+    );
+}

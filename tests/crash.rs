@@ -1,0 +1,478 @@
+//! The outbox through the whole program: servers that refuse, defer, hang up and stall, and fifty
+//! kills in the middle of it.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/recorder.rs"]
+mod recorder;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use program::{Organisation, after, at, eventually, hours, minutes};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use recorder::{Answer, Moment, PATIENCE, Recorder};
+
+/// A Monday morning; everybody has signed in an hour before.
+const MONDAY: &str = "2026-01-05T08:00:00Z";
+
+fn monday() -> Timestamp {
+    at(MONDAY)
+}
+
+fn well(_: &Moment<'_>) -> Answer {
+    Answer::Well
+}
+
+fn organisation(people: usize, recorder: &Recorder) -> Organisation {
+    let organisation = Organisation::new(people, after(monday(), hours(-1)), recorder.port);
+    organisation.configure();
+    organisation
+}
+
+/// The time of the next retry of any row.
+fn next_at(organisation: &Organisation) -> Timestamp {
+    let rows = organisation.deliveries();
+    let next = rows.iter().filter_map(|row| row["next_at"].as_str());
+    next.map(at).min().unwrap()
+}
+
+#[test]
+fn a_deferred_mail_goes_out_later() {
+    let recorder = Recorder::start(|moment| match (moment.verb, moment.nth) {
+        ("RCPT", 1) => Answer::Say("450 4.2.0 greylisted\r\n"),
+        _ => Answer::Well,
+    });
+    let organisation = organisation(3, &recorder);
+    let report = organisation.cycle(monday());
+    assert_eq!(report["deliveries"]["sent"], 0);
+    assert_eq!(organisation.states(), ["pending"; 3]);
+    assert_eq!(organisation.deliveries()[0]["last_code"], "450");
+    assert!(next_at(&organisation) > monday());
+    let report = organisation.cycle(after(monday(), minutes(1)));
+    assert_eq!(report["deliveries"]["sent"], 3);
+    assert_eq!(recorder.kept().len(), 3);
+    assert!(
+        organisation
+            .deliveries()
+            .iter()
+            .all(|row| row["attempts"] == 2)
+    );
+}
+
+#[test]
+fn a_refused_person_is_told_to_operators_once() {
+    let recorder = Recorder::start(|moment| match (moment.verb, moment.to) {
+        ("RCPT", "p1@contoso.example") => Answer::Say("550 5.1.1 no such mailbox\r\n"),
+        _ => Answer::Well,
+    });
+    let organisation = organisation(3, &recorder);
+    let report = organisation.cycle(monday());
+    assert_eq!(
+        (
+            &report["deliveries"]["sent"],
+            &report["deliveries"]["failed"]
+        ),
+        (&2.into(), &1.into())
+    );
+    let row = organisation.deliveries_to(1).remove(0);
+    assert_eq!(
+        (&row["state"], &row["last_code"]),
+        (&"failed".into(), &"550".into())
+    );
+    for pass in 1..15 {
+        organisation.export(after(monday(), hours(24 * pass)));
+        organisation.cycle(after(monday(), hours(24 * pass)));
+    }
+    let told = recorder.mailbox("oncall@contoso.example");
+    let unreachable: Vec<_> = told
+        .iter()
+        .filter(|kept| kept.subject.contains("reached"))
+        .collect();
+    assert_eq!(unreachable.len(), 1, "{told:?}");
+    assert_eq!(recorder.mailbox("p1@contoso.example"), []);
+    assert!(recorder.mailbox("p2@contoso.example").len() > 3);
+    // The deadline is past for all three; only who could not be told waits a week more.
+    organisation.export(after(monday(), hours(24 * 15)));
+    organisation.cycle(after(monday(), hours(24 * 15)));
+    assert_eq!(organisation.user(2)["state"], "enforcement_needed");
+    assert_ne!(organisation.user(1)["state"], "enforcement_needed");
+}
+
+#[test]
+fn a_lost_outcome_is_resent_once_with_the_same_message_id() {
+    for (second, end) in [(Answer::Well, "sent"), (Answer::KeepAndCut, "dead")] {
+        let recorder = Recorder::start(move |moment| match (moment.verb, moment.to, moment.nth) {
+            ("DOT", "p0@contoso.example", 1) => Answer::KeepAndCut,
+            ("DOT", "p0@contoso.example", 2) => second.clone(),
+            _ => Answer::Well,
+        });
+        let organisation = organisation(2, &recorder);
+        let report = organisation.cycle(monday());
+        assert_eq!(report["deliveries"]["ambiguous"], 1);
+        assert_eq!(organisation.deliveries_to(0)[0]["state"], "ambiguous");
+        let soon = after(monday(), minutes(9));
+        organisation.cycle(soon);
+        assert_eq!(recorder.mailbox("p0@contoso.example").len(), 1);
+        organisation.cycle(after(soon, minutes(2)));
+        organisation.cycle(after(soon, minutes(30)));
+        let rows = organisation.deliveries_to(0);
+        assert_eq!(rows[0]["state"], end, "{rows:?}");
+        let kept = recorder.mailbox("p0@contoso.example");
+        assert_eq!(kept.len(), 2);
+        assert_eq!(kept[0], kept[1]);
+        assert_eq!(recorder.mailbox("p1@contoso.example").len(), 1);
+    }
+}
+
+#[test]
+fn a_refused_login_holds_flags_and_keeps_the_mails() {
+    let recorder = Recorder::start(well);
+    let mut organisation = Organisation::new(9, after(monday(), hours(-1)), recorder.port);
+    std::fs::write(organisation.path("password"), "secret-word\n").unwrap();
+    organisation.smtp += "\nusername = \"ana\"\npassword_file = \"password\"\nconnections = 1";
+    organisation.configure();
+    organisation.cycle(monday());
+    assert_eq!(recorder.kept().len(), 9);
+    let pass = |day: i64, hour: i64| {
+        let now = after(monday(), hours(24 * day + hour));
+        organisation.export(now);
+        organisation.cycle(now)
+    };
+    let refuse = || {
+        recorder.follow(|moment| match moment.verb {
+            "AUTH" => Answer::Say("535 5.7.8 wrong password\r\n"),
+            _ => Answer::Well,
+        });
+    };
+    refuse();
+    for day in [7, 11] {
+        let logins = recorder.count("AUTH");
+        pass(day, 0);
+        // The channel is tried once, and five failures in a row end the deliveries of the pass.
+        assert_eq!(recorder.count("AUTH") - logins, 6, "day {day}");
+        assert_eq!(organisation.holds(), ["channel"]);
+    }
+    assert_eq!(recorder.kept().len(), 9);
+    let waiting = organisation.deliveries();
+    assert!(
+        waiting
+            .iter()
+            .all(|row| row["state"] != "failed" && row["state"] != "dead")
+    );
+    // The way is open again: the reminder that waited goes out, and operators hear of the hold.
+    recorder.follow(well);
+    pass(11, 1);
+    assert_eq!(organisation.holds(), [""; 0]);
+    assert_eq!(recorder.mailbox("p0@contoso.example").len(), 2);
+    assert!(!recorder.mailbox("oncall@contoso.example").is_empty());
+    // Down while the deadline passes: nobody is flagged before it is up again.
+    refuse();
+    assert_eq!(pass(15, 0)["flagged"], 0);
+    assert_eq!(organisation.holds(), ["channel"]);
+    recorder.follow(well);
+    assert_eq!(pass(15, 1)["flagged"], 9);
+    let ids: Vec<String> = recorder
+        .kept()
+        .into_iter()
+        .map(|kept| kept.message_id)
+        .collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+}
+
+#[test]
+fn budgets_let_the_most_urgent_go_first() {
+    let recorder = Recorder::start(well);
+    let mut organisation = Organisation::new(10, after(monday(), hours(-1)), recorder.port);
+    organisation.smtp += "\nper_minute = 3\nper_day = 8";
+    organisation.configure();
+    let sent =
+        |minute| organisation.cycle(after(monday(), minutes(minute)))["deliveries"]["sent"].clone();
+    assert_eq!([0, 1, 2, 3, 4].map(sent), [3, 3, 2, 0, 0]);
+    let order: Vec<String> = recorder.kept().into_iter().map(|kept| kept.to).collect();
+    assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 8);
+    assert_eq!(sent(24 * 60 + 10), 2);
+    assert_eq!(recorder.kept().len(), 10);
+}
+
+#[test]
+fn whoever_registered_or_was_excluded_gets_no_queued_mail() {
+    let recorder = Recorder::start(|moment| match moment.verb {
+        "RCPT" => Answer::Say("450 4.2.0 later\r\n"),
+        _ => Answer::Well,
+    });
+    let mut organisation = organisation(3, &recorder);
+    organisation.cycle(monday());
+    assert_eq!(organisation.states(), ["pending"; 3]);
+    recorder.follow(well);
+    organisation.register(0);
+    organisation.exclude(1);
+    let later = after(monday(), hours(1));
+    organisation.export(later);
+    organisation.cycle(later);
+    let state = |number: usize| organisation.deliveries_to(number)[0]["state"].clone();
+    assert_eq!([0, 1, 2].map(state), ["superseded", "superseded", "sent"]);
+    assert_eq!(recorder.kept().len(), 1);
+}
+
+#[test]
+fn a_stop_in_the_middle_leaves_nothing_leased() {
+    let recorder = Recorder::start(|moment| match moment.verb {
+        "DOT" if moment.to > "p2" => Answer::Hold,
+        _ => Answer::Well,
+    });
+    let since = after(Timestamp::now(), hours(-1));
+    let organisation = Organisation::new(40, since, recorder.port);
+    organisation.configure();
+    let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
+    recorder.wait_holding(3);
+    daemon.signal("TERM");
+    eventually("the stop", || {
+        daemon.log().contains("stopping").then_some(())
+    });
+    recorder.go_on();
+    let begin = Instant::now();
+    assert_eq!(daemon.end(), Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    let rows = organisation.deliveries();
+    let sent = rows.iter().filter(|row| row["state"] == "sent").count();
+    let pending: Vec<_> = rows
+        .iter()
+        .filter(|row| row["state"] == "pending")
+        .collect();
+    assert_eq!(sent, recorder.kept().len());
+    assert_eq!((sent + pending.len(), rows.len()), (40, 40));
+    assert!(pending.len() > 20, "{}", pending.len());
+    assert!(pending.iter().all(|row| row["attempts"] == 0));
+}
+
+#[test]
+fn a_server_that_never_answers_does_not_keep_a_stop_waiting() {
+    let recorder = Recorder::start(|moment| match moment.verb {
+        "DOT" => Answer::Hold,
+        _ => Answer::Well,
+    });
+    let since = after(Timestamp::now(), hours(-1));
+    let organisation = Organisation::new(5, since, recorder.port);
+    organisation.configure();
+    let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
+    recorder.wait_holding(3);
+    let begin = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(40), "{took:?}");
+    assert_eq!(organisation.states(), ["pending"; 5]);
+    let mut attempts: Vec<i64> = organisation
+        .deliveries()
+        .iter()
+        .map(|row| row["attempts"].as_i64().unwrap())
+        .collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [0, 0, 1, 1, 1]);
+    let stopped = organisation.deliveries();
+    let stopped = stopped.iter().filter(|row| row["attempts"] == 1);
+    for row in stopped {
+        assert!(at(row["next_at"].as_str().unwrap()) > after(Timestamp::now(), minutes(8)));
+    }
+}
+
+/// The server of the fifty kills: mostly well, sometimes slow, sometimes gone around the dot.
+fn moody(seed: u64) -> impl Fn(&Moment<'_>) -> Answer + Send + Sync + 'static {
+    let random = Mutex::new(SmallRng::seed_from_u64(seed));
+    move |moment| match (moment.verb, random.lock().unwrap().random_range(0..100)) {
+        ("DOT", 0..3) => Answer::Cut,
+        ("DOT", 3..6) => Answer::KeepAndCut,
+        ("DOT", 6..20) => Answer::Slow(Duration::from_millis(15)),
+        ("RCPT", 0..5) => Answer::Say("451 4.3.0 not now\r\n"),
+        ("MAIL", 0..2) => Answer::Cut,
+        _ => Answer::Well,
+    }
+}
+
+/// What of each message was lost sight of so far: it was leased, or its outcome was lost.
+#[derive(Default)]
+struct Doubts(BTreeMap<String, usize>);
+
+impl Doubts {
+    /// Looks at a database that a kill left.
+    fn look(&mut self, organisation: &Organisation) {
+        if !organisation.path("fortnight.db").exists() {
+            return;
+        }
+        let said = organisation.say(&["deliveries", "list", "--format", "json"]);
+        let Ok(rows) = serde_json::from_str::<Vec<serde_json::Value>>(&said.out) else {
+            return;
+        };
+        for row in rows {
+            if matches!(row["state"].as_str(), Some("leased" | "ambiguous" | "dead")) {
+                *self
+                    .0
+                    .entry(row["message_id"].as_str().unwrap().to_owned())
+                    .or_default() += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn fifty_kills_lose_nothing() {
+    let seed = std::env::var("FORTNIGHT_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(rand::random);
+    eprintln!("FORTNIGHT_SEED={seed}");
+    let begin = Instant::now();
+    let mut random = SmallRng::seed_from_u64(seed);
+    let recorder = Recorder::start(moody(seed));
+    let people = 400;
+    let organisation = organisation(people, &recorder);
+    let mut doubts = Doubts::default();
+    let mut now = monday();
+    let mut killed = 0;
+    let (mut early, mut middle) = (0, 0);
+    while killed < 50 {
+        now = after(
+            now,
+            minutes(11) + SignedDuration::from_secs(random.random_range(0..600)),
+        );
+        if random.random_bool(0.2) {
+            organisation.export(now);
+        }
+        // Now and then a day goes by, and reminders fall due.
+        if random.random_bool(0.15) {
+            now = after(now, hours(24));
+            organisation.export(now);
+        }
+        let as_of = now.to_string();
+        let before = recorder.kept().len();
+        let mut process =
+            organisation.spawn(&mut organisation.command(&["cycle", "--as-of", &as_of]));
+        if random.random_bool(0.5) {
+            std::thread::sleep(Duration::from_millis(random.random_range(0..60)));
+        } else {
+            let count = before + random.random_range(1..40);
+            recorder.wait_kept(count, Duration::from_millis(random.random_range(50..400)));
+        }
+        if process.ended().is_none() {
+            process.kill();
+            killed += 1;
+            if recorder.kept().len() > before {
+                middle += 1
+            } else {
+                early += 1
+            }
+        }
+        doubts.look(&organisation);
+    }
+    recorder.follow(well);
+    for _ in 0..4 {
+        now = after(now, minutes(11));
+        organisation.cycle(now);
+        doubts.look(&organisation);
+    }
+    let mut taken: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for kept in recorder.kept() {
+        let entry = taken.entry(kept.message_id).or_insert((0, kept.to.clone()));
+        entry.0 += 1;
+        assert_eq!(entry.1, kept.to, "one Message-ID, one recipient");
+    }
+    let rows = organisation.deliveries();
+    let (mut sent, mut overtaken) = (0, 0);
+    for row in &rows {
+        let id = row["message_id"].as_str().unwrap();
+        let times = taken.get(id).map_or(0, |taken| taken.0);
+        match row["state"].as_str().unwrap() {
+            "sent" => {
+                sent += 1;
+                assert!(times >= 1, "lost: {row}");
+            }
+            // A later step replaced it, or its outcome was lost twice.
+            "superseded" | "expired" => overtaken += 1,
+            "dead" => assert!(doubts.0.get(id).copied().unwrap_or(0) >= 1, "{row}"),
+            _ => panic!("seed {seed}: still waiting: {row}"),
+        }
+        let doubt = doubts.0.get(id).copied().unwrap_or(0);
+        assert!(
+            times <= 1 + doubt,
+            "seed {seed}: accepted {times} times with {doubt} outcomes lost: {row}"
+        );
+    }
+    let told: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row["state"] == "sent")
+        .filter_map(|row| row["user"].as_str())
+        .collect();
+    assert_eq!(
+        told.len(),
+        people,
+        "seed {seed}: everybody was told something"
+    );
+    assert_eq!(
+        taken
+            .keys()
+            .filter(|id| !rows.iter().any(|row| row["message_id"] == ***id))
+            .count(),
+        0
+    );
+    let twice = taken.values().filter(|taken| taken.0 > 1).count();
+    let took = begin.elapsed();
+    eprintln!(
+        "{killed} kills ({early} before and {middle} after the first mail of a run), {} rows, {sent} sent, {overtaken} overtaken, {} accepted, {twice} more than once, {} outcomes lost; {took:?}",
+        rows.len(),
+        recorder.kept().len(),
+        doubts.0.len()
+    );
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[test]
+fn a_killed_daemon_loses_nothing() {
+    let recorder = Recorder::start(well);
+    let since = after(Timestamp::now(), hours(-1));
+    let organisation = Organisation::new(300, since, recorder.port);
+    organisation.configure();
+    for count in [1, 60, 150] {
+        let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
+        assert!(recorder.wait_kept(count, PATIENCE));
+        daemon.kill();
+    }
+    let doubtful: BTreeSet<String> = organisation
+        .deliveries()
+        .iter()
+        .filter(|row| row["state"] == "leased" || row["attempts"].as_i64() > Some(1))
+        .map(|row| row["message_id"].as_str().unwrap().to_owned())
+        .collect();
+    let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
+    eventually("the rest of the mails", || {
+        let waiting = organisation.deliveries();
+        waiting
+            .iter()
+            .all(|row| {
+                row["state"] == "sent" || at(row["next_at"].as_str().unwrap()) > Timestamp::now()
+            })
+            .then_some(())
+    });
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    // In rehearsal the ten minutes are over at once.
+    let later = after(Timestamp::now(), minutes(12));
+    organisation.export(later);
+    organisation.cycle(later);
+    assert_eq!(organisation.states(), vec!["sent"; 300]);
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    for kept in recorder.kept() {
+        *taken.entry(kept.message_id).or_default() += 1;
+    }
+    assert_eq!(taken.len(), 300);
+    let twice = taken.iter().filter(|(_, times)| **times > 1).count();
+    eprintln!(
+        "{} accepted, {twice} twice, {} in doubt",
+        recorder.kept().len(),
+        doubtful.len()
+    );
+}
