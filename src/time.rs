@@ -106,6 +106,7 @@ pub fn parse_duration(text: &str) -> Result<SignedDuration, InvalidDuration> {
 fn is_plain(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit())
         && text.ends_with(['d', 'h', 'm', 's'])
+        && !text.contains("ms")
         && text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b"dhms ".contains(&byte))

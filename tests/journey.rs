@@ -1284,3 +1284,115 @@ async fn a_channel_that_is_down_holds_flags_until_it_works() {
     world.daily(19..=21).await;
     assert_eq!(world.state("ana").await, State::EnforcementNeeded);
 }
+
+#[tokio::test]
+async fn an_exclusion_that_lost_most_of_its_members_keeps_them() {
+    let mut world = World::of(&["ana"]);
+    let guarded = world.crowd("guarded", 40);
+    for name in &guarded {
+        world.exclude(name);
+    }
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    for name in &guarded[..30] {
+        world.groups.get_mut("Emergency").unwrap().remove(name);
+    }
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    let hold = EXCLUSION.replace("exclusion", "snapshot");
+    assert_eq!(world.held(), [hold.as_str()]);
+    assert_eq!(count(&world, &guarded, State::Exempt).await, 40);
+    world.approve(&hold, hour(15, 1)).await;
+    let report = world.pass(hour(15, 2)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+    assert_eq!(count(&world, &guarded, State::Exempt).await, 10);
+}
+
+#[tokio::test]
+async fn flags_that_are_only_rehearsed_are_no_mass() {
+    let mut world = World::of(&[]);
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    let names = world.crowd("person", 20);
+    world.pass(day(0)).await;
+    for name in &names {
+        world.sign_in(name, before(1));
+    }
+    world.daily(1..=15).await;
+    assert_eq!(world.held(), [""; 0]);
+    assert_eq!(count(&world, &names, State::EnforcementNeeded).await, 20);
+    assert!(world.post().await.is_empty());
+}
+
+#[tokio::test]
+async fn from_on_to_report_only_flags_go_and_nothing_more_is_sent() {
+    let mut world = flagged("ana").await;
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    let report = world.pass(day(16)).await;
+    assert_eq!(report.released, 1);
+    assert!(world.post().await.is_empty());
+    world.daily(17..=20).await;
+    assert!(world.post().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_row_is_put_aside_and_the_others_count() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.sign_in_with("ana", before(1), json!({ "createdDateTime": "soon" }));
+    let report = world.pass(day(1)).await;
+    assert_eq!((report.read.sign_ins, report.read.quarantined), (1, 1));
+    assert_eq!(world.state("ana").await, State::InGrace);
+    let store = world.store().await;
+    let rows = store.quarantined(10).await.unwrap();
+    store.close().await;
+    let [(source, file, line, reason)] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    assert_eq!(
+        (source.as_str(), file.as_str(), *line),
+        ("sign_ins", "sign-ins-0002.json", 1)
+    );
+    assert!(reason.contains("createdDateTime"), "{reason}");
+}
+
+#[tokio::test]
+async fn the_same_sign_in_in_two_files_opens_one_window() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(1)).await;
+    let log = world.tenant().join("sign-ins-0002.json");
+    std::fs::copy(log, world.tenant().join("sign-ins-again.json")).unwrap();
+    let report = world.pass(hour(1, 1)).await;
+    assert_eq!(report.windows.opened, 0);
+    let ana = world.decision("ana").await;
+    assert_eq!(ana.standing.window.run().unwrap().bypasses, 1);
+    world.mailbox("ana").await.expect_one("window.opened");
+}
+
+#[tokio::test]
+async fn earlier_evidence_moves_an_announced_window_only_back_in_history() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(3));
+    world.pass(day(3)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(4)).await;
+    let ana = world.decision("ana").await;
+    assert_eq!(ana.deadline, Some(hour(16, 23)));
+    assert_eq!(ana.standing.window.run().unwrap().opened_at, before(1));
+    world.mailbox("ana").await.expect_one("window.opened");
+}
+
+#[tokio::test]
+async fn a_configuration_changed_on_the_day_of_the_flag_flags_once() {
+    let mut world = opened("ana").await;
+    world.daily(2..=14).await;
+    world.mailbox("ana").await;
+    world.change("window = \"14d\"", "window = \"7d\"");
+    let report = world.pass(day(15)).await;
+    assert_eq!((report.flagged, report.deliveries.queued), (1, 1));
+    world.mailbox("ana").await.expect_one("enforcement.needed");
+}
