@@ -137,11 +137,11 @@ impl Pass<'_> {
         }
         self.sweep_if_reconfigured(&policies).await?;
         let retired = assign::retired(self.store, &self.config.policies).await?;
-        let decided: Vec<Policy> = policies.iter().chain(&retired).cloned().collect();
+        let with_retired: Vec<Policy> = policies.iter().chain(&retired).cloned().collect();
         let mut decider = Decider {
             pass: self,
             world: &world,
-            policies: &decided,
+            policies: &with_retired,
             waiting: BTreeMap::new(),
             told: Told::default(),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::next_journal_id;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
@@ -194,27 +194,7 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .doing("recording holds")?;
-            sqlx::query("DELETE FROM hold_people WHERE hold_id = $1")
-                .bind(&hold.id)
-                .execute(&mut *transaction)
-                .await
-                .doing("recording holds")?;
-            let people: Vec<_> = hold.people.iter().collect();
-            for people in people.chunks(ROWS_PER_STATEMENT) {
-                let mut statement = QueryBuilder::<Sqlite>::new(
-                    "INSERT INTO hold_people (hold_id, policy, user_id) ",
-                );
-                statement.push_values(people, |mut row, (policy, user)| {
-                    row.push_bind(hold.id.clone())
-                        .push_bind(policy.as_str().to_owned())
-                        .push_bind(user.as_str().to_owned());
-                });
-                statement
-                    .build()
-                    .execute(&mut *transaction)
-                    .await
-                    .doing("recording holds")?;
-            }
+            list_people(&mut transaction, hold).await?;
             if known.is_none() {
                 changes.raised.push(StandingHold {
                     id: hold.id.clone(),
@@ -435,6 +415,31 @@ fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested:
         statement.push(")");
     }
     statement.push(")");
+}
+
+/// Writes down whom an approval of the hold would cover.
+async fn list_people(connection: &mut SqliteConnection, hold: &Hold) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM hold_people WHERE hold_id = $1")
+        .bind(&hold.id)
+        .execute(&mut *connection)
+        .await
+        .doing("recording holds")?;
+    let people: Vec<_> = hold.people.iter().collect();
+    for people in people.chunks(ROWS_PER_STATEMENT) {
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("INSERT INTO hold_people (hold_id, policy, user_id) ");
+        statement.push_values(people, |mut row, (policy, user)| {
+            row.push_bind(hold.id.clone())
+                .push_bind(policy.as_str().to_owned())
+                .push_bind(user.as_str().to_owned());
+        });
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("recording holds")?;
+    }
+    Ok(())
 }
 
 async fn standing_holds<'e>(
