@@ -429,6 +429,7 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 /// Whether the last pass is fresh: no more than three times the schedule's own interval ago.
+#[must_use]
 pub fn is_fresh(health: &Health, now: Timestamp) -> bool {
     match (health.last_pass, health.next_pass) {
         (Some(last), Some(next)) => {

@@ -227,6 +227,7 @@ impl Engine {
 }
 
 /// The hold for a database that is gone while its mark stands (contract 7.15).
+#[must_use]
 pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
     StandingHold {
         id: HoldKind::Database.as_str().to_owned(),

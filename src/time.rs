@@ -22,11 +22,13 @@ pub struct Clock {
 
 impl Clock {
     /// The clock of the host.
+    #[must_use]
     pub fn system() -> Self {
         Self { fixed: None }
     }
 
     /// A clock that stands still at this moment.
+    #[must_use]
     pub fn fixed_at(at: Timestamp) -> Self {
         Self { fixed: Some(at) }
     }
@@ -39,11 +41,13 @@ impl Clock {
     }
 
     /// Whether this is the clock of a rehearsal.
+    #[must_use]
     pub fn is_fixed(self) -> bool {
         self.fixed.is_some()
     }
 
     /// The host's own two clocks, whatever [`Clock::now`] says: for the check of R3.
+    #[must_use]
     pub fn host(self) -> HostTime {
         HostTime {
             wall: wall(),
@@ -77,6 +81,7 @@ fn whole_micros(at: Timestamp) -> Timestamp {
 pub struct OutOfRange(pub i64);
 
 /// An instant as it is stored: microseconds since 1970.
+#[must_use]
 pub fn to_micros(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
@@ -114,6 +119,7 @@ fn is_plain(text: &str) -> bool {
 
 /// A duration for people: its two largest units, `"13 days 4 hours"`. What is less than a second
 /// is none.
+#[must_use]
 pub fn format_duration(length: SignedDuration) -> String {
     let seconds = length.as_secs().unsigned_abs();
     let units = [
@@ -137,6 +143,7 @@ pub fn format_duration(length: SignedDuration) -> String {
 }
 
 /// A duration as the configuration writes it, in one unit: `"14d"`, `"36h"`, `"90m"`, `"30s"`.
+#[must_use]
 pub fn write_duration(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     let (unit, name) = [(86_400, "d"), (3_600, "h"), (60, "m")]
@@ -147,6 +154,7 @@ pub fn write_duration(length: SignedDuration) -> String {
 }
 
 /// The moment without fractions of a second, for people.
+#[must_use]
 pub fn to_second(at: Timestamp) -> Timestamp {
     at.round(
         jiff::TimestampRound::new()

@@ -40,6 +40,7 @@ impl Transport {
     }
 
     /// How many mails can be on their way at once.
+    #[must_use]
     pub fn connections(&self) -> usize {
         match &self.way {
             Way::Smtp { connections, .. } => *connections,
@@ -121,6 +122,7 @@ pub async fn channel(transport: Option<&Transport>, refused: bool) -> Channel {
 }
 
 /// The facts of a row that its mail tells.
+#[must_use]
 pub fn notice(claimed: &Claimed) -> Notice {
     let about = match (&claimed.policy, claimed.opened_at) {
         (Some(policy), Some(opened_at)) => About::Window(WindowNotice {

@@ -362,9 +362,9 @@ fn fifty_kills_lose_nothing() {
             process.kill();
             killed += 1;
             if recorder.kept().len() > before {
-                middle += 1
+                middle += 1;
             } else {
-                early += 1
+                early += 1;
             }
         }
         doubts.look(&organisation);
@@ -427,7 +427,7 @@ fn fifty_kills_lose_nothing() {
         recorder.kept().len(),
         doubts.0.len()
     );
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
 }
 
 #[test]

@@ -34,9 +34,9 @@ fn begin(people: usize) -> Begun {
     });
     assert!(recorder.wait_kept(people, PATIENCE));
     Begun {
+        daemon,
         organisation,
         recorder,
-        daemon,
         port,
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
         claimed.address = address;
         match transport.send(&claimed, now).await {
             Outcome::Sent { code: reply } => {
-                out.line(format!("{}: accepted ({reply})", claimed.address))?
+                out.line(format!("{}: accepted ({reply})", claimed.address))?;
             }
             Outcome::Ambiguous { text } => {
                 code = FAILED;

@@ -39,6 +39,7 @@ pub(super) fn read(root: &Section<'_>) -> ResultCodes {
 }
 
 /// The table of this version, without overrides.
+#[must_use]
 pub fn default_result_codes() -> ResultCodes {
     let (version, classes) = embedded_codes();
     ResultCodes::new(version, classes)

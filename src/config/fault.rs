@@ -106,6 +106,7 @@ impl Fault {
     }
 
     /// Line and column, from 1, where the fault is in the file.
+    #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {
         let Place::File(span) = &self.place else {
             return None;
@@ -119,6 +120,7 @@ impl Fault {
     }
 
     /// The fault with the line it is about, for a terminal.
+    #[must_use]
     pub fn render(&self, color: bool) -> String {
         let theme = if color {
             GraphicalTheme::unicode()

@@ -170,6 +170,7 @@ pub struct Budgets {
 
 impl Email {
     /// The addresses of the operators.
+    #[must_use]
     pub fn operator_addresses(&self) -> Vec<String> {
         self.operators
             .iter()
@@ -227,6 +228,7 @@ impl Config {
     }
 
     /// The domain of Message-IDs: that of the sender.
+    #[must_use]
     pub fn sender_domain(&self) -> String {
         self.email.as_ref().map_or_else(
             || "fortnight.invalid".to_owned(),
@@ -245,6 +247,7 @@ impl Config {
     }
 
     /// Keys whose change takes a restart.
+    #[must_use]
     pub fn restart_needed(&self, other: &Self) -> Vec<&'static str> {
         let mut keys = Vec::new();
         if self.database != other.database {

@@ -28,6 +28,7 @@ without `_file` holds the secret.
 ";
 
 /// Every key, in the order in which it is read.
+#[must_use]
 pub fn keys() -> Vec<KeyDoc> {
     let document = Document::new(Path::new("fortnight.toml"), EVERY_TABLE.to_owned(), []);
     let _ = super::read(&document);
@@ -35,6 +36,7 @@ pub fn keys() -> Vec<KeyDoc> {
 }
 
 /// The reference, in Markdown: one table of keys for each table of the file.
+#[must_use]
 pub fn markdown() -> String {
     let mut text = String::from(INTRODUCTION);
     let keys = keys();
@@ -103,6 +105,7 @@ fn takes(kind: Kind) -> String {
 }
 
 /// The JSON Schema (draft 2020-12) for editors.
+#[must_use]
 pub fn schema() -> Value {
     let mut root = object();
     for key in keys() {

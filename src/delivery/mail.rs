@@ -217,6 +217,7 @@ pub fn render(
 
 impl About {
     /// The kind of event.
+    #[must_use]
     pub fn kind(&self) -> EventKind {
         match self {
             Self::Window(about) => about.kind,

@@ -69,6 +69,7 @@ pub struct SmtpConfig {
 
 impl SmtpConfig {
     /// That server with what is usual otherwise.
+    #[must_use]
     pub fn new(host: &str, tls: Tls) -> Self {
         Self {
             host: host.to_owned(),
@@ -153,6 +154,7 @@ impl Smtp {
     }
 
     /// That server, trusted by other certificates than the system's.
+    #[must_use]
     pub fn with_trust(config: SmtpConfig, trust: Arc<ClientConfig>) -> Self {
         Self::build(config, Some(trust))
     }

@@ -27,11 +27,13 @@ const MAX_MARKS: usize = 4;
 const MAX_ADDRESS: usize = 254;
 
 /// A display name, group name or organisation: one line of at most [`MAX_NAME`] characters.
+#[must_use]
 pub fn clean_name(text: &str) -> String {
     clean_line(text, MAX_NAME)
 }
 
 /// Any foreign text as one line of at most `limit` characters.
+#[must_use]
 pub fn clean_line(text: &str, limit: usize) -> String {
     let mut line = String::with_capacity(text.len().min(limit * 4));
     let (mut length, mut marks, mut gap) = (0, 0, false);
@@ -99,6 +101,7 @@ fn is_unsafe(c: char) -> bool {
 ///
 /// A mail program turns `contoso.example/login` into a link wherever it stands, so a name that
 /// looks like an address is not repeated in a mail.
+#[must_use]
 pub fn greeting_name(name: &str) -> Option<String> {
     let name = clean_name(name);
     (!name.is_empty() && !looks_like_a_link(&name)).then_some(name)
@@ -114,11 +117,13 @@ fn looks_like_a_link(name: &str) -> bool {
 }
 
 /// Whether mail can be sent there: what lettre accepts, within the length SMTP carries.
+#[must_use]
 pub fn is_mailbox(address: &str) -> bool {
     mailbox_address(address).is_some()
 }
 
 /// The address to dial, its domain as A-labels; none where it is no address.
+#[must_use]
 pub fn mailbox_address(address: &str) -> Option<Address> {
     let address = address.trim();
     if address.len() > MAX_ADDRESS
@@ -135,6 +140,7 @@ pub fn mailbox_address(address: &str) -> Option<Address> {
 
 /// A mailbox as a configuration spells it: `Identity team <identity@contoso.com>`, or the
 /// address alone.
+#[must_use]
 pub fn mailbox(text: &str) -> Option<Mailbox> {
     let (name, address) = match text.trim().strip_suffix('>') {
         Some(rest) => rest.rsplit_once('<')?,
@@ -151,6 +157,7 @@ pub fn named_mailbox(name: Option<&str>, address: Address) -> Mailbox {
 }
 
 /// A domain as mail servers spell it: `bücher.example` is `xn--bcher-kva.example`.
+#[must_use]
 pub fn ascii_domain(domain: &str) -> Option<String> {
     if domain.starts_with('[') {
         return domain.is_ascii().then(|| domain.to_owned());
@@ -161,6 +168,7 @@ pub fn ascii_domain(domain: &str) -> Option<String> {
 }
 
 /// An address for logs and reasons: `a***@contoso.com`.
+#[must_use]
 pub fn mask_address(address: &str) -> String {
     let clean = clean_line(address, MAX_ADDRESS);
     match clean.rsplit_once('@') {

@@ -157,7 +157,7 @@ impl Someone {
             "accountEnabled": !away,
             "userType": if self.part == Part::Guest { "Guest" } else { "Member" },
             "createdDateTime": "2024-03-01T08:00:00Z",
-            "preferredLanguage": if self.number % 3 == 0 { "de-DE" } else { "en-US" },
+            "preferredLanguage": if self.number.is_multiple_of(3) { "de-DE" } else { "en-US" },
         }))
     }
 
@@ -172,7 +172,7 @@ impl Someone {
             Part::ReEnabled => now >= day(18),
             Part::LateLog => now >= day(12),
             // Some of the flagged register when they have to.
-            Part::Never { first: 2 } => self.number % 4 == 0 && now >= day(19),
+            Part::Never { first: 2 } => self.number.is_multiple_of(4) && now >= day(19),
             _ => false,
         }
     }

@@ -55,6 +55,7 @@ pub enum MatchedBy {
 
 impl Selection {
     /// What matches a person who is in these groups, if anything does.
+    #[must_use]
     pub fn matches(&self, user: &UserId, groups: &BTreeSet<GroupId>) -> Option<MatchedBy> {
         if self.users.contains(user) {
             return Some(MatchedBy::Name);
@@ -93,6 +94,7 @@ pub enum NameList {
 
 impl NameList {
     /// The key in the configuration.
+    #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Self::IncludeUsers => "include.users",

@@ -60,6 +60,7 @@ pub enum HoldKind {
 
 impl HoldKind {
     /// The name in JSON and SQL.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mass => "mass",
@@ -76,6 +77,7 @@ impl HoldKind {
     }
 
     /// The kind of that name.
+    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [
             Self::Mass,
@@ -94,6 +96,7 @@ impl HoldKind {
     }
 
     /// What can end it: an operator's approval, or only data.
+    #[must_use]
     pub fn released_by(self) -> ReleasedBy {
         match self {
             Self::Mass | Self::MissingGrowth | Self::Snapshot | Self::Exclusion | Self::Clock => {
@@ -133,6 +136,7 @@ pub struct Hold {
 
 impl Hold {
     /// A hold about `subject`.
+    #[must_use]
     pub fn new(kind: HoldKind, subject: &str, policy: Option<&PolicyName>, text: String) -> Self {
         let id = if subject.is_empty() {
             kind.as_str().to_owned()
@@ -150,6 +154,7 @@ impl Hold {
 
     /// Whether it stops a new flag under the policy. Late proof and an outage of the channel stop
     /// only those who wait for them, and the decision about each says so.
+    #[must_use]
     pub fn stops(&self, policy: &PolicyName) -> bool {
         !matches!(self.kind, HoldKind::Proof | HoldKind::Channel)
             && self.policy.as_ref().is_none_or(|held| held == policy)
@@ -157,6 +162,7 @@ impl Hold {
 }
 
 /// Sources too old to flag anybody (R9), and a channel that does not work.
+#[must_use]
 pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
     let sources = [
         ("users", world.users, world.freshness.users),
@@ -191,6 +197,7 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
 }
 
 /// Names that cannot be resolved degrade their policy (contract 7.9).
+#[must_use]
 pub fn assignment_hold(policy: &PolicyName, unresolved: &[Unresolved]) -> Option<Hold> {
     if unresolved.is_empty() {
         return None;
@@ -220,6 +227,7 @@ pub fn assignment_hold(policy: &PolicyName, unresolved: &[Unresolved]) -> Option
 
 /// Whether a snapshot shrank so much that it is not believed: more than 20 objects *and* more
 /// than one in ten. Growth only opens windows and needs no brake.
+#[must_use]
 pub fn collapsed(before: u64, after: u64) -> bool {
     let lost = before.saturating_sub(after);
     lost > SHRINK_ABSOLUTE && lost.saturating_mul(SHRINK_SHARE) > before
@@ -227,6 +235,7 @@ pub fn collapsed(before: u64, after: u64) -> bool {
 }
 
 /// Whether more people lost their registration since the yardstick than any rollout explains.
+#[must_use]
 pub fn missing_grew(missing_before: u64, newly_missing: u64) -> bool {
     newly_missing > GROWTH_ABSOLUTE && newly_missing.saturating_mul(GROWTH_SHARE) > missing_before
 }
@@ -255,6 +264,7 @@ pub struct MassHistory {
 ///
 /// The flags that an approval covers go in any case; the rest goes too unless, with the recent
 /// flags nobody approved, it is more than 10 people *and* more than 5 % of those in scope.
+#[must_use]
 pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>, Option<Hold>) {
     let (approved, rest): (Vec<WouldFlag>, Vec<WouldFlag>) =
         would_be.into_iter().partition(|flag| {
@@ -291,6 +301,7 @@ pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>,
 }
 
 /// When a wait for proof becomes a hold (T8).
+#[must_use]
 pub fn proof_is_late(deadline: Timestamp, audits: Option<Timestamp>, now: Timestamp) -> bool {
     let patience = if audits.is_some() {
         PROOF_LATE_WITH_AUDITS

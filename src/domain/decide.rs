@@ -109,6 +109,7 @@ pub enum Wait {
 }
 
 /// Decides about one person under one policy.
+#[must_use]
 pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decision {
     let mut case = Case::new(policy, facts, now);
     case.follow_switch();

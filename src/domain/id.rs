@@ -76,11 +76,13 @@ pub struct PolicyName(Box<str>);
 
 impl PolicyName {
     /// Takes the name as it is: the configuration has checked it.
+    #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
 
     /// The name.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -65,6 +65,7 @@ impl EventKind {
     ];
 
     /// The name in the journal, in mails and in JSON.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WindowOpened => "window.opened",
@@ -84,11 +85,13 @@ impl EventKind {
     }
 
     /// The kind of that name.
+    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// Whether an accepted mail of this kind names a deadline and so is a notice (R7).
+    #[must_use]
     pub fn announces(self) -> bool {
         matches!(
             self,

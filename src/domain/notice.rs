@@ -38,6 +38,7 @@ pub fn steps(
 /// The message that is due. In the first pass of a window or of a move that is the announcement,
 /// afterwards the latest step that fell due; what it overtakes is never sent (R6), and nothing
 /// that names a deadline is sent after it.
+#[must_use]
 pub fn due(run: &Run, policy: &Policy, now: Timestamp) -> Due {
     let deadline = run.deadline(policy, now);
     let mut past: Vec<(Timestamp, Step)> = steps(run, policy, deadline)
@@ -77,11 +78,13 @@ fn announces_at_once(run: &Run, policy: &Policy, now: Timestamp, deadline: Times
 }
 
 /// Whether a step lies ahead that falls at least the minimum notice before the deadline.
+#[must_use]
 pub fn a_later_step_tells(run: &Run, policy: &Policy, now: Timestamp, deadline: Timestamp) -> bool {
     steps(run, policy, deadline).any(|(at, _)| at > now && later(at, policy.min_notice) <= deadline)
 }
 
 /// The address of a person: `mail`, or a user principal name whose domain is one of mailboxes.
+#[must_use]
 pub fn address<'a>(facts: &'a PersonFacts<'_>) -> Option<&'a str> {
     facts.person.mail.as_deref().or_else(|| {
         let name = facts.person.user_principal_name.as_str();
@@ -98,6 +101,7 @@ pub fn address<'a>(facts: &'a PersonFacts<'_>) -> Option<&'a str> {
 /// The accepted mail that is a notice of this window and so fixes its deadline: its own, or one
 /// of another policy that names the same or an earlier deadline (contract 7.17). A mail from
 /// before a move is no notice of what came after it, and a rehearsal takes no part in 7.17.
+#[must_use]
 pub fn accepted(
     run: &Run,
     policy: &Policy,
@@ -129,6 +133,7 @@ pub fn accepted(
 }
 
 /// The first refusal of the present address since the window is untold.
+#[must_use]
 pub fn refused(
     untold_since: Timestamp,
     address: Option<&str>,
@@ -153,6 +158,7 @@ pub fn refused(
     clippy::too_many_arguments,
     reason = "the parts of a message, each from another place"
 )]
+#[must_use]
 pub fn message(
     run: &Run,
     policy: &Policy,
@@ -188,6 +194,7 @@ pub fn message(
 
 /// The one mail a person gets in this pass, and the steps it overtakes: `deadline passed` before
 /// the thank-you before the earliest deadline not yet passed (contract 7.17).
+#[must_use]
 pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
     let mut messages: Vec<&Message> = decisions
         .iter()

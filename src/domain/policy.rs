@@ -43,6 +43,7 @@ impl Step {
     pub const OPENING: Self = Self::AfterOpening(SignedDuration::ZERO);
 
     /// The moment at which the step falls due.
+    #[must_use]
     pub fn due(self, opened_at: Timestamp, deadline: Timestamp) -> Timestamp {
         let (from, by) = match self {
             Self::AfterOpening(after) => (opened_at, after),
@@ -151,6 +152,7 @@ pub struct Policy {
 
 impl Policy {
     /// The floor between a notice and the deadline: none under `strict`.
+    #[must_use]
     pub fn notice_floor(&self) -> SignedDuration {
         if self.strict {
             SignedDuration::ZERO

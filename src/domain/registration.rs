@@ -77,6 +77,7 @@ pub struct Registration {
 
 impl Registration {
     /// What is remembered after the first report that contains the person.
+    #[must_use]
     pub fn first(row: &ReportRow, as_of: Timestamp) -> Self {
         let track = |done: bool| Track {
             done_as_of: None,
@@ -164,6 +165,7 @@ pub enum LossCause {
 /// What is believed under a policy that does, or does not, accept passwordless methods alone.
 ///
 /// `report` is the time of the newest accepted report.
+#[must_use]
 pub fn verdict(
     registration: Option<&Registration>,
     audits: &[AuditEvent],

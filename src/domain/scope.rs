@@ -42,6 +42,7 @@ pub enum PausedBy {
 }
 
 /// Whether the policy applies to the person, and what decides that.
+#[must_use]
 pub fn scope(policy: &Policy, facts: &PersonFacts<'_>, closed_by_operator: bool) -> Scope {
     let person = &facts.person;
     if let Presence::Gone { at } = person.presence {

@@ -77,6 +77,7 @@ pub enum SignInClass {
 
 impl SignInClass {
     /// The name of the class in configuration and JSON.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -116,16 +117,19 @@ pub struct ResultCodes {
 
 impl ResultCodes {
     /// A table from its parts: the data file is read by the configuration.
+    #[must_use]
     pub fn new(version: String, classes: BTreeMap<i64, SignInClass>) -> Self {
         Self { version, classes }
     }
 
     /// The version of the table, for `explain` and the log.
+    #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
     /// The class of a code; a code that is not in the table is [`SignInClass::Unknown`].
+    #[must_use]
     pub fn class(&self, code: i64) -> SignInClass {
         self.classes
             .get(&code)
@@ -136,6 +140,7 @@ impl ResultCodes {
 
 impl SignIn {
     /// The class, if this is a qualifying prompt made at or after `since` (domain 8.2).
+    #[must_use]
     pub fn qualifies(
         &self,
         codes: &ResultCodes,

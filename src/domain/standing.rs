@@ -86,6 +86,7 @@ pub struct Loss {
 
 impl Standing {
     /// Whether there is nothing in it that the next decision could not derive by itself.
+    #[must_use]
     pub fn is_blank(&self) -> bool {
         *self
             == Self {
@@ -95,6 +96,7 @@ impl Standing {
     }
 
     /// Whether a flag stands.
+    #[must_use]
     pub fn is_flagged(&self) -> bool {
         matches!(
             self.enforcement,

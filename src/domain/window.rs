@@ -19,6 +19,7 @@ pub const DUE_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
 pub const UNREACHABLE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// `at + by`, held at the ends of time.
+#[must_use]
 pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).unwrap_or(if by.is_negative() {
         Timestamp::MIN
@@ -143,6 +144,7 @@ impl Run {
     /// A window opened by a qualifying sign-in (T2).
     ///
     /// `span` is what it has: the policy's whole `length`, or what an earlier window left (T17).
+    #[must_use]
     pub fn open(
         opened_at: Timestamp,
         cause: Option<String>,
@@ -174,6 +176,7 @@ impl Run {
 
     /// The deadline as of `now` (contract 7.2): told and kept, or the later of the bare one and
     /// the minimum notice from the present. Under `strict` the bare one, told or not.
+    #[must_use]
     pub fn deadline(&self, policy: &Policy, now: Timestamp) -> Timestamp {
         match (&self.told, policy.strict) {
             (_, true) => self.base,
@@ -248,6 +251,7 @@ impl Run {
 
 impl GraceWindow {
     /// The word for the state in messages.
+    #[must_use]
     pub fn state(&self) -> &'static str {
         match self {
             Self::NotOpened { .. } => "not opened",
@@ -266,6 +270,7 @@ impl GraceWindow {
     }
 
     /// The window itself, if one has opened.
+    #[must_use]
     pub fn run(&self) -> Option<&Run> {
         match self {
             Self::NotOpened { .. } => None,

@@ -152,11 +152,7 @@ impl Difference<'_> {
     }
 }
 
-pub(super) fn difference<'a>(
-    parts: &'a [Part],
-    stored: Vec<StoredPart>,
-    all: bool,
-) -> Difference<'a> {
+pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> Difference<'_> {
     let mut stored: BTreeMap<String, StoredPart> = stored
         .into_iter()
         .map(|part| (part.name.clone(), part))
@@ -170,7 +166,7 @@ pub(super) fn difference<'a>(
     for part in parts {
         match stored.remove(&part.name) {
             Some(known) if known.fingerprint == fingerprint(part) && !all => {
-                result.unchanged.push(known)
+                result.unchanged.push(known);
             }
             known => {
                 result.reread.extend(known.map(|known| known.id));
@@ -411,7 +407,7 @@ impl Collector<'_> {
             }
             match self.finish(import, &change, Source::Users).await? {
                 Imported::ReadAll => {
-                    change = difference(parts, self.store.parts(Source::Users).await?, true)
+                    change = difference(parts, self.store.parts(Source::Users).await?, true);
                 }
                 imported => {
                     report.read.users += rows;
@@ -499,7 +495,7 @@ impl Collector<'_> {
             }
             match self.finish(import, &change, Source::Registration).await? {
                 Imported::ReadAll => {
-                    change = difference(parts, self.store.parts(Source::Registration).await?, true)
+                    change = difference(parts, self.store.parts(Source::Registration).await?, true);
                 }
                 imported => {
                     let joined_with = if by_name { users.as_str() } else { "" };

@@ -548,24 +548,21 @@ impl Decider<'_> {
                 continue;
             }
             // A panic in one person's record puts that record aside, not the pass.
-            match catch_unwind(AssertUnwindSafe(|| {
+            if let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| {
                 outcome(dossier, self.policies, self.world, self.pass.now)
             })) {
-                Ok(outcome) => {
-                    self.note(&outcome);
-                    if outcome.decisions.iter().any(|decision| decision.would_flag) {
-                        self.waiting.insert(id, outcome);
-                    } else {
-                        ready.push(outcome);
-                    }
+                self.note(&outcome);
+                if outcome.decisions.iter().any(|decision| decision.would_flag) {
+                    self.waiting.insert(id, outcome);
+                } else {
+                    ready.push(outcome);
                 }
-                Err(_) => {
-                    tracing::error!(user.id = %id, "a decision about {id} failed; the person is left as before");
-                    report.read.quarantined += 1;
-                    report.errors.push(format!(
-                        "a decision about {id} failed; the person is left as before"
-                    ));
-                }
+            } else {
+                tracing::error!(user.id = %id, "a decision about {id} failed; the person is left as before");
+                report.read.quarantined += 1;
+                report.errors.push(format!(
+                    "a decision about {id} failed; the person is left as before"
+                ));
             }
         }
         let tally = self
@@ -683,6 +680,7 @@ pub async fn policies(
 }
 
 /// Decides about one person for a reader: the effects are thrown away.
+#[must_use]
 pub fn look(dossier: Dossier, policies: &[Policy], world: &World, now: Timestamp) -> Outcome {
     outcome(dossier, policies, world, now)
 }

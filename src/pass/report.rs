@@ -77,6 +77,7 @@ pub struct Deliveries {
 
 impl PassReport {
     /// An empty report.
+    #[must_use]
     pub fn new(as_of: Timestamp) -> Self {
         Self {
             as_of,
@@ -103,6 +104,7 @@ impl PassReport {
     }
 
     /// Whether a person should look: something is held, or could not be done.
+    #[must_use]
     pub fn is_degraded(&self) -> bool {
         !self.holds.is_empty() || !self.errors.is_empty()
     }

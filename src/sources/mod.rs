@@ -38,6 +38,7 @@ impl Collection {
     ];
 
     /// The base name of its files (contract 3).
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Users => "users",

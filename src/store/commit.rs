@@ -221,7 +221,7 @@ fn count(kind: EventKind, decision: &Decision, tally: &mut Tally) {
         EventKind::EnforcementNeeded
             if matches!(decision.standing.enforcement, Enforcement::Needed { .. }) =>
         {
-            tally.flagged += 1
+            tally.flagged += 1;
         }
         EventKind::EnforcementReleased => tally.released += 1,
         _ => {}

@@ -56,6 +56,7 @@ pub struct Dossier {
 
 impl Dossier {
     /// The facts for a policy that counts nested groups, or direct members only.
+    #[must_use]
     pub fn facts<'a>(
         &self,
         world: &'a World,

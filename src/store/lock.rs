@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::StoreError;
 
 /// The lock file of a database.
+#[must_use]
 pub fn mark(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");

@@ -1,4 +1,4 @@
-//! The store: every fact, decision and mail, in one SQLite file.
+//! The store: every fact, decision and mail, in one `SQLite` file.
 //!
 //! It speaks verbs (`absorb`, `load`, `commit`, `claim`, `settle`), one transaction each; no
 //! transaction leaves this floor. WAL with `synchronous=FULL`: a commit that was acknowledged
@@ -28,14 +28,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
-/// Rows of one multi-row statement: SQLite takes 32,766 values in one.
+/// Rows of one multi-row statement: `SQLite` takes 32,766 values in one.
 const ROWS_PER_STATEMENT: usize = 500;
 
 /// Rows that the driver's thread reads ahead: waking a reader for each costs more than reading.
 const ROWS_BUFFERED: usize = 1_024;
 
 /// How long a writer waits for another process's write: a first import holds the lock for long.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The schema, one folder for every database.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -74,7 +74,7 @@ pub enum StoreError {
         path: PathBuf,
         /// What to do.
         remedy: String,
-        /// What SQLite says.
+        /// What `SQLite` says.
         #[source]
         source: sqlx::Error,
     },
@@ -140,7 +140,7 @@ pub enum StoreError {
     Failed {
         /// What was being done.
         doing: &'static str,
-        /// What SQLite says.
+        /// What `SQLite` says.
         #[source]
         source: sqlx::Error,
     },
@@ -237,6 +237,7 @@ impl Store {
     }
 
     /// The database file.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -320,7 +321,7 @@ impl Store {
         Ok(())
     }
 
-    /// SQLite's own check of the file, when `run` starts (F7).
+    /// `SQLite`'s own check of the file, when `run` starts (F7).
     pub async fn check_integrity(&self) -> Result<(), StoreError> {
         let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
             .fetch_one(&self.read)
@@ -370,7 +371,7 @@ impl Store {
 fn unusable(verb: &'static str, path: &Path, source: sqlx::Error) -> StoreError {
     let code = source
         .as_database_error()
-        .and_then(|error| error.code().map(|code| code.into_owned()));
+        .and_then(|error| error.code().map(std::borrow::Cow::into_owned));
     let remedy = match code.as_deref().and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
         Some(11 | 26) => {
             return StoreError::Corrupt { path: path.to_owned(), detail: source.to_string() };

@@ -175,13 +175,12 @@ fn duplicates_key(source: Source) -> String {
 
 /// Sixteen bytes that stand for an id while a snapshot is read: the GUID itself, or two hashes.
 fn digest(id: &str) -> u128 {
-    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     uuid::Uuid::try_parse(id).map_or_else(
         |_| {
             let build = BuildHasherDefault::<DefaultHasher>::default();
-            let mut salted = build.build_hasher();
-            (id, "fortnight").hash(&mut salted);
-            u128::from(build.hash_one(id)) << 64 | u128::from(salted.finish())
+
+            u128::from(build.hash_one(id)) << 64 | u128::from(build.hash_one((id, "fortnight")))
         },
         |uuid| uuid.as_u128(),
     )

@@ -31,6 +31,7 @@ impl Source {
     ];
 
     /// The name in JSON and SQL.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Users => "users",

@@ -56,16 +56,19 @@ impl CronPattern {
     }
 
     /// The pattern as it was written.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// The pattern in words.
+    #[must_use]
     pub fn describe(&self) -> String {
         self.cron.describe()
     }
 
     /// The first occurrence after this moment.
+    #[must_use]
     pub fn next_after(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
         let local = after.to_zoned(zone.clone());
         let next = self.cron.find_next_occurrence(&local, false).ok()?;
@@ -82,6 +85,7 @@ fn plain(message: &str) -> String {
 }
 
 /// The first occurrence of any of the patterns after this moment.
+#[must_use]
 pub fn next_after(
     patterns: &[CronPattern],
     zone: &TimeZone,
@@ -94,6 +98,7 @@ pub fn next_after(
 }
 
 /// The first occurrence later than `last` and not later than `now`: if there is one, a pass is due.
+#[must_use]
 pub fn due_between(
     patterns: &[CronPattern],
     zone: &TimeZone,

@@ -26,11 +26,13 @@ pub struct SkewDetector {
 
 impl SkewDetector {
     /// Takes this reading as right.
+    #[must_use]
     pub fn new(anchor: HostTime) -> Self {
         Self { anchor }
     }
 
     /// How far the wall clock has run ahead of the boot-time clock (behind it: negative).
+    #[must_use]
     pub fn skew(&self, reading: HostTime) -> SignedDuration {
         let by_wall = reading.wall.duration_since(self.anchor.wall);
         let by_boot = reading.boot.saturating_sub(self.anchor.boot);
@@ -38,6 +40,7 @@ impl SkewDetector {
     }
 
     /// The skew, if the clocks have parted by more than [`TOLERATED`].
+    #[must_use]
     pub fn parted(&self, reading: HostTime) -> Option<SignedDuration> {
         let skew = self.skew(reading);
         (skew.abs() > TOLERATED).then_some(skew)

@@ -35,6 +35,7 @@ impl Language {
     }
 
     /// The BCP 47 tag, as in `Content-Language` and the names of templates.
+    #[must_use]
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -43,6 +44,7 @@ impl Language {
     }
 
     /// "Tuesday, 8 December 2026".
+    #[must_use]
     pub fn date(self, at: Timestamp, zone: &TimeZone) -> String {
         let at = at.to_zoned(zone.clone());
         let (weekday, month) = (self.weekday(&at), self.month(&at));
@@ -54,6 +56,7 @@ impl Language {
     }
 
     /// "Tuesday, 8 December 2026, 23:59 CET (UTC+1)".
+    #[must_use]
     pub fn moment(self, at: Timestamp, zone: &TimeZone) -> String {
         let date = self.date(at, zone);
         let zoned = at.to_zoned(zone.clone());
@@ -65,6 +68,7 @@ impl Language {
     }
 
     /// "Tue 8 Dec", for subjects.
+    #[must_use]
     pub fn short_date(self, at: Timestamp, zone: &TimeZone) -> String {
         let at = at.to_zoned(zone.clone());
         let weekday = first(self.weekday(&at), if self == Self::German { 2 } else { 3 });
@@ -78,6 +82,7 @@ impl Language {
     /// What is left of the window: "6 days", "1 day", "5 hours", "less than an hour".
     ///
     /// Rounded down, so that nobody is promised more time than there is.
+    #[must_use]
     pub fn left(self, seconds: i64) -> String {
         let (days, hours) = (seconds / 86_400, seconds / 3_600);
         match (self, days, hours) {

@@ -16,6 +16,7 @@ use crate::sources::wire::{
 use crate::sources::{Item, Quarantined, SourceError};
 
 /// Reads the users of a part.
+#[must_use]
 pub fn users(part: &Part, now: Timestamp) -> Rows<Person> {
     Rows::open(
         part,
@@ -40,6 +41,7 @@ pub fn users(part: &Part, now: Timestamp) -> Rows<Person> {
 }
 
 /// Reads the groups of a part.
+#[must_use]
 pub fn groups(part: &Part, now: Timestamp) -> Rows<Group> {
     Rows::open(
         part,
@@ -61,6 +63,7 @@ pub fn groups(part: &Part, now: Timestamp) -> Rows<Group> {
 }
 
 /// Reads the registration report of a part.
+#[must_use]
 pub fn registration(part: &Part, now: Timestamp) -> Rows<Report> {
     Rows::open(
         part,
@@ -80,6 +83,7 @@ pub fn registration(part: &Part, now: Timestamp) -> Rows<Report> {
 }
 
 /// Reads the sign-ins of a part.
+#[must_use]
 pub fn sign_ins(part: &Part, now: Timestamp) -> Rows<SignIn> {
     Rows::open(
         part,
@@ -95,6 +99,7 @@ pub fn sign_ins(part: &Part, now: Timestamp) -> Rows<SignIn> {
 }
 
 /// Reads the audit events of a part.
+#[must_use]
 pub fn audits(part: &Part, now: Timestamp) -> Rows<AuditEvent> {
     Rows::open(
         part,

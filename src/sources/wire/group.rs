@@ -111,6 +111,7 @@ impl GroupRow<'_> {
     }
 
     /// Whether the row tells members at all, if only that there are none.
+    #[must_use]
     pub fn tells_members(&self) -> bool {
         self.members.is_present() || self.members_delta.is_present()
     }

@@ -32,6 +32,7 @@ pub enum Scalar<'a> {
 
 impl<'a> Scalar<'a> {
     /// A cell of a CSV row.
+    #[must_use]
     pub fn cell(text: &'a str) -> Self {
         match text.trim() {
             "" => Self::Null,
@@ -40,11 +41,13 @@ impl<'a> Scalar<'a> {
     }
 
     /// Whether the row has the property at all.
+    #[must_use]
     pub fn is_present(&self) -> bool {
         !matches!(self, Self::Null)
     }
 
     /// The text, if it is one; anything else is as good as nothing.
+    #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -79,6 +82,7 @@ impl<'a> Scalar<'a> {
     }
 
     /// A whole number, also one that is written as a text.
+    #[must_use]
     pub fn number(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),

@@ -49,6 +49,7 @@ pub struct Report {
 
 impl Report {
     /// The row of the person whom the caller found behind [`Report::who`].
+    #[must_use]
     pub fn about(&self, user: UserId) -> ReportRow {
         ReportRow {
             user,

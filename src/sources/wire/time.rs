@@ -6,12 +6,14 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 /// An RFC 3339 time with any fraction and any offset (domain case 6).
+#[must_use]
 pub fn instant(text: &str) -> Option<Timestamp> {
     text.trim().parse().ok()
 }
 
 /// A time of a portal export: RFC 3339, or without an offset and then UTC, or American
 /// (`9/28/2021 4:05:06 PM`), as the user exports of 2021 have it.
+#[must_use]
 pub fn portal_instant(text: &str) -> Option<Timestamp> {
     instant(text).or_else(|| {
         let text = text.trim();
