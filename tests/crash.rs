@@ -185,7 +185,7 @@ fn a_refused_login_holds_flags_and_keeps_the_mails() {
 }
 
 #[test]
-fn budgets_let_the_most_urgent_go_first() {
+fn budgets_are_kept_by_the_minute_and_by_the_day() {
     let recorder = Recorder::start(well);
     let mut organisation = Organisation::new(10, after(monday(), hours(-1)), recorder.port);
     organisation.smtp += "\nper_minute = 3\nper_day = 8";
@@ -197,6 +197,34 @@ fn budgets_let_the_most_urgent_go_first() {
     assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 8);
     assert_eq!(sent(24 * 60 + 10), 2);
     assert_eq!(recorder.kept().len(), 10);
+}
+
+#[test]
+fn the_most_urgent_go_first() {
+    let recorder = Recorder::start(|moment| match moment.verb {
+        "RCPT" => Answer::Say("450 4.2.0 later\r\n"),
+        _ => Answer::Well,
+    });
+    let mut organisation = organisation(6, &recorder);
+    organisation.cycle(monday());
+    recorder.follow(well);
+    let later = after(monday(), hours(1));
+    for number in 0..3 {
+        let (user, at) = (Organisation::address(number), later.to_string());
+        let extend = [
+            "window", "extend", &user, "--days", "5", "--reason", "ill", "--as-of", &at,
+        ];
+        assert_eq!(organisation.say(&extend).code, Some(0));
+    }
+    organisation.smtp += "\nper_minute = 3";
+    organisation.configure();
+    let told = |minute| {
+        organisation.cycle(after(later, minutes(minute)));
+        let told: BTreeSet<String> = recorder.kept().into_iter().map(|kept| kept.to).collect();
+        told.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(told(0), [3, 4, 5].map(Organisation::address));
+    assert_eq!(told(1), [0, 1, 2, 3, 4, 5].map(Organisation::address));
 }
 
 #[test]
