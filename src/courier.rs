@@ -227,7 +227,8 @@ fn is_blocked(failures: &AtomicU32) -> bool {
 
 /// The next claim, so that it takes about a second.
 fn pace(sent: usize, took: Duration) -> u32 {
-    let per_second = sent as f64 / took.as_secs_f64().max(0.001);
+    let per_second =
+        f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -247,8 +248,10 @@ fn retry_at(claimed: &Claimed, now: Timestamp) -> Timestamp {
         bound = bound.min(not_after.duration_since(now) / 3);
     }
     let key = format!("{}/{}", claimed.id, claimed.attempt);
-    let bits = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes()).as_u128() as u32;
-    let share = f64::from(bits) / f64::from(u32::MAX);
+    let draw = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes())
+        .as_fields()
+        .0;
+    let share = f64::from(draw) / f64::from(u32::MAX);
     let wait = bound.as_secs_f64().max(1.0) * share;
     later(
         now,

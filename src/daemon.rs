@@ -80,17 +80,12 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         }
         None => None,
     };
-    let (ring, rung) = mpsc::channel(1);
-    let mut scheduler = alarm_clock(ring.clone()).await?;
-    let ring_for_signals = ring.clone();
-    tokio::spawn(heartbeat(ring, stop.clone()));
+    let (bell, rings) = mpsc::channel(1);
+    let mut scheduler = alarm_clock(bell.clone()).await?;
+    tokio::spawn(heartbeat(bell.clone(), stop.clone()));
     tokio::spawn(feed_watchdog(Arc::clone(&progress), stop.clone()));
     let reload = Arc::new(AtomicBool::new(false));
-    tokio::spawn(listen_for_signals(
-        stop.clone(),
-        Arc::clone(&reload),
-        ring_for_signals,
-    )?);
+    tokio::spawn(listen_for_signals(stop.clone(), Arc::clone(&reload), bell)?);
     let started_with = config.clone();
     let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress))?;
     engine.recover().await?;
@@ -111,7 +106,7 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         clock,
         progress,
     };
-    let code = watch.keep(rung).await;
+    let code = watch.keep(rings).await;
 
     notify(&[NotifyState::Stopping]);
     stop.cancel();
@@ -127,14 +122,14 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
 }
 
 /// A ring never queues behind another: looking once is as good as looking twice.
-async fn alarm_clock(ring: mpsc::Sender<()>) -> anyhow::Result<JobScheduler> {
+async fn alarm_clock(bell: mpsc::Sender<()>) -> anyhow::Result<JobScheduler> {
     let scheduler = JobScheduler::new()
         .await
         .context("starting the scheduler")?;
     let job = Job::new_async(RING, move |_, _| {
-        let ring = ring.clone();
+        let bell = bell.clone();
         Box::pin(async move {
-            ring.try_send(()).ok();
+            bell.try_send(()).ok();
         })
     })
     .context("starting the scheduler")?;
@@ -143,13 +138,13 @@ async fn alarm_clock(ring: mpsc::Sender<()>) -> anyhow::Result<JobScheduler> {
     Ok(scheduler)
 }
 
-async fn heartbeat(ring: mpsc::Sender<()>, stop: CancellationToken) {
+async fn heartbeat(bell: mpsc::Sender<()>, stop: CancellationToken) {
     let mut interval = tokio::time::interval(HEARTBEAT);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = interval.tick() => ring.try_send(()).ok(),
+            _ = interval.tick() => bell.try_send(()).ok(),
         };
     }
 }
@@ -178,7 +173,7 @@ async fn feed_watchdog(progress: Arc<Progress>, stop: CancellationToken) {
 fn listen_for_signals(
     stop: CancellationToken,
     reload: Arc<AtomicBool>,
-    ring: mpsc::Sender<()>,
+    bell: mpsc::Sender<()>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
@@ -194,7 +189,7 @@ fn listen_for_signals(
                 }
                 _ = hang_up.recv() => {
                     reload.store(true, Ordering::SeqCst);
-                    ring.try_send(()).ok();
+                    bell.try_send(()).ok();
                     continue;
                 }
             }
@@ -223,13 +218,13 @@ struct Watch {
 }
 
 impl Watch {
-    async fn keep(&mut self, mut rung: mpsc::Receiver<()>) -> u8 {
+    async fn keep(&mut self, mut rings: mpsc::Receiver<()>) -> u8 {
         let mut last = None;
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return DONE,
-                ring = rung.recv() => if ring.is_none() { return DONE },
+                ring = rings.recv() => if ring.is_none() { return DONE },
             }
             if self.reload.swap(false, Ordering::SeqCst) {
                 self.reload_configuration().await;

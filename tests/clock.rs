@@ -72,7 +72,7 @@ impl Host {
     /// Sets the clock, and has the directory say the same as of then.
     fn set(&self, now: Timestamp) {
         self.organisation.export(now);
-        let offset = now.as_second() - Timestamp::now().as_second();
+        let offset = now.as_second() - program::now().as_second();
         let part = self.organisation.path("clock-part");
         std::fs::write(&part, format!("{offset:+}\n")).unwrap();
         std::fs::rename(part, self.organisation.path("clock")).unwrap();

@@ -185,7 +185,7 @@ fn a_refused_login_holds_flags_and_keeps_the_mails() {
 }
 
 #[test]
-fn budgets_let_the_most_urgent_go_first() {
+fn budgets_are_kept_by_the_minute_and_by_the_day() {
     let recorder = Recorder::start(well);
     let mut organisation = Organisation::new(10, after(monday(), hours(-1)), recorder.port);
     organisation.smtp += "\nper_minute = 3\nper_day = 8";
@@ -197,6 +197,34 @@ fn budgets_let_the_most_urgent_go_first() {
     assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 8);
     assert_eq!(sent(24 * 60 + 10), 2);
     assert_eq!(recorder.kept().len(), 10);
+}
+
+#[test]
+fn the_most_urgent_go_first() {
+    let recorder = Recorder::start(|moment| match moment.verb {
+        "RCPT" => Answer::Say("450 4.2.0 later\r\n"),
+        _ => Answer::Well,
+    });
+    let mut organisation = organisation(6, &recorder);
+    organisation.cycle(monday());
+    recorder.follow(well);
+    let later = after(monday(), hours(1));
+    for number in 0..3 {
+        let (user, at) = (Organisation::address(number), later.to_string());
+        let extend = [
+            "window", "extend", &user, "--days", "5", "--reason", "ill", "--as-of", &at,
+        ];
+        assert_eq!(organisation.say(&extend).code, Some(0));
+    }
+    organisation.smtp += "\nper_minute = 3";
+    organisation.configure();
+    let told = |minute| {
+        organisation.cycle(after(later, minutes(minute)));
+        let told: BTreeSet<String> = recorder.kept().into_iter().map(|kept| kept.to).collect();
+        told.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(told(0), [3, 4, 5].map(Organisation::address));
+    assert_eq!(told(1), [0, 1, 2, 3, 4, 5].map(Organisation::address));
 }
 
 #[test]
@@ -225,7 +253,7 @@ fn a_stop_in_the_middle_leaves_nothing_leased() {
         "DOT" if moment.to > "p2" => Answer::Hold,
         _ => Answer::Well,
     });
-    let since = after(Timestamp::now(), hours(-1));
+    let since = after(program::now(), hours(-1));
     let organisation = Organisation::new(40, since, recorder.port);
     organisation.configure();
     let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
@@ -256,7 +284,7 @@ fn a_server_that_never_answers_does_not_keep_a_stop_waiting() {
         "DOT" => Answer::Hold,
         _ => Answer::Well,
     });
-    let since = after(Timestamp::now(), hours(-1));
+    let since = after(program::now(), hours(-1));
     let organisation = Organisation::new(5, since, recorder.port);
     organisation.configure();
     let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
@@ -277,17 +305,18 @@ fn a_server_that_never_answers_does_not_keep_a_stop_waiting() {
     let stopped = organisation.deliveries();
     let stopped = stopped.iter().filter(|row| row["attempts"] == 1);
     for row in stopped {
-        assert!(at(row["next_at"].as_str().unwrap()) > after(Timestamp::now(), minutes(8)));
+        assert!(at(row["next_at"].as_str().unwrap()) > after(program::now(), minutes(8)));
     }
 }
 
-/// The server of the fifty kills: mostly well, sometimes slow, sometimes gone around the dot.
+/// The server of the fifty kills: mostly well, sometimes slow, sometimes gone around the dot — once
+/// a recipient, because an outcome that is lost twice makes a dead mail, which is another test's.
 fn moody(seed: u64) -> impl Fn(&Moment<'_>) -> Answer + Send + Sync + 'static {
     let random = Mutex::new(SmallRng::seed_from_u64(seed));
     move |moment| match (moment.verb, random.lock().unwrap().random_range(0..100)) {
-        ("DOT", 0..3) => Answer::Cut,
-        ("DOT", 3..6) => Answer::KeepAndCut,
-        ("DOT", 6..20) => Answer::Slow(Duration::from_millis(15)),
+        ("DOT", 0..4) if moment.nth == 1 => Answer::Cut,
+        ("DOT", 4..8) if moment.nth == 1 => Answer::KeepAndCut,
+        ("DOT", 8..22) => Answer::Slow(Duration::from_millis(15)),
         ("RCPT", 0..5) => Answer::Say("451 4.3.0 not now\r\n"),
         ("MAIL", 0..2) => Answer::Cut,
         _ => Answer::Well,
@@ -309,7 +338,7 @@ impl Doubts {
             return;
         };
         for row in rows {
-            if matches!(row["state"].as_str(), Some("leased" | "ambiguous" | "dead")) {
+            if matches!(row["state"].as_str(), Some("leased" | "ambiguous")) {
                 *self
                     .0
                     .entry(row["message_id"].as_str().unwrap().to_owned())
@@ -319,121 +348,132 @@ impl Doubts {
     }
 }
 
-#[test]
-fn fifty_kills_lose_nothing() {
-    let seed = std::env::var("FORTNIGHT_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(rand::random);
-    eprintln!("FORTNIGHT_SEED={seed}");
-    let begin = Instant::now();
-    let mut random = SmallRng::seed_from_u64(seed);
-    let recorder = Recorder::start(moody(seed));
-    let people = 400;
-    let organisation = organisation(people, &recorder);
-    let mut doubts = Doubts::default();
-    let mut now = monday();
-    let mut killed = 0;
-    let (mut early, mut middle) = (0, 0);
-    while killed < 50 {
-        now = after(
-            now,
-            minutes(11) + SignedDuration::from_secs(random.random_range(0..600)),
-        );
-        if random.random_bool(0.2) {
-            organisation.export(now);
-        }
+/// An organisation whose passes are killed.
+struct Killed {
+    organisation: Organisation,
+    recorder: Recorder,
+    random: SmallRng,
+    now: Timestamp,
+    doubts: Doubts,
+    /// Kills before and after the first mail of a run.
+    kills: [usize; 2],
+}
+
+impl Killed {
+    /// One more run, at least ten minutes later, killed at some moment unless it ends before.
+    fn run(&mut self) {
+        let random = &mut self.random;
+        let pause = minutes(11) + SignedDuration::from_secs(random.random_range(0..600));
+        self.now = after(self.now, pause);
         // Now and then a day goes by, and reminders fall due.
         if random.random_bool(0.15) {
-            now = after(now, hours(24));
-            organisation.export(now);
+            self.now = after(self.now, hours(24));
         }
-        let as_of = now.to_string();
-        let before = recorder.kept().len();
-        let mut process =
-            organisation.spawn(&mut organisation.command(&["cycle", "--as-of", &as_of]));
+        if random.random_bool(0.3) {
+            self.organisation.export(self.now);
+        }
+        let as_of = self.now.to_string();
+        let before = self.recorder.kept().len();
+        let command = &mut self.organisation.command(&["cycle", "--as-of", &as_of]);
+        let mut process = self.organisation.spawn(command);
         if random.random_bool(0.5) {
             std::thread::sleep(Duration::from_millis(random.random_range(0..60)));
         } else {
             let count = before + random.random_range(1..40);
-            recorder.wait_kept(count, Duration::from_millis(random.random_range(50..400)));
+            let patience = Duration::from_millis(random.random_range(50..400));
+            self.recorder.wait_kept(count, patience);
         }
         if process.ended().is_none() {
             process.kill();
-            killed += 1;
-            if recorder.kept().len() > before {
-                middle += 1;
-            } else {
-                early += 1;
-            }
+            self.kills[usize::from(self.recorder.kept().len() > before)] += 1;
         }
-        doubts.look(&organisation);
+        self.doubts.look(&self.organisation);
     }
-    recorder.follow(well);
-    for _ in 0..4 {
-        now = after(now, minutes(11));
-        organisation.cycle(now);
-        doubts.look(&organisation);
-    }
-    let mut taken: BTreeMap<String, (usize, String)> = BTreeMap::new();
-    for kept in recorder.kept() {
-        let entry = taken.entry(kept.message_id).or_insert((0, kept.to.clone()));
-        entry.0 += 1;
-        assert_eq!(entry.1, kept.to, "one Message-ID, one recipient");
-    }
-    let rows = organisation.deliveries();
-    let (mut sent, mut overtaken) = (0, 0);
-    for row in &rows {
-        let id = row["message_id"].as_str().unwrap();
-        let times = taken.get(id).map_or(0, |taken| taken.0);
-        match row["state"].as_str().unwrap() {
-            "sent" => {
-                sent += 1;
-                assert!(times >= 1, "lost: {row}");
-            }
-            // A later step replaced it, or its outcome was lost twice.
-            "superseded" | "expired" => overtaken += 1,
-            "dead" => assert!(doubts.0.get(id).copied().unwrap_or(0) >= 1, "{row}"),
-            _ => panic!("seed {seed}: still waiting: {row}"),
+
+    /// The server is well, and nobody kills any more.
+    fn recover(&mut self) {
+        self.recorder.follow(well);
+        for _ in 0..4 {
+            self.now = after(self.now, minutes(11));
+            self.organisation.cycle(self.now);
+            self.doubts.look(&self.organisation);
         }
-        let doubt = doubts.0.get(id).copied().unwrap_or(0);
-        assert!(
-            times <= 1 + doubt,
-            "seed {seed}: accepted {times} times with {doubt} outcomes lost: {row}"
-        );
     }
-    let told: BTreeSet<&str> = rows
-        .iter()
-        .filter(|row| row["state"] == "sent")
-        .filter_map(|row| row["user"].as_str())
-        .collect();
-    assert_eq!(
-        told.len(),
-        people,
-        "seed {seed}: everybody was told something"
-    );
-    assert_eq!(
-        taken
-            .keys()
-            .filter(|id| !rows.iter().any(|row| row["message_id"] == ***id))
-            .count(),
-        0
-    );
-    let twice = taken.values().filter(|taken| taken.0 > 1).count();
+
+    /// Nothing was lost, and nothing taken twice without a doubt. What happened, in numbers.
+    fn judge(&self, people: usize) -> String {
+        let mut taken: BTreeMap<String, (usize, String)> = BTreeMap::new();
+        for kept in self.recorder.kept() {
+            let (times, to) = taken.entry(kept.message_id).or_insert((0, kept.to.clone()));
+            *times += 1;
+            assert_eq!(*to, kept.to, "one Message-ID, one recipient");
+        }
+        let rows = self.organisation.deliveries();
+        let mut told = BTreeSet::new();
+        let mut known = BTreeSet::new();
+        for row in &rows {
+            let id = row["message_id"].as_str().unwrap();
+            known.insert(id.to_owned());
+            let times = taken.get(id).map_or(0, |taken| taken.0);
+            let doubts = self.doubts.0.get(id).copied().unwrap_or(0);
+            match row["state"].as_str().unwrap() {
+                "sent" => {
+                    assert!(times >= 1, "lost: {row}");
+                    told.extend(row["user"].as_str());
+                }
+                // A later step replaced it while it waited.
+                "superseded" => {}
+                _ => panic!("not sent: {row}"),
+            }
+            assert!(row["attempts"].as_u64() >= Some(times as u64), "{row}");
+            assert!(
+                times <= 1 + doubts,
+                "taken {times} times with {doubts} outcomes lost: {row}"
+            );
+        }
+        assert_eq!(told.len(), people, "everybody was told something");
+        assert!(taken.keys().all(|id| known.contains(id)));
+        let twice = taken.values().filter(|taken| taken.0 > 1).count();
+        format!(
+            "{:?} kills before and after the first mail of a run; {} rows, {} taken, {twice} more than once, {} in doubt",
+            self.kills,
+            rows.len(),
+            self.recorder.kept().len(),
+            self.doubts.0.len()
+        )
+    }
+}
+
+#[test]
+fn fifty_kills_lose_nothing() {
+    let seed = std::env::var("FORTNIGHT_SEED").ok();
+    let seed = seed.and_then(|text| text.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(rand::random);
+    eprintln!("FORTNIGHT_SEED={seed}");
+    let begin = Instant::now();
+    let people = 400;
+    let recorder = Recorder::start(moody(seed));
+    let mut killed = Killed {
+        organisation: organisation(people, &recorder),
+        recorder,
+        random: SmallRng::seed_from_u64(seed),
+        now: monday(),
+        doubts: Doubts::default(),
+        kills: [0, 0],
+    };
+    while killed.kills.iter().sum::<usize>() < 50 {
+        killed.run();
+    }
+    killed.recover();
+    eprintln!("{}", killed.judge(people));
     let took = begin.elapsed();
-    eprintln!(
-        "{killed} kills ({early} before and {middle} after the first mail of a run), {} rows, {sent} sent, {overtaken} overtaken, {} accepted, {twice} more than once, {} outcomes lost; {took:?}",
-        rows.len(),
-        recorder.kept().len(),
-        doubts.0.len()
-    );
     assert!(took < Duration::from_mins(1), "{took:?}");
 }
 
 #[test]
 fn a_killed_daemon_loses_nothing() {
     let recorder = Recorder::start(well);
-    let since = after(Timestamp::now(), hours(-1));
+    let since = after(program::now(), hours(-1));
     let organisation = Organisation::new(300, since, recorder.port);
     organisation.configure();
     for count in [1, 60, 150] {
@@ -441,26 +481,20 @@ fn a_killed_daemon_loses_nothing() {
         assert!(recorder.wait_kept(count, PATIENCE));
         daemon.kill();
     }
-    let doubtful: BTreeSet<String> = organisation
-        .deliveries()
-        .iter()
-        .filter(|row| row["state"] == "leased" || row["attempts"].as_i64() > Some(1))
-        .map(|row| row["message_id"].as_str().unwrap().to_owned())
-        .collect();
     let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
     eventually("the rest of the mails", || {
         let waiting = organisation.deliveries();
         waiting
             .iter()
             .all(|row| {
-                row["state"] == "sent" || at(row["next_at"].as_str().unwrap()) > Timestamp::now()
+                row["state"] == "sent" || at(row["next_at"].as_str().unwrap()) > program::now()
             })
             .then_some(())
     });
     daemon.signal("TERM");
     assert_eq!(daemon.end(), Some(0));
     // In rehearsal the ten minutes are over at once.
-    let later = after(Timestamp::now(), minutes(12));
+    let later = after(program::now(), minutes(12));
     organisation.export(later);
     organisation.cycle(later);
     assert_eq!(organisation.states(), vec!["sent"; 300]);
@@ -469,10 +503,11 @@ fn a_killed_daemon_loses_nothing() {
         *taken.entry(kept.message_id).or_default() += 1;
     }
     assert_eq!(taken.len(), 300);
-    let twice = taken.iter().filter(|(_, times)| **times > 1).count();
-    eprintln!(
-        "{} accepted, {twice} twice, {} in doubt",
-        recorder.kept().len(),
-        doubtful.len()
-    );
+    let mut twice = 0;
+    for row in organisation.deliveries() {
+        let times = taken[row["message_id"].as_str().unwrap()];
+        assert!(row["attempts"].as_u64() >= Some(times as u64), "{row}");
+        twice += usize::from(times > 1);
+    }
+    eprintln!("{} taken, {twice} more than once", recorder.kept().len());
 }

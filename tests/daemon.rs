@@ -24,7 +24,7 @@ struct Begun {
 
 fn begin(people: usize) -> Begun {
     let recorder = Recorder::start(|_| Answer::Well);
-    let since = after(Timestamp::now(), hours(-1));
+    let since = after(program::now(), hours(-1));
     let mut organisation = Organisation::new(people, since, recorder.port);
     let port = organisation.listen();
     organisation.configure();
@@ -158,7 +158,7 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
 #[test]
 fn systemd_hears_of_start_progress_and_stop() {
     let recorder = Recorder::start(|_| Answer::Well);
-    let since = after(Timestamp::now(), hours(-1));
+    let since = after(program::now(), hours(-1));
     let mut organisation = Organisation::new(2, since, recorder.port);
     organisation.configure();
     let path = organisation.path("notify");

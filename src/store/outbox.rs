@@ -330,6 +330,10 @@ impl Store {
     }
 
     /// Queues a mail to operators, one row per address; the key keeps it from being said twice.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the columns of a row, each of them different"
+    )]
     pub async fn queue_for_operators(
         &self,
         key: &str,

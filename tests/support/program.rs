@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -184,7 +184,8 @@ transport = "smtp"
     pub(crate) fn listen(&mut self) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        self.more += &format!("[http]\nlisten = \"127.0.0.1:{port}\"\n");
+        self.more
+            .extend(["[http]\nlisten = \"127.0.0.1:", &port.to_string(), "\"\n"]);
         port
     }
 
@@ -303,13 +304,13 @@ impl Running {
     }
 
     /// Whether it has ended, and how.
-    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
-        self.child.try_wait().unwrap().map(|status| status.code())
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits for the end; the exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
-        eventually("the end of the process", || self.ended())
+        eventually("the end of the process", || self.ended()).code()
     }
 }
 
@@ -349,6 +350,11 @@ pub(crate) fn page(port: u16, path: &str) -> Option<(u16, String)> {
 /// `/readyz`, as far as it answers.
 pub(crate) fn ready(port: u16) -> Option<Value> {
     serde_json::from_str(&page(port, "/readyz")?.1).ok()
+}
+
+/// The host's time.
+pub(crate) fn now() -> Timestamp {
+    fortnight::time::Clock::system().now()
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {

@@ -156,7 +156,7 @@ impl Shared {
             let line = line(&mut reader)?;
             let verb = line.split([' ', ':']).next()?.to_uppercase();
             if verb == "RCPT" {
-                to = line.split(['<', '>']).nth(1)?.to_owned();
+                line.split(['<', '>']).nth(1)?.clone_into(&mut to);
             }
             let usual = match verb.as_str() {
                 "EHLO" => "250-recorder\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250 8BITMIME\r\n",
