@@ -183,8 +183,7 @@ pub(super) async fn one(store: &Store, name: &str) -> anyhow::Result<UserId> {
         .filter(|id| id.as_str() == name.trim().to_lowercase())
         .collect();
     match (found.as_slice(), by_id.into_iter().next()) {
-        (_, Some(id)) => Ok(id.clone()),
-        ([id], None) => Ok(id.clone()),
+        (_, Some(id)) | ([id], None) => Ok(id.clone()),
         ([], None) => Err(Usage(format!("nobody is known by {name:?}: give an object id, a user principal name or a mail address")).into()),
         (several, None) => {
             let whom = Whom::These(several.iter().map(|id| id.as_str().to_owned()).collect());

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::{Format, Printer};
 use super::{DEGRADED, DONE, Reader};
 use crate::capacity;
 use crate::config::Config;
-use crate::domain::decide::Next;
-use crate::domain::reason::ReasonCode;
+use crate::domain::decide::{Decision, Next};
+use crate::domain::person::Person;
+use crate::domain::policy::Policy;
 use crate::store::holds::StandingHold;
 
 /// Rows put aside that `status` shows.
@@ -68,99 +69,62 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
     Ok(code)
 }
 
+/// What walking over everybody finds.
+#[derive(Debug, Default)]
+struct Census {
+    states: BTreeMap<String, BTreeMap<String, u64>>,
+    next: Option<Next>,
+    repeated_losses: Vec<String>,
+}
+
+impl Census {
+    fn count(&mut self, person: &Person, decision: &Decision) {
+        *self
+            .states
+            .entry(decision.policy.to_string())
+            .or_default()
+            .entry(decision.state.as_str().to_owned())
+            .or_default() += 1;
+        self.next = [self.next, decision.next]
+            .into_iter()
+            .flatten()
+            .min_by_key(|next| next.at);
+        if decision
+            .standing
+            .loss
+            .is_some_and(|loss| loss.is_repeated())
+        {
+            let name = &person.user_principal_name;
+            self.repeated_losses
+                .push(format!("{name} ({})", decision.policy));
+        }
+    }
+}
+
 async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
     let store = &reader.store;
-    let mut states: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    let mut next: Option<Next> = None;
-    let mut repeated_losses = Vec::new();
+    let mut census = Census::default();
     reader
         .everybody(|outcome| {
             for decision in &outcome.decisions {
-                *states
-                    .entry(decision.policy.to_string())
-                    .or_default()
-                    .entry(decision.state.as_str().to_owned())
-                    .or_default() += 1;
-                next = [next, decision.next]
-                    .into_iter()
-                    .flatten()
-                    .min_by_key(|next| next.at);
-                let again = decision.standing.loss.is_some_and(|loss| {
-                    loss.self_made
-                        && loss
-                            .earlier
-                            .zip(loss.confirmed_at)
-                            .is_some_and(|(earlier, at)| {
-                                at.duration_since(earlier) <= SignedDuration::from_hours(90 * 24)
-                            })
-                });
-                if again
-                    || decision
-                        .reasons
-                        .iter()
-                        .any(|reason| reason.code == ReasonCode::RepeatedLoss)
-                {
-                    repeated_losses.push(format!(
-                        "{} ({})",
-                        outcome.dossier.person.user_principal_name, decision.policy
-                    ));
-                }
+                census.count(&outcome.dossier.person, decision);
             }
         })
         .await?;
     let holds = store.holds().await?;
-    let limits = [
-        ("users", config.freshness.users),
-        ("registration", config.freshness.registration),
-        ("sign_ins", config.freshness.sign_ins),
-    ];
-    let sources: Vec<SourceView> = store
-        .sources()
-        .await?
-        .into_iter()
-        .map(|source| {
-            let age = source.as_of.map(|as_of| reader.now.duration_since(as_of));
-            let limit = limits
-                .iter()
-                .find(|(name, _)| *name == source.name)
-                .map(|(_, limit)| *limit);
-            SourceView {
-                stale: age.zip(limit).is_some_and(|(age, limit)| age > limit),
-                age_seconds: age.map(|age| age.as_secs()),
-                name: source.name,
-                as_of: source.as_of,
-                rows: source.rows,
-                error: source.error,
-            }
-        })
-        .collect();
-    let unresolved = reader
-        .policies
-        .iter()
-        .flat_map(|policy| {
-            policy.assignment.unresolved.iter().map(move |name| {
-                format!(
-                    "{}: {} names {:?}, which matches {}",
-                    policy.name,
-                    name.list.key(),
-                    name.name,
-                    matches(name.matches)
-                )
-            })
-        })
-        .collect();
+    let sources = sources(config, reader).await?;
     let degraded = !holds.is_empty() || sources.iter().any(|source| source.error.is_some());
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
         sources,
-        states,
+        states: census.states,
         deliveries: store.delivery_counts().await?,
-        next,
+        next: census.next,
         holds,
-        unresolved,
+        unresolved: unresolved(&reader.policies),
         capacity: capacity::shortage(config, store.in_scope(&reader.policies).await? as u64),
-        repeated_losses,
+        repeated_losses: census.repeated_losses,
         quarantined: store
             .quarantined(QUARANTINE_SHOWN)
             .await?
@@ -173,6 +137,45 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
             })
             .collect(),
     })
+}
+
+async fn sources(config: &Config, reader: &Reader) -> anyhow::Result<Vec<SourceView>> {
+    let limit = |name: &str| match name {
+        "users" => Some(config.freshness.users),
+        "registration" => Some(config.freshness.registration),
+        "sign_ins" => Some(config.freshness.sign_ins),
+        _ => None,
+    };
+    let sources = reader.store.sources().await?.into_iter().map(|source| {
+        let age = source.as_of.map(|as_of| reader.now.duration_since(as_of));
+        SourceView {
+            stale: age
+                .zip(limit(&source.name))
+                .is_some_and(|(age, limit)| age > limit),
+            age_seconds: age.map(|age| age.as_secs()),
+            name: source.name,
+            as_of: source.as_of,
+            rows: source.rows,
+            error: source.error,
+        }
+    });
+    Ok(sources.collect())
+}
+
+fn unresolved(policies: &[Policy]) -> Vec<String> {
+    let names = policies.iter().flat_map(|policy| {
+        let unresolved = policy.assignment.unresolved.iter();
+        unresolved.map(move |name| (policy, name))
+    });
+    names
+        .map(|(policy, name)| {
+            let (key, matches) = (name.list.key(), matches(name.matches));
+            format!(
+                "{}: {key} names {:?}, which matches {matches}",
+                policy.name, name.name
+            )
+        })
+        .collect()
 }
 
 fn matches(count: usize) -> String {

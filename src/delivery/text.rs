@@ -364,7 +364,7 @@ pub(in crate::delivery) mod tests {
                 let address = address.to_string();
                 prop_assert!(!address.contains(['\r', '\n', '\0', ' ', '<', '>']), "{address:?}");
             }
-            mask_address(&text);
+            prop_assert!(!mask_address(&text).contains(['\r', '\n']));
         }
     }
 }

@@ -110,21 +110,14 @@ fn prepare(folder: Option<&Path>) -> anyhow::Result<PathBuf> {
 
 /// Writes what Graph would answer at that moment.
 fn export(folder: &Path, people: &[Someone], now: Timestamp, day: i64) -> anyhow::Result<()> {
-    write(
-        folder,
-        "users.json",
-        people
-            .iter()
-            .filter_map(|someone| someone.user(now))
-            .collect(),
-    )?;
+    let each = |row: &dyn Fn(&Someone) -> Option<Value>| -> Vec<Value> {
+        people.iter().filter_map(row).collect()
+    };
+    write(folder, "users.json", &each(&|someone| someone.user(now)))?;
     write(
         folder,
         "registration.json",
-        people
-            .iter()
-            .filter_map(|someone| someone.registration(now))
-            .collect(),
+        &each(&|someone| someone.registration(now)),
     )?;
     // Whom the exceptions group holds: one person from day 17 on.
     let excepted: Vec<String> = people
@@ -132,36 +125,23 @@ fn export(folder: &Path, people: &[Someone], now: Timestamp, day: i64) -> anyhow
         .filter(|someone| matches!(someone.part, Part::ExcludedLate) && day >= 17)
         .map(Someone::id)
         .collect();
-    write(
-        folder,
-        "groups.json",
-        vec![
-            json!({ "id": "0a0a0a0a-0000-4000-8000-000000000001", "displayName": "Registration exceptions", "members": excepted }),
-        ],
-    )?;
-    if day > 0 {
-        // The log of a day is complete the morning after.
-        let yesterday = day - 1;
-        let sign_ins: Vec<Value> = people
-            .iter()
-            .flat_map(|someone| someone.sign_ins(yesterday))
-            .collect();
-        write(folder, &format!("sign-ins-{yesterday:02}.json"), sign_ins)?;
-        write(
-            folder,
-            &format!("audits-{yesterday:02}.json"),
-            people
-                .iter()
-                .filter_map(|someone| someone.audits(yesterday))
-                .collect(),
-        )?;
-    } else {
-        write(folder, "sign-ins-before.json", Vec::new())?;
+    let group = json!({ "id": "0a0a0a0a-0000-4000-8000-000000000001", "displayName": "Registration exceptions", "members": excepted });
+    write(folder, "groups.json", &[group])?;
+    if day == 0 {
+        return write(folder, "sign-ins-before.json", &[]);
     }
-    Ok(())
+    // The log of a day is complete the morning after.
+    let yesterday = day - 1;
+    let sign_ins: Vec<Value> = people
+        .iter()
+        .flat_map(|someone| someone.sign_ins(yesterday))
+        .collect();
+    write(folder, &format!("sign-ins-{yesterday:02}.json"), &sign_ins)?;
+    let audits = each(&|someone| someone.audits(yesterday));
+    write(folder, &format!("audits-{yesterday:02}.json"), &audits)
 }
 
-fn write(folder: &Path, name: &str, rows: Vec<Value>) -> anyhow::Result<()> {
+fn write(folder: &Path, name: &str, rows: &[Value]) -> anyhow::Result<()> {
     let path = folder.join(name);
     let text = serde_json::to_vec(&json!({ "value": rows }))?;
     if std::fs::read(&path).is_ok_and(|before| before == text) && name.starts_with(['s', 'a']) {

@@ -201,46 +201,43 @@ impl Someone {
         );
         let interactive = |code: i64| vec![self.sign_in(at, code, true, "Browser", 0)];
         match self.part {
-            Part::Never { first } | Part::Registers { first, .. }
-                if count >= first && count % 5 < 4 =>
-            {
-                interactive(0)
-            }
-            Part::Registered | Part::Guest
-                if (count + i64::try_from(self.number).unwrap_or(0)) % 4 == 0 =>
-            {
-                interactive(0)
-            }
-            Part::BreakGlass if count == 11 => interactive(0),
-            Part::Leaver | Part::ExcludedLate | Part::NoAddress if count == 1 => interactive(0),
-            Part::ReEnabled if matches!(count, 1 | 13) => interactive(0),
-            Part::Blocked if count == 1 => interactive(0),
+            _ if self.signs_in(count) => interactive(0),
             Part::Blocked if (13..19).contains(&count) => interactive(53_004),
             // What happened on day 1 is in the log of day 4.
-            Part::LateLog if count == 4 => vec![self.sign_in(
-                later(day(1), SignedDuration::from_mins(30)),
-                0,
-                true,
-                "Browser",
-                0,
-            )],
-            Part::LosesMethod if matches!(count, 1 | 12..=13) => interactive(0),
-            Part::AdminReset if matches!(count, 1 | 10) => interactive(0),
+            Part::LateLog if count == 4 => {
+                let at = later(day(1), SignedDuration::from_mins(30));
+                vec![self.sign_in(at, 0, true, "Browser", 0)]
+            }
             Part::Attacked if count == 5 => (0..40)
                 .map(|n| {
-                    self.sign_in(
-                        later(at, SignedDuration::from_secs(n)),
-                        50_126,
-                        true,
-                        "Browser",
-                        n,
-                    )
+                    let at = later(at, SignedDuration::from_secs(n));
+                    self.sign_in(at, 50_126, true, "Browser", n)
                 })
                 .collect(),
             Part::RefreshOnly => {
                 vec![self.sign_in(at, 0, false, "Mobile Apps and Desktop clients", 0)]
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Whether an ordinary sign-in completes on a day.
+    fn signs_in(&self, count: i64) -> bool {
+        match self.part {
+            Part::Never { first } | Part::Registers { first, .. } => {
+                count >= first && count % 5 < 4
+            }
+            Part::Registered | Part::Guest => {
+                (count + i64::try_from(self.number).unwrap_or(0)) % 4 == 0
+            }
+            Part::BreakGlass => count == 11,
+            Part::Leaver | Part::ExcludedLate | Part::NoAddress | Part::Blocked => count == 1,
+            Part::ReEnabled => matches!(count, 1 | 13),
+            Part::LosesMethod => matches!(count, 1 | 12..=13),
+            Part::AdminReset => matches!(count, 1 | 10),
+            Part::OnLeave | Part::Sync | Part::LateLog | Part::Attacked | Part::RefreshOnly => {
+                false
+            }
         }
     }
 

@@ -13,9 +13,6 @@ use super::scope::Scope;
 use super::standing::{Loss, ScopeMemory};
 use super::window::GraceWindow;
 
-/// A second self-made loss within this is told to the operators (contract 7.4).
-const REPEATED_LOSS: SignedDuration = SignedDuration::from_hours(90 * 24);
-
 impl Case<'_> {
     /// Registering closes, losing prepares anew (T6, T16, T17).
     pub(super) fn follow_registration(&mut self, scope: &Scope, verdict: Verdict) {
@@ -105,11 +102,7 @@ impl Case<'_> {
             GraceWindow::Open(_) | GraceWindow::Paused { .. } | GraceWindow::Elapsed(_) => return,
         };
         self.start_over(scope, remainder);
-        if loss.self_made
-            && loss
-                .earlier
-                .is_some_and(|earlier| self.now.duration_since(earlier) <= REPEATED_LOSS)
-        {
+        if loss.is_repeated() {
             self.because(ReasonCode::RepeatedLoss, "registered methods were lost for the second time within 90 days, not by an administrator", self.now);
             self.effects.push(Effect::TellOperators(format!(
                 "{} lost registered methods for the second time within 90 days, not by an administrator (policy {})",

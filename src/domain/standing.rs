@@ -1,7 +1,7 @@
 //! What is remembered between two decisions about one person under one policy: the facts that
 //! no source repeats. Everything else is derived anew each time (R4).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Enforce;
@@ -82,6 +82,19 @@ pub struct Loss {
     pub self_made: bool,
     /// The self-made loss before this one.
     pub earlier: Option<Timestamp>,
+}
+
+/// A second self-made loss within this is told to the operators (contract 7.4).
+const REPEATED_LOSS: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+impl Loss {
+    /// Whether this is the second self-made loss within 90 days.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        let between = self.earlier.zip(self.confirmed_at);
+        self.self_made
+            && between.is_some_and(|(earlier, at)| at.duration_since(earlier) <= REPEATED_LOSS)
+    }
 }
 
 impl Standing {

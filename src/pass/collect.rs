@@ -433,17 +433,12 @@ impl Collector<'_> {
         }
         let mut read = reader.await.map_err(|_| CollectError::Reader)??;
         import.end_part(self.as_of(part, &read));
-        self.remember_quarantined(import, &mut read, report);
+        Self::remember_quarantined(import, &mut read, report);
         Ok(read.facts)
     }
 
     /// An import holds the store's writer: its quarantined rows are written down after it.
-    fn remember_quarantined(
-        &self,
-        import: &mut Import,
-        read: &mut PartRead,
-        report: &mut PassReport,
-    ) {
+    fn remember_quarantined(import: &mut Import, read: &mut PartRead, report: &mut PassReport) {
         report.read.quarantined += read.quarantined_count;
         import.quarantine(
             read.quarantined
@@ -545,7 +540,7 @@ impl Collector<'_> {
             )]);
         }
         import.end_part(self.as_of(part, &read));
-        self.remember_quarantined(import, &mut read, report);
+        Self::remember_quarantined(import, &mut read, report);
         Ok(read.facts)
     }
 
