@@ -809,7 +809,7 @@ fn a_group_name_that_two_groups_have() {
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!(ran.out, @r#"
     policy everyone: exclude.groups names "Emergency", which matches 2 groups: name it by object id
-    FOLDER/fortnight.toml: 1 policies
+    FOLDER/fortnight.toml: one policy
     passes: At every 10 minutes.
     "#);
 }

@@ -63,11 +63,11 @@ pub(super) async fn run(cli: &Cli, out: &mut Printer) -> anyhow::Result<u8> {
         code = WRONG;
         out.line(line)?;
     }
-    out.line(format!(
-        "{}: {} policies",
-        path.display(),
-        config.policies.len()
-    ))?;
+    let policies = match config.policies.len() {
+        1 => "one policy".to_owned(),
+        count => format!("{count} policies"),
+    };
+    out.line(format!("{}: {policies}", path.display()))?;
     out.line(format!(
         "passes: {}",
         config

@@ -193,6 +193,7 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     ))?;
     if let Some(window) = &person.window {
         let until = match (window.deadline, window.remaining_seconds) {
+            _ if person.registered => "nothing is due: the person is registered".to_owned(),
             (Some(deadline), Some(left)) if left > 0 => format!(
                 "{deadline} ({} left)",
                 format_duration(jiff::SignedDuration::from_secs(left))

@@ -422,10 +422,10 @@ impl Pass<'_> {
     async fn tell_operators(&self, told: Told, report: &mut PassReport) -> Result<(), PassError> {
         let now = self.now.as_microsecond();
         if !told.unreachable.is_empty() {
-            let title = format!(
-                "{} people cannot be reached by mail",
-                told.unreachable.len()
-            );
+            let title = match told.unreachable.len() {
+                1 => "One person cannot be reached by mail".to_owned(),
+                count => format!("{count} people cannot be reached by mail"),
+            };
             let lines: Vec<String> = told.unreachable.into_iter().collect();
             self.queue_for_operators(
                 &format!("unreachable/{now}"),
@@ -540,7 +540,7 @@ impl Decider<'_> {
         step: SweepStep<'_>,
         report: &mut PassReport,
     ) -> Result<(), PassError> {
-        let mut ready = Vec::with_capacity(dossiers.len());
+        let (mut ready, mut waiting) = (Vec::with_capacity(dossiers.len()), Vec::new());
         for dossier in dossiers {
             let id = dossier.person.id.clone();
             // Whom the sweep left waiting for the brakes is due as well.
@@ -553,6 +553,7 @@ impl Decider<'_> {
             })) {
                 self.note(&outcome);
                 if outcome.decisions.iter().any(|decision| decision.would_flag) {
+                    waiting.push(id.to_string());
                     self.waiting.insert(id, outcome);
                 } else {
                     ready.push(outcome);
@@ -564,6 +565,10 @@ impl Decider<'_> {
                     "a decision about {id} failed; the person is left as before"
                 ));
             }
+        }
+        if let SweepStep::UpTo(_) = step {
+            // The cursor moves past whoever waits for the brakes: a crash must not forget them.
+            self.pass.store.mark(&waiting).await?;
         }
         let tally = self
             .pass

@@ -134,6 +134,16 @@ impl Store {
         super::meta(&self.read, SWEEP).await
     }
 
+    /// Has these people decided about in the next pass, whatever becomes of this one.
+    pub async fn mark(&self, ids: &[String]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        super::people::mark_changed(&mut transaction, ids).await?;
+        transaction.commit().await.doing("marking who waits")
+    }
+
     /// Has everybody decided about: the configuration changed.
     pub async fn begin_sweep(&self) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
