@@ -553,7 +553,7 @@ impl Decider<'_> {
             })) {
                 self.note(&outcome);
                 if outcome.decisions.iter().any(|decision| decision.would_flag) {
-                    waiting.push(id.to_string());
+                    waiting.push(id.clone());
                     self.waiting.insert(id, outcome);
                 } else {
                     ready.push(outcome);
@@ -569,6 +569,12 @@ impl Decider<'_> {
         if let SweepStep::UpTo(_) = step {
             // The cursor moves past whoever waits for the brakes: a crash must not forget them.
             self.pass.store.mark(&waiting).await?;
+            for id in &waiting {
+                if let Some(outcome) = self.waiting.get_mut(id) {
+                    let mark = outcome.dossier.mark.unwrap_or(0) + 1;
+                    outcome.dossier.mark = Some(mark);
+                }
+            }
         }
         let tally = self
             .pass

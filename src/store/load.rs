@@ -14,7 +14,7 @@ use super::people::{PERSON, REGISTRATION, person, registration};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{ActKind, Activity, DeliveryFact, DeliveryOutcome, OperatorAct, World};
-use crate::domain::id::{GroupId, PolicyName};
+use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::person::Person;
 use crate::domain::policy::Step;
@@ -135,12 +135,13 @@ impl Store {
     }
 
     /// Has these people decided about in the next pass, whatever becomes of this one.
-    pub async fn mark(&self, ids: &[String]) -> Result<(), StoreError> {
+    pub async fn mark(&self, ids: &[UserId]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
         let mut transaction = self.begin().await?;
-        super::people::mark_changed(&mut transaction, ids).await?;
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        super::people::mark_changed(&mut transaction, &ids).await?;
         transaction.commit().await.doing("marking who waits")
     }
 
