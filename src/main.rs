@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use fortnight::cli::args::{Cli, LogFormat};
+use fortnight::cli::args::{Cli, Command, LogFormat};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -32,6 +32,8 @@ fn main() -> ExitCode {
 fn log(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
+        // The demo tells its story on stdout; the log would tell it twice.
+        (_, 0) if matches!(cli.command, Command::Demo { .. }) => "error",
         (_, 0) => "info,sqlx=warn,tokio_cron_scheduler=warn",
         (_, 1) => "debug,sqlx=info,tokio_cron_scheduler=warn",
         (_, _) => "trace",

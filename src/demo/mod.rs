@@ -264,25 +264,35 @@ async fn summary(
         }
     }
     let file = folder.join("fortnight.toml");
-    let file = file.display();
+    let command = format!("{} -c {}", program(), file.display());
     out.line("")?;
     out.line("What to try next")?;
-    out.line(format!("  fortnight -c {file} status"))?;
-    out.line(format!(
-        "  fortnight -c {file} users --state enforcement_needed"
-    ))?;
+    out.line(format!("  {command} status"))?;
+    out.line(format!("  {command} users --state enforcement_needed"))?;
     if let Some(someone) = people.iter().find(|someone| someone.part == Part::Blocked) {
         out.line(format!(
-            "  fortnight -c {file} explain {}",
+            "  {command} explain {}",
             someone.user_principal_name()
         ))?;
     }
-    out.line(format!("  fortnight -c {file} deliveries list"))?;
+    out.line(format!("  {command} deliveries list"))?;
     out.line(format!(
         "  and the mails themselves, in {}",
         folder.join("outbox").display()
     ))?;
     Ok(())
+}
+
+/// How this program was called, as a person would type it.
+fn program() -> String {
+    let Ok(program) = std::env::current_exe() else {
+        return "fortnight".to_owned();
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    program.strip_prefix(here).map_or_else(
+        |_| program.display().to_string(),
+        |path| format!("./{}", path.display()),
+    )
 }
 
 /// What the summary says about a part; one person of each.
@@ -298,7 +308,7 @@ fn told(part: Part) -> Option<&'static str> {
         Part::LateLog => "the log came three days late; the window counts from the sign-in",
         Part::ExcludedLate => "flagged, then excluded: the flag went at once",
         Part::LosesMethod => {
-            "deleted the method: the next window has the rest of the minimum, not a fresh start"
+            "deleted the method: the next window had only what was left, not a fresh start"
         }
         Part::AdminReset => "methods reset by an administrator: a full new window",
         Part::NoAddress => "no mail address: operators were told, and the flag waited a week more",
