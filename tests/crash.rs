@@ -129,6 +129,29 @@ fn a_lost_outcome_is_resent_once_with_the_same_message_id() {
     }
 }
 
+/// A resend after a lost outcome names the same deadline (contract 7.2), also where the server put
+/// it off once more in between.
+#[test]
+fn a_resend_names_the_deadline_that_the_lost_mail_named() {
+    let recorder = Recorder::start(|moment| match (moment.verb, moment.nth) {
+        ("DOT", 1) => Answer::KeepAndCut,
+        ("RCPT", 2) => Answer::Say("450 4.2.0 later\r\n"),
+        _ => Answer::Well,
+    });
+    // The window is nearly over: its deadline is the present plus the minimum notice.
+    let organisation = Organisation::new(1, after(monday(), hours(-24 * 13)), recorder.port);
+    organisation.configure();
+    organisation.cycle(monday());
+    let named = organisation.deliveries_to(0)[0]["deadline"].clone();
+    assert_eq!(organisation.deliveries_to(0)[0]["state"], "ambiguous");
+    organisation.cycle(after(monday(), minutes(11)));
+    assert_eq!(organisation.deliveries_to(0)[0]["state"], "pending");
+    organisation.cycle(after(monday(), minutes(60)));
+    let row = &organisation.deliveries_to(0)[0];
+    assert_eq!((&row["state"], &row["deadline"]), (&"sent".into(), &named));
+    assert_eq!(recorder.mailbox("p0@contoso.example").len(), 2);
+}
+
 #[test]
 fn a_refused_login_holds_flags_and_keeps_the_mails() {
     let recorder = Recorder::start(well);

@@ -169,7 +169,9 @@ impl Store {
         let connection = &mut *transaction;
         let rows = sqlx::query(
             "SELECT outbox.id, event, outbox.policy, outbox.user_id, step, address, name, language, opened_at, deadline, must_register,
-                    title, lines, not_after, attempts, resent, message_id, announces, outbox.state, standings.memory,
+                    title, lines, not_after, attempts, resent, message_id, announces,
+                    EXISTS (SELECT 1 FROM attempts WHERE attempts.delivery_id = outbox.id AND attempts.outcome IN ('ambiguous', 'stopped')),
+                    standings.memory,
                     (SELECT earlier.message_id FROM outbox AS earlier
                      WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy
                          AND earlier.sequence = outbox.sequence AND earlier.state = 'sent'
@@ -420,10 +422,11 @@ async fn claim_row(
 ) -> Result<Claimed, StoreError> {
     let mut claimed = read_claimed(row)?;
     let announces: bool = row.try_get(17).doing("claiming mails")?;
-    let state: String = row.try_get(18).doing("claiming mails")?;
+    let lost: bool = row.try_get(18).doing("claiming mails")?;
     let memory: Option<String> = row.try_get(19).doing("claiming mails")?;
-    if announces && state != "ambiguous" {
-        // The announcing mail names the deadline as of its attempt (contract 7.2).
+    if announces && !lost {
+        // The announcing mail names the deadline as of its attempt; a resend after a lost outcome
+        // names the same (contract 7.2).
         let policy = claimed.policy.as_ref().and_then(|name| policies.get(name));
         let standing = memory.and_then(|memory| serde_json::from_str::<Standing>(&memory).ok());
         if let (Some(policy), Some(run)) = (
