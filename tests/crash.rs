@@ -7,6 +7,7 @@ mod program;
 #[path = "support/recorder.rs"]
 mod recorder;
 
+use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -281,7 +282,7 @@ fn a_stop_in_the_middle_leaves_nothing_leased() {
     organisation.configure();
     let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
     recorder.wait_holding(3);
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     eventually("the stop", || {
         daemon.log().contains("stopping").then_some(())
     });
@@ -313,7 +314,7 @@ fn a_server_that_never_answers_does_not_keep_a_stop_waiting() {
     let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
     recorder.wait_holding(3);
     let begin = Instant::now();
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(40), "{took:?}");
@@ -514,7 +515,7 @@ fn a_killed_daemon_loses_nothing() {
             })
             .then_some(())
     });
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
     // In rehearsal the ten minutes are over at once.
     let later = after(program::now(), minutes(12));

@@ -6,6 +6,7 @@ mod program;
 #[path = "support/recorder.rs"]
 mod recorder;
 
+use rustix::process::Signal;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -103,7 +104,7 @@ fn commands_work_beside_it_and_take_effect_within_seconds() {
     eventually("the mail about the extension", told);
     assert_eq!(deadline(&organisation, 1), after(before, hours(72)));
     assert_eq!(recorder.kept().len(), 4);
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
     let states = organisation.states();
     assert!(states.iter().all(|state| state == "sent"), "{states:?}");
@@ -120,7 +121,7 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
     let before = deadline(&organisation, 0);
     let good = std::mem::replace(&mut organisation.policy, "windw = \"20d\"".to_owned());
     organisation.configure();
-    daemon.signal("HUP");
+    daemon.signal(Signal::HUP);
     let warned = eventually("a warning", || {
         ready(port).filter(|ready| !ready["warning"].is_null())
     });
@@ -133,7 +134,7 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
 
     organisation.policy = good + "window = \"20d\"";
     organisation.configure();
-    daemon.signal("HUP");
+    daemon.signal(Signal::HUP);
     eventually("the end of the warning", || {
         ready(port).filter(|ready| ready["warning"].is_null())
     });
@@ -143,7 +144,7 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
     let listen = format!("127.0.0.1:{port}");
     organisation.more = organisation.more.replace(&listen, "127.0.0.1:1");
     organisation.configure();
-    daemon.signal("HUP");
+    daemon.signal(Signal::HUP);
     let warned = eventually("a warning", || {
         ready(port).filter(|ready| !ready["warning"].is_null())
     });
@@ -151,7 +152,7 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
         warned["warning"].as_str().unwrap().contains("http.listen"),
         "{warned}"
     );
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -189,10 +190,10 @@ fn systemd_hears_of_start_progress_and_stop() {
     hear_until("READY=1", 1);
     hear_until("WATCHDOG=1", 3);
     hear_until("STATUS=last pass", 1);
-    daemon.signal("HUP");
+    daemon.signal(Signal::HUP);
     hear_until("RELOADING=1", 1);
     hear_until("READY=1", 2);
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     hear_until("STOPPING=1", 1);
     assert_eq!(daemon.end(), Some(0));
 }
