@@ -211,7 +211,7 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(64)
             .row_buffer_size(ROWS_BUFFERED)
-            .pragma("cache_size", "-65536")
+            .pragma("cache_size", "-32768")
             .pragma("temp_store", "memory");
         let unusable = |source: sqlx::Error| unusable("open", path, source);
         let write = SqlitePoolOptions::new()
