@@ -11,9 +11,11 @@ use tokio::sync::mpsc;
 
 use super::report::{PassReport, Progress};
 use super::{PassError, chain, groups};
+use crate::domain::audit::AuditEvent;
 use crate::domain::brake::{Hold, HoldKind};
 use crate::domain::person::Person;
 use crate::domain::registration::ReportRow;
+use crate::domain::sign_in::SignIn;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
 use crate::sources::{Collection, Item, Quarantined, SourceError};
@@ -92,8 +94,14 @@ pub(super) async fn collect(
                     .registration(&folder, &mut collected, report)
                     .await
             }
-            Source::SignIns => collector.sign_ins(&folder, report).await,
-            Source::Audits => collector.audits(&folder, report).await,
+            Source::SignIns => match folder.required(Collection::SignIns) {
+                Ok(parts) => collector.log::<SignIn>(parts, report).await,
+                Err(error) => Err(error.into()),
+            },
+            Source::Audits => match folder.parts(Collection::Audits) {
+                Ok(parts) => collector.log::<AuditEvent>(parts, report).await,
+                Err(error) => Err(error.into()),
+            },
         };
         match result {
             Ok(()) => {}
@@ -260,8 +268,8 @@ pub(super) trait Dated {
 
 impl Dated for Person {}
 impl Dated for crate::sources::wire::Group {}
-impl Dated for crate::domain::sign_in::SignIn {}
-impl Dated for crate::domain::audit::AuditEvent {}
+impl Dated for SignIn {}
+impl Dated for AuditEvent {}
 impl Dated for Report {
     fn refreshed_at(&self) -> Option<Timestamp> {
         self.refreshed_at
@@ -589,74 +597,76 @@ impl Collector<'_> {
         import.finish(&change.unchanged, &gone, approved).await
     }
 
-    async fn sign_ins(&self, folder: &Folder, report: &mut PassReport) -> Result<(), CollectError> {
-        let parts = folder.required(Collection::SignIns)?;
-        let change = difference(parts, self.store.parts(Source::SignIns).await?, false);
+    /// Reads the changed parts of a log, in commits of bounded size.
+    async fn log<T: LogRow>(
+        &self,
+        parts: &[Part],
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        let change = difference(parts, self.store.parts(T::SOURCE).await?, false);
         if change.is_empty() {
-            return Ok(self
-                .log_unchanged(Source::SignIns, &change.unchanged)
-                .await?);
+            return Ok(self.log_unchanged(T::SOURCE, &change.unchanged).await?);
         }
         for part in &change.read {
             let (source, now) = (Part::clone(part), self.now);
-            let (mut batches, reader) = read(move || files::sign_ins(&source, now));
+            let (mut batches, reader) = read(move || T::rows(&source, now));
             let mut rows = Vec::new();
             while let Some(batch) = batches.recv().await {
                 self.progress.absorbed(batch.len());
                 rows.extend(batch);
                 if rows.len() >= LOG_COMMIT {
-                    self.store
-                        .absorb_sign_ins(&rows, &BatchEnd::MoreFollow)
-                        .await?;
+                    T::absorb(self.store, &rows, &BatchEnd::MoreFollow).await?;
                     rows.clear();
                 }
             }
             let mut read = reader.await.map_err(|_| CollectError::Reader)??;
             let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
-            self.store.absorb_sign_ins(&rows, &end).await?;
-            report.read.sign_ins += read.facts;
-            self.note_quarantined(Source::SignIns, &mut read, report)
-                .await?;
+            T::absorb(self.store, &rows, &end).await?;
+            *T::counter(report) += read.facts;
+            self.note_quarantined(T::SOURCE, &mut read, report).await?;
         }
-        Ok(self
-            .store
-            .accept_log(Source::SignIns, &change.gone, self.now)
-            .await?)
+        let gone = &change.gone;
+        Ok(self.store.accept_log(T::SOURCE, gone, self.now).await?)
+    }
+}
+
+/// A row of a log: logs add, and differ only in what their rows are.
+trait LogRow: Dated + Send + Sized + 'static {
+    const SOURCE: Source;
+    fn rows(part: &Part, now: Timestamp) -> files::Rows<Self>;
+    async fn absorb(store: &Store, rows: &[Self], end: &BatchEnd) -> Result<(), StoreError>;
+    fn counter(report: &mut PassReport) -> &mut u64;
+}
+
+impl LogRow for SignIn {
+    const SOURCE: Source = Source::SignIns;
+
+    fn rows(part: &Part, now: Timestamp) -> files::Rows<Self> {
+        files::sign_ins(part, now)
     }
 
-    async fn audits(&self, folder: &Folder, report: &mut PassReport) -> Result<(), CollectError> {
-        let parts = folder.parts(Collection::Audits)?;
-        let change = difference(parts, self.store.parts(Source::Audits).await?, false);
-        if change.is_empty() {
-            return Ok(self
-                .log_unchanged(Source::Audits, &change.unchanged)
-                .await?);
-        }
-        for part in &change.read {
-            let (source, now) = (Part::clone(part), self.now);
-            let (mut batches, reader) = read(move || files::audits(&source, now));
-            let mut rows = Vec::new();
-            while let Some(batch) = batches.recv().await {
-                self.progress.absorbed(batch.len());
-                rows.extend(batch);
-                if rows.len() >= LOG_COMMIT {
-                    self.store
-                        .absorb_audits(&rows, &BatchEnd::MoreFollow)
-                        .await?;
-                    rows.clear();
-                }
-            }
-            let mut read = reader.await.map_err(|_| CollectError::Reader)??;
-            let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
-            self.store.absorb_audits(&rows, &end).await?;
-            report.read.audits += read.facts;
-            self.note_quarantined(Source::Audits, &mut read, report)
-                .await?;
-        }
-        Ok(self
-            .store
-            .accept_log(Source::Audits, &change.gone, self.now)
-            .await?)
+    async fn absorb(store: &Store, rows: &[Self], end: &BatchEnd) -> Result<(), StoreError> {
+        store.absorb_sign_ins(rows, end).await
+    }
+
+    fn counter(report: &mut PassReport) -> &mut u64 {
+        &mut report.read.sign_ins
+    }
+}
+
+impl LogRow for AuditEvent {
+    const SOURCE: Source = Source::Audits;
+
+    fn rows(part: &Part, now: Timestamp) -> files::Rows<Self> {
+        files::audits(part, now)
+    }
+
+    async fn absorb(store: &Store, rows: &[Self], end: &BatchEnd) -> Result<(), StoreError> {
+        store.absorb_audits(rows, end).await
+    }
+
+    fn counter(report: &mut PassReport) -> &mut u64 {
+        &mut report.read.audits
     }
 }
 
