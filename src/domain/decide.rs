@@ -576,6 +576,8 @@ impl<'a> Case<'a> {
         if policy.enforce == Enforce::ReportOnly {
             if kind.announces() {
                 run.told.get_or_insert(Told { at: now, deadline });
+                // A notice was taken as accepted: the person was reached.
+                run.unreachable = None;
             }
             return;
         }

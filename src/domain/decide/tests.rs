@@ -1357,3 +1357,18 @@ fn a_flag_is_raised_only_from_an_open_window() {
     let same = waiting.clone().flagged(&story.policies[0], &facts, day(0));
     assert_eq!((same.state, same.effects), (waiting.state, waiting.effects));
 }
+
+/// A rehearsed notice ends that nobody could be reached in the same pass, so that a pass repeated
+/// at once changes nothing (I11).
+#[test]
+fn i11_a_rehearsed_notice_ends_being_unreachable_at_once() {
+    let mut story = Story::default_policy();
+    story.server = Server::RefusesForGood;
+    story.sign_in(day(0), 0).daily(0..=1);
+    assert_eq!(unreachable(&story), Some(day(0)));
+    story.policy().enforce = Enforce::ReportOnly;
+    story.act(day(2), ActKind::Extend { days: 1 });
+    let rehearsed = story.pass(day(2)).standing;
+    assert_eq!(unreachable(&story), None);
+    assert_eq!(story.pass(day(2)).standing, rehearsed);
+}
