@@ -133,6 +133,8 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
         case.follow_sign_ins(verdict);
     }
     if applies {
+        // An act may have moved the deadline behind what an accepted mail names.
+        case.follow_deliveries();
         case.tell();
         case.judge(verdict);
     } else {

@@ -503,7 +503,7 @@ fn source() -> impl Strategy<Value = Source> {
 
 fn act() -> impl Strategy<Value = ActKind> {
     prop_oneof![
-        2 => (0..10u32).prop_map(|days| ActKind::Extend { days }),
+        2 => (1..10u32).prop_map(|days| ActKind::Extend { days }),
         1 => Just(ActKind::Reset),
         1 => Just(ActKind::Close),
         1 => Just(ActKind::Reopen),
