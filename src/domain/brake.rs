@@ -300,15 +300,15 @@ pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>,
     (approved, Some(hold))
 }
 
-/// When a wait for proof becomes a hold (T8).
+/// A wait for proof of a deadline at this moment or before has become a hold (T8).
 #[must_use]
-pub fn proof_is_late(deadline: Timestamp, audits: Option<Timestamp>, now: Timestamp) -> bool {
+pub fn proofs_late_since(audits: Option<Timestamp>, now: Timestamp) -> Timestamp {
     let patience = if audits.is_some() {
         PROOF_LATE_WITH_AUDITS
     } else {
         PROOF_LATE
     };
-    now >= later(deadline, patience)
+    later(now, -patience)
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ use crate::domain::message::EventKind;
 use crate::domain::notice;
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::reason::{Reason, ReasonCode};
-use crate::domain::window::later;
 use crate::store::commit::{Outcome, SweepStep};
 use crate::store::holds::{Approval, Raised, StandingHold};
 use crate::store::load::Dossier;
@@ -381,8 +380,7 @@ impl Pass<'_> {
 
     /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
     async fn late_proofs(&self, world: &World) -> Result<Option<Raised>, PassError> {
-        let before = if world.audits.is_some() { 6 } else { 24 };
-        let late_since = later(self.now, -jiff::SignedDuration::from_hours(before));
+        let late_since = brake::proofs_late_since(world.audits, self.now);
         let oldest = world.registration.unwrap_or(Timestamp::MIN);
         let waiting = self.store.waiting_for_proof(oldest, late_since).await?;
         Ok((waiting > 0).then(|| {

@@ -105,22 +105,6 @@ impl Store {
         .doing("looking for who is due")
     }
 
-    /// Whether anybody waits to be decided about.
-    pub async fn anything_due(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let changed: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM changed)")
-            .fetch_one(&self.read)
-            .await
-            .doing("looking for changes")?;
-        if changed || self.sweep_cursor().await?.is_some() {
-            return Ok(true);
-        }
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM standings WHERE next_at <= $1)")
-            .bind(micros(now))
-            .fetch_one(&self.read)
-            .await
-            .doing("looking for who is due")
-    }
-
     /// Whether operators' acts or settled mails wait to be decided about.
     pub async fn anything_changed(&self) -> Result<bool, StoreError> {
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM changed)")

@@ -28,6 +28,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
+use crate::time::{from_micros, to_micros as micros};
+
 /// Rows of one multi-row statement: `SQLite` takes 32,766 values in one.
 const ROWS_PER_STATEMENT: usize = 500;
 
@@ -424,14 +426,9 @@ impl Whom {
     }
 }
 
-/// An instant as stored: Unix microseconds.
-fn micros(at: Timestamp) -> i64 {
-    at.as_microsecond()
-}
-
-/// An instant from storage.
+/// An instant from storage; one beyond every calendar is held at the end of time.
 fn instant(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+    from_micros(micros).unwrap_or(if micros < 0 {
         Timestamp::MIN
     } else {
         Timestamp::MAX
