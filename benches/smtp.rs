@@ -9,10 +9,10 @@
     reason = "a bench ends where something is missing"
 )]
 
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+#[path = "support/postfix.rs"]
+mod postfix;
+
+use std::time::Instant;
 
 use fortnight::delivery::mail::{
     About, Letter, Notice, Recipient, Sender, WindowNotice, letter, render,
@@ -23,6 +23,8 @@ use fortnight::domain::id::PolicyName;
 use fortnight::domain::message::EventKind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use self::postfix::{Postfix, Sink};
 
 const MESSAGES: u32 = 10_000;
 
@@ -37,12 +39,12 @@ fn main() {
     }
     let letter = letter(&sender, &notice, at).unwrap();
     println!("{} bytes a message", letter.bytes.len());
-    let (Some(sink), Some(source)) = (tool("smtp-sink"), tool("smtp-source")) else {
+    let Some(postfix) = Postfix::find() else {
         println!("smtp-sink and smtp-source are not installed: no comparison");
         return;
     };
     for connections in [1, 10] {
-        compare(&sink, &source, connections, &letter);
+        compare(&postfix, connections, &letter);
     }
 }
 
@@ -54,30 +56,18 @@ fn per_second(mut work: impl FnMut()) -> f64 {
     f64::from(MESSAGES) / start.elapsed().as_secs_f64()
 }
 
-fn compare(sink: &PathBuf, source: &PathBuf, connections: usize, letter: &Letter) {
+fn compare(postfix: &Postfix, connections: usize, letter: &Letter) {
     let (mut best_theirs, mut best_ours) = (0f64, 0f64);
     for _ in 0..3 {
-        let sink = Sink::start(sink);
-        best_theirs = best_theirs.max(theirs(source, &sink, connections, letter.bytes.len()));
+        let sink = postfix.sink();
+        let bytes = letter.bytes.len();
+        best_theirs = best_theirs.max(postfix.source(&sink, connections, MESSAGES, bytes, true));
         best_ours = best_ours.max(ours(&sink, connections, letter));
     }
     println!(
         "{connections} connections: smtp-source {best_theirs:.0}/s, ours {best_ours:.0}/s, ratio {:.2}",
         best_ours / best_theirs
     );
-}
-
-fn theirs(source: &PathBuf, sink: &Sink, connections: usize, length: usize) -> f64 {
-    let start = Instant::now();
-    let status = Command::new(source)
-        .args(["-d", "-s", &connections.to_string()])
-        .args(["-m", &MESSAGES.to_string(), "-l", &length.to_string()])
-        .arg(format!("127.0.0.1:{}", sink.port))
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    f64::from(MESSAGES) / start.elapsed().as_secs_f64()
 }
 
 fn ours(sink: &Sink, connections: usize, letter: &Letter) -> f64 {
@@ -105,51 +95,6 @@ fn ours(sink: &Sink, connections: usize, letter: &Letter) -> f64 {
         smtp.close().await;
     });
     f64::from(MESSAGES) / start.elapsed().as_secs_f64()
-}
-
-struct Sink {
-    child: Child,
-    port: u16,
-}
-
-impl Sink {
-    fn start(sink: &PathBuf) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let child = Command::new(sink)
-            .args(["-u", "nobody"])
-            .arg(format!("127.0.0.1:{port}"))
-            .arg("1000")
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let sink = Self { child, port };
-        for _ in 0..100 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return sink;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("smtp-sink does not listen");
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn tool(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
 }
 
 fn sample() -> (Sender, Notice, Timestamp) {
