@@ -1,7 +1,8 @@
 //! A tenant of any size, as Graph would export it: folders of pages.
 //!
-//! Of each 1,000 people 25 have no method. The first 20 of those signed in an hour before the
-//! export; everybody else signed in some time in the 36 hours before it.
+//! Of each 1,000 people 25 have no method: 20 who signed in an hour before the export, and five
+//! of whom only background tokens are known. Everybody else signed in some time in the 36 hours
+//! before it.
 
 use std::fs;
 use std::path::Path;
@@ -80,7 +81,7 @@ impl Tenant {
             60 + i64::from(index) % 129_540
         };
         let at = self.at - SignedDuration::from_secs(ago);
-        let interactive = due || index % 10 < 4;
+        let interactive = due || (index % 1000 >= WITHOUT_METHOD && index % 10 < 4);
         format!(
             r#"{{"id":"{}","createdDateTime":"{at}","userDisplayName":"Person {index}","userPrincipalName":"person{index}@contoso.com","userId":"{}","appId":"00000002-0000-0ff1-ce00-000000000000","appDisplayName":"Office 365 Exchange Online","ipAddress":"198.51.100.7","clientAppUsed":"Browser","correlationId":"{}","conditionalAccessStatus":"notApplied","isInteractive":{interactive},"riskDetail":"none","riskLevelAggregated":"none","riskLevelDuringSignIn":"none","riskState":"none","riskEventTypes":[],"riskEventTypes_v2":[],"resourceDisplayName":"Office 365 Exchange Online","resourceId":"00000002-0000-0ff1-ce00-000000000000","status":{{"errorCode":0,"failureReason":"Other.","additionalDetails":null}},"deviceDetail":{{"deviceId":"","displayName":"PC-{index}","operatingSystem":"Windows11","browser":"Edge 126.0.0","isCompliant":true,"isManaged":false,"trustType":null}},"location":{{"city":"Berlin","state":"Berlin","countryOrRegion":"DE","geoCoordinates":{{"altitude":null,"latitude":52.52,"longitude":13.4}}}},"appliedConditionalAccessPolicies":[{{"id":"{}","displayName":"Require MFA for pilots","enforcedGrantControls":["Mfa"],"enforcedSessionControls":[],"result":"notApplied"}}]}}"#,
             id("sign-in", number),
