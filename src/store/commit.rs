@@ -234,6 +234,7 @@ async fn withdraw(
     outcomes: &[Outcome],
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let mut untrue = Vec::new();
     for outcome in outcomes {
         for decision in &outcome.decisions {
             let withdrawn = decision.effects.contains(&Effect::WithdrawMessages);
@@ -247,18 +248,27 @@ async fn withdraw(
                 .iter()
                 .any(|delivery| delivery.policy == decision.policy);
             if waiting && (withdrawn || overtaken) {
-                sqlx::query(
-                    "UPDATE outbox SET state = 'superseded', settled_at = $3, next_at = NULL
-                     WHERE user_id = $1 AND policy = $2 AND state IN ('pending', 'ambiguous')",
-                )
-                .bind(outcome.dossier.person.id.as_str())
-                .bind(decision.policy.as_str())
-                .bind(micros(now))
-                .execute(&mut *connection)
-                .await
-                .doing("withdrawing mails")?;
+                untrue.push((&outcome.dossier.person.id, &decision.policy));
             }
         }
+    }
+    for untrue in untrue.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new("WITH untrue (user_id, policy) AS (");
+        statement.push_values(untrue, |mut row, (user, policy)| {
+            row.push_bind(user.as_str()).push_bind(policy.as_str());
+        });
+        statement
+            .push(") UPDATE outbox SET state = 'superseded', next_at = NULL, settled_at = ")
+            .push_bind(micros(now))
+            .push(
+                " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy
+                  AND outbox.state IN ('pending', 'ambiguous')",
+            );
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("withdrawing mails")?;
     }
     Ok(())
 }

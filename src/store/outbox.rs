@@ -12,11 +12,12 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::{delivery_id, next_position};
 use super::people::mark_changed;
-use super::{Doing, Store, StoreError, instant, micros};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Policy, Step};
 use crate::domain::standing::Standing;
+use crate::domain::window::later;
 
 /// A mail whose outcome was lost is sent once more after this (contract 5).
 pub const AMBIGUOUS_RESEND: SignedDuration = SignedDuration::from_mins(10);
@@ -119,7 +120,7 @@ impl Store {
         .doing("recovering mails")?;
         let recovered =
             sqlx::query("UPDATE outbox SET state = 'pending', next_at = $1 WHERE state = 'leased'")
-                .bind(micros(crate::domain::window::later(now, AMBIGUOUS_RESEND)))
+                .bind(micros(later(now, AMBIGUOUS_RESEND)))
                 .execute(&mut *transaction)
                 .await
                 .doing("recovering mails")?
@@ -136,7 +137,7 @@ impl Store {
              WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN $1 ELSE $2 END",
         )
         .bind(micros(now))
-        .bind(micros(crate::domain::window::later(now, AMBIGUOUS_RESEND)))
+        .bind(micros(later(now, AMBIGUOUS_RESEND)))
         .execute(&self.write)
         .await
         .doing("dating mails anew")?;
@@ -193,10 +194,11 @@ impl Store {
         .fetch_all(&mut *connection)
         .await
         .doing("claiming mails")?;
-        let mut claimed = Vec::with_capacity(rows.len());
-        for row in &rows {
-            claimed.push(claim_row(connection, row, policies, now).await?);
-        }
+        let claimed = rows
+            .iter()
+            .map(|row| claim_row(row, policies, now))
+            .collect::<Result<Vec<_>, _>>()?;
+        lease(connection, &claimed, now).await?;
         transaction.commit().await.doing("claiming mails")?;
         Ok(claimed)
     }
@@ -248,56 +250,19 @@ impl Store {
         let connection = &mut *transaction;
         let mut tally = SettledTally::default();
         let mut changed = Vec::new();
-        for settled in batch {
-            let (state, next_at, outcome) = match settled.disposition {
-                Disposition::Sent => ("sent", None, "accepted"),
-                Disposition::RetryAt(at) => ("pending", Some(at), "deferred"),
-                Disposition::Ambiguous => (
-                    "ambiguous",
-                    Some(crate::domain::window::later(settled.at, AMBIGUOUS_RESEND)),
-                    "ambiguous",
-                ),
-                Disposition::Refused => ("failed", None, "rejected"),
-            };
-            let row: Option<(String, Option<String>)> = sqlx::query_as(
-                "UPDATE outbox SET
-                     state = CASE WHEN $2 = 'ambiguous' AND outbox.resent = TRUE THEN 'dead' ELSE $2 END,
-                     next_at = CASE WHEN $2 = 'ambiguous' AND outbox.resent = TRUE THEN NULL ELSE $3 END,
-                     resent = CASE WHEN $2 = 'ambiguous' THEN TRUE ELSE outbox.resent END,
-                     settled_at = CASE WHEN $2 IN ('sent', 'failed') OR ($2 = 'ambiguous' AND outbox.resent = TRUE) THEN $4 ELSE NULL END,
-                     last_code = $5, last_error = $6
-                 WHERE id = $1 AND state = 'leased' AND attempts = $7
-                 RETURNING state, user_id",
-            )
-            .bind(&settled.id)
-            .bind(state)
-            .bind(next_at.map(micros))
-            .bind(micros(settled.at))
-            .bind(&settled.code)
-            .bind(&settled.text)
-            .bind(i64::from(settled.attempt))
-            .fetch_optional(&mut *connection)
-            .await
-            .doing("settling mails")?;
-            sqlx::query("UPDATE attempts SET ended_at = $3, outcome = $4, code = $5 WHERE delivery_id = $1 AND number = $2")
-                .bind(&settled.id)
-                .bind(i64::from(settled.attempt))
-                .bind(micros(settled.at))
-                .bind(outcome)
-                .bind(&settled.code)
-                .execute(&mut *connection)
-                .await
-                .doing("settling mails")?;
-            let Some((state, user)) = row else { continue };
-            match state.as_str() {
-                "sent" => tally.sent += 1,
-                "failed" | "dead" => tally.failed += 1,
-                "ambiguous" => tally.ambiguous += 1,
-                _ => {}
+        for batch in batch.chunks(ROWS_PER_STATEMENT) {
+            for (state, user) in settle_rows(connection, batch).await? {
+                match state.as_str() {
+                    "sent" => tally.sent += 1,
+                    "failed" | "dead" => tally.failed += 1,
+                    "ambiguous" => tally.ambiguous += 1,
+                    _ => {}
+                }
+                if matches!(state.as_str(), "sent" | "failed" | "dead") {
+                    changed.extend(user);
+                }
             }
-            if matches!(state.as_str(), "sent" | "failed" | "dead") {
-                changed.extend(user);
-            }
+            end_attempts(connection, batch).await?;
         }
         mark_changed(connection, &changed).await?;
         transaction.commit().await.doing("settling mails")?;
@@ -414,8 +379,78 @@ impl Store {
     }
 }
 
-async fn claim_row(
+/// Settles rows that are leased for just these attempts; what each is now, and to whom it went.
+async fn settle_rows(
     connection: &mut SqliteConnection,
+    batch: &[Settled],
+) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let mut statement =
+        QueryBuilder::<Sqlite>::new("WITH over (id, attempt, state, next_at, at, code, error) AS (");
+    statement.push_values(batch, |mut row, settled| {
+        let (state, next_at) = match settled.disposition {
+            Disposition::Sent => ("sent", None),
+            Disposition::RetryAt(at) => ("pending", Some(at)),
+            Disposition::Ambiguous => ("ambiguous", Some(later(settled.at, AMBIGUOUS_RESEND))),
+            Disposition::Refused => ("failed", None),
+        };
+        row.push_bind(&settled.id)
+            .push_bind(i64::from(settled.attempt))
+            .push_bind(state)
+            .push_bind(next_at.map(micros))
+            .push_bind(micros(settled.at))
+            .push_bind(&settled.code)
+            .push_bind(&settled.text);
+    });
+    statement.push(
+        ") UPDATE outbox SET
+             state = CASE WHEN over.state = 'ambiguous' AND outbox.resent = TRUE THEN 'dead' ELSE over.state END,
+             next_at = CASE WHEN over.state = 'ambiguous' AND outbox.resent = TRUE THEN NULL ELSE over.next_at END,
+             resent = CASE WHEN over.state = 'ambiguous' THEN TRUE ELSE outbox.resent END,
+             settled_at = CASE WHEN over.state IN ('sent', 'failed') OR (over.state = 'ambiguous' AND outbox.resent = TRUE) THEN over.at ELSE NULL END,
+             last_code = over.code, last_error = over.error
+         FROM over WHERE outbox.id = over.id AND outbox.state = 'leased' AND outbox.attempts = over.attempt
+         RETURNING outbox.state, outbox.user_id",
+    );
+    statement
+        .build_query_as()
+        .fetch_all(connection)
+        .await
+        .doing("settling mails")
+}
+
+async fn end_attempts(
+    connection: &mut SqliteConnection,
+    batch: &[Settled],
+) -> Result<(), StoreError> {
+    let mut statement =
+        QueryBuilder::<Sqlite>::new("WITH over (id, attempt, at, outcome, code) AS (");
+    statement.push_values(batch, |mut row, settled| {
+        row.push_bind(&settled.id)
+            .push_bind(i64::from(settled.attempt))
+            .push_bind(micros(settled.at))
+            .push_bind(match settled.disposition {
+                Disposition::Sent => "accepted",
+                Disposition::RetryAt(_) => "deferred",
+                Disposition::Ambiguous => "ambiguous",
+                Disposition::Refused => "rejected",
+            })
+            .push_bind(&settled.code);
+    });
+    statement.push(
+        ") UPDATE attempts SET ended_at = over.at, outcome = over.outcome, code = over.code
+         FROM over WHERE attempts.delivery_id = over.id AND attempts.number = over.attempt",
+    );
+    statement
+        .build()
+        .execute(connection)
+        .await
+        .doing("settling mails")
+        .map(drop)
+}
+
+/// A row as it is sent: an announcing mail names the deadline as of its attempt, and one whose
+/// outcome was lost the same again (contract 7.2).
+fn claim_row(
     row: &SqliteRow,
     policies: &BTreeMap<PolicyName, Policy>,
     now: Timestamp,
@@ -425,8 +460,6 @@ async fn claim_row(
     let lost: bool = row.try_get(18).doing("claiming mails")?;
     let memory: Option<String> = row.try_get(19).doing("claiming mails")?;
     if announces && !lost {
-        // The announcing mail names the deadline as of its attempt; a resend after a lost outcome
-        // names the same (contract 7.2).
         let policy = claimed.policy.as_ref().and_then(|name| policies.get(name));
         let standing = memory.and_then(|memory| serde_json::from_str::<Standing>(&memory).ok());
         if let (Some(policy), Some(run)) = (
@@ -436,22 +469,44 @@ async fn claim_row(
             claimed.deadline = Some(run.deadline(policy, now));
         }
     }
-    sqlx::query(
-        "UPDATE outbox SET state = 'leased', attempts = attempts + 1, deadline = $2 WHERE id = $1",
-    )
-    .bind(&claimed.id)
-    .bind(claimed.deadline.map(micros))
-    .execute(&mut *connection)
-    .await
-    .doing("claiming mails")?;
-    sqlx::query("INSERT INTO attempts (delivery_id, number, started_at) VALUES ($1, $2, $3)")
-        .bind(&claimed.id)
-        .bind(i64::from(claimed.attempt))
-        .bind(micros(now))
-        .execute(&mut *connection)
-        .await
-        .doing("claiming mails")?;
     Ok(claimed)
+}
+
+/// Leases the claimed rows and records their attempts.
+async fn lease(
+    connection: &mut SqliteConnection,
+    claimed: &[Claimed],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for claimed in claimed.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new("WITH claimed (id, deadline) AS (");
+        statement.push_values(claimed, |mut row, claimed| {
+            row.push_bind(&claimed.id)
+                .push_bind(claimed.deadline.map(micros));
+        });
+        statement.push(
+            ") UPDATE outbox SET state = 'leased', attempts = outbox.attempts + 1, deadline = claimed.deadline
+             FROM claimed WHERE outbox.id = claimed.id",
+        );
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("claiming mails")?;
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("INSERT INTO attempts (delivery_id, number, started_at) ");
+        statement.push_values(claimed, |mut row, claimed| {
+            row.push_bind(&claimed.id)
+                .push_bind(i64::from(claimed.attempt))
+                .push_bind(micros(now));
+        });
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("claiming mails")?;
+    }
+    Ok(())
 }
 
 fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
