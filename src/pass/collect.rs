@@ -1,37 +1,31 @@
 //! Collecting: what changed in the sources becomes facts in the store.
 //!
 //! A source that fails is noted with its reason and leaves its last good snapshot; the others go
-//! on. Reading is synchronous and streams; it runs on a thread of its own beside the store.
+//! on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
+use super::reader::{Dated, PartRead, Reader, Step};
 use super::report::{PassReport, Progress};
 use super::{PassError, chain, groups};
 use crate::domain::audit::AuditEvent;
 use crate::domain::brake::{Hold, HoldKind};
-use crate::domain::person::Person;
 use crate::domain::registration::ReportRow;
 use crate::domain::sign_in::SignIn;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
-use crate::sources::{Collection, Item, Quarantined, SourceError};
+use crate::sources::{Collection, SourceError};
 use crate::store::holds::{Approval, Raised};
-use crate::store::logs::BatchEnd;
+use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
 use crate::store::sources::{NewPart, Source, StoredPart};
 use crate::store::{Store, StoreError};
 
-/// Rows that travel from the reader to the store at once.
-const BATCH: usize = 2_000;
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
 const LOG_COMMIT: usize = 20_000;
-/// Quarantined rows of a source that are written down one by one; the rest is counted.
-const QUARANTINE_SHOWN: usize = 200;
-
 /// The setting that says with which users snapshot a report that names people by user principal
 /// name was joined; empty for a report that has object ids.
 const JOINED_WITH: &str = "registration_joined_with";
@@ -204,78 +198,6 @@ pub(super) fn new_part(part: &Part) -> NewPart {
     }
 }
 
-/// What reading a part found beside its facts.
-#[derive(Debug, Default)]
-pub(super) struct PartRead {
-    pub(super) facts: u64,
-    pub(super) quarantined: Vec<Quarantined>,
-    pub(super) quarantined_count: u64,
-    pub(super) refreshed_at: Option<Timestamp>,
-}
-
-/// Reads a part on a thread of its own; batches of facts arrive on the channel.
-pub(super) fn read<T, R>(
-    rows: R,
-) -> (
-    mpsc::Receiver<Vec<T>>,
-    tokio::task::JoinHandle<Result<PartRead, SourceError>>,
-)
-where
-    T: Dated + Send + 'static,
-    R: FnOnce() -> files::Rows<T> + Send + 'static,
-{
-    let (sender, receiver) = mpsc::channel(2);
-    let reader = tokio::task::spawn_blocking(move || {
-        let mut read = PartRead::default();
-        let mut batch = Vec::with_capacity(BATCH);
-        for item in rows() {
-            match item? {
-                Item::Fact(fact) => {
-                    read.facts += 1;
-                    read.refreshed_at = read.refreshed_at.max(fact.refreshed_at());
-                    batch.push(fact);
-                    if batch.len() == BATCH
-                        && sender
-                            .blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
-                            .is_err()
-                    {
-                        // Nobody absorbs any more: the import ended for a reason of its own.
-                        return Ok(read);
-                    }
-                }
-                Item::Skipped(_) => {}
-                Item::Quarantined(row) => {
-                    read.quarantined_count += 1;
-                    if read.quarantined.len() < QUARANTINE_SHOWN {
-                        read.quarantined.push(row);
-                    }
-                }
-            }
-        }
-        let _ = sender.blocking_send(batch);
-        Ok(read)
-    });
-    (receiver, reader)
-}
-
-/// Rows that may tell how old they are.
-pub(super) trait Dated {
-    /// When the report that the row is of was refreshed.
-    fn refreshed_at(&self) -> Option<Timestamp> {
-        None
-    }
-}
-
-impl Dated for Person {}
-impl Dated for crate::sources::wire::Group {}
-impl Dated for SignIn {}
-impl Dated for AuditEvent {}
-impl Dated for Report {
-    fn refreshed_at(&self) -> Option<Timestamp> {
-        self.refreshed_at
-    }
-}
-
 impl Collector<'_> {
     async fn fail(
         &self,
@@ -400,49 +322,61 @@ impl Collector<'_> {
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
         let parts = folder.required(Collection::Users)?;
-        let mut change = self.differs(Source::Users, parts).await?;
+        let change = self.differs(Source::Users, parts).await?;
         if change.is_empty() {
             return Ok(self.unchanged(Source::Users, &change.unchanged).await?);
         }
-        loop {
-            let mut import = self
-                .store
-                .import(Source::Users, &change.reread, self.now)
-                .await?;
-            let mut rows = 0;
-            for part in &change.read {
-                rows += self.import_users(&mut import, part, report).await?;
-            }
-            match self.finish(import, &change, Source::Users).await? {
-                Imported::ReadAll => {
-                    change = difference(parts, self.store.parts(Source::Users).await?, true);
-                }
-                imported => {
-                    report.read.users += rows;
-                    collected.holds.extend(collapse(Source::Users, imported));
-                    return Ok(());
-                }
-            }
-        }
+        let absorb = async |import: &mut Import, batch| {
+            import.people(batch).await?;
+            Ok(0)
+        };
+        let imported = self
+            .import(Source::Users, parts, change, files::users, absorb, report)
+            .await?;
+        report.read.users += imported.0;
+        collected.holds.extend(collapse(Source::Users, imported.1));
+        Ok(())
     }
 
-    async fn import_users(
+    /// Imports the changed parts of a snapshot: how many facts they have, and how it ended.
+    /// `absorb` says how many rows it could not tell whose they are.
+    async fn import<T: Dated + Send + 'static>(
         &self,
-        import: &mut Import,
-        part: &Part,
+        source: Source,
+        parts: &[Part],
+        mut change: Difference<'_>,
+        rows: fn(&Part, Timestamp) -> files::Rows<T>,
+        mut absorb: impl AsyncFnMut(&mut Import, Vec<T>) -> Result<usize, StoreError>,
         report: &mut PassReport,
-    ) -> Result<u64, CollectError> {
-        import.begin_part(new_part(part)).await?;
-        let (source, now) = (part.clone(), self.now);
-        let (mut batches, reader) = read(move || files::users(&source, now));
-        while let Some(batch) = batches.recv().await {
-            self.progress.absorbed(batch.len());
-            import.people(batch).await?;
+    ) -> Result<(u64, Imported), CollectError> {
+        loop {
+            let mut import = self.store.import(source, &change.reread, self.now).await?;
+            let mut reader = Reader::start(&change.read, self.now, rows);
+            let mut facts = 0;
+            for part in &change.read {
+                import.begin_part(new_part(part)).await?;
+                let mut nameless = 0;
+                let mut read = loop {
+                    match reader.next().await? {
+                        Step::Facts(batch) => {
+                            self.progress.absorbed(batch.len());
+                            nameless += absorb(&mut import, batch).await?;
+                        }
+                        Step::PartRead(read) => break read,
+                    }
+                };
+                facts += read.facts;
+                import.end_part(self.as_of(part, &read));
+                quarantine_nameless(&mut import, part, nameless, report);
+                Self::remember_quarantined(&mut import, &mut read, report);
+            }
+            match self.finish(import, &change, source).await? {
+                Imported::ReadAll => {
+                    change = difference(parts, self.store.parts(source).await?, true);
+                }
+                imported => return Ok((facts, imported)),
+            }
         }
-        let mut read = reader.await.map_err(|_| CollectError::Reader)??;
-        import.end_part(self.as_of(part, &read));
-        Self::remember_quarantined(import, &mut read, report);
-        Ok(read.facts)
     }
 
     /// An import holds the store's writer: its quarantined rows are written down after it.
@@ -484,72 +418,24 @@ impl Collector<'_> {
                 .unchanged(Source::Registration, &change.unchanged)
                 .await?);
         }
-        loop {
-            let mut import = self
-                .store
-                .import(Source::Registration, &change.reread, self.now)
-                .await?;
-            let mut rows = 0;
-            let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
-            for part in &change.read {
-                rows += self
-                    .import_registration(&mut import, part, &mut by_name, report)
-                    .await?;
-            }
-            match self.finish(import, &change, Source::Registration).await? {
-                Imported::ReadAll => {
-                    change = difference(parts, self.store.parts(Source::Registration).await?, true);
-                }
-                imported => {
-                    let joined_with = if by_name { users.as_str() } else { "" };
-                    self.store.set(JOINED_WITH, joined_with).await?;
-                    report.read.registrations += rows;
-                    collected
-                        .holds
-                        .extend(collapse(Source::Registration, imported));
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    async fn import_registration(
-        &self,
-        import: &mut Import,
-        part: &Part,
-        by_name: &mut bool,
-        report: &mut PassReport,
-    ) -> Result<u64, CollectError> {
-        import.begin_part(new_part(part)).await?;
-        let (source, now) = (part.clone(), self.now);
-        let (mut batches, reader) = read(move || files::registration(&source, now));
-        let mut nameless = 0;
-        while let Some(batch) = batches.recv().await {
-            self.progress.absorbed(batch.len());
+        let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
+        let absorb = async |import: &mut Import, batch: Vec<Report>| {
+            by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let read = batch.len();
-            *by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let rows = self.with_ids(batch).await?;
-            nameless += read - rows.len();
+            let nameless = read - rows.len();
             import.registrations(rows).await?;
-        }
-        let mut read = reader.await.map_err(|_| CollectError::Reader)??;
-        if nameless > 0 {
-            tracing::warn!(
-                file = part.name,
-                rows = nameless,
-                "{nameless} rows of {} name nobody, or two people, of the users export",
-                part.name
-            );
-            report.read.quarantined += nameless as u64;
-            import.quarantine([(
-                part.name.clone(),
-                0,
-                format!("{nameless} rows name nobody, or two people, of the users export"),
-            )]);
-        }
-        import.end_part(self.as_of(part, &read));
-        Self::remember_quarantined(import, &mut read, report);
-        Ok(read.facts)
+            Ok(nameless)
+        };
+        let (source, rows) = (Source::Registration, files::registration);
+        let imported = self
+            .import(source, parts, change, rows, absorb, report)
+            .await?;
+        let joined_with = if by_name { users.as_str() } else { "" };
+        self.store.set(JOINED_WITH, joined_with).await?;
+        report.read.registrations += imported.0;
+        collected.holds.extend(collapse(source, imported.1));
+        Ok(())
     }
 
     /// Rows that name people by user principal name only get the id of the users snapshot; a name
@@ -607,26 +493,59 @@ impl Collector<'_> {
         if change.is_empty() {
             return Ok(self.log_unchanged(T::SOURCE, &change.unchanged).await?);
         }
+        let mut reader = Reader::start(&change.read, self.now, T::rows);
+        let (mut rows, mut ended) = (Vec::new(), Vec::new());
         for part in &change.read {
-            let (source, now) = (Part::clone(part), self.now);
-            let (mut batches, reader) = read(move || T::rows(&source, now));
-            let mut rows = Vec::new();
-            while let Some(batch) = batches.recv().await {
-                self.progress.absorbed(batch.len());
-                rows.extend(batch);
-                if rows.len() >= LOG_COMMIT {
-                    T::absorb(self.store, &rows, &BatchEnd::MoreFollow).await?;
-                    rows.clear();
+            let mut whole = rows.len();
+            let read = loop {
+                match reader.next().await {
+                    Ok(Step::Facts(batch)) => {
+                        self.progress.absorbed(batch.len());
+                        rows.extend(batch);
+                    }
+                    Ok(Step::PartRead(read)) => break read,
+                    Err(error) => {
+                        // The parts before this one are good.
+                        rows.truncate(whole);
+                        self.absorb(&mut rows, &mut ended, report).await?;
+                        return Err(error);
+                    }
                 }
-            }
-            let mut read = reader.await.map_err(|_| CollectError::Reader)??;
-            let end = BatchEnd::PartRead(new_part(part), self.as_of(part, &read));
-            T::absorb(self.store, &rows, &end).await?;
+                if rows.len() >= LOG_COMMIT {
+                    self.absorb(&mut rows, &mut ended, report).await?;
+                    whole = 0;
+                }
+            };
             *T::counter(report) += read.facts;
-            self.note_quarantined(T::SOURCE, &mut read, report).await?;
+            ended.push((self.part_end(part, &read), read));
         }
+        self.absorb(&mut rows, &mut ended, report).await?;
         let gone = &change.gone;
         Ok(self.store.accept_log(T::SOURCE, gone, self.now).await?)
+    }
+
+    fn part_end(&self, part: &Part, read: &PartRead) -> PartEnd {
+        PartEnd {
+            part: new_part(part),
+            as_of: self.as_of(part, read),
+            rows: read.facts,
+        }
+    }
+
+    /// Absorbs what was read of a log, and the parts that ended with it.
+    async fn absorb<T: LogRow>(
+        &self,
+        rows: &mut Vec<T>,
+        ended: &mut Vec<(PartEnd, PartRead)>,
+        report: &mut PassReport,
+    ) -> Result<(), StoreError> {
+        let (ends, reads): (Vec<_>, Vec<_>) = ended.drain(..).unzip();
+        T::absorb(self.store, rows, &ends).await?;
+        rows.clear();
+        for mut read in reads {
+            self.note_quarantined(T::SOURCE, &mut read, report).await?;
+        }
+        Ok(())
     }
 }
 
@@ -634,7 +553,7 @@ impl Collector<'_> {
 trait LogRow: Dated + Send + Sized + 'static {
     const SOURCE: Source;
     fn rows(part: &Part, now: Timestamp) -> files::Rows<Self>;
-    async fn absorb(store: &Store, rows: &[Self], end: &BatchEnd) -> Result<(), StoreError>;
+    async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError>;
     fn counter(report: &mut PassReport) -> &mut u64;
 }
 
@@ -645,8 +564,8 @@ impl LogRow for SignIn {
         files::sign_ins(part, now)
     }
 
-    async fn absorb(store: &Store, rows: &[Self], end: &BatchEnd) -> Result<(), StoreError> {
-        store.absorb_sign_ins(rows, end).await
+    async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError> {
+        store.absorb_sign_ins(rows, ended).await
     }
 
     fn counter(report: &mut PassReport) -> &mut u64 {
@@ -661,13 +580,24 @@ impl LogRow for AuditEvent {
         files::audits(part, now)
     }
 
-    async fn absorb(store: &Store, rows: &[Self], end: &BatchEnd) -> Result<(), StoreError> {
-        store.absorb_audits(rows, end).await
+    async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError> {
+        store.absorb_audits(rows, ended).await
     }
 
     fn counter(report: &mut PassReport) -> &mut u64 {
         &mut report.read.audits
     }
+}
+
+/// Rows of a report that name nobody of the users export, or two people.
+fn quarantine_nameless(import: &mut Import, part: &Part, rows: usize, report: &mut PassReport) {
+    if rows == 0 {
+        return;
+    }
+    let reason = format!("{rows} rows name nobody, or two people, of the users export");
+    tracing::warn!(file = part.name, rows, "{}: {reason}", part.name);
+    report.read.quarantined += rows as u64;
+    import.quarantine([(part.name.clone(), 0, reason)]);
 }
 
 /// The hold for a snapshot that shrank too much (F57).

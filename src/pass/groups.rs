@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::collect::{CollectError, Collected, Collector, difference, new_part, read};
+use super::collect::{CollectError, Collected, Collector, difference, new_part};
+use super::reader::{Reader, Step};
 use super::report::PassReport;
 use crate::domain::brake::{Hold, HoldKind, collapsed};
 use crate::domain::id::{GroupId, PolicyName, UserId};
@@ -98,15 +99,18 @@ impl Directory {
         part: &Part,
         report: &mut PassReport,
     ) -> Result<Timestamp, CollectError> {
-        let (source, now) = (part.clone(), collector.now);
-        let (mut batches, reader) = read(move || files::groups(&source, now));
-        while let Some(batch) = batches.recv().await {
-            collector.progress.absorbed(batch.len());
-            for group in batch {
-                self.add(group);
+        let mut reader = Reader::start(&[part], collector.now, files::groups);
+        let mut read = loop {
+            match reader.next().await? {
+                Step::Facts(batch) => {
+                    collector.progress.absorbed(batch.len());
+                    for group in batch {
+                        self.add(group);
+                    }
+                }
+                Step::PartRead(read) => break read,
             }
-        }
-        let mut read = reader.await.map_err(|_| CollectError::Reader)??;
+        };
         report.read.groups += read.facts;
         collector
             .note_quarantined(Source::Groups, &mut read, report)

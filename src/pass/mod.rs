@@ -7,6 +7,7 @@
 mod assign;
 mod collect;
 mod groups;
+mod reader;
 pub mod report;
 
 use std::collections::{BTreeMap, BTreeSet};

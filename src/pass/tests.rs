@@ -704,4 +704,5 @@ async fn a_log_read_beside_a_broken_one_counts_when_that_is_taken_away() {
     std::fs::remove_file(tenant.path("sign-ins.z.json")).unwrap();
     let report = tenant.pass(day(0) + hours(1)).await;
     assert!(!report.is_degraded(), "{report:?}");
+    assert_eq!(report.read.sign_ins, 0, "the good file was read already");
 }

@@ -4,7 +4,7 @@
 //! those after a confirmed loss count, contract 7.4) and, one row a person, the time of the last
 //! sign-in that could not prompt (R15).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -15,31 +15,37 @@ use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, name_of};
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::{Route, SignIn};
 
-/// Where a batch of log rows ends.
+/// A part of a log that was read to its end.
 #[derive(Debug, Clone)]
-pub enum BatchEnd {
-    /// More rows of the same part follow.
-    MoreFollow,
-    /// The part is read; the age of its facts.
-    PartRead(NewPart, Timestamp),
+pub struct PartEnd {
+    /// The part.
+    pub part: NewPart,
+    /// The age of its facts.
+    pub as_of: Timestamp,
+    /// How many facts it has.
+    pub rows: u64,
 }
 
 impl Store {
-    /// Absorbs sign-ins, and the cursor with them where their part ends.
-    pub async fn absorb_sign_ins(&self, rows: &[SignIn], end: &BatchEnd) -> Result<(), StoreError> {
+    /// Absorbs sign-ins, and with them the cursors of the parts that end with them.
+    pub async fn absorb_sign_ins(
+        &self,
+        rows: &[SignIn],
+        ended: &[PartEnd],
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             write_sign_ins(&mut transaction, rows).await?;
         }
-        end_batch(&mut transaction, Source::SignIns, rows.len(), end).await?;
+        end_parts(&mut transaction, Source::SignIns, ended).await?;
         transaction.commit().await.doing("absorbing sign-ins")
     }
 
-    /// Absorbs audit events, and the cursor with them where their part ends.
+    /// Absorbs audit events, and with them the cursors of the parts that end with them.
     pub async fn absorb_audits(
         &self,
         rows: &[AuditEvent],
-        end: &BatchEnd,
+        ended: &[PartEnd],
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
@@ -65,7 +71,7 @@ impl Store {
                 .doing("writing audit events")?;
             mark_changed(&mut transaction, &changed).await?;
         }
-        end_batch(&mut transaction, Source::Audits, rows.len(), end).await?;
+        end_parts(&mut transaction, Source::Audits, ended).await?;
         transaction.commit().await.doing("absorbing audit events")
     }
 
@@ -102,47 +108,40 @@ impl Store {
     }
 }
 
-async fn end_batch(
+async fn end_parts(
     connection: &mut SqliteConnection,
     source: Source,
-    rows: usize,
-    end: &BatchEnd,
+    ended: &[PartEnd],
 ) -> Result<(), StoreError> {
-    match end {
-        BatchEnd::MoreFollow => Ok(()),
-        BatchEnd::PartRead(part, as_of) => {
-            sources::note_part(connection, source, part, *as_of, rows as u64)
-                .await
-                .map(drop)
-        }
+    for PartEnd { part, as_of, rows } in ended {
+        sources::note_part(connection, source, part, *as_of, *rows).await?;
     }
+    Ok(())
 }
 
 async fn write_sign_ins(
     connection: &mut SqliteConnection,
     rows: &[SignIn],
 ) -> Result<(), StoreError> {
-    let users: HashSet<String> = rows
-        .iter()
-        .map(|row| row.user.as_str().to_owned())
-        .collect();
-    let mut statement = QueryBuilder::<Sqlite>::new(
-        "SELECT user_id FROM registrations WHERE level = 'capable' AND ",
+    let users: BTreeSet<&str> = rows.iter().map(|row| row.user.as_str()).collect();
+    let mut statement = QueryBuilder::<Sqlite>::new("WITH seen (user_id) AS (");
+    statement.push_values(users, |mut row, user| {
+        row.push_bind(user);
+    });
+    statement.push(
+        ") SELECT user_id FROM seen WHERE NOT EXISTS (
+             SELECT 1 FROM registrations WHERE registrations.user_id = seen.user_id AND level = 'capable')",
     );
-    super::Whom::These(users.into_iter().collect()).restrict(&mut statement, "user_id");
-    let registered: HashSet<String> = statement
+    let wanted: HashSet<String> = statement
         .build_query_scalar()
         .fetch_all(&mut *connection)
         .await
-        .doing("looking up who is registered")?
+        .doing("looking up who is not registered")?
         .into_iter()
         .collect();
     let mut prompts: HashMap<&str, &SignIn> = HashMap::new();
     let mut activity: HashMap<&str, [Option<Timestamp>; 2]> = HashMap::new();
-    for row in rows
-        .iter()
-        .filter(|row| !registered.contains(row.user.as_str()))
-    {
+    for row in rows.iter().filter(|row| wanted.contains(row.user.as_str())) {
         match row.route {
             Route::Interactive | Route::Passthrough | Route::Ropc => {
                 prompts.insert(&row.id, row);

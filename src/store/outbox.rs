@@ -384,8 +384,9 @@ async fn settle_rows(
     connection: &mut SqliteConnection,
     batch: &[Settled],
 ) -> Result<Vec<(String, Option<String>)>, StoreError> {
-    let mut statement =
-        QueryBuilder::<Sqlite>::new("WITH over (id, attempt, state, next_at, at, code, error) AS (");
+    let mut statement = QueryBuilder::<Sqlite>::new(
+        "WITH over (id, attempt, state, next_at, at, code, error) AS (",
+    );
     statement.push_values(batch, |mut row, settled| {
         let (state, next_at) = match settled.disposition {
             Disposition::Sent => ("sent", None),
