@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::assignment::Include;
 use super::audit::AuditKind;
-use super::effect::{Effect, Event};
+use super::effect::{Effect, Event, Topic};
 use super::explain::days;
 use super::facts::{ActKind, Channel, DeliveryFact, DeliveryOutcome, OperatorAct, PersonFacts};
 use super::id::PolicyName;
@@ -605,6 +605,7 @@ impl<'a> Case<'a> {
 impl Case<'_> {
     /// Derives the state, its reasons and the next look.
     fn finish(mut self, scope: &Scope, verdict: Verdict) -> Decision {
+        self.tell_of_unreachable();
         self.explain_scope(scope);
         self.explain_registration(verdict);
         self.explain_window(scope, verdict);
@@ -641,6 +642,25 @@ impl Case<'_> {
             waits: self.waits,
             would_flag: self.would_flag,
             standing: self.standing,
+        }
+    }
+
+    /// Operators hear once of whom nobody can reach.
+    fn tell_of_unreachable(&mut self) {
+        let told = |standing: &Standing| {
+            let unreachable = standing
+                .window
+                .run()
+                .is_some_and(|run| run.unreachable.is_some());
+            unreachable && standing.enforce == Some(Enforce::On)
+        };
+        let before = self.facts.standings.get(&self.policy.name);
+        if told(&self.standing) && !before.is_some_and(told) {
+            let person = &self.facts.person;
+            self.effects.push(Effect::TellOperators {
+                topic: Topic::Unreachable,
+                line: format!("{} ({})", person.user_principal_name, person.id),
+            });
         }
     }
 

@@ -16,10 +16,9 @@ use jiff::Timestamp;
 
 use self::collect::{Collected, Collector};
 use self::report::{PassReport, Progress};
-use crate::config::Config;
+use crate::config::{Config, Email};
 use crate::domain::brake::{self, Hold, HoldKind, WouldFlag};
 use crate::domain::decide::{Decision, decide};
-use crate::domain::effect::Effect;
 use crate::domain::facts::{Channel, World};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
@@ -29,6 +28,7 @@ use crate::domain::reason::{Reason, ReasonCode};
 use crate::store::commit::{Outcome, SweepStep};
 use crate::store::holds::{Approval, Raised, StandingHold};
 use crate::store::load::Dossier;
+use crate::store::operators::Operators;
 use crate::store::{Store, StoreError, Whom};
 
 /// People who are decided about at once.
@@ -78,9 +78,9 @@ impl Pass<'_> {
         let approvals = self.store.approvals(self.now).await?;
         let collected = self.collect(&approvals, report).await?;
         self.decide_all(collected, &approvals, report).await?;
+        self.tell_operators(report).await?;
         self.store.note_pass(self.now).await?;
-        self.prune().await?;
-        Ok(())
+        self.prune().await
     }
 
     /// Decides about whoever changed or is due, without reading the sources: after an operator's
@@ -91,8 +91,8 @@ impl Pass<'_> {
             holds: self.store.collected_holds().await?,
         };
         self.decide_all(collected, &approvals, report).await?;
-        self.store.note_pass(self.now).await?;
-        Ok(())
+        self.tell_operators(report).await?;
+        Ok(self.store.note_pass(self.now).await?)
     }
 
     async fn collect(
@@ -142,12 +142,11 @@ impl Pass<'_> {
             world: &world,
             policies: &with_retired,
             waiting: BTreeMap::new(),
-            told: Told::default(),
         };
         decider.sweep(report).await?;
         assign::retire(self.store, &retired).await?;
         decider.due(report).await?;
-        let (waiting, told) = (decider.waiting.into_values().collect(), decider.told);
+        let waiting = decider.waiting.into_values().collect();
         let (judged, flagged) = self
             .judge(&world, &policies, &collected, approvals, waiting)
             .await?;
@@ -167,7 +166,7 @@ impl Pass<'_> {
         report.holds = self
             .holds(&world, &policies, collected, judged, approvals, report)
             .await?;
-        self.tell_operators(told, report).await
+        Ok(())
     }
 
     /// A changed configuration is decided under for everybody.
@@ -331,9 +330,8 @@ impl Pass<'_> {
         raised.extend(self.late_proofs(world).await?);
         let changes = self
             .store
-            .record_holds(&raised, approvals, self.now)
+            .record_holds(&raised, approvals, &self.operators(), self.now)
             .await?;
-        let standing = self.store.holds().await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
             (EventKind::HoldCleared, &changes.cleared),
@@ -347,35 +345,8 @@ impl Pass<'_> {
                 );
             }
         }
-        // Every hold that stands, since a pass may have died between raising it and saying so: the
-        // key lets each be said once.
-        for (kind, holds) in [
-            (EventKind::HoldRaised, &standing),
-            (EventKind::HoldCleared, &changes.cleared),
-        ] {
-            for hold in holds {
-                let title = match kind {
-                    EventKind::HoldRaised => format!("Flags are held: {}", hold.id),
-                    _ => format!("No longer held: {}", hold.id),
-                };
-                let mut lines = vec![hold.text.clone()];
-                if kind == EventKind::HoldRaised {
-                    lines.push(match hold.released_by {
-                        brake::ReleasedBy::Approval => format!("To let the flags through: fortnight enforcement approve {} --reason TEXT", hold.id),
-                        brake::ReleasedBy::Data => "Only good data ends it.".to_owned(),
-                    });
-                }
-                let key = format!(
-                    "{}/{}/{}",
-                    kind.as_str(),
-                    hold.id,
-                    hold.since.as_microsecond()
-                );
-                self.queue_for_operators(&key, kind, &title, &lines, report)
-                    .await?;
-            }
-        }
-        Ok(standing)
+        report.deliveries.queued += changes.queued;
+        Ok(self.store.holds().await?)
     }
 
     /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
@@ -389,62 +360,26 @@ impl Pass<'_> {
         }))
     }
 
-    async fn queue_for_operators(
-        &self,
-        key: &str,
-        kind: EventKind,
-        title: &str,
-        lines: &[String],
-        report: &mut PassReport,
-    ) -> Result<(), PassError> {
-        let Some(email) = &self.config.email else {
-            return Ok(());
-        };
+    /// Operators hear of whom nobody can reach, and of repeated losses.
+    async fn tell_operators(&self, report: &mut PassReport) -> Result<(), PassError> {
         let queued = self
             .store
-            .queue_for_operators(
-                key,
-                kind,
-                title,
-                lines,
-                &email.operator_addresses(),
-                &self.config.sender_domain(),
-                self.now,
-            )
+            .tell_operators(&self.operators(), self.now)
             .await?;
         report.deliveries.queued += queued;
         Ok(())
     }
 
-    /// Operators hear of whom nobody can reach, one mail a pass, and of repeated losses.
-    async fn tell_operators(&self, told: Told, report: &mut PassReport) -> Result<(), PassError> {
-        let now = self.now.as_microsecond();
-        if !told.unreachable.is_empty() {
-            let title = match told.unreachable.len() {
-                1 => "One person cannot be reached by mail".to_owned(),
-                count => format!("{count} people cannot be reached by mail"),
-            };
-            let lines: Vec<String> = told.unreachable.into_iter().collect();
-            self.queue_for_operators(
-                &format!("unreachable/{now}"),
-                EventKind::DeliveryDead,
-                &title,
-                &lines,
-                report,
-            )
-            .await?;
+    fn operators(&self) -> Operators {
+        Operators {
+            addresses: self
+                .config
+                .email
+                .as_ref()
+                .map(Email::operator_addresses)
+                .unwrap_or_default(),
+            sender: self.config.sender_domain(),
         }
-        if !told.digest.is_empty() {
-            self.queue_for_operators(
-                &format!("digest/{now}"),
-                EventKind::Digest,
-                "Registrations lost again",
-                &told.digest,
-                report,
-            )
-            .await?;
-        }
-        Ok(())
     }
 
     async fn prune(&self) -> Result<(), PassError> {
@@ -470,20 +405,12 @@ struct Judged {
     growth: Option<Raised>,
 }
 
-/// What operators are told at the end of a pass.
-#[derive(Debug, Default)]
-struct Told {
-    unreachable: BTreeSet<String>,
-    digest: Vec<String>,
-}
-
 /// Decides in batches and commits them; whoever would be flagged waits for the brakes.
 struct Decider<'a> {
     pass: &'a Pass<'a>,
     world: &'a World,
     policies: &'a [Policy],
     waiting: BTreeMap<UserId, Outcome>,
-    told: Told,
 }
 
 impl Decider<'_> {
@@ -549,7 +476,6 @@ impl Decider<'_> {
             if let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| {
                 outcome(dossier, self.policies, self.world, self.pass.now)
             })) {
-                self.note(&outcome);
                 if outcome.decisions.iter().any(|decision| decision.would_flag) {
                     waiting.push(id.clone());
                     self.waiting.insert(id, outcome);
@@ -587,33 +513,6 @@ impl Decider<'_> {
         self.pass.progress.decided(ready.len());
         report.add(tally);
         Ok(())
-    }
-
-    /// What operators should hear of.
-    fn note(&mut self, outcome: &Outcome) {
-        for decision in &outcome.decisions {
-            self.told
-                .digest
-                .extend(decision.effects.iter().filter_map(|effect| match effect {
-                    Effect::TellOperators(text) => Some(text.clone()),
-                    Effect::Event(_) | Effect::Message(_) | Effect::WithdrawMessages => None,
-                }));
-            let before = outcome.dossier.standings.get(&decision.policy);
-            let was = before
-                .and_then(|standing| standing.window.run())
-                .is_some_and(|run| run.unreachable.is_some());
-            let is = decision
-                .standing
-                .window
-                .run()
-                .is_some_and(|run| run.unreachable.is_some());
-            if is && !was && decision.standing.enforce == Some(Enforce::On) {
-                let person = &outcome.dossier.person;
-                self.told
-                    .unreachable
-                    .insert(format!("{} ({})", person.user_principal_name, person.id));
-            }
-        }
     }
 }
 
