@@ -524,7 +524,7 @@ async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_
 }
 
 #[tokio::test]
-async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
+async fn operators_who_are_new_hear_of_a_hold_that_stands() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
     tenant.sign_ins(day(0), &[]);

@@ -147,3 +147,79 @@ pub(super) async fn write_lines(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    async fn store_with_a_line(folder: &tempfile::TempDir) -> Store {
+        let store = Store::open(&folder.path().join("fortnight.db"))
+            .await
+            .unwrap();
+        add_line(&store, 1, "ana").await;
+        store
+    }
+
+    /// Twice, as two policies may say the same of a person.
+    async fn add_line(store: &Store, id: i64, line: &str) {
+        sqlx::query(
+            "INSERT INTO operator_lines (id, topic, line) VALUES ($1, 'unreachable', $2), ($1 + 1, 'unreachable', $2)",
+        )
+        .bind(id)
+        .bind(line)
+        .execute(&store.write)
+        .await
+        .unwrap();
+    }
+
+    async fn waiting(store: &Store) -> i64 {
+        sqlx::query_scalar("SELECT COUNT(*) FROM operator_lines")
+            .fetch_one(&store.read)
+            .await
+            .unwrap()
+    }
+
+    async fn mails(store: &Store) -> Vec<(String, String)> {
+        sqlx::query_as("SELECT title, lines FROM outbox ORDER BY position")
+            .fetch_all(&store.read)
+            .await
+            .unwrap()
+    }
+
+    fn one_operator() -> Operators {
+        Operators {
+            addresses: vec!["oncall@contoso.com".to_owned()],
+            sender: "contoso.com".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_that_nobody_is_there_to_read_do_not_pile_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_with_a_line(&folder).await;
+        let nobody = Operators::default();
+        assert_eq!(store.tell_operators(&nobody, NOW).await.unwrap(), 0);
+        assert_eq!((waiting(&store).await, mails(&store).await), (0, vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_line_is_said_once_also_when_passes_repeat_at_one_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_with_a_line(&folder).await;
+        let title = "One person cannot be reached by mail".to_owned();
+        let said = |line: &str| (title.clone(), format!("[\"{line}\"]"));
+        for _ in 0..2 {
+            store.tell_operators(&one_operator(), NOW).await.unwrap();
+            assert_eq!(mails(&store).await, [said("ana")]);
+        }
+        add_line(&store, 1, "bo").await;
+        store.tell_operators(&one_operator(), NOW).await.unwrap();
+        assert_eq!(mails(&store).await, [said("ana")]);
+        let later = NOW + jiff::SignedDuration::from_secs(1);
+        store.tell_operators(&one_operator(), later).await.unwrap();
+        assert_eq!(mails(&store).await, [said("ana"), said("bo")]);
+        assert_eq!(waiting(&store).await, 0);
+    }
+}

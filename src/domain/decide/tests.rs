@@ -462,6 +462,20 @@ fn without_an_address_the_present_is_when_a_message_fell_due() {
 }
 
 #[test]
+fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
+    let mut story = Story::default_policy();
+    story.person.mail = None;
+    story.policy().enforce = Enforce::ReportOnly;
+    story.sign_in(day(0), 0).daily(0..=1);
+    assert_eq!(unreachable(&story), Some(day(0)));
+    assert_eq!(story.told_operators, [""; 0]);
+    // What was only rehearsed is told now.
+    story.policy().enforce = Enforce::On;
+    story.daily(2..=5);
+    assert_eq!(story.told_operators, ["ana@contoso.com (ana)"]);
+}
+
+#[test]
 fn an_address_found_is_told_at_once_and_a_lost_one_changes_nothing() {
     let mut story = Story::default_policy();
     story.server = Server::RefusesForGood;
