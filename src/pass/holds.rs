@@ -17,83 +17,107 @@ use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::reason::{Reason, ReasonCode};
 use crate::store::commit::Outcome;
-use crate::store::holds::{Approval, Raised, StandingHold};
+use crate::store::holds::{Approval, Raised};
 
-/// What the brakes found out.
-#[derive(Debug, Default)]
-pub(super) struct Judged {
-    mass: Option<Hold>,
-    growth: Option<Raised>,
+/// The brakes, and every hold that the pass has found so far.
+pub(super) struct Brakes<'a> {
+    pass: &'a Pass<'a>,
+    world: &'a World,
+    policies: &'a [Policy],
+    approvals: &'a [Approval],
+    raised: Vec<Raised>,
 }
 
-impl Pass<'_> {
-    /// The brakes: which would-be flags go (R9, R10, contract 7.13 and 7.16).
-    pub(super) async fn judge(
-        &self,
-        world: &World,
-        policies: &[Policy],
-        collected: &Collected,
-        approvals: &[Approval],
-        waiting: Vec<Outcome>,
-    ) -> Result<(Judged, Vec<Outcome>), PassError> {
-        let accepted = approvals
+impl<'a> Brakes<'a> {
+    pub(super) fn new(
+        pass: &'a Pass<'a>,
+        world: &'a World,
+        policies: &'a [Policy],
+        collected: Collected,
+        approvals: &'a [Approval],
+    ) -> Self {
+        let clock = pass
+            .clock_fault
+            .clone()
+            .map(|text| Hold::new(HoldKind::Clock, "", None, text));
+        let assignments = policies.iter().filter_map(|policy| {
+            brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
+        });
+        let holds = brake::world_holds(world, pass.now)
+            .into_iter()
+            .chain(assignments)
+            .chain(clock);
+        Self {
+            pass,
+            world,
+            policies,
+            approvals,
+            raised: holds.map(Raised::from).chain(collected.holds).collect(),
+        }
+    }
+
+    /// Flags whom no hold stops (R9, R10, contract 7.13 and 7.16), and chooses everybody's mail.
+    pub(super) async fn judge(&mut self, waiting: Vec<Outcome>) -> Result<Vec<Outcome>, PassError> {
+        let growth = self.missing_growth().await?;
+        self.raised.extend(growth);
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        let would_be: Vec<WouldFlag> = waiting
+            .iter()
+            .flat_map(would_flag)
+            .filter(|flag| {
+                let stops = |raised: &Raised| raised.hold.stops(&flag.policy);
+                !self.raised.iter().any(stops)
+            })
+            .collect();
+        let (rehearsed, real): (Vec<_>, Vec<_>) = would_be.into_iter().partition(|flag| {
+            self.policy(&flag.policy)
+                .is_some_and(|policy| policy.enforce == Enforce::ReportOnly)
+        });
+        let history = self
+            .pass
+            .store
+            .mass_history(self.policies, self.pass.now)
+            .await?;
+        let (mut go, mass) = brake::mass(real, &history);
+        go.extend(rehearsed);
+        self.raised.extend(mass.map(Raised::from));
+        let go: BTreeSet<WouldFlag> = go.into_iter().collect();
+        Ok(waiting
+            .into_iter()
+            .map(|outcome| self.flag(outcome, &go, &history.approved))
+            .collect())
+    }
+
+    /// Whether those who lost their registration grew too many, aside from what an operator
+    /// accepted.
+    async fn missing_growth(&self) -> Result<Option<Raised>, PassError> {
+        let accepted = self
+            .approvals
             .iter()
             .find(|approval| approval.hold == HoldKind::MissingGrowth.as_str())
             .and_then(|approval| approval.evidence.parse().ok())
             .unwrap_or(0);
-        let growth = self.store.judge_missing_growth(accepted).await?;
-        let mut judged = Judged {
-            growth: growth.map(|(text, newly)| Raised {
-                hold: Hold::new(HoldKind::MissingGrowth, "", None, text),
-                evidence: newly.to_string(),
-            }),
-            ..Judged::default()
-        };
-        if waiting.is_empty() {
-            return Ok((judged, waiting));
-        }
-        let standing = self.standing_holds(world, policies, collected, &judged);
-        let would_be: Vec<WouldFlag> = waiting
-            .iter()
-            .flat_map(|outcome| {
-                let user = &outcome.dossier.person.id;
-                outcome
-                    .decisions
-                    .iter()
-                    .filter(|decision| decision.would_flag)
-                    .map(move |decision| WouldFlag {
-                        policy: decision.policy.clone(),
-                        user: user.clone(),
-                    })
-            })
-            .filter(|flag| !standing.iter().any(|hold| hold.stops(&flag.policy)))
-            .collect();
-        let (rehearsed, real): (Vec<_>, Vec<_>) = would_be.into_iter().partition(|flag| {
-            policies
-                .iter()
-                .any(|policy| policy.name == flag.policy && policy.enforce == Enforce::ReportOnly)
-        });
-        let history = self.store.mass_history(policies, self.now).await?;
-        let (mut go, mass) = brake::mass(real, &history);
-        go.extend(rehearsed);
-        judged.mass = mass;
-        let go: BTreeSet<WouldFlag> = go.into_iter().collect();
-        let outcomes = waiting
-            .into_iter()
-            .map(|outcome| self.flag(world, policies, outcome, &go, &history.approved))
-            .collect();
-        Ok((judged, outcomes))
+        let growth = self.pass.store.judge_missing_growth(accepted).await?;
+        Ok(growth.map(|(text, newly)| Raised {
+            hold: Hold::new(HoldKind::MissingGrowth, "", None, text),
+            evidence: newly.to_string(),
+        }))
+    }
+
+    fn policy(&self, name: &PolicyName) -> Option<&'a Policy> {
+        self.policies.iter().find(|policy| policy.name == *name)
     }
 
     /// Flags one person where the brakes let it through, and chooses the person's mail.
     fn flag(
         &self,
-        world: &World,
-        policies: &[Policy],
         mut outcome: Outcome,
         go: &BTreeSet<WouldFlag>,
         approved: &BTreeSet<(PolicyName, UserId)>,
     ) -> Outcome {
+        let now = self.pass.now;
         let user = outcome.dossier.person.id.clone();
         let mut decisions = Vec::with_capacity(outcome.decisions.len());
         for decision in outcome.decisions {
@@ -101,19 +125,16 @@ impl Pass<'_> {
                 policy: decision.policy.clone(),
                 user: user.clone(),
             };
-            let policy = policies
-                .iter()
-                .find(|policy| policy.name == decision.policy);
-            match policy {
+            match self.policy(&decision.policy) {
                 Some(policy) if decision.would_flag && go.contains(&flag) => {
-                    let facts = outcome.dossier.facts(world, policy.nested);
-                    let mut flagged = decision.flagged(policy, &facts, self.now);
+                    let facts = outcome.dossier.facts(self.world, policy.nested);
+                    let mut flagged = decision.flagged(policy, &facts, now);
                     if approved.contains(&(flag.policy, flag.user)) {
                         outcome.approved_by_hold = Some(HoldKind::Mass.as_str().to_owned());
                         flagged.reasons.push(Reason::new(
                             ReasonCode::Approved,
                             "an operator approved the hold",
-                            self.now,
+                            now,
                         ));
                     }
                     decisions.push(flagged);
@@ -126,56 +147,13 @@ impl Pass<'_> {
         outcome
     }
 
-    /// The holds that stop new flags in this pass, the mass brake's aside.
-    fn standing_holds(
-        &self,
-        world: &World,
-        policies: &[Policy],
-        collected: &Collected,
-        judged: &Judged,
-    ) -> Vec<Hold> {
-        let mut holds = brake::world_holds(world, self.now);
-        holds.extend(policies.iter().filter_map(|policy| {
-            brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
-        }));
-        holds.extend(collected.holds.iter().map(|raised| raised.hold.clone()));
-        holds.extend(judged.growth.iter().map(|raised| raised.hold.clone()));
-        holds.extend(
-            self.clock_fault
-                .clone()
-                .map(|text| Hold::new(HoldKind::Clock, "", None, text)),
-        );
-        holds
-    }
-
     /// Writes down all holds of the pass, and tells operators of new ones.
-    pub(super) async fn holds(
-        &self,
-        world: &World,
-        policies: &[Policy],
-        collected: Collected,
-        judged: Judged,
-        approvals: &[Approval],
-        report: &mut PassReport,
-    ) -> Result<Vec<StandingHold>, PassError> {
-        let mut raised: Vec<Raised> = self
-            .standing_holds(world, policies, &Collected::default(), &Judged::default())
-            .into_iter()
-            .map(|hold| Raised {
-                evidence: String::new(),
-                hold,
-            })
-            .collect();
-        raised.extend(collected.holds);
-        raised.extend(judged.growth);
-        raised.extend(judged.mass.map(|hold| Raised {
-            hold,
-            evidence: String::new(),
-        }));
-        raised.extend(self.late_proofs(world).await?);
-        let changes = self
-            .store
-            .record_holds(&raised, approvals, &self.operators(), self.now)
+    pub(super) async fn record(mut self, report: &mut PassReport) -> Result<(), PassError> {
+        let late = self.late_proofs().await?;
+        self.raised.extend(late);
+        let Pass { store, now, .. } = *self.pass;
+        let changes = store
+            .record_holds(&self.raised, self.approvals, &self.pass.operators(), now)
             .await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
@@ -191,17 +169,34 @@ impl Pass<'_> {
             }
         }
         report.deliveries.queued += changes.queued;
-        Ok(self.store.holds().await?)
+        report.holds = store.holds().await?;
+        Ok(())
     }
 
     /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
-    async fn late_proofs(&self, world: &World) -> Result<Option<Raised>, PassError> {
-        let late_since = brake::proofs_late_since(world.audits, self.now);
-        let oldest = world.registration.unwrap_or(Timestamp::MIN);
-        let waiting = self.store.waiting_for_proof(oldest, late_since).await?;
+    async fn late_proofs(&self) -> Result<Option<Raised>, PassError> {
+        let late_since = brake::proofs_late_since(self.world.audits, self.pass.now);
+        let newest = self.world.registration.unwrap_or(Timestamp::MIN);
+        let waiting = self
+            .pass
+            .store
+            .waiting_for_proof(newest, late_since)
+            .await?;
         Ok((waiting > 0).then(|| {
-            let text = format!("{waiting} people wait for a registration report dated after their deadline; the newest is of {oldest}");
-            Raised { hold: Hold::new(HoldKind::Proof, "", None, text), evidence: String::new() }
+            let text = format!("{waiting} people wait for a registration report dated after their deadline; the newest is of {newest}");
+            Hold::new(HoldKind::Proof, "", None, text).into()
         }))
     }
+}
+
+/// The policies under which a person would be flagged.
+fn would_flag(outcome: &Outcome) -> impl Iterator<Item = WouldFlag> {
+    outcome
+        .decisions
+        .iter()
+        .filter(|decision| decision.would_flag)
+        .map(|decision| WouldFlag {
+            policy: decision.policy.clone(),
+            user: outcome.dossier.person.id.clone(),
+        })
 }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
-use self::holds::Judged;
+use self::holds::Brakes;
 use self::report::{PassReport, Progress};
 use crate::config::{Config, Email};
 use crate::domain::facts::{Channel, World};
@@ -118,18 +118,9 @@ impl Pass<'_> {
         let begins = world.users.is_some();
         let policies =
             assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
+        let mut brakes = Brakes::new(self, &world, &policies, collected, approvals);
         if !begins {
-            report.holds = self
-                .holds(
-                    &world,
-                    &policies,
-                    collected,
-                    Judged::default(),
-                    approvals,
-                    report,
-                )
-                .await?;
-            return Ok(());
+            return brakes.record(report).await;
         }
         self.sweep_if_reconfigured(&policies).await?;
         let retired = assign::retired(self.store, &self.config.policies).await?;
@@ -144,9 +135,7 @@ impl Pass<'_> {
         assign::retire(self.store, &retired).await?;
         decider.due(report).await?;
         let waiting = decider.waiting.into_values().collect();
-        let (judged, flagged) = self
-            .judge(&world, &policies, &collected, approvals, waiting)
-            .await?;
+        let flagged = brakes.judge(waiting).await?;
         for batch in chunks(flagged, PEOPLE_AT_ONCE as usize) {
             let tally = self
                 .store
@@ -160,10 +149,7 @@ impl Pass<'_> {
             self.progress.decided(batch.len());
             report.add(tally);
         }
-        report.holds = self
-            .holds(&world, &policies, collected, judged, approvals, report)
-            .await?;
-        Ok(())
+        brakes.record(report).await
     }
 
     /// A changed configuration is decided under for everybody.

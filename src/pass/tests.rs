@@ -11,7 +11,6 @@ use super::report::{PassReport, Progress};
 use crate::config::Config;
 use crate::domain::brake::{Hold, HoldKind};
 use crate::engine::{Engine, Wake};
-use crate::store::holds::Raised;
 use crate::store::load::Dossier;
 use crate::store::operators::Operators;
 use crate::store::{Store, Whom};
@@ -530,13 +529,9 @@ async fn operators_who_are_new_hear_of_a_hold_that_stands() {
     tenant.sign_ins(day(0), &[]);
     tenant.group(day(0), "other", &[]);
     let hold = Hold::new(HoldKind::Assignment, "everyone", None, "a name".to_owned());
-    let raised = Raised {
-        hold,
-        evidence: String::new(),
-    };
     tenant
         .store
-        .record_holds(&[raised], &[], &Operators::default(), day(0))
+        .record_holds(&[hold.into()], &[], &Operators::default(), day(0))
         .await
         .unwrap();
     tenant.pass(day(0)).await;
@@ -592,13 +587,14 @@ async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_
     let used = tenant.store.approvals(day(15)).await.unwrap();
     tenant.approve("mass", day(15) + hours(1)).await;
     let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
-    let raised = Raised {
-        hold,
-        evidence: String::new(),
-    };
     tenant
         .store
-        .record_holds(&[raised], &used, &Operators::default(), day(15) + hours(1))
+        .record_holds(
+            &[hold.into()],
+            &used,
+            &Operators::default(),
+            day(15) + hours(1),
+        )
         .await
         .unwrap();
     let report = tenant.pass(day(15) + hours(2)).await;

@@ -57,6 +57,15 @@ pub struct Raised {
     pub evidence: String,
 }
 
+impl From<Hold> for Raised {
+    fn from(hold: Hold) -> Self {
+        Self {
+            hold,
+            evidence: String::new(),
+        }
+    }
+}
+
 /// What changed among the holds in a pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HoldChanges {
