@@ -4,8 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::domain::assignment::Include;
+use crate::domain::audit::AuditKind;
+use crate::domain::facts::{ActKind, Channel, DeliveryOutcome};
 use crate::domain::person::{AccountKind, Presence};
 use crate::domain::registration::{Detail, Level};
+use crate::domain::standing::ScopeMemory;
 use crate::domain::story::{
     Server, Story, day, days, group, groups, hour, policy, says, step, users,
 };
