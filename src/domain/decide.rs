@@ -4,32 +4,25 @@
 //! domain 8.3 in the order in which they can affect one another, and says where the person
 //! stands, why, what is to be done and when to look again. It never flags by itself: that a
 //! person *would* be flagged is for [`super::brake`] to judge together with all others.
+//!
+//! Each step is a method of `Case`, most in a file of their own: `acts`, `entering`, `losses`,
+//! `prompts`, `telling` and `judge` in the order in which they come; `explain` and `wake` end it.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::assignment::Include;
-use super::audit::AuditKind;
 use super::effect::{Effect, Event};
 use super::explain::days;
-use super::facts::{ActKind, Channel, DeliveryFact, DeliveryOutcome, OperatorAct, PersonFacts};
+use super::facts::PersonFacts;
 use super::id::PolicyName;
 use super::message::EventKind;
-use super::notice;
 use super::policy::{Enforce, Policy, Step};
 use super::reason::{Reason, ReasonCode};
-use super::registration::{LOSS_CONFIRMED_AFTER, LostRegistration, Verdict, verdict};
-use super::scope::{PausedBy, Scope, scope};
-use super::standing::{Enforcement, ScopeMemory, Standing};
+use super::registration::{LostRegistration, Verdict, verdict};
+use super::scope::{Scope, scope};
+use super::standing::{Enforcement, Standing};
 use super::state::State;
-use super::window::{DUE_SOON, GraceWindow, InvalidTransition, Told, Unreachable, later};
-
-/// An event in the log holds reminders and the flag this long (T7, contract 7.12).
-const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
-/// All such events of a window together hold no longer than this.
-const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
-/// An announcement that another mail displaced is looked at again this soon.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+use super::window::{DUE_SOON, GraceWindow, InvalidTransition};
 
 /// What follows for one person under one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,153 +250,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What operators did since the last decision (T18).
-    fn follow_acts(&mut self) {
-        let facts = self.facts;
-        for act in &facts.acts {
-            let mine = act
-                .policy
-                .as_ref()
-                .is_none_or(|policy| *policy == self.policy.name);
-            if act.id > self.standing.last_act && mine {
-                self.standing.last_act = act.id;
-                self.apply(act);
-            }
-        }
-    }
-
-    fn apply(&mut self, act: &OperatorAct) {
-        let did = match act.kind {
-            ActKind::Extend { days } => {
-                let by = SignedDuration::from_hours(24 * i64::from(days));
-                let policy = self.policy;
-                let extended = self.turn(|window| window.extend(policy, by, act.at));
-                if extended {
-                    if !matches!(self.standing.window, GraceWindow::Paused { .. }) {
-                        self.event(EventKind::WindowExtended, None);
-                    }
-                    self.release("an operator extended the window");
-                    format!("extended the window by {days} days")
-                } else {
-                    format!("extended by {days} days, but no window is open")
-                }
-            }
-            ActKind::Reset => {
-                self.release("an operator reset the window");
-                self.effects.push(Effect::WithdrawMessages);
-                self.standing.window = GraceWindow::default();
-                self.standing.scope = self.counts_from(act.at);
-                "reset the window: the next qualifying sign-in opens a full one".to_owned()
-            }
-            ActKind::Close => {
-                self.standing.closed_by_operator = true;
-                "closed the window until it is reopened".to_owned()
-            }
-            ActKind::Reopen => {
-                self.standing.closed_by_operator = false;
-                "reopened the window".to_owned()
-            }
-        };
-        let text = format!("{} {did}: {}", act.by, act.reason);
-        self.because(ReasonCode::OperatorAct, text, act.at);
-    }
-
-    /// Coming into scope and leaving it (T1, T11–T15). Says since when sign-ins count.
-    fn follow_scope(&mut self, scope: &Scope) -> Timestamp {
-        let memory = self.standing.scope;
-        match scope {
-            Scope::In(_) => return self.enter(memory, true),
-            Scope::Disabled if !self.is_stopped() => return self.enter(memory, false),
-            Scope::Exempt(_) => self.standing.scope = ScopeMemory::Excluded,
-            Scope::Gone { .. } | Scope::Paused(PausedBy::Operator) => self.leave(memory),
-            Scope::Disabled if self.standing.closed_by_operator => self.leave(memory),
-            // Whoever was never in has nothing to remember.
-            Scope::OutOfScope
-            | Scope::NotEligible(_)
-            | Scope::Disabled
-            | Scope::Paused(PausedBy::Policy) => {
-                if matches!(memory, ScopeMemory::Since(_)) {
-                    self.leave(memory);
-                }
-            }
-        }
-        Timestamp::MAX
-    }
-
-    /// The policy is off or an operator closed the window: that outlasts being disabled.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.policy.enforce == Enforce::Off || self.standing.closed_by_operator
-    }
-
-    fn leave(&mut self, memory: ScopeMemory) {
-        if memory != ScopeMemory::Excluded {
-            self.standing.scope = ScopeMemory::Out;
-        }
-    }
-
-    fn enter(&mut self, memory: ScopeMemory, resume: bool) -> Timestamp {
-        let policy = self.policy;
-        let since = match memory {
-            ScopeMemory::Since(since) => since,
-            ScopeMemory::Unremarkable => {
-                let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);
-                let since = self.first_since();
-                if by_name_or_group {
-                    self.standing.scope = ScopeMemory::Since(since);
-                }
-                since
-            }
-            ScopeMemory::Excluded | ScopeMemory::Out => {
-                self.standing.scope = ScopeMemory::Since(self.now);
-                self.now
-            }
-        };
-        if memory == ScopeMemory::Excluded {
-            self.standing.left_exclusion = self.facts.world.users.or(Some(self.now));
-        }
-        let now = self.now;
-        if resume && matches!(self.standing.window, GraceWindow::Paused { .. }) {
-            self.follow_length();
-            self.turn(|window| window.resume(policy, now));
-            self.event(EventKind::WindowResumed, None);
-        }
-        since
-    }
-
-    /// Since when somebody is in scope of whom nothing is remembered (contract 7.1).
-    fn first_since(&self) -> Timestamp {
-        let policy = self.policy;
-        let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);
-        let seen_later = by_name_or_group && self.now > policy.first_pass;
-        let begin = if seen_later { self.now } else { policy.since };
-        begin
-            .max(self.facts.person.created_at.unwrap_or(begin))
-            .max(policy.on_again.unwrap_or(begin))
-    }
-
-    /// The memory after a reset: sign-ins made before it no longer count, but who is not in
-    /// scope does not come into it that way, and nobody earlier than without it.
-    fn counts_from(&self, at: Timestamp) -> ScopeMemory {
-        let all_users = matches!(self.policy.assignment.include, Include::AllUsers);
-        match self.standing.scope {
-            ScopeMemory::Since(since) => ScopeMemory::Since(since.max(at)),
-            ScopeMemory::Unremarkable if all_users => {
-                ScopeMemory::Since(self.first_since().max(at))
-            }
-            out @ (ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out) => out,
-        }
-    }
-
-    /// The memory may have moved since it was read: a reset or a confirmed loss counts from now.
-    fn since_memory(&self) -> Timestamp {
-        match self.standing.scope {
-            ScopeMemory::Since(since) => since,
-            ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out => Timestamp::MIN,
-        }
-    }
-
     /// A longer window moves open ones out and adds to paused remainders (T19, contract 7.2).
-    fn follow_length(&mut self) {
+    pub(super) fn follow_length(&mut self) {
         let length = self.policy.window;
         match &mut self.standing.window {
             GraceWindow::Open(run) if length > run.length => {
@@ -425,172 +273,6 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What became of the mails: a notice fixes the deadline, a refusal starts R8's clock.
-    fn follow_deliveries(&mut self) {
-        let (facts, policy) = (self.facts, self.policy);
-        let never_queued = self.announcement_was_never_queued() && !self.a_mail_waits();
-        let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
-            return;
-        };
-        if run.told.is_none() {
-            run.told = notice::accepted(run, policy, self.standing.sequence, &facts.deliveries);
-        }
-        if run.told.is_some() || facts.world.channel == Channel::None {
-            run.unreachable = None;
-            return;
-        }
-        let address = notice::address(facts);
-        let found_an_address = address.is_some()
-            && run
-                .unreachable
-                .as_ref()
-                .is_some_and(|unreachable| unreachable.address.as_deref() != address);
-        if found_an_address {
-            run.unreachable = None;
-        }
-        if found_an_address || never_queued {
-            run.begun = false;
-            run.retry = true;
-        }
-        if run.unreachable.is_none() && policy.enforce == Enforce::On {
-            run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
-        }
-    }
-
-    /// Another policy's mail was chosen instead of the announcement (contract 7.17), and neither
-    /// it nor a step to come tells the person: without a second try nobody ever would.
-    fn announcement_was_never_queued(&self) -> bool {
-        let GraceWindow::Open(run) = &self.standing.window else {
-            return false;
-        };
-        let own = |delivery: &DeliveryFact| {
-            delivery.policy == self.policy.name
-                && delivery.sequence == self.standing.sequence
-                && delivery.moves == run.moves
-        };
-        self.policy.enforce == Enforce::On
-            && run.begun
-            && run.messages > 0
-            && run.unreachable.is_none()
-            && !self.facts.deliveries.iter().any(own)
-            && !notice::a_later_step_tells(
-                run,
-                self.policy,
-                self.now,
-                run.deadline(self.policy, self.now),
-            )
-    }
-
-    /// Whether a mail to the person waits, or did until this very pass: nothing is announced anew
-    /// beside it, and a pass repeated at once queues nothing.
-    fn a_mail_waits(&self) -> bool {
-        self.facts
-            .deliveries
-            .iter()
-            .any(|delivery| match delivery.outcome {
-                DeliveryOutcome::Open => true,
-                DeliveryOutcome::Dropped(at) => at >= self.now,
-                DeliveryOutcome::Accepted(_) | DeliveryOutcome::Refused(_) => false,
-            })
-    }
-
-    /// Queues the message that is due, if one is (contract 7.18).
-    fn tell(&mut self) {
-        let GraceWindow::Open(run) = &self.standing.window else {
-            return;
-        };
-        self.reported_until = self
-            .reported(run.opened_at)
-            .filter(|until| *until > self.now);
-        if let Some(until) = self.reported_until {
-            self.wake.push(Next {
-                at: until,
-                action: NextAction::WaitEnds,
-            });
-            return;
-        }
-        let due = notice::due(run, self.policy, self.now);
-        for step in &due.overtaken {
-            let text = format!("the step {step} was overtaken");
-            self.because(ReasonCode::StepOvertaken, text, self.now);
-        }
-        let GraceWindow::Open(run) = &mut self.standing.window else {
-            return;
-        };
-        run.begun = true;
-        run.retry = false;
-        run.dealt.extend(due.overtaken);
-        if let Some((kind, step)) = due.message {
-            run.dealt.extend(step);
-            if kind == EventKind::WindowReminder {
-                self.event(kind, step);
-            }
-            self.message(kind, step);
-        }
-    }
-
-    /// Until when events in the log hold reminders and the flag (T7, contract 7.12).
-    fn reported(&self, opened_at: Timestamp) -> Option<Timestamp> {
-        let mut events: Vec<Timestamp> = self
-            .facts
-            .audits
-            .iter()
-            .filter(|event| {
-                event.kind == AuditKind::Registered
-                    && later(event.at, REPORTED_HOLD) > opened_at
-                    && event.at <= self.now
-            })
-            .map(|event| event.at)
-            .collect();
-        events.sort_unstable();
-        let (mut left, mut until) = (REPORTED_HOLD_IN_ALL, None::<Timestamp>);
-        for at in events {
-            let from = until.unwrap_or(opened_at).max(at);
-            let held = later(at, REPORTED_HOLD)
-                .duration_since(from)
-                .clamp(SignedDuration::ZERO, left);
-            left -= held;
-            until = Some(later(from, held));
-        }
-        until
-    }
-
-    /// A message to the person: queued, or in report-only taken as accepted (contract 7.19).
-    pub(super) fn message(&mut self, kind: EventKind, step: Option<Step>) {
-        let address = notice::address(self.facts).map(ToOwned::to_owned);
-        let now = self.now;
-        let policy = self.policy;
-        let sequence = self.standing.sequence;
-        let Some(run) = self.standing.window.run_mut() else {
-            return;
-        };
-        let deadline = run.deadline(policy, now);
-        let by_mail = self.facts.world.channel != Channel::None;
-        if by_mail && address.is_none() {
-            if run.told.is_none() && kind.announces() {
-                run.unreachable.get_or_insert(Unreachable {
-                    since: now,
-                    address: None,
-                });
-            }
-            return;
-        }
-        if policy.enforce == Enforce::ReportOnly {
-            if kind.announces() {
-                run.told.get_or_insert(Told { at: now, deadline });
-                // A notice was taken as accepted: the person was reached.
-                run.unreachable = None;
-            }
-            return;
-        }
-        let Some(address) = address.filter(|_| by_mail) else {
-            return;
-        };
-        run.messages += 1;
-        let message = notice::message(run, policy, sequence, kind, step, address, deadline, now);
-        self.effects.push(Effect::Message(message));
-    }
-
     /// The policy does not apply: the clock stops, a flag goes, what waits is withdrawn.
     fn stop(&mut self) {
         self.release("the policy no longer applies");
@@ -605,6 +287,7 @@ impl<'a> Case<'a> {
 impl Case<'_> {
     /// Derives the state, its reasons and the next look.
     fn finish(mut self, scope: &Scope, verdict: Verdict) -> Decision {
+        self.tell_of_unreachable();
         self.explain_scope(scope);
         self.explain_registration(verdict);
         self.explain_window(scope, verdict);
@@ -642,96 +325,6 @@ impl Case<'_> {
             would_flag: self.would_flag,
             standing: self.standing,
         }
-    }
-
-    /// When the window wants to be looked at again.
-    fn wake_for_window(&mut self, scope: &Scope) {
-        let (GraceWindow::Open(run), Scope::In(_)) = (&self.standing.window, scope) else {
-            return;
-        };
-        let now = self.now;
-        let deadline = run.deadline(self.policy, now);
-        if deadline <= now {
-            self.wake.push(Next {
-                at: deadline,
-                action: NextAction::CheckFlag,
-            });
-            return;
-        }
-        self.wake.push(Next {
-            at: deadline,
-            action: NextAction::Deadline,
-        });
-        if self.announcement_was_never_queued() {
-            self.wake.push(Next {
-                at: later(now, LOOK_AGAIN),
-                action: NextAction::WaitEnds,
-            });
-        }
-        if run.told.is_none() && run.unreachable.is_none() {
-            // The deadline moves on with the present, until steps longer than the window fit in.
-            let fits = self.policy.reminders.iter().filter_map(|step| match step {
-                Step::BeforeDeadline(before) if !run.dealt.contains(step) => Some((
-                    later(run.opened_at, *before - self.policy.notice_floor()),
-                    *step,
-                )),
-                Step::BeforeDeadline(_) | Step::AfterOpening(_) => None,
-            });
-            let fits = fits.filter(|(at, _)| *at > now).min();
-            self.wake.extend(fits.map(|(at, step)| Next {
-                at,
-                action: NextAction::Reminder(step),
-            }));
-        }
-        if self.reported_until.is_none() {
-            let step = notice::steps(run, self.policy, deadline)
-                .filter(|(at, step)| *at > now && !run.dealt.contains(step))
-                .min();
-            self.wake.extend(step.map(|(at, step)| Next {
-                at,
-                action: NextAction::Reminder(step),
-            }));
-        }
-        let due_soon = later(deadline, -DUE_SOON);
-        if due_soon > now {
-            self.wake.push(Next {
-                at: due_soon,
-                action: NextAction::DueSoon,
-            });
-        }
-    }
-
-    /// When what is believed of the registration can change without a new fact about the person.
-    fn wake_for_registration(&mut self, scope: &Scope, verdict: Verdict) {
-        if let (Verdict::DoneUnconfirmed { missing_since, .. }, false) =
-            (verdict, matches!(scope, Scope::Gone { .. }))
-        {
-            // The next report may confirm the loss by its date alone, its row being the same.
-            self.wake.push(Next {
-                at: later(missing_since, LOSS_CONFIRMED_AFTER),
-                action: NextAction::WaitEnds,
-            });
-        }
-        let no_window = matches!(
-            self.standing.window,
-            GraceWindow::NotOpened { .. } | GraceWindow::Closed { .. }
-        );
-        let facts = self.facts;
-        let reported = facts
-            .audits
-            .iter()
-            .filter(|event| event.kind == AuditKind::Registered)
-            .flat_map(|event| {
-                let end = no_window.then(|| later(event.at, REPORTED_HOLD));
-                [Some(event.at), end]
-            })
-            .flatten()
-            .filter(|at| *at > self.now)
-            .min();
-        self.wake.extend(reported.map(|at| Next {
-            at,
-            action: NextAction::WaitEnds,
-        }));
     }
 
     /// The first that fits, in the order of contract 4.
@@ -773,18 +366,6 @@ impl Case<'_> {
             | GraceWindow::Paused { .. }
             | GraceWindow::Closed { .. } => State::WaitingFirstSignIn,
         }
-    }
-
-    /// An event says registered within the last day, and no window is open that could wait for it.
-    fn reported_without_window(&self) -> bool {
-        matches!(
-            self.standing.window,
-            GraceWindow::NotOpened { .. } | GraceWindow::Closed { .. }
-        ) && self.facts.audits.iter().any(|event| {
-            event.kind == AuditKind::Registered
-                && event.at <= self.now
-                && later(event.at, REPORTED_HOLD) > self.now
-        })
     }
 }
 

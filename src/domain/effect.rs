@@ -17,7 +17,54 @@ pub enum Effect {
     /// Mails of this policy that still wait are no longer true.
     WithdrawMessages,
     /// Operators should know.
-    TellOperators(String),
+    TellOperators {
+        /// The mail that says it.
+        topic: Topic,
+        /// Its line there.
+        line: String,
+    },
+}
+
+/// What operators are told about people: one mail a pass and topic, which lists all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Who cannot be reached by mail.
+    Unreachable,
+    /// Who lost a registration again.
+    LostAgain,
+}
+
+impl Topic {
+    /// Every topic.
+    pub const ALL: [Self; 2] = [Self::Unreachable, Self::LostAgain];
+
+    /// The name in storage.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::LostAgain => "lost_again",
+        }
+    }
+
+    /// What its mail is in the outbox.
+    #[must_use]
+    pub fn event(self) -> EventKind {
+        match self {
+            Self::Unreachable => EventKind::DeliveryDead,
+            Self::LostAgain => EventKind::Digest,
+        }
+    }
+
+    /// The subject of its mail.
+    #[must_use]
+    pub fn title(self, count: usize) -> String {
+        match (self, count) {
+            (Self::Unreachable, 1) => "One person cannot be reached by mail".to_owned(),
+            (Self::Unreachable, _) => format!("{count} people cannot be reached by mail"),
+            (Self::LostAgain, _) => "Registrations lost again".to_owned(),
+        }
+    }
 }
 
 /// What happened to a window or a flag.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decide::Case;
-use super::effect::Effect;
+use super::effect::{Effect, Topic};
 use super::facts::DeliveryOutcome;
 use super::message::EventKind;
 use super::policy::Enforce;
@@ -104,10 +104,13 @@ impl Case<'_> {
         self.start_over(scope, remainder);
         if loss.is_repeated() {
             self.because(ReasonCode::RepeatedLoss, "registered methods were lost for the second time within 90 days, not by an administrator", self.now);
-            self.effects.push(Effect::TellOperators(format!(
-                "{} lost registered methods for the second time within 90 days, not by an administrator (policy {})",
-                self.facts.person.id, self.policy.name
-            )));
+            self.effects.push(Effect::TellOperators {
+                topic: Topic::LostAgain,
+                line: format!(
+                    "{} lost registered methods for the second time within 90 days, not by an administrator (policy {})",
+                    self.facts.person.id, self.policy.name
+                ),
+            });
         }
     }
 

@@ -3,11 +3,13 @@
 //! What is deliberately absent: input and output, async, logging and the clock. `now` is an
 //! argument everywhere, so that every rule can be tried on any day. Read [`decide`] first.
 
+mod acts;
 pub mod assignment;
 pub mod audit;
 pub mod brake;
 pub mod decide;
 pub mod effect;
+mod entering;
 mod explain;
 pub mod facts;
 pub mod id;
@@ -27,4 +29,6 @@ pub mod state;
 #[cfg(test)]
 #[path = "../../tests/support/story.rs"]
 mod story;
+mod telling;
+mod wake;
 pub mod window;

@@ -201,7 +201,7 @@ pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
         .flat_map(|decision| &decision.effects)
         .filter_map(|effect| match effect {
             Effect::Message(message) => Some(message),
-            Effect::Event(_) | Effect::WithdrawMessages | Effect::TellOperators(_) => None,
+            Effect::Event(_) | Effect::WithdrawMessages | Effect::TellOperators { .. } => None,
         })
         .collect();
     messages.sort_by_key(|message| {
@@ -219,6 +219,7 @@ pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::effect::Topic;
     use crate::domain::id::PolicyName;
     use crate::domain::story::{Story, day, days, hour, policy, run, step};
     use crate::domain::window::GraceWindow;
@@ -518,7 +519,10 @@ mod tests {
             );
             decision.effects = vec![
                 Effect::WithdrawMessages,
-                Effect::TellOperators(String::new()),
+                Effect::TellOperators {
+                    topic: Topic::LostAgain,
+                    line: String::new(),
+                },
                 Effect::Message(mail),
             ];
             decision

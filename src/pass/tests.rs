@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::report::{PassReport, Progress};
 use crate::config::Config;
 use crate::domain::brake::{Hold, HoldKind};
 use crate::engine::{Engine, Wake};
-use crate::store::holds::Raised;
 use crate::store::load::Dossier;
+use crate::store::operators::Operators;
 use crate::store::{Store, Whom};
 use crate::time::Clock;
 
@@ -165,6 +166,21 @@ path = "outbox"
     async fn state(&self, name: &str) -> String {
         let states = self.dossier(name).await.states;
         states.values().next().cloned().unwrap_or_default()
+    }
+
+    /// A pass that ends where it would queue a mail of this kind, as if it were killed there.
+    async fn pass_that_ends_at(&self, event: &str, at: Timestamp) {
+        let url = format!("sqlite:{}", self.store.path().display());
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        let end = format!(
+            "CREATE TRIGGER the_end BEFORE INSERT ON outbox WHEN NEW.event = '{event}' BEGIN SELECT RAISE(ABORT, 'the end'); END"
+        );
+        let end = sqlx::query(sqlx::AssertSqlSafe(end));
+        end.execute(&mut database).await.unwrap();
+        self.try_pass(Wake::Sources, at).await.unwrap_err();
+        let go_on = sqlx::query("DROP TRIGGER the_end");
+        go_on.execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
     }
 
     async fn mails(&self, event: &str) -> Vec<String> {
@@ -507,25 +523,59 @@ async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_
 }
 
 #[tokio::test]
-async fn operators_hear_of_a_hold_although_the_pass_that_raised_it_died() {
+async fn operators_who_are_new_hear_of_a_hold_that_stands() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
     tenant.sign_ins(day(0), &[]);
     tenant.group(day(0), "other", &[]);
     let hold = Hold::new(HoldKind::Assignment, "everyone", None, "a name".to_owned());
-    let raised = Raised {
-        hold,
-        evidence: String::new(),
-    };
     tenant
         .store
-        .record_holds(&[raised], &[], day(0))
+        .record_holds(&[hold.into()], &[], &Operators::default(), day(0))
         .await
         .unwrap();
     tenant.pass(day(0)).await;
     assert_eq!(tenant.mails("hold.raised").await.len(), 1);
     tenant.pass(day(0) + hours(1)).await;
     assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+}
+
+#[tokio::test]
+async fn i31_operators_hear_of_whom_nobody_can_reach_although_the_pass_died() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo"]);
+    tenant.put(
+        "users.json",
+        day(0),
+        &["ana", "bo"].map(|name| person(name).replace("\"mail\"", "\"otherMail\"")),
+    );
+    let at = day(0) + hours(1);
+    tenant.sign_ins(at, &[("ana", at), ("bo", at)]);
+    tenant.pass(day(0)).await;
+    tenant.pass_that_ends_at("delivery.dead", at).await;
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    assert_eq!(tenant.mails("delivery.dead").await, [""; 0]);
+    for pass in 1..3 {
+        tenant.changes(at + hours(pass)).await;
+        assert_eq!(tenant.mails("delivery.dead").await, ["sent"]);
+    }
+}
+
+#[tokio::test]
+async fn i31_operators_hear_that_a_hold_is_over_although_the_pass_died() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
+    tenant.approve("mass", day(15) + hours(1)).await;
+    let at = day(15) + hours(2);
+    tenant.pass_that_ends_at("hold.cleared", at).await;
+    assert_eq!(tenant.mails("hold.cleared").await, [""; 0]);
+    for pass in 1..3 {
+        let report = tenant.changes(at + hours(pass)).await;
+        assert_eq!(report.holds, []);
+        assert_eq!(tenant.mails("hold.cleared").await, ["sent"]);
+    }
 }
 
 #[tokio::test]
@@ -537,13 +587,14 @@ async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_
     let used = tenant.store.approvals(day(15)).await.unwrap();
     tenant.approve("mass", day(15) + hours(1)).await;
     let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
-    let raised = Raised {
-        hold,
-        evidence: String::new(),
-    };
     tenant
         .store
-        .record_holds(&[raised], &used, day(15) + hours(1))
+        .record_holds(
+            &[hold.into()],
+            &used,
+            &Operators::default(),
+            day(15) + hours(1),
+        )
         .await
         .unwrap();
     let report = tenant.pass(day(15) + hours(2)).await;

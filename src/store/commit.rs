@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::load::{Dossier, SWEEP};
+use super::operators::write_lines;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Event, Message};
@@ -65,7 +66,7 @@ pub(super) fn delivery_id(key: &str) -> String {
 }
 
 impl Store {
-    /// Commits decisions: standings, journal and outbox together.
+    /// Commits decisions: standings, journal, outbox and what operators should know together.
     pub async fn commit(
         &self,
         outcomes: &[Outcome],
@@ -79,6 +80,7 @@ impl Store {
         write_standings(connection, outcomes).await?;
         write_journal(connection, outcomes, now, &mut tally).await?;
         withdraw(connection, outcomes, now).await?;
+        write_lines(connection, outcomes).await?;
         tally.queued = write_outbox(connection, outcomes, sender, now).await?;
         forget_marks(connection, outcomes).await?;
         if let SweepStep::UpTo(id) = sweep {

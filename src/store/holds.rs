@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::next_journal_id;
+use super::operators::{OperatorMail, Operators, queue};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{
@@ -56,6 +57,15 @@ pub struct Raised {
     pub evidence: String,
 }
 
+impl From<Hold> for Raised {
+    fn from(hold: Hold) -> Self {
+        Self {
+            hold,
+            evidence: String::new(),
+        }
+    }
+}
+
 /// What changed among the holds in a pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HoldChanges {
@@ -63,6 +73,8 @@ pub struct HoldChanges {
     pub raised: Vec<StandingHold>,
     /// Holds that are over.
     pub cleared: Vec<StandingHold>,
+    /// Mails queued that say so.
+    pub queued: u64,
 }
 
 impl Store {
@@ -151,7 +163,8 @@ impl Store {
         Ok(approved > 0)
     }
 
-    /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared.
+    /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared, and
+    /// operators are told of both.
     ///
     /// `used` are the approvals that the pass knew. One that was given while it ran is for the
     /// next pass, and covers whom it was given for; one that another hold kept from being used
@@ -160,6 +173,7 @@ impl Store {
         &self,
         holds: &[Raised],
         used: &[Approval],
+        operators: &Operators,
         now: Timestamp,
     ) -> Result<HoldChanges, StoreError> {
         let mut transaction = self.begin().await?;
@@ -246,6 +260,13 @@ impl Store {
                     .await
                     .doing("recording holds")?;
             }
+        }
+        // Every hold that stands, since operators may be new: the key lets each be said once.
+        for hold in standing_holds(&mut *transaction).await? {
+            changes.queued += queue(&mut transaction, &raised_mail(&hold), operators, now).await?;
+        }
+        for hold in &changes.cleared {
+            changes.queued += queue(&mut transaction, &cleared_mail(hold), operators, now).await?;
         }
         transaction.commit().await.doing("recording holds")?;
         Ok(changes)
@@ -387,6 +408,35 @@ impl Store {
         transaction.commit().await.doing("noting the yardstick")?;
         Ok(None)
     }
+}
+
+fn raised_mail(hold: &StandingHold) -> OperatorMail {
+    let ends = match hold.released_by {
+        ReleasedBy::Approval => format!(
+            "To let the flags through: fortnight enforcement approve {} --reason TEXT",
+            hold.id
+        ),
+        ReleasedBy::Data => "Only good data ends it.".to_owned(),
+    };
+    OperatorMail {
+        key: hold_key(EventKind::HoldRaised, hold),
+        event: EventKind::HoldRaised,
+        title: format!("Flags are held: {}", hold.id),
+        lines: vec![hold.text.clone(), ends],
+    }
+}
+
+fn cleared_mail(hold: &StandingHold) -> OperatorMail {
+    OperatorMail {
+        key: hold_key(EventKind::HoldCleared, hold),
+        event: EventKind::HoldCleared,
+        title: format!("No longer held: {}", hold.id),
+        lines: vec![hold.text.clone()],
+    }
+}
+
+fn hold_key(event: EventKind, hold: &StandingHold) -> String {
+    format!("{}/{}/{}", event.as_str(), hold.id, micros(hold.since))
 }
 
 fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested: bool) {

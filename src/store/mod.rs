@@ -12,6 +12,7 @@ pub mod load;
 pub mod lock;
 pub mod logs;
 pub mod memberships;
+pub mod operators;
 pub mod outbox;
 pub mod people;
 pub mod prune;
@@ -40,7 +41,7 @@ const ROWS_BUFFERED: usize = 1_024;
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -50,6 +51,11 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         20_261_124_090_100,
         "create decisions",
         include_str!("../../migrations/20261124090100_create_decisions.sql"),
+    ),
+    (
+        20_261_124_130_000,
+        "create operator lines",
+        include_str!("../../migrations/20261124130000_create_operator_lines.sql"),
     ),
 ];
 

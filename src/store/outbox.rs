@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::commit::{delivery_id, next_position};
 use super::people::mark_changed;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::{PolicyName, UserId};
@@ -294,55 +293,6 @@ impl Store {
                 .doing("giving back mails")?;
         }
         transaction.commit().await.doing("giving back mails")
-    }
-
-    /// Queues a mail to operators, one row per address; the key keeps it from being said twice.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the columns of a row, each of them different"
-    )]
-    pub async fn queue_for_operators(
-        &self,
-        key: &str,
-        event: EventKind,
-        title: &str,
-        lines: &[String],
-        addresses: &[String],
-        sender: &str,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let mut queued = 0;
-        let lines = serde_json::to_string(lines).unwrap_or_default();
-        for address in addresses {
-            let key = format!("operators/{key}/{address}");
-            let id = delivery_id(&key);
-            let position = next_position(&mut transaction).await?;
-            queued += sqlx::query(
-                "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register, title, lines,
-                     queued_at, urgent_at, state, attempts, resent, next_at, message_id)
-                 VALUES ($1, $2, $3, 'email', $4, 0, 0, $5, FALSE, FALSE, $6, $7, $8, $8, 'pending', 0, FALSE, $8, $9)
-                 ON CONFLICT (dedup_key) DO NOTHING",
-            )
-            .bind(&id)
-            .bind(&key)
-            .bind(position)
-            .bind(event.as_str())
-            .bind(address)
-            .bind(title)
-            .bind(&lines)
-            .bind(micros(now))
-            .bind(format!("<{id}@{sender}>"))
-            .execute(&mut *transaction)
-            .await
-            .doing("queueing a mail to operators")?
-            .rows_affected();
-        }
-        transaction
-            .commit()
-            .await
-            .doing("queueing a mail to operators")?;
-        Ok(queued)
     }
 
     /// Gives a mail another chance, or sets it aside; what it was, if it is there.

@@ -407,7 +407,7 @@ impl Story {
                             .push((now, decision.policy.clone(), event.clone()));
                     }
                     Effect::WithdrawMessages => self.withdraw(&decision.policy, now),
-                    Effect::TellOperators(text) => self.told_operators.push(text.clone()),
+                    Effect::TellOperators { line, .. } => self.told_operators.push(line.clone()),
                     Effect::Message(_) => {}
                 }
             }

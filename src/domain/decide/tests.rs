@@ -4,8 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::domain::assignment::Include;
+use crate::domain::audit::AuditKind;
+use crate::domain::facts::{ActKind, Channel, DeliveryOutcome};
 use crate::domain::person::{AccountKind, Presence};
 use crate::domain::registration::{Detail, Level};
+use crate::domain::standing::ScopeMemory;
 use crate::domain::story::{
     Server, Story, day, days, group, groups, hour, policy, says, step, users,
 };
@@ -459,6 +462,20 @@ fn without_an_address_the_present_is_when_a_message_fell_due() {
     assert_eq!(story.daily(13..=21).deadline, Some(day(15)));
     assert_eq!(story.decisions[0].waits, [Wait::Unreachable(day(22))]);
     assert_eq!(story.pass(day(22)).state, State::EnforcementNeeded);
+}
+
+#[test]
+fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
+    let mut story = Story::default_policy();
+    story.person.mail = None;
+    story.policy().enforce = Enforce::ReportOnly;
+    story.sign_in(day(0), 0).daily(0..=1);
+    assert_eq!(unreachable(&story), Some(day(0)));
+    assert_eq!(story.told_operators, [""; 0]);
+    // What was only rehearsed is told now.
+    story.policy().enforce = Enforce::On;
+    story.daily(2..=5);
+    assert_eq!(story.told_operators, ["ana@contoso.com (ana)"]);
 }
 
 #[test]

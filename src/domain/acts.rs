@@ -1,0 +1,78 @@
+//! What operators did: windows are extended, reset, closed and reopened.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::assignment::Include;
+use super::decide::Case;
+use super::effect::Effect;
+use super::facts::{ActKind, OperatorAct};
+use super::message::EventKind;
+use super::reason::ReasonCode;
+use super::standing::ScopeMemory;
+use super::window::GraceWindow;
+
+impl Case<'_> {
+    /// What operators did since the last decision (T18).
+    pub(super) fn follow_acts(&mut self) {
+        let facts = self.facts;
+        for act in &facts.acts {
+            let mine = act
+                .policy
+                .as_ref()
+                .is_none_or(|policy| *policy == self.policy.name);
+            if act.id > self.standing.last_act && mine {
+                self.standing.last_act = act.id;
+                self.apply(act);
+            }
+        }
+    }
+
+    fn apply(&mut self, act: &OperatorAct) {
+        let did = match act.kind {
+            ActKind::Extend { days } => {
+                let by = SignedDuration::from_hours(24 * i64::from(days));
+                let policy = self.policy;
+                let extended = self.turn(|window| window.extend(policy, by, act.at));
+                if extended {
+                    if !matches!(self.standing.window, GraceWindow::Paused { .. }) {
+                        self.event(EventKind::WindowExtended, None);
+                    }
+                    self.release("an operator extended the window");
+                    format!("extended the window by {days} days")
+                } else {
+                    format!("extended by {days} days, but no window is open")
+                }
+            }
+            ActKind::Reset => {
+                self.release("an operator reset the window");
+                self.effects.push(Effect::WithdrawMessages);
+                self.standing.window = GraceWindow::default();
+                self.standing.scope = self.counts_from(act.at);
+                "reset the window: the next qualifying sign-in opens a full one".to_owned()
+            }
+            ActKind::Close => {
+                self.standing.closed_by_operator = true;
+                "closed the window until it is reopened".to_owned()
+            }
+            ActKind::Reopen => {
+                self.standing.closed_by_operator = false;
+                "reopened the window".to_owned()
+            }
+        };
+        let text = format!("{} {did}: {}", act.by, act.reason);
+        self.because(ReasonCode::OperatorAct, text, act.at);
+    }
+
+    /// The memory after a reset: sign-ins made before it no longer count, but who is not in
+    /// scope does not come into it that way, and nobody earlier than without it.
+    fn counts_from(&self, at: Timestamp) -> ScopeMemory {
+        let all_users = matches!(self.policy.assignment.include, Include::AllUsers);
+        match self.standing.scope {
+            ScopeMemory::Since(since) => ScopeMemory::Since(since.max(at)),
+            ScopeMemory::Unremarkable if all_users => {
+                ScopeMemory::Since(self.first_since().max(at))
+            }
+            out @ (ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out) => out,
+        }
+    }
+}

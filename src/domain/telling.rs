@@ -1,0 +1,221 @@
+//! Telling the person: which message is due, what became of those before, and who hears when
+//! nobody can be reached.
+//!
+//! When steps fall due and what a mail holds is for [`super::notice`] to say.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::audit::AuditKind;
+use super::decide::{Case, Next, NextAction};
+use super::effect::{Effect, Topic};
+use super::facts::{Channel, DeliveryFact, DeliveryOutcome};
+use super::message::EventKind;
+use super::notice;
+use super::policy::{Enforce, Step};
+use super::reason::ReasonCode;
+use super::standing::Standing;
+use super::window::{GraceWindow, Told, Unreachable, later};
+
+/// An event in the log holds reminders and the flag this long (T7, contract 7.12).
+pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
+/// All such events of a window together hold no longer than this.
+const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
+
+impl Case<'_> {
+    /// What became of the mails: a notice fixes the deadline, a refusal starts R8's clock.
+    pub(super) fn follow_deliveries(&mut self) {
+        let (facts, policy) = (self.facts, self.policy);
+        let never_queued = self.announcement_was_never_queued() && !self.a_mail_waits();
+        let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
+            return;
+        };
+        if run.told.is_none() {
+            run.told = notice::accepted(run, policy, self.standing.sequence, &facts.deliveries);
+        }
+        if run.told.is_some() || facts.world.channel == Channel::None {
+            run.unreachable = None;
+            return;
+        }
+        let address = notice::address(facts);
+        let found_an_address = address.is_some()
+            && run
+                .unreachable
+                .as_ref()
+                .is_some_and(|unreachable| unreachable.address.as_deref() != address);
+        if found_an_address {
+            run.unreachable = None;
+        }
+        if found_an_address || never_queued {
+            run.begun = false;
+            run.retry = true;
+        }
+        if run.unreachable.is_none() && policy.enforce == Enforce::On {
+            run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
+        }
+    }
+
+    /// Another policy's mail was chosen instead of the announcement (contract 7.17), and neither
+    /// it nor a step to come tells the person: without a second try nobody ever would.
+    pub(super) fn announcement_was_never_queued(&self) -> bool {
+        let GraceWindow::Open(run) = &self.standing.window else {
+            return false;
+        };
+        let own = |delivery: &DeliveryFact| {
+            delivery.policy == self.policy.name
+                && delivery.sequence == self.standing.sequence
+                && delivery.moves == run.moves
+        };
+        self.policy.enforce == Enforce::On
+            && run.begun
+            && run.messages > 0
+            && run.unreachable.is_none()
+            && !self.facts.deliveries.iter().any(own)
+            && !notice::a_later_step_tells(
+                run,
+                self.policy,
+                self.now,
+                run.deadline(self.policy, self.now),
+            )
+    }
+
+    /// Whether a mail to the person waits, or did until this very pass: nothing is announced anew
+    /// beside it, and a pass repeated at once queues nothing.
+    fn a_mail_waits(&self) -> bool {
+        self.facts
+            .deliveries
+            .iter()
+            .any(|delivery| match delivery.outcome {
+                DeliveryOutcome::Open => true,
+                DeliveryOutcome::Dropped(at) => at >= self.now,
+                DeliveryOutcome::Accepted(_) | DeliveryOutcome::Refused(_) => false,
+            })
+    }
+
+    /// Queues the message that is due, if one is (contract 7.18).
+    pub(super) fn tell(&mut self) {
+        let GraceWindow::Open(run) = &self.standing.window else {
+            return;
+        };
+        self.reported_until = self
+            .reported(run.opened_at)
+            .filter(|until| *until > self.now);
+        if let Some(until) = self.reported_until {
+            self.wake.push(Next {
+                at: until,
+                action: NextAction::WaitEnds,
+            });
+            return;
+        }
+        let due = notice::due(run, self.policy, self.now);
+        for step in &due.overtaken {
+            let text = format!("the step {step} was overtaken");
+            self.because(ReasonCode::StepOvertaken, text, self.now);
+        }
+        let GraceWindow::Open(run) = &mut self.standing.window else {
+            return;
+        };
+        run.begun = true;
+        run.retry = false;
+        run.dealt.extend(due.overtaken);
+        if let Some((kind, step)) = due.message {
+            run.dealt.extend(step);
+            if kind == EventKind::WindowReminder {
+                self.event(kind, step);
+            }
+            self.message(kind, step);
+        }
+    }
+
+    /// Until when events in the log hold reminders and the flag (T7, contract 7.12).
+    fn reported(&self, opened_at: Timestamp) -> Option<Timestamp> {
+        let mut events: Vec<Timestamp> = self
+            .facts
+            .audits
+            .iter()
+            .filter(|event| {
+                event.kind == AuditKind::Registered
+                    && later(event.at, REPORTED_HOLD) > opened_at
+                    && event.at <= self.now
+            })
+            .map(|event| event.at)
+            .collect();
+        events.sort_unstable();
+        let (mut left, mut until) = (REPORTED_HOLD_IN_ALL, None::<Timestamp>);
+        for at in events {
+            let from = until.unwrap_or(opened_at).max(at);
+            let held = later(at, REPORTED_HOLD)
+                .duration_since(from)
+                .clamp(SignedDuration::ZERO, left);
+            left -= held;
+            until = Some(later(from, held));
+        }
+        until
+    }
+
+    /// A message to the person: queued, or in report-only taken as accepted (contract 7.19).
+    pub(super) fn message(&mut self, kind: EventKind, step: Option<Step>) {
+        let address = notice::address(self.facts).map(ToOwned::to_owned);
+        let now = self.now;
+        let policy = self.policy;
+        let sequence = self.standing.sequence;
+        let Some(run) = self.standing.window.run_mut() else {
+            return;
+        };
+        let deadline = run.deadline(policy, now);
+        let by_mail = self.facts.world.channel != Channel::None;
+        if by_mail && address.is_none() {
+            if run.told.is_none() && kind.announces() {
+                run.unreachable.get_or_insert(Unreachable {
+                    since: now,
+                    address: None,
+                });
+            }
+            return;
+        }
+        if policy.enforce == Enforce::ReportOnly {
+            if kind.announces() {
+                run.told.get_or_insert(Told { at: now, deadline });
+                // A notice was taken as accepted: the person was reached.
+                run.unreachable = None;
+            }
+            return;
+        }
+        let Some(address) = address.filter(|_| by_mail) else {
+            return;
+        };
+        run.messages += 1;
+        let message = notice::message(run, policy, sequence, kind, step, address, deadline, now);
+        self.effects.push(Effect::Message(message));
+    }
+
+    /// Operators hear once of whom nobody can reach.
+    pub(super) fn tell_of_unreachable(&mut self) {
+        let told = |standing: &Standing| {
+            let unreachable = standing
+                .window
+                .run()
+                .is_some_and(|run| run.unreachable.is_some());
+            unreachable && standing.enforce == Some(Enforce::On)
+        };
+        let before = self.facts.standings.get(&self.policy.name);
+        if told(&self.standing) && !before.is_some_and(told) {
+            let person = &self.facts.person;
+            self.effects.push(Effect::TellOperators {
+                topic: Topic::Unreachable,
+                line: format!("{} ({})", person.user_principal_name, person.id),
+            });
+        }
+    }
+
+    /// An event says registered within the last day, and no window is open that could wait for it.
+    pub(super) fn reported_without_window(&self) -> bool {
+        matches!(
+            self.standing.window,
+            GraceWindow::NotOpened { .. } | GraceWindow::Closed { .. }
+        ) && self.facts.audits.iter().any(|event| {
+            event.kind == AuditKind::Registered
+                && event.at <= self.now
+                && later(event.at, REPORTED_HOLD) > self.now
+        })
+    }
+}

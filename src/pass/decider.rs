@@ -1,0 +1,173 @@
+//! Deciding in batches: everybody where the configuration changed, then whoever changed or is due.
+//!
+//! Each batch is committed at once. Who would be flagged is left to the brakes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiff::Timestamp;
+
+use super::report::PassReport;
+use super::{PEOPLE_AT_ONCE, Pass, PassError};
+use crate::domain::decide::{Decision, decide};
+use crate::domain::facts::World;
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::notice;
+use crate::domain::policy::Policy;
+use crate::domain::reason::{Reason, ReasonCode};
+use crate::store::Whom;
+use crate::store::commit::{Outcome, SweepStep};
+use crate::store::load::Dossier;
+
+/// Decides in batches and commits them; whoever would be flagged waits for the brakes.
+pub(super) struct Decider<'a> {
+    pub(super) pass: &'a Pass<'a>,
+    pub(super) world: &'a World,
+    pub(super) policies: &'a [Policy],
+    pub(super) waiting: BTreeMap<UserId, Outcome>,
+}
+
+impl Decider<'_> {
+    /// Everybody, by id, from where the last sweep stopped.
+    pub(super) async fn sweep(&mut self, report: &mut PassReport) -> Result<(), PassError> {
+        let store = self.pass.store;
+        let Some(mut above) = store.sweep_cursor().await? else {
+            return Ok(());
+        };
+        loop {
+            let ids = store.ids_above(&above, 4 * PEOPLE_AT_ONCE).await?;
+            let Some(last) = ids.last().cloned() else {
+                break;
+            };
+            let dossiers = store.load(&Whom::Range(above, last.clone())).await?;
+            self.decide(dossiers, SweepStep::UpTo(&last), report)
+                .await?;
+            above = last;
+        }
+        Ok(store.end_sweep().await?)
+    }
+
+    /// Whoever changed or is due.
+    pub(super) async fn due(&mut self, report: &mut PassReport) -> Result<(), PassError> {
+        let store = self.pass.store;
+        let mut above = String::new();
+        loop {
+            let ids = store.due(&above, self.pass.now, PEOPLE_AT_ONCE).await?;
+            let Some(last) = ids.last().cloned() else {
+                return Ok(());
+            };
+            let dossiers = store.load(&Whom::These(ids.clone())).await?;
+            if dossiers.len() < ids.len() {
+                let known: BTreeSet<&str> = dossiers
+                    .iter()
+                    .map(|dossier| dossier.person.id.as_str())
+                    .collect();
+                let strangers: Vec<String> = ids
+                    .into_iter()
+                    .filter(|id| !known.contains(id.as_str()))
+                    .collect();
+                store.forget_strangers(&strangers).await?;
+            }
+            self.decide(dossiers, SweepStep::None, report).await?;
+            above = last;
+        }
+    }
+
+    async fn decide(
+        &mut self,
+        dossiers: Vec<Dossier>,
+        step: SweepStep<'_>,
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
+        let (mut ready, mut waiting) = (Vec::with_capacity(dossiers.len()), Vec::new());
+        for dossier in dossiers {
+            let id = dossier.person.id.clone();
+            // Whom the sweep left waiting for the brakes is due as well.
+            if self.waiting.contains_key(&id) {
+                continue;
+            }
+            // A panic in one person's record puts that record aside, not the pass.
+            if let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| {
+                outcome(dossier, self.policies, self.world, self.pass.now)
+            })) {
+                if outcome.decisions.iter().any(|decision| decision.would_flag) {
+                    waiting.push(id.clone());
+                    self.waiting.insert(id, outcome);
+                } else {
+                    ready.push(outcome);
+                }
+            } else {
+                tracing::error!(user.id = %id, "a decision about {id} failed; the person is left as before");
+                report.read.quarantined += 1;
+                report.errors.push(format!(
+                    "a decision about {id} failed; the person is left as before"
+                ));
+            }
+        }
+        if let SweepStep::UpTo(_) = step {
+            // The cursor moves past whoever waits for the brakes: a crash must not forget them.
+            self.pass.store.mark(&waiting).await?;
+            for id in &waiting {
+                if let Some(outcome) = self.waiting.get_mut(id) {
+                    let mark = outcome.dossier.mark.unwrap_or(0) + 1;
+                    outcome.dossier.mark = Some(mark);
+                }
+            }
+        }
+        let tally = self
+            .pass
+            .store
+            .commit(
+                &ready,
+                step,
+                &self.pass.config.sender_domain(),
+                self.pass.now,
+            )
+            .await?;
+        self.pass.progress.decided(ready.len());
+        report.add(tally);
+        Ok(())
+    }
+}
+
+/// Decides about one person under all policies, and chooses the one mail that is due.
+pub(super) fn outcome(
+    dossier: Dossier,
+    policies: &[Policy],
+    world: &World,
+    now: Timestamp,
+) -> Outcome {
+    let decisions: Vec<Decision> = policies
+        .iter()
+        .map(|policy| decide(policy, &dossier.facts(world, policy.nested), now))
+        .collect();
+    let mut outcome = Outcome {
+        dossier,
+        decisions,
+        mail: None,
+        approved_by_hold: None,
+    };
+    choose_mail(&mut outcome);
+    outcome
+}
+
+/// The one mail of a person; where it came before another, that one's policy says so.
+pub(super) fn choose_mail(outcome: &mut Outcome) {
+    let (mail, overtaken) = notice::choose(&outcome.decisions);
+    let mail = mail.cloned();
+    let overtaken: Vec<PolicyName> = overtaken
+        .into_iter()
+        .map(|message| message.policy.clone())
+        .collect();
+    if let Some(mail) = &mail {
+        let text = format!("overtaken by the mail of the policy {}", mail.policy);
+        for decision in &mut outcome.decisions {
+            if overtaken.contains(&decision.policy) {
+                decision
+                    .reasons
+                    .push(Reason::new(ReasonCode::StepOvertaken, text.clone(), None));
+            }
+        }
+    }
+    outcome.mail = mail;
+}

@@ -1,0 +1,202 @@
+//! The brakes of a pass: which of the would-be flags go, which holds stand, and who hears of them.
+//!
+//! What a brake looks for is in [`brake`]; here it gets to see what the pass collected.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::collect::Collected;
+use super::decider::choose_mail;
+use super::report::PassReport;
+use super::{Pass, PassError};
+use crate::domain::brake::{self, Hold, HoldKind, WouldFlag};
+use crate::domain::facts::World;
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::message::EventKind;
+use crate::domain::policy::{Enforce, Policy};
+use crate::domain::reason::{Reason, ReasonCode};
+use crate::store::commit::Outcome;
+use crate::store::holds::{Approval, Raised};
+
+/// The brakes, and every hold that the pass has found so far.
+pub(super) struct Brakes<'a> {
+    pass: &'a Pass<'a>,
+    world: &'a World,
+    policies: &'a [Policy],
+    approvals: &'a [Approval],
+    raised: Vec<Raised>,
+}
+
+impl<'a> Brakes<'a> {
+    pub(super) fn new(
+        pass: &'a Pass<'a>,
+        world: &'a World,
+        policies: &'a [Policy],
+        collected: Collected,
+        approvals: &'a [Approval],
+    ) -> Self {
+        let clock = pass
+            .clock_fault
+            .clone()
+            .map(|text| Hold::new(HoldKind::Clock, "", None, text));
+        let assignments = policies.iter().filter_map(|policy| {
+            brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
+        });
+        let holds = brake::world_holds(world, pass.now)
+            .into_iter()
+            .chain(assignments)
+            .chain(clock);
+        Self {
+            pass,
+            world,
+            policies,
+            approvals,
+            raised: holds.map(Raised::from).chain(collected.holds).collect(),
+        }
+    }
+
+    /// Flags whom no hold stops (R9, R10, contract 7.13 and 7.16), and chooses everybody's mail.
+    pub(super) async fn judge(&mut self, waiting: Vec<Outcome>) -> Result<Vec<Outcome>, PassError> {
+        let growth = self.missing_growth().await?;
+        self.raised.extend(growth);
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        let would_be: Vec<WouldFlag> = waiting
+            .iter()
+            .flat_map(would_flag)
+            .filter(|flag| {
+                let stops = |raised: &Raised| raised.hold.stops(&flag.policy);
+                !self.raised.iter().any(stops)
+            })
+            .collect();
+        let (rehearsed, real): (Vec<_>, Vec<_>) = would_be.into_iter().partition(|flag| {
+            self.policy(&flag.policy)
+                .is_some_and(|policy| policy.enforce == Enforce::ReportOnly)
+        });
+        let history = self
+            .pass
+            .store
+            .mass_history(self.policies, self.pass.now)
+            .await?;
+        let (mut go, mass) = brake::mass(real, &history);
+        go.extend(rehearsed);
+        self.raised.extend(mass.map(Raised::from));
+        let go: BTreeSet<WouldFlag> = go.into_iter().collect();
+        Ok(waiting
+            .into_iter()
+            .map(|outcome| self.flag(outcome, &go, &history.approved))
+            .collect())
+    }
+
+    /// Whether those who lost their registration grew too many, aside from what an operator
+    /// accepted.
+    async fn missing_growth(&self) -> Result<Option<Raised>, PassError> {
+        let accepted = self
+            .approvals
+            .iter()
+            .find(|approval| approval.hold == HoldKind::MissingGrowth.as_str())
+            .and_then(|approval| approval.evidence.parse().ok())
+            .unwrap_or(0);
+        let growth = self.pass.store.judge_missing_growth(accepted).await?;
+        Ok(growth.map(|(text, newly)| Raised {
+            hold: Hold::new(HoldKind::MissingGrowth, "", None, text),
+            evidence: newly.to_string(),
+        }))
+    }
+
+    fn policy(&self, name: &PolicyName) -> Option<&'a Policy> {
+        self.policies.iter().find(|policy| policy.name == *name)
+    }
+
+    /// Flags one person where the brakes let it through, and chooses the person's mail.
+    fn flag(
+        &self,
+        mut outcome: Outcome,
+        go: &BTreeSet<WouldFlag>,
+        approved: &BTreeSet<(PolicyName, UserId)>,
+    ) -> Outcome {
+        let now = self.pass.now;
+        let user = outcome.dossier.person.id.clone();
+        let mut decisions = Vec::with_capacity(outcome.decisions.len());
+        for decision in outcome.decisions {
+            let flag = WouldFlag {
+                policy: decision.policy.clone(),
+                user: user.clone(),
+            };
+            match self.policy(&decision.policy) {
+                Some(policy) if decision.would_flag && go.contains(&flag) => {
+                    let facts = outcome.dossier.facts(self.world, policy.nested);
+                    let mut flagged = decision.flagged(policy, &facts, now);
+                    if approved.contains(&(flag.policy, flag.user)) {
+                        outcome.approved_by_hold = Some(HoldKind::Mass.as_str().to_owned());
+                        flagged.reasons.push(Reason::new(
+                            ReasonCode::Approved,
+                            "an operator approved the hold",
+                            now,
+                        ));
+                    }
+                    decisions.push(flagged);
+                }
+                _ => decisions.push(decision),
+            }
+        }
+        outcome.decisions = decisions;
+        choose_mail(&mut outcome);
+        outcome
+    }
+
+    /// Writes down all holds of the pass, and tells operators of new ones.
+    pub(super) async fn record(mut self, report: &mut PassReport) -> Result<(), PassError> {
+        let late = self.late_proofs().await?;
+        self.raised.extend(late);
+        let Pass { store, now, .. } = *self.pass;
+        let changes = store
+            .record_holds(&self.raised, self.approvals, &self.pass.operators(), now)
+            .await?;
+        for (kind, holds) in [
+            (EventKind::HoldRaised, &changes.raised),
+            (EventKind::HoldCleared, &changes.cleared),
+        ] {
+            for hold in holds {
+                tracing::warn!(
+                    hold.id = hold.id,
+                    hold.text = hold.text,
+                    "{}",
+                    kind.as_str()
+                );
+            }
+        }
+        report.deliveries.queued += changes.queued;
+        report.holds = store.holds().await?;
+        Ok(())
+    }
+
+    /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
+    async fn late_proofs(&self) -> Result<Option<Raised>, PassError> {
+        let late_since = brake::proofs_late_since(self.world.audits, self.pass.now);
+        let newest = self.world.registration.unwrap_or(Timestamp::MIN);
+        let waiting = self
+            .pass
+            .store
+            .waiting_for_proof(newest, late_since)
+            .await?;
+        Ok((waiting > 0).then(|| {
+            let text = format!("{waiting} people wait for a registration report dated after their deadline; the newest is of {newest}");
+            Hold::new(HoldKind::Proof, "", None, text).into()
+        }))
+    }
+}
+
+/// The policies under which a person would be flagged.
+fn would_flag(outcome: &Outcome) -> impl Iterator<Item = WouldFlag> {
+    outcome
+        .decisions
+        .iter()
+        .filter(|decision| decision.would_flag)
+        .map(|decision| WouldFlag {
+            policy: decision.policy.clone(),
+            user: outcome.dossier.person.id.clone(),
+        })
+}

@@ -1,0 +1,225 @@
+//! Mails to operators, one row of the outbox per address.
+//!
+//! What they tell of is committed before the pass is over, and a pass can die in between. So a
+//! decision leaves lines in its own transaction, and lines leave only with the mail that says them.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::commit::{Outcome, delivery_id, next_position};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
+use crate::domain::effect::{Effect, Topic};
+use crate::domain::message::EventKind;
+
+/// Who hears of what goes wrong, and from where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Operators {
+    /// Their addresses; none where no mail is configured.
+    pub addresses: Vec<String>,
+    /// The domain of Message-IDs.
+    pub sender: String,
+}
+
+/// A mail to operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OperatorMail {
+    /// Keeps it from being said twice.
+    pub(super) key: String,
+    pub(super) event: EventKind,
+    pub(super) title: String,
+    pub(super) lines: Vec<String>,
+}
+
+impl Store {
+    /// Makes one mail of all lines about a topic, and says how many rows that queued. Lines that
+    /// nobody is there to read go as well.
+    pub async fn tell_operators(
+        &self,
+        operators: &Operators,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut queued = 0;
+        for topic in Topic::ALL {
+            let lines: Vec<String> = sqlx::query_scalar(
+                "SELECT DISTINCT line FROM operator_lines WHERE topic = $1 ORDER BY line",
+            )
+            .bind(topic.as_str())
+            .fetch_all(&mut *transaction)
+            .await
+            .doing("reading what operators should know")?;
+            if lines.is_empty() {
+                continue;
+            }
+            let mail = OperatorMail {
+                key: format!("{}/{}", topic.as_str(), micros(now)),
+                event: topic.event(),
+                title: topic.title(lines.len()),
+                lines,
+            };
+            let rows = queue(&mut transaction, &mail, operators, now).await?;
+            // A pass repeated at one time has used the key: its lines are for the next mail.
+            if rows > 0 || operators.addresses.is_empty() {
+                sqlx::query("DELETE FROM operator_lines WHERE topic = $1")
+                    .bind(topic.as_str())
+                    .execute(&mut *transaction)
+                    .await
+                    .doing("forgetting what operators were told")?;
+            }
+            queued += rows;
+        }
+        transaction.commit().await.doing("telling operators")?;
+        Ok(queued)
+    }
+}
+
+/// Queues a mail for each address.
+pub(super) async fn queue(
+    connection: &mut SqliteConnection,
+    mail: &OperatorMail,
+    operators: &Operators,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let lines = serde_json::to_string(&mail.lines).unwrap_or_default();
+    let mut queued = 0;
+    for address in &operators.addresses {
+        let key = format!("operators/{}/{address}", mail.key);
+        let id = delivery_id(&key);
+        let position = next_position(connection).await?;
+        queued += sqlx::query(
+            "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register, title, lines,
+                 queued_at, urgent_at, state, attempts, resent, next_at, message_id)
+             VALUES ($1, $2, $3, 'email', $4, 0, 0, $5, FALSE, FALSE, $6, $7, $8, $8, 'pending', 0, FALSE, $8, $9)
+             ON CONFLICT (dedup_key) DO NOTHING",
+        )
+        .bind(&id)
+        .bind(&key)
+        .bind(position)
+        .bind(mail.event.as_str())
+        .bind(address)
+        .bind(&mail.title)
+        .bind(&lines)
+        .bind(micros(now))
+        .bind(format!("<{id}@{}>", operators.sender))
+        .execute(&mut *connection)
+        .await
+        .doing("queueing a mail to operators")?
+        .rows_affected();
+    }
+    Ok(queued)
+}
+
+/// Keeps what operators should know of a batch until it is mailed.
+pub(super) async fn write_lines(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+) -> Result<(), StoreError> {
+    let lines: Vec<(Topic, &String)> = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.decisions)
+        .flat_map(|decision| &decision.effects)
+        .filter_map(|effect| match effect {
+            Effect::TellOperators { topic, line } => Some((*topic, line)),
+            Effect::Event(_) | Effect::Message(_) | Effect::WithdrawMessages => None,
+        })
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let mut id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM operator_lines")
+        .fetch_one(&mut *connection)
+        .await
+        .doing("keeping what operators should know")?;
+    for lines in lines.chunks(ROWS_PER_STATEMENT) {
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("INSERT INTO operator_lines (id, topic, line) ");
+        statement.push_values(lines, |mut row, (topic, line)| {
+            row.push_bind(id)
+                .push_bind(topic.as_str())
+                .push_bind((*line).clone());
+            id += 1;
+        });
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("keeping what operators should know")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    async fn store_with_a_line(folder: &tempfile::TempDir) -> Store {
+        let store = Store::open(&folder.path().join("fortnight.db"))
+            .await
+            .unwrap();
+        add_line(&store, 1, "ana").await;
+        store
+    }
+
+    /// Twice, as two policies may say the same of a person.
+    async fn add_line(store: &Store, id: i64, line: &str) {
+        sqlx::query(
+            "INSERT INTO operator_lines (id, topic, line) VALUES ($1, 'unreachable', $2), ($1 + 1, 'unreachable', $2)",
+        )
+        .bind(id)
+        .bind(line)
+        .execute(&store.write)
+        .await
+        .unwrap();
+    }
+
+    async fn waiting(store: &Store) -> i64 {
+        sqlx::query_scalar("SELECT COUNT(*) FROM operator_lines")
+            .fetch_one(&store.read)
+            .await
+            .unwrap()
+    }
+
+    async fn mails(store: &Store) -> Vec<(String, String)> {
+        sqlx::query_as("SELECT title, lines FROM outbox ORDER BY position")
+            .fetch_all(&store.read)
+            .await
+            .unwrap()
+    }
+
+    fn one_operator() -> Operators {
+        Operators {
+            addresses: vec!["oncall@contoso.com".to_owned()],
+            sender: "contoso.com".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_that_nobody_is_there_to_read_do_not_pile_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_with_a_line(&folder).await;
+        let nobody = Operators::default();
+        assert_eq!(store.tell_operators(&nobody, NOW).await.unwrap(), 0);
+        assert_eq!((waiting(&store).await, mails(&store).await), (0, vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_line_is_said_once_also_when_passes_repeat_at_one_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_with_a_line(&folder).await;
+        let title = "One person cannot be reached by mail".to_owned();
+        let said = |line: &str| (title.clone(), format!("[\"{line}\"]"));
+        for _ in 0..2 {
+            store.tell_operators(&one_operator(), NOW).await.unwrap();
+            assert_eq!(mails(&store).await, [said("ana")]);
+        }
+        add_line(&store, 1, "bo").await;
+        store.tell_operators(&one_operator(), NOW).await.unwrap();
+        assert_eq!(mails(&store).await, [said("ana")]);
+        let later = NOW + jiff::SignedDuration::from_secs(1);
+        store.tell_operators(&one_operator(), later).await.unwrap();
+        assert_eq!(mails(&store).await, [said("ana"), said("bo")]);
+        assert_eq!(waiting(&store).await, 0);
+    }
+}
