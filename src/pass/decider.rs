@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
 use super::report::PassReport;
 use super::{PEOPLE_AT_ONCE, Pass, PassError};
@@ -15,9 +16,14 @@ use crate::domain::id::{PolicyName, UserId};
 use crate::domain::notice;
 use crate::domain::policy::Policy;
 use crate::domain::reason::{Reason, ReasonCode};
-use crate::store::Whom;
 use crate::store::commit::{Outcome, SweepStep};
 use crate::store::load::Dossier;
+use crate::store::{Store, StoreError, Whom};
+
+/// People of a sweep that are loaded at once: most of them need nothing.
+const SWEPT_AT_ONCE: u32 = 4 * PEOPLE_AT_ONCE;
+/// Ids of people who are due that are read at once: each look at the index sees all of them.
+const DUE_AT_ONCE: u32 = 20_000;
 
 /// Decides in batches and commits them; whoever would be flagged waits for the brakes.
 pub(super) struct Decider<'a> {
@@ -31,18 +37,14 @@ impl Decider<'_> {
     /// Everybody, by id, from where the last sweep stopped.
     pub(super) async fn sweep(&mut self, report: &mut PassReport) -> Result<(), PassError> {
         let store = self.pass.store;
-        let Some(mut above) = store.sweep_cursor().await? else {
+        let Some(above) = store.sweep_cursor().await? else {
             return Ok(());
         };
-        loop {
-            let ids = store.ids_above(&above, 4 * PEOPLE_AT_ONCE).await?;
-            let Some(last) = ids.last().cloned() else {
-                break;
-            };
-            let dossiers = store.load(&Whom::Range(above, last.clone())).await?;
+        let mut next = load_above(store, above);
+        while let Some((last, dossiers)) = next.await.map_err(|_| PassError::Reader)?? {
+            next = load_above(store, last.clone());
             self.decide(dossiers, SweepStep::UpTo(&last), report)
                 .await?;
-            above = last;
         }
         Ok(store.end_sweep().await?)
     }
@@ -52,24 +54,27 @@ impl Decider<'_> {
         let store = self.pass.store;
         let mut above = String::new();
         loop {
-            let ids = store.due(&above, self.pass.now, PEOPLE_AT_ONCE).await?;
-            let Some(last) = ids.last().cloned() else {
+            let due = store.due(&above, self.pass.now, DUE_AT_ONCE).await?;
+            let Some(last) = due.last() else {
                 return Ok(());
             };
-            let dossiers = store.load(&Whom::These(ids.clone())).await?;
-            if dossiers.len() < ids.len() {
-                let known: BTreeSet<&str> = dossiers
-                    .iter()
-                    .map(|dossier| dossier.person.id.as_str())
-                    .collect();
-                let strangers: Vec<String> = ids
-                    .into_iter()
-                    .filter(|id| !known.contains(id.as_str()))
-                    .collect();
-                store.forget_strangers(&strangers).await?;
+            above.clone_from(last);
+            for ids in due.chunks(PEOPLE_AT_ONCE as usize) {
+                let dossiers = store.load(&Whom::These(ids.to_vec())).await?;
+                if dossiers.len() < ids.len() {
+                    let known: BTreeSet<&str> = dossiers
+                        .iter()
+                        .map(|dossier| dossier.person.id.as_str())
+                        .collect();
+                    let strangers: Vec<String> = ids
+                        .iter()
+                        .filter(|id| !known.contains(id.as_str()))
+                        .cloned()
+                        .collect();
+                    store.forget_strangers(&strangers).await?;
+                }
+                self.decide(dossiers, SweepStep::None, report).await?;
             }
-            self.decide(dossiers, SweepStep::None, report).await?;
-            above = last;
         }
     }
 
@@ -128,6 +133,23 @@ impl Decider<'_> {
         report.add(tally);
         Ok(())
     }
+}
+
+/// People of a sweep, after the last of their ids.
+type Swept = (String, Vec<Dossier>);
+
+/// The next people of a sweep, and the last of their ids; none at its end. They are loaded while
+/// those before are decided about: no decision changes another person's facts.
+fn load_above(store: &Store, above: String) -> JoinHandle<Result<Option<Swept>, StoreError>> {
+    let store = store.clone();
+    tokio::spawn(async move {
+        let ids = store.ids_above(&above, SWEPT_AT_ONCE).await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(None);
+        };
+        let dossiers = store.load(&Whom::Range(above, last.clone())).await?;
+        Ok(Some((last, dossiers)))
+    })
 }
 
 /// Decides about one person under all policies, and chooses the one mail that is due.

@@ -42,8 +42,8 @@ pub enum PassError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The reading thread died.
-    #[error("the reader of the sources stopped unexpectedly")]
+    /// A thread that reads files or the database died.
+    #[error("the reading of files or of the database stopped unexpectedly")]
     Reader,
     /// A rehearsal would go back in time (contract 1).
     #[error("the newest pass in the database is of {newest}: --as-of cannot be earlier")]
