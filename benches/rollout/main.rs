@@ -35,6 +35,8 @@ use jiff::{SignedDuration, Timestamp};
 use self::postfix::Postfix;
 use self::tenant::{Edition, Tenant};
 
+/// Rows of a page, as Graph serves them.
+const PAGE: u32 = 999;
 /// The bytes of a mail of ours, as `benches/smtp.rs` prints them.
 const MAIL: usize = 4_000;
 
@@ -51,20 +53,21 @@ fn measure() {
     let people =
         std::env::var("FORTNIGHT_BENCH_PEOPLE").map_or(100_000, |people| people.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let [large, small] = [people, people / 100].map(|people| {
-        let folder = folder.path().join(people.to_string());
-        Tenant {
-            people,
-            at: exported_at(),
-        }
-        .export(&folder.join("tenant"), Edition::First);
+    let prepare = |name: &str, people, page| {
+        let folder = folder.path().join(name);
+        let at = exported_at();
+        Tenant { people, page, at }.export(&folder.join("tenant"), Edition::First);
         configure(&folder, 1, 25);
         folder
-    });
+    };
+    let large = prepare("large", people, PAGE);
+    let small = prepare("small", people / 100, PAGE);
+    let in_small_pages = prepare("in-small-pages", people / 100, PAGE.div_ceil(100));
     println!("{people} people, as many registrations and sign-ins");
     let floor = run_child("floor", &large);
     let first = run_child("import", &large);
     run_child("import", &small);
+    run_child("import", &in_small_pages);
     print_ratio(
         "first import : parse and raw upsert",
         first.took,
@@ -78,14 +81,16 @@ fn measure() {
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let (rollout, few) = (Rollout::open(large).await, Rollout::open(small).await);
-        let what = format!("quiet pass : quiet pass with {}", people / 100);
-        print_ratio(
-            &what,
-            rollout.quiet_pass().await,
-            few.quiet_pass().await,
-            "at most 1.5",
-        );
+        let rollout = Rollout::open(large).await;
+        let quiet = rollout.quiet_pass().await;
+        for (folder, files, goal) in [
+            (in_small_pages, "as many files", "at most 1.5"),
+            (small, "fewer files", "each file is looked at"),
+        ] {
+            let few = Rollout::open(folder).await.quiet_pass().await;
+            let what = format!("quiet pass : with {} people in {files}", people / 100);
+            print_ratio(&what, quiet, few, goal);
+        }
         print_ratio(
             "1 % changed : first import",
             rollout.one_percent(people).await,
@@ -241,7 +246,8 @@ impl Rollout {
     /// A pass over an export in which 1 % of the pages changed, each of their rows.
     async fn one_percent(&self, people: u32) -> Duration {
         let at = exported_at() + SignedDuration::from_hours(1);
-        Tenant { people, at }.export(&self.folder.join("tenant"), Edition::OnePercent);
+        let page = PAGE;
+        Tenant { people, page, at }.export(&self.folder.join("tenant"), Edition::OnePercent);
         self.pass(at).await
     }
 

@@ -10,8 +10,6 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-/// Rows of a page, as Graph serves them.
-const PAGE: u32 = 999;
 const WITHOUT_METHOD: u32 = 25;
 const DUE: u32 = 20;
 
@@ -19,6 +17,8 @@ const DUE: u32 = 20;
 pub(crate) struct Tenant {
     /// How many people there are.
     pub(crate) people: u32,
+    /// Rows of a page; Graph serves 999.
+    pub(crate) page: u32,
     /// When it was exported.
     pub(crate) at: Timestamp,
 }
@@ -34,7 +34,7 @@ pub(crate) enum Edition {
 impl Tenant {
     /// Writes the pages that an edition has anew.
     pub(crate) fn export(&self, folder: &Path, edition: Edition) {
-        let pages = self.people.div_ceil(PAGE);
+        let pages = self.people.div_ceil(self.page);
         for collection in ["users", "userRegistrationDetails", "signIns"] {
             fs::create_dir_all(folder.join(collection)).unwrap();
         }
@@ -43,7 +43,7 @@ impl Tenant {
             Edition::OnePercent => (pages.div_ceil(100), pages),
         };
         for page in 0..pages {
-            let rows = page * PAGE..((page + 1) * PAGE).min(self.people);
+            let rows = page * self.page..((page + 1) * self.page).min(self.people);
             let users = rows.clone().map(|index| user(index, edition));
             write(folder, "users", page, users);
             let details = rows.clone().map(|index| self.registration(index, edition));
@@ -73,7 +73,7 @@ impl Tenant {
     }
 
     fn sign_in(&self, index: u32, from: u32) -> String {
-        let number = from * PAGE + index;
+        let number = from * self.page + index;
         let due = index % 1000 < DUE;
         let ago = if due {
             3_600

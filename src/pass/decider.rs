@@ -21,7 +21,7 @@ use crate::store::load::Dossier;
 use crate::store::{Store, StoreError, Whom};
 
 /// People of a sweep that are loaded at once: most of them need nothing.
-const SWEPT_AT_ONCE: u32 = 4 * PEOPLE_AT_ONCE;
+const SWEPT_AT_ONCE: u32 = 2_000;
 /// Ids of people who are due that are read at once: each look at the index sees all of them.
 const DUE_AT_ONCE: u32 = 20_000;
 
@@ -59,23 +59,37 @@ impl Decider<'_> {
                 return Ok(());
             };
             above.clone_from(last);
-            for ids in due.chunks(PEOPLE_AT_ONCE as usize) {
-                let dossiers = store.load(&Whom::These(ids.to_vec())).await?;
-                if dossiers.len() < ids.len() {
-                    let known: BTreeSet<&str> = dossiers
-                        .iter()
-                        .map(|dossier| dossier.person.id.as_str())
-                        .collect();
-                    let strangers: Vec<String> = ids
-                        .iter()
-                        .filter(|id| !known.contains(id.as_str()))
-                        .cloned()
-                        .collect();
-                    store.forget_strangers(&strangers).await?;
-                }
+            let mut batches = due.chunks(PEOPLE_AT_ONCE);
+            let mut load = || batches.next().map(|ids| (ids, load_these(store, ids)));
+            let mut next = load();
+            while let Some((ids, loading)) = next {
+                let dossiers = loading.await.map_err(|_| PassError::Reader)??;
+                next = load();
+                self.forget_strangers(ids, &dossiers).await?;
                 self.decide(dossiers, SweepStep::None, report).await?;
             }
         }
+    }
+
+    /// Marks of ids that no users snapshot ever had.
+    async fn forget_strangers(
+        &self,
+        ids: &[String],
+        dossiers: &[Dossier],
+    ) -> Result<(), StoreError> {
+        if dossiers.len() == ids.len() {
+            return Ok(());
+        }
+        let known: BTreeSet<&str> = dossiers
+            .iter()
+            .map(|dossier| dossier.person.id.as_str())
+            .collect();
+        let strangers: Vec<String> = ids
+            .iter()
+            .filter(|id| !known.contains(id.as_str()))
+            .cloned()
+            .collect();
+        self.pass.store.forget_strangers(&strangers).await
     }
 
     async fn decide(
@@ -135,11 +149,12 @@ impl Decider<'_> {
     }
 }
 
+// People are loaded while those before are decided about: no decision changes another's facts.
+
 /// People of a sweep, after the last of their ids.
 type Swept = (String, Vec<Dossier>);
 
-/// The next people of a sweep, and the last of their ids; none at its end. They are loaded while
-/// those before are decided about: no decision changes another person's facts.
+/// The next people of a sweep; none at its end.
 fn load_above(store: &Store, above: String) -> JoinHandle<Result<Option<Swept>, StoreError>> {
     let store = store.clone();
     tokio::spawn(async move {
@@ -150,6 +165,11 @@ fn load_above(store: &Store, above: String) -> JoinHandle<Result<Option<Swept>, 
         let dossiers = store.load(&Whom::Range(above, last.clone())).await?;
         Ok(Some((last, dossiers)))
     })
+}
+
+fn load_these(store: &Store, ids: &[String]) -> JoinHandle<Result<Vec<Dossier>, StoreError>> {
+    let (store, whom) = (store.clone(), Whom::These(ids.to_vec()));
+    tokio::spawn(async move { store.load(&whom).await })
 }
 
 /// Decides about one person under all policies, and chooses the one mail that is due.

@@ -30,7 +30,7 @@ use crate::store::operators::Operators;
 use crate::store::{Store, StoreError};
 
 /// People who are decided about at once.
-const PEOPLE_AT_ONCE: u32 = 500;
+const PEOPLE_AT_ONCE: usize = 1_000;
 /// The setting that tells which configuration everybody was decided under.
 const CONFIGURATION: &str = "configuration";
 /// What is no longer needed is removed once in this time.
@@ -137,7 +137,7 @@ impl Pass<'_> {
         decider.due(report).await?;
         let waiting = decider.waiting.into_values().collect();
         let flagged = brakes.judge(waiting).await?;
-        for batch in chunks(flagged, PEOPLE_AT_ONCE as usize) {
+        for batch in chunks(flagged, PEOPLE_AT_ONCE) {
             let tally = self
                 .store
                 .commit(
