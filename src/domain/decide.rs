@@ -384,13 +384,10 @@ impl<'a> Case<'a> {
     /// The memory after a reset: sign-ins made before it no longer count, but who is not in
     /// scope does not come into it that way, and nobody earlier than without it.
     fn counts_from(&self, at: Timestamp) -> ScopeMemory {
-        let all_users = matches!(self.policy.assignment.include, Include::AllUsers);
         match self.standing.scope {
             ScopeMemory::Since(since) => ScopeMemory::Since(since.max(at)),
-            ScopeMemory::Unremarkable if all_users => {
-                ScopeMemory::Since(self.first_since().max(at))
-            }
-            out @ (ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out) => out,
+            ScopeMemory::Unremarkable => ScopeMemory::Since(self.first_since().max(at)),
+            out @ (ScopeMemory::Excluded | ScopeMemory::Out) => out,
         }
     }
 
@@ -416,9 +413,9 @@ impl<'a> Case<'a> {
                     self.event(EventKind::WindowExtended, None);
                 }
             }
-            GraceWindow::Paused { run, remaining } if length > run.length => {
-                *remaining += length - run.length;
-                run.length = length;
+            GraceWindow::Paused { run, remaining } => {
+                *remaining += (length - run.length).max(SignedDuration::ZERO);
+                run.length = run.length.max(length);
             }
             GraceWindow::Elapsed(run) => run.length = run.length.max(length),
             _ => {}
@@ -499,8 +496,9 @@ impl<'a> Case<'a> {
         let GraceWindow::Open(run) = &self.standing.window else {
             return;
         };
+        // A sign-in may be dated a little ahead, and what is reported holds in the meantime too.
         self.reported_until = self
-            .reported(run.opened_at)
+            .reported(run.opened_at.min(self.now))
             .filter(|until| *until > self.now);
         if let Some(until) = self.reported_until {
             self.wake.push(Next {
@@ -530,22 +528,18 @@ impl<'a> Case<'a> {
     }
 
     /// Until when events in the log hold reminders and the flag (T7, contract 7.12).
-    fn reported(&self, opened_at: Timestamp) -> Option<Timestamp> {
+    fn reported(&self, begin: Timestamp) -> Option<Timestamp> {
         let mut events: Vec<Timestamp> = self
             .facts
             .audits
             .iter()
-            .filter(|event| {
-                event.kind == AuditKind::Registered
-                    && later(event.at, REPORTED_HOLD) > opened_at
-                    && event.at <= self.now
-            })
+            .filter(|event| event.kind == AuditKind::Registered && event.at <= self.now)
             .map(|event| event.at)
             .collect();
         events.sort_unstable();
         let (mut left, mut until) = (REPORTED_HOLD_IN_ALL, None::<Timestamp>);
         for at in events {
-            let from = until.unwrap_or(opened_at).max(at);
+            let from = until.unwrap_or(begin).max(at);
             let held = later(at, REPORTED_HOLD)
                 .duration_since(from)
                 .clamp(SignedDuration::ZERO, left);
@@ -670,22 +664,23 @@ impl Case<'_> {
         }
         if run.told.is_none() && run.unreachable.is_none() {
             // The deadline moves on with the present, until steps longer than the window fit in.
+            let length = deadline.duration_since(run.opened_at);
             let fits = self.policy.reminders.iter().filter_map(|step| match step {
-                Step::BeforeDeadline(before) if !run.dealt.contains(step) => Some((
+                Step::BeforeDeadline(before) if *before > length => Some((
                     later(run.opened_at, *before - self.policy.notice_floor()),
                     *step,
                 )),
                 Step::BeforeDeadline(_) | Step::AfterOpening(_) => None,
             });
-            let fits = fits.filter(|(at, _)| *at > now).min();
-            self.wake.extend(fits.map(|(at, step)| Next {
+            self.wake.extend(fits.min().map(|(at, step)| Next {
                 at,
                 action: NextAction::Reminder(step),
             }));
         }
         if self.reported_until.is_none() {
+            // What is past was dealt with when this pass chose what to tell.
             let step = notice::steps(run, self.policy, deadline)
-                .filter(|(at, step)| *at > now && !run.dealt.contains(step))
+                .filter(|(_, step)| !run.dealt.contains(step))
                 .min();
             self.wake.extend(step.map(|(at, step)| Next {
                 at,
