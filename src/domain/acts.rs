@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::assignment::Include;
 use super::decide::Case;
 use super::effect::Effect;
 use super::facts::{ActKind, OperatorAct};
@@ -66,13 +65,10 @@ impl Case<'_> {
     /// The memory after a reset: sign-ins made before it no longer count, but who is not in
     /// scope does not come into it that way, and nobody earlier than without it.
     fn counts_from(&self, at: Timestamp) -> ScopeMemory {
-        let all_users = matches!(self.policy.assignment.include, Include::AllUsers);
         match self.standing.scope {
             ScopeMemory::Since(since) => ScopeMemory::Since(since.max(at)),
-            ScopeMemory::Unremarkable if all_users => {
-                ScopeMemory::Since(self.first_since().max(at))
-            }
-            out @ (ScopeMemory::Unremarkable | ScopeMemory::Excluded | ScopeMemory::Out) => out,
+            ScopeMemory::Unremarkable => ScopeMemory::Since(self.first_since().max(at)),
+            out @ (ScopeMemory::Excluded | ScopeMemory::Out) => out,
         }
     }
 }

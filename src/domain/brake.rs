@@ -489,6 +489,12 @@ mod tests {
     }
 
     #[test]
+    fn a_late_proof_is_a_hold_after_six_hours_with_an_audit_feed_and_a_day_without() {
+        assert_eq!(proofs_late_since(Some(day(1)), day(15)), hour(14, 18));
+        assert_eq!(proofs_late_since(None, day(15)), day(14));
+    }
+
+    #[test]
     fn a_policy_with_unresolved_names_is_held_and_says_which() {
         let unresolved = |list, matches| Unresolved {
             name: "Staff".to_owned(),

@@ -264,9 +264,9 @@ impl<'a> Case<'a> {
                     self.event(EventKind::WindowExtended, None);
                 }
             }
-            GraceWindow::Paused { run, remaining } if length > run.length => {
-                *remaining += length - run.length;
-                run.length = length;
+            GraceWindow::Paused { run, remaining } => {
+                *remaining += (length - run.length).max(SignedDuration::ZERO);
+                run.length = run.length.max(length);
             }
             GraceWindow::Elapsed(run) => run.length = run.length.max(length),
             _ => {}

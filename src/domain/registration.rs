@@ -51,7 +51,8 @@ pub enum Detail {
     TemporaryAccessPassOnly,
 }
 
-/// What the reports have said about one level, over time.
+/// What the reports have said about one level, over time; both or neither, since a loss is dated
+/// only where there was something to lose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Track {
     /// The last report that said registered before the present run of reports that do not.
@@ -76,19 +77,15 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// What is remembered after the first report that contains the person.
+    /// What is remembered after the first report that contains the person: nothing was lost yet.
     #[must_use]
-    pub fn first(row: &ReportRow, as_of: Timestamp) -> Self {
-        let track = |done: bool| Track {
-            done_as_of: None,
-            missing_since: (!done).then_some(as_of),
-        };
+    pub fn first(row: &ReportRow) -> Self {
         Self {
             level: row.level,
             detail: row.detail,
             absent_since: None,
-            capable: track(row.level >= Level::Capable),
-            passwordless: track(row.level >= Level::Passwordless),
+            capable: Track::default(),
+            passwordless: Track::default(),
         }
     }
 
@@ -249,7 +246,7 @@ mod tests {
                     };
                     Some(match known {
                         Some(known) => known.then(&row, previous, as_of),
-                        None => Registration::first(&row, as_of),
+                        None => Registration::first(&row),
                     })
                 }
                 (Some(known), None) => Some(Registration {

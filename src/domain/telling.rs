@@ -96,8 +96,9 @@ impl Case<'_> {
         let GraceWindow::Open(run) = &self.standing.window else {
             return;
         };
+        // A sign-in may be dated a little ahead, and what is reported holds in the meantime too.
         self.reported_until = self
-            .reported(run.opened_at)
+            .reported(run.opened_at.min(self.now))
             .filter(|until| *until > self.now);
         if let Some(until) = self.reported_until {
             self.wake.push(Next {
@@ -127,22 +128,18 @@ impl Case<'_> {
     }
 
     /// Until when events in the log hold reminders and the flag (T7, contract 7.12).
-    fn reported(&self, opened_at: Timestamp) -> Option<Timestamp> {
+    fn reported(&self, begin: Timestamp) -> Option<Timestamp> {
         let mut events: Vec<Timestamp> = self
             .facts
             .audits
             .iter()
-            .filter(|event| {
-                event.kind == AuditKind::Registered
-                    && later(event.at, REPORTED_HOLD) > opened_at
-                    && event.at <= self.now
-            })
+            .filter(|event| event.kind == AuditKind::Registered && event.at <= self.now)
             .map(|event| event.at)
             .collect();
         events.sort_unstable();
         let (mut left, mut until) = (REPORTED_HOLD_IN_ALL, None::<Timestamp>);
         for at in events {
-            let from = until.unwrap_or(opened_at).max(at);
+            let from = until.unwrap_or(begin).max(at);
             let held = later(at, REPORTED_HOLD)
                 .duration_since(from)
                 .clamp(SignedDuration::ZERO, left);

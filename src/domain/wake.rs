@@ -41,22 +41,23 @@ impl Case<'_> {
         }
         if run.told.is_none() && run.unreachable.is_none() {
             // The deadline moves on with the present, until steps longer than the window fit in.
+            let length = deadline.duration_since(run.opened_at);
             let fits = self.policy.reminders.iter().filter_map(|step| match step {
-                Step::BeforeDeadline(before) if !run.dealt.contains(step) => Some((
+                Step::BeforeDeadline(before) if *before > length => Some((
                     later(run.opened_at, *before - self.policy.notice_floor()),
                     *step,
                 )),
                 Step::BeforeDeadline(_) | Step::AfterOpening(_) => None,
             });
-            let fits = fits.filter(|(at, _)| *at > now).min();
-            self.wake.extend(fits.map(|(at, step)| Next {
+            self.wake.extend(fits.min().map(|(at, step)| Next {
                 at,
                 action: NextAction::Reminder(step),
             }));
         }
         if self.reported_until.is_none() {
+            // What is past was dealt with when this pass chose what to tell.
             let step = notice::steps(run, self.policy, deadline)
-                .filter(|(at, step)| *at > now && !run.dealt.contains(step))
+                .filter(|(_, step)| !run.dealt.contains(step))
                 .min();
             self.wake.extend(step.map(|(at, step)| Next {
                 at,

@@ -347,7 +347,7 @@ impl Import {
                 let stored = known.get(id);
                 let before = stored.and_then(|(stored, _)| self.before_this_report(id, stored));
                 let next = before.as_ref().map_or_else(
-                    || Registration::first(row, NOT_DATED_YET),
+                    || Registration::first(row),
                     |before| before.then(row, previous, NOT_DATED_YET),
                 );
                 if !self.first && stored.is_none_or(|(stored, _)| stored.level != next.level) {
@@ -753,8 +753,6 @@ async fn write_registrations(
     connection: &mut SqliteConnection,
     rows: &[(String, Registration, i64)],
 ) -> Result<(), StoreError> {
-    // A loss is dated only where there was something to lose.
-    let missing_since = |track: Track| track.done_as_of.and(track.missing_since).map(micros);
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO registrations (user_id, level, detail, absent_since, capable_done_as_of, capable_missing_since,
@@ -766,9 +764,9 @@ async fn write_registrations(
                 .push_bind(detail_name(registration.detail))
                 .push_bind(registration.absent_since.map(micros))
                 .push_bind(registration.capable.done_as_of.map(micros))
-                .push_bind(missing_since(registration.capable))
+                .push_bind(registration.capable.missing_since.map(micros))
                 .push_bind(registration.passwordless.done_as_of.map(micros))
-                .push_bind(missing_since(registration.passwordless))
+                .push_bind(registration.passwordless.missing_since.map(micros))
                 .push_bind(*part);
         });
         statement.push(

@@ -181,7 +181,7 @@ impl Citizen {
             };
             self.reports.push((as_of, row.level));
             self.registration = Some(match &self.registration {
-                None => Registration::first(&row, as_of),
+                None => Registration::first(&row),
                 Some(known) => known.then(&row, previous.unwrap_or(as_of), as_of),
             });
         } else if let Some(known) = &mut self.registration {

@@ -279,7 +279,7 @@ impl Story {
         };
         self.registration = Some(match (&self.registration, self.world.registration) {
             (Some(known), Some(previous)) => known.then(&row, previous, as_of),
-            _ => Registration::first(&row, as_of),
+            _ => Registration::first(&row),
         });
         self.world.registration = Some(as_of);
         self

@@ -270,6 +270,27 @@ fn being_disabled_does_not_move_the_beginning() {
 }
 
 #[test]
+fn being_disabled_before_the_policy_was_ever_on_does_not_either() {
+    let mut story = Story::default_policy();
+    story.policy().enforce = Enforce::Off;
+    story.person.enabled = false;
+    story.pass(day(2));
+    story.policy().enforce = Enforce::On;
+    story.person.enabled = true;
+    since(&story, day(0), day(5));
+}
+
+#[test]
+fn a_reset_before_the_first_pass_forgets_earlier_sign_ins_however_a_person_is_included() {
+    for mut story in [Story::default_policy(), by_group()] {
+        story.groups.insert(group("staff"));
+        story.policy().first_pass = day(10);
+        story.act(day(9), ActKind::Reset);
+        since(&story, day(9), day(10));
+    }
+}
+
+#[test]
 fn a_sign_in_made_while_enabled_opens_a_window_that_is_paused_at_once() {
     let mut story = Story::default_policy();
     story.person.enabled = false;
@@ -444,11 +465,35 @@ fn growth_adds_to_a_paused_remainder_before_the_floor() {
 }
 
 #[test]
+fn a_shorter_window_takes_nothing_from_a_paused_remainder() {
+    let mut story = opened();
+    story.person.enabled = false;
+    story.pass(day(4));
+    story.policy().window = days(7);
+    assert_eq!(story.pass(day(5)).remaining, Some(days(10)));
+}
+
+#[test]
+fn growth_says_by_how_much() {
+    let mut story = opened();
+    story.policy().window = days(20);
+    let decision = story.pass(day(1));
+    let grew = decision
+        .reasons
+        .iter()
+        .find(|reason| reason.code == ReasonCode::WindowLengthened);
+    assert_eq!(grew.unwrap().text, "the configured window grew by 6 d");
+}
+
+#[test]
 fn growth_leaves_a_standing_flag() {
     let mut story = flagged();
     story.policy().window = days(30);
     assert_eq!(story.pass(day(15)).state, State::EnforcementNeeded);
     assert_eq!(story.decisions[0].deadline, Some(day(14)));
+    // `window extend` is for that, and gives what the operator says and no more.
+    story.act(day(20), EXTEND_5);
+    assert_eq!(story.pass(day(20)).deadline, Some(day(25)));
 }
 
 // Contract 7.2 and 7.11: people nobody can reach.
@@ -502,6 +547,15 @@ fn an_address_found_is_told_at_once_and_a_lost_one_changes_nothing() {
         .map(|(_, mail)| mail.key(&story.person.id))
         .collect();
     assert_ne!(keys[0], keys[1]);
+}
+
+#[test]
+fn who_was_told_and_has_no_address_any_more_is_not_unreachable() {
+    let mut story = opened();
+    story.daily(1..=6);
+    story.person.mail = None;
+    assert!(!says(&story.pass(day(7)), ReasonCode::Unreachable));
+    assert_eq!(unreachable(&story), None);
 }
 
 #[test]
@@ -705,6 +759,20 @@ fn a_hint_holds_messages_and_the_latest_step_follows_when_it_ends() {
     assert_eq!(story.mails(), ["d0 window.opened 0d"]);
     story.pass(hour(7, 12));
     assert_eq!(story.mails()[1..], ["d7+12h window.reminder -7d"]);
+}
+
+#[test]
+fn a_hint_holds_the_announcement_of_a_window_that_is_dated_ahead() {
+    let mut story = Story::default_policy();
+    let minutes = SignedDuration::from_mins;
+    story.audit(day(1), AuditKind::Registered);
+    story.sign_in(day(2) + minutes(1), 0);
+    let held = story.pass(day(2) - minutes(2));
+    let next = held.next.unwrap();
+    assert_eq!((next.at, next.action), (day(2), NextAction::WaitEnds));
+    assert_eq!(story.mails(), Vec::<String>::new());
+    story.pass(day(2));
+    assert_eq!(story.mails(), ["d2 window.opened 0d"]);
 }
 
 // T11–T15 and contract 7.5: leaving and coming back.
@@ -1203,18 +1271,24 @@ fn two_policies() -> Story {
     Story::under(vec![policy("everyone"), short])
 }
 
-#[test]
-fn a_displaced_announcement_is_sent_when_nothing_else_tells() {
+/// Flagged under one policy in the very pass, on day 7, that opens a window under the other, which
+/// no later step announces.
+fn displaced(server: Server) -> Story {
     let mut story = two_policies();
     story.sign_in(day(0), 0);
     story.policies[0].enforce = Enforce::Off;
     story.daily(0..=6);
-    // Flagged under one policy in the very pass that opens a window under the other, which no
-    // later step announces.
     story.policies[0].enforce = Enforce::On;
     story.policies[0].reminders = vec![Step::OPENING];
+    story.server = server;
     story.sign_in(day(7), 0).pass(day(7));
-    assert_eq!(story.mails().last().unwrap(), "d7 enforcement.needed");
+    assert_eq!(story.mails()[3..], ["d7 enforcement.needed"]);
+    story
+}
+
+#[test]
+fn a_displaced_announcement_is_sent_when_nothing_else_tells() {
+    let mut story = displaced(Server::Accepts);
     story.pass(hour(7, 1));
     story.daily(8..=9);
     let (_, mail) = story.sent.last().unwrap();
@@ -1224,6 +1298,26 @@ fn a_displaced_announcement_is_sent_when_nothing_else_tells() {
     );
     assert_eq!(mail.policy.as_str(), "everyone");
     assert!(says(&story.decisions[0], ReasonCode::NoticeGiven));
+}
+
+#[test]
+fn a_displaced_announcement_does_not_join_a_mail_that_waits() {
+    let mut story = displaced(Server::Silent);
+    story.daily(8..=9);
+    assert_eq!(story.mails()[3..], ["d7 enforcement.needed"]);
+    story.accept_what_waits(hour(9, 1)).pass(hour(9, 2));
+    assert_eq!(story.mails()[4..], ["d9+2h window.opened 0d"]);
+}
+
+#[test]
+fn a_displaced_announcement_follows_the_pass_that_withdrew_the_mail_before_it() {
+    let mut story = displaced(Server::Silent);
+    story.policies[1].enforce = Enforce::Off;
+    story.pass(day(8));
+    story.pass(day(8));
+    assert_eq!(story.mails()[3..], ["d7 enforcement.needed"]);
+    story.pass(hour(8, 1));
+    assert_eq!(story.mails()[4..], ["d8+1h window.opened 0d"]);
 }
 
 #[test]
@@ -1351,6 +1445,93 @@ fn next_is_the_earliest_thing_that_can_change_something() {
     story.without_reports();
     let next = story.pass(day(15)).next.unwrap();
     assert_eq!((next.at, next.action), (day(14), NextAction::CheckFlag));
+}
+
+/// When to look again after a pass at midnight of that day, and for what.
+fn next(story: &mut Story, number: i64) -> (Timestamp, NextAction) {
+    let next = story.pass(day(number)).next.unwrap();
+    (next.at, next.action)
+}
+
+fn reminder(text: &str) -> NextAction {
+    NextAction::Reminder(step(text))
+}
+
+#[test]
+fn the_last_three_days_are_noticed_where_no_step_marks_them() {
+    let mut story = Story::default_policy();
+    story.policy().reminders = ["0d", "-1d"].map(step).to_vec();
+    story.sign_in(day(0), 0).daily(0..=1);
+    assert_eq!(next(&mut story, 2), (day(11), NextAction::DueSoon));
+    assert_eq!(next(&mut story, 11), (day(13), reminder("-1d")));
+}
+
+#[test]
+fn a_step_of_an_untold_window_is_expected_when_it_falls_due() {
+    let mut story = Story::default_policy();
+    story.server = Server::Silent;
+    story.sign_in(day(0), 0).pass(day(0));
+    assert_eq!(next(&mut story, 1), (day(7), reminder("-7d")));
+    assert_eq!(next(&mut story, 7), (day(11), reminder("-3d")));
+}
+
+#[test]
+fn a_step_longer_than_the_window_is_expected_when_an_untold_deadline_has_made_room_for_it() {
+    let mut story = Story::default_policy();
+    story.policy().reminders = ["0d", "-20d", "-30d"].map(step).to_vec();
+    story.server = Server::Silent;
+    story.sign_in(day(0), 0).daily(0..=14);
+    assert_eq!(next(&mut story, 15), (day(17), reminder("-20d")));
+    assert_eq!(next(&mut story, 17), (day(20), NextAction::Deadline));
+    assert_eq!(next(&mut story, 25), (day(27), reminder("-30d")));
+    assert_eq!(next(&mut story, 27), (day(30), NextAction::Deadline));
+    assert_eq!(
+        story.mails(),
+        [
+            "d0 window.opened 0d",
+            "d17 window.reminder -20d",
+            "d27 window.reminder -30d",
+        ]
+    );
+}
+
+#[test]
+fn a_step_longer_than_the_window_is_not_expected_where_the_deadline_stands() {
+    let told_or_not: [Change; 2] = [|_| {}, |story| story.person.mail = None];
+    for change in told_or_not {
+        let mut story = Story::default_policy();
+        story.policy().reminders = ["0d", "-16d"].map(step).to_vec();
+        change(&mut story);
+        story.sign_in(day(0), 0).daily(0..=11);
+        assert_eq!(next(&mut story, 12), (day(14), NextAction::Deadline));
+    }
+}
+
+#[test]
+fn a_step_is_dealt_with_once_however_far_an_untold_deadline_moves_out() {
+    let mut story = Story::default_policy();
+    story.server = Server::Silent;
+    story.sign_in(day(0), 0).daily(0..=7);
+    story.policy().window = days(30);
+    assert_eq!(next(&mut story, 8), (day(27), reminder("-3d")));
+    story.daily(9..=27);
+    assert_eq!(
+        story.mails(),
+        [
+            "d0 window.opened 0d",
+            "d7 window.reminder -7d",
+            "d27 window.reminder -3d",
+        ]
+    );
+}
+
+#[test]
+fn without_mail_no_announcement_is_looked_for_again() {
+    let mut story = Story::default_policy();
+    story.world.channel = Channel::None;
+    story.policy().reminders = vec![Step::OPENING];
+    story.sign_in(day(0), 0).pass(day(0));
+    assert_eq!(next(&mut story, 1), (day(11), NextAction::DueSoon));
 }
 
 #[test]
