@@ -121,6 +121,7 @@ fn facts(world: &World, now: Timestamp, level: Level, days_ago: Option<i64>) -> 
             enabled: true,
             created_at: None,
             preferred_language: None,
+            last_sign_in_at: None,
             presence: Presence::Present,
         },
         groups: BTreeSet::new(),

@@ -194,11 +194,18 @@ impl Case<'_> {
             ),
             (None, false) => format!("{deadline}: not told yet"),
         };
-        self.because(
-            ReasonCode::QualifyingSignIn,
-            format!("the window counts from a sign-in at {}", run.opened_at),
-            run.opened_at,
-        );
+        let at = run.opened_at;
+        let (code, counts) = match run.cause {
+            Some(_) => (
+                ReasonCode::QualifyingSignIn,
+                format!("the window counts from a sign-in at {at}"),
+            ),
+            None => (
+                ReasonCode::Backfill,
+                format!("the window counts from {at}: of an earlier sign-in the log is gone"),
+            ),
+        };
+        self.because(code, counts, at);
         self.because(ReasonCode::Deadline, text, deadline);
         if let Some(told) = run.told {
             self.because(

@@ -62,13 +62,55 @@ pub struct World {
     pub codes: ResultCodes,
 }
 
-/// A stretch of time.
+/// A stretch of time, its ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// Its beginning.
     pub from: Timestamp,
     /// Its end.
     pub to: Timestamp,
+}
+
+/// How long Entra keeps sign-in logs for those whom it shows `signInActivity` (domain 2.4).
+const LOG_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A log with this little between two rows lacks none: a night, in an organisation of a few.
+const QUIET: SignedDuration = SignedDuration::from_hours(24);
+
+impl Gap {
+    /// What an outage has left of the log: nothing is known between the time up to which it was
+    /// known before and the oldest row read since. After a shorter outage than the retention
+    /// every row can still come, and none is missed.
+    #[must_use]
+    pub fn after_outage(known_to: Timestamp, resumed: Timestamp, now: Timestamp) -> Option<Self> {
+        let outlasted = now.duration_since(known_to) > LOG_RETENTION;
+        let gap = Self {
+            from: known_to,
+            to: resumed,
+        };
+        (outlasted && gap.is_silence()).then_some(gap)
+    }
+
+    /// What is left of it when a row within it is read after all.
+    #[must_use]
+    pub fn resumed_at(self, at: Timestamp) -> Option<Self> {
+        let gap = Self {
+            to: self.to.min(at),
+            ..self
+        };
+        gap.is_silence().then_some(gap)
+    }
+
+    /// Whether it lasts longer than a log can be quiet.
+    fn is_silence(self) -> bool {
+        self.to.duration_since(self.from) > QUIET
+    }
+
+    /// Whether an instant lies within it.
+    #[must_use]
+    pub fn contains(&self, at: Timestamp) -> bool {
+        (self.from..=self.to).contains(&at)
+    }
 }
 
 /// How old facts may be (R9).
@@ -184,4 +226,41 @@ pub enum DeliveryOutcome {
     Refused(Timestamp),
     /// Overtaken, expired or discarded: it will not be sent.
     Dropped(Timestamp),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::story::{day, hour};
+
+    #[test]
+    fn a_gap_is_what_an_outage_longer_than_the_retention_leaves() {
+        for (resumed, now, expected) in [
+            // Down forty days, and the logs of the last thirty are there.
+            (day(10), day(40), Some(10)),
+            (day(38), day(40), Some(38)),
+            // They go on where they ended.
+            (hour(0, 3), day(40), None),
+            (day(1), day(40), None),
+            // Every row can still come.
+            (day(28), day(30), None),
+            (day(28), hour(30, 1), Some(28)),
+        ] {
+            let gap = Gap::after_outage(day(0), resumed, now);
+            assert_eq!(gap.map(|gap| gap.from), expected.map(|_| day(0)));
+            assert_eq!(gap.map(|gap| gap.to), expected.map(day), "{resumed} {now}");
+        }
+    }
+
+    #[test]
+    fn rows_that_come_after_all_shorten_a_gap_until_nothing_is_left() {
+        let gap = Gap::after_outage(day(0), day(10), day(40)).unwrap();
+        for (at, expected) in [
+            (day(12), Some(day(10))),
+            (day(4), Some(day(4))),
+            (day(1), None),
+        ] {
+            assert_eq!(gap.resumed_at(at).map(|gap| gap.to), expected, "{at}");
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub mod standing;
 pub mod state;
 #[cfg(test)]
 #[path = "../../tests/support/story.rs"]
-mod story;
+pub(crate) mod story;
 mod telling;
 mod wake;
 pub mod window;

@@ -51,6 +51,9 @@ pub struct Person {
     pub created_at: Option<Timestamp>,
     /// `preferredLanguage`, a BCP 47 tag.
     pub preferred_language: Option<String>,
+    /// The directory's own memory of the last interactive sign-in, where the export has it: of an
+    /// attempt, successful or not.
+    pub last_sign_in_at: Option<Timestamp>,
     /// Present, or gone since.
     pub presence: Presence,
 }

@@ -83,7 +83,7 @@ impl Case<'_> {
         else {
             return;
         };
-        if hinted >= gap.from.max(since) && hinted <= gap.to {
+        if gap.contains(hinted) && hinted >= since {
             self.open(self.now, None, span);
             self.because(ReasonCode::Backfill, "the directory shows activity in a stretch that no sign-in log covers; the window starts now", hinted);
         }

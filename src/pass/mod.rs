@@ -218,7 +218,7 @@ pub async fn world(store: &Store, config: &Config, channel: Channel) -> Result<W
         registration: as_of("registration"),
         sign_ins: as_of("sign_ins"),
         audits: as_of("audits"),
-        log_gap: None,
+        log_gap: store.log_gap().await?,
         freshness: config.freshness,
         channel,
         upn_domains: config

@@ -119,6 +119,21 @@ path = "outbox"
         self.put("sign-ins.json", at, &rows);
     }
 
+    /// A fresh export of people with what the directory remembers of their sign-ins, and the report.
+    fn active(&self, at: Timestamp, people: &[(&str, Option<Timestamp>)]) {
+        let names: Vec<&str> = people.iter().map(|(name, _)| *name).collect();
+        self.people(at, &names);
+        let users: Vec<String> = people
+            .iter()
+            .map(|(name, last)| {
+                let last = last.map_or("null".to_owned(), |last| format!("\"{last}\""));
+                let activity = format!(",\"signInActivity\":{{\"lastSignInDateTime\":{last}}}}}");
+                person(name).replace('}', &activity)
+            })
+            .collect();
+        self.put("users.json", at, &users);
+    }
+
     fn group(&self, at: Timestamp, name: &str, members: &[&str]) {
         self.put("groups.json", at, &[group(name, members)]);
     }
@@ -756,4 +771,92 @@ async fn a_log_read_beside_a_broken_one_counts_when_that_is_taken_away() {
     let report = tenant.pass(day(0) + hours(1)).await;
     assert!(!report.is_degraded(), "{report:?}");
     assert_eq!(report.read.sign_ins, 0, "the good file was read already");
+}
+
+/// One pass on day 0, then nothing for forty days: the directory remembers attempts of day 20 (ana)
+/// and of before the policy (cy), and none of bo's.
+async fn down_for_forty_days() -> Tenant {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let before = day(0) - hours(1);
+    tenant.active(day(0), &[("ana", None), ("bo", None), ("cy", Some(before))]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.pass(day(0)).await;
+    let ana = Some(day(20));
+    tenant.active(day(40), &[("ana", ana), ("bo", None), ("cy", Some(before))]);
+    tenant
+}
+
+#[tokio::test]
+async fn case_23_the_logs_of_an_outage_are_gone_and_a_hint_opens_a_window_now() {
+    let tenant = down_for_forty_days().await;
+    tenant.sign_ins(day(40), &[("stranger", day(38))]);
+    let report = tenant.pass(day(40)).await;
+    assert_eq!(
+        (report.windows.opened, report.flagged),
+        (1, 0),
+        "{report:?}"
+    );
+    let ana = tenant.dossier("ana").await;
+    let opened = tenant.store.history(&ana.person.id).await.unwrap();
+    assert_eq!(
+        (opened[0].kind.as_str(), opened[0].at, opened[0].deadline),
+        ("window.opened", day(40), Some(day(54)))
+    );
+    assert!(opened[0].reasons.to_string().contains("\"backfill\""));
+    assert_eq!(
+        tenant.state("bo").await,
+        "",
+        "no window, nothing to remember"
+    );
+    assert_eq!(
+        tenant.state("cy").await,
+        "",
+        "no window, nothing to remember"
+    );
+    let report = tenant.pass(day(40) + hours(1)).await;
+    assert_eq!(
+        (report.windows.opened, report.flagged),
+        (0, 0),
+        "{report:?}"
+    );
+    // What an archive still has dates the window as any late sign-in does (T3).
+    let archived = ("ana", day(20));
+    tenant.sign_ins(day(41), &[archived, ("stranger", day(38))]);
+    tenant.pass(day(41)).await;
+    let ana = tenant.dossier("ana").await;
+    let standing = ana.standings.values().next().unwrap();
+    assert_eq!(standing.window.run().unwrap().opened_at, day(20));
+}
+
+#[tokio::test]
+async fn case_23_a_hint_is_none_where_the_exported_logs_cover_the_outage() {
+    let tenant = down_for_forty_days().await;
+    let covered: Vec<_> = (0..40)
+        .map(|number| ("stranger", day(number) + hours(2)))
+        .collect();
+    tenant.sign_ins(day(40), &covered);
+    let report = tenant.pass(day(40)).await;
+    assert_eq!(
+        (report.windows.opened, report.flagged),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(tenant.store.log_gap().await.unwrap(), None);
+    assert_eq!(
+        tenant.state("ana").await,
+        "",
+        "no window, nothing to remember"
+    );
+}
+
+#[tokio::test]
+async fn case_23_a_hint_that_comes_after_the_logs_opens_a_window_too() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.active(day(0), &[("ana", None)]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.pass(day(0)).await;
+    tenant.sign_ins(day(40), &[("stranger", day(38))]);
+    assert_eq!(tenant.pass(day(40)).await.windows.opened, 0);
+    tenant.active(day(40), &[("ana", Some(day(20)))]);
+    assert_eq!(tenant.pass(day(40) + hours(1)).await.windows.opened, 1);
 }

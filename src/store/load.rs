@@ -167,13 +167,17 @@ impl Store {
         for row in &rows {
             let person = person(row)?;
             index.insert(person.id.as_str().to_owned(), dossiers.len());
+            let activity = Activity {
+                hinted: person.last_sign_in_at,
+                ..Activity::default()
+            };
             dossiers.push(Dossier {
                 person,
-                registration: registration(row, 9)?.map(|(_, registration)| registration),
+                registration: registration(row, 10)?.map(|(_, registration)| registration),
                 groups: BTreeSet::new(),
                 direct_groups: BTreeSet::new(),
                 sign_ins: Vec::new(),
-                activity: Activity::default(),
+                activity,
                 audits: Vec::new(),
                 acts: Vec::new(),
                 deliveries: Vec::new(),

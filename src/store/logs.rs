@@ -1,5 +1,9 @@
 //! Sign-ins and audit events: they add, are keyed by their id, and the last read wins.
 //!
+//! From when on a log goes on after an outage is noted with every batch: a pass that dies before it
+//! accepts the log does not read its parts again. Accepting compares it with where the log ended,
+//! and so finds the stretch that no row covers (domain case 23).
+//!
 //! What no decision can ever need is not stored: sign-ins of a person who is registered (only
 //! those after a confirmed loss count, contract 7.4) and, one row a person, the time of the last
 //! sign-in that could not prompt (R15).
@@ -13,6 +17,7 @@ use super::people::mark_changed;
 use super::sources::{self, NewPart, Source, StoredPart};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, name_of};
 use crate::domain::audit::AuditEvent;
+use crate::domain::facts::Gap;
 use crate::domain::sign_in::{Route, SignIn};
 
 /// A part of a log that was read to its end.
@@ -37,6 +42,7 @@ impl Store {
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             write_sign_ins(&mut transaction, rows).await?;
         }
+        note_resumption(&mut transaction, rows, ended).await?;
         end_parts(&mut transaction, Source::SignIns, ended).await?;
         transaction.commit().await.doing("absorbing sign-ins")
     }
@@ -103,6 +109,9 @@ impl Store {
             .unwrap_or(now)
             .min(now);
         let rows = u64::try_from(row.1.unwrap_or(0)).unwrap_or(0);
+        if source == Source::SignIns {
+            note_gap(connection, now).await?;
+        }
         sources::accept(connection, source, as_of, rows, now).await?;
         transaction.commit().await.doing("accepting a log")
     }
@@ -117,6 +126,78 @@ async fn end_parts(
         sources::note_part(connection, source, part, *as_of, *rows).await?;
     }
     Ok(())
+}
+
+/// Notes from when on the log is known that was not known before: its rows, or where there are
+/// none, the age of the part. Rows within a known gap shorten it.
+async fn note_resumption(
+    connection: &mut SqliteConnection,
+    rows: &[SignIn],
+    ended: &[PartEnd],
+) -> Result<(), StoreError> {
+    // Tokens refreshed in the background have a log of their own.
+    let known: Vec<Timestamp> = rows
+        .iter()
+        .filter(|row| row.route != Route::NonInteractive)
+        .map(|row| row.at)
+        .chain(ended.iter().map(|end| end.as_of))
+        .collect();
+    let oldest_above = |above| known.iter().copied().filter(|at| *at > above).min();
+    if let Some(gap) = sources::log_gap(&mut *connection).await?
+        && let Some(at) = oldest_above(gap.from).filter(|at| *at < gap.to)
+    {
+        sources::set_log_gap(connection, gap.resumed_at(at)).await?;
+    }
+    let (as_of, _) = sources::accepted(connection, Source::SignIns).await?;
+    let Some(at) = as_of.and_then(oldest_above) else {
+        return Ok(());
+    };
+    sqlx::query(
+        "UPDATE sources SET resumed_at = $1
+         WHERE name = $2 AND (resumed_at IS NULL OR resumed_at > $1 OR resumed_at <= as_of)",
+    )
+    .bind(micros(at))
+    .bind(Source::SignIns.as_str())
+    .execute(connection)
+    .await
+    .doing("noting from when on sign-ins are known")
+    .map(drop)
+}
+
+/// Notes the gap that an outage left in the log, and has those decided about whom the directory
+/// hints at within it.
+async fn note_gap(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+    let doing = "looking for a gap of the sign-in logs";
+    let row: Option<(Option<i64>, Option<i64>)> =
+        sqlx::query_as("SELECT as_of, resumed_at FROM sources WHERE name = $1")
+            .bind(Source::SignIns.as_str())
+            .fetch_optional(&mut *connection)
+            .await
+            .doing(doing)?;
+    let Some((Some(known_to), Some(resumed))) = row else {
+        return Ok(());
+    };
+    sqlx::query("UPDATE sources SET resumed_at = NULL WHERE name = $1")
+        .bind(Source::SignIns.as_str())
+        .execute(&mut *connection)
+        .await
+        .doing(doing)?;
+    let Some(gap) = Gap::after_outage(super::instant(known_to), super::instant(resumed), now)
+    else {
+        return Ok(());
+    };
+    sources::set_log_gap(connection, Some(gap)).await?;
+    sqlx::query(
+        "INSERT INTO changed (user_id, mark)
+         SELECT id, 1 FROM people WHERE last_sign_in_at BETWEEN $1 AND $2
+         ON CONFLICT (user_id) DO UPDATE SET mark = changed.mark + 1",
+    )
+    .bind(micros(gap.from))
+    .bind(micros(gap.to))
+    .execute(connection)
+    .await
+    .doing("marking who was active in the gap")
+    .map(drop)
 }
 
 async fn write_sign_ins(

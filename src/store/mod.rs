@@ -41,7 +41,7 @@ const ROWS_BUFFERED: usize = 1_024;
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -51,6 +51,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         20_261_124_090_100,
         "create decisions",
         include_str!("../../migrations/20261124090100_create_decisions.sql"),
+    ),
+    (
+        20_261_124_120_000,
+        "add log gap",
+        include_str!("../../migrations/20261124120000_add_log_gap.sql"),
     ),
     (
         20_261_124_130_000,
@@ -490,3 +495,6 @@ fn name_of<T: serde::Serialize>(value: &T) -> String {
         other => unreachable!("only enums without fields are named: {other:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction};
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::brake::collapsed;
+use crate::domain::facts::Gap;
 use crate::domain::id::UserId;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::domain::registration::{Detail, Level, Registration, ReportRow, Track};
@@ -53,6 +54,8 @@ pub struct Import {
     first: bool,
     previous: Option<Timestamp>,
     before: u64,
+    /// The stretch that the sign-in logs do not cover.
+    log_gap: Option<Gap>,
     /// Numbers of the parts that are read again or are no more.
     reread: HashSet<i64>,
     part: i64,
@@ -83,6 +86,7 @@ impl Store {
     ) -> Result<Import, StoreError> {
         let mut transaction = self.begin().await?;
         let (previous, before) = sources::accepted(&mut transaction, source).await?;
+        let log_gap = sources::log_gap(&mut *transaction).await?;
         if previous.is_none() {
             // An index of a million rows is built faster than it is grown.
             statements(
@@ -98,6 +102,7 @@ impl Store {
             first: previous.is_none(),
             previous,
             before,
+            log_gap,
             reread: reread.iter().copied().collect(),
             part: 0,
             part_rows: 0,
@@ -258,6 +263,7 @@ impl Import {
         for mut person in rows {
             self.see(person.id.as_str());
             person.created_at = person.created_at.map(|at| instant(micros(at)));
+            person.last_sign_in_at = person.last_sign_in_at.map(|at| instant(micros(at)));
             self.people.push((person, self.part));
         }
         if self.people.len() >= SORTED_AT_ONCE {
@@ -298,7 +304,8 @@ impl Import {
             let ids: Vec<String> = rows
                 .iter()
                 .filter(|(person, _)| {
-                    known.get(person.id.as_str()).map(|(known, _)| known) != Some(person)
+                    let known = known.remove(person.id.as_str());
+                    known.is_none_or(|(known, _)| is_news(known, person, self.log_gap))
                 })
                 .map(|(person, _)| person.id.as_str().to_owned())
                 .collect();
@@ -535,6 +542,14 @@ impl Import {
     }
 }
 
+/// Whether a row tells decisions anything new. Nearly everybody signs in daily: that alone counts
+/// only in a stretch that the logs do not cover.
+fn is_news(mut known: Person, row: &Person, log_gap: Option<Gap>) -> bool {
+    let before = std::mem::replace(&mut known.last_sign_in_at, row.last_sign_in_at);
+    let hinted = row.last_sign_in_at.filter(|at| before != Some(*at));
+    known != *row || log_gap.is_some_and(|gap| hinted.is_some_and(|at| gap.contains(at)))
+}
+
 /// Marks people whose facts changed: the next pass decides about them.
 pub(super) async fn mark_changed(
     connection: &mut SqliteConnection,
@@ -558,7 +573,7 @@ pub(super) async fn mark_changed(
 
 /// The columns of a person, in the order in which [`person`] reads them.
 pub(super) const PERSON: &str = "people.id, people.user_principal_name, people.display_name, people.mail, people.kind, \
-     people.enabled, people.created_at, people.preferred_language, people.gone_at";
+     people.enabled, people.created_at, people.preferred_language, people.gone_at, people.last_sign_in_at";
 
 pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
     let get = || -> Result<_, sqlx::Error> {
@@ -572,6 +587,7 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
             row.try_get::<Option<i64>, _>(6)?,
             row.try_get::<Option<String>, _>(7)?,
             row.try_get::<Option<i64>, _>(8)?,
+            row.try_get::<Option<i64>, _>(9)?,
         ))
     };
     let (
@@ -584,6 +600,7 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
         created_at,
         preferred_language,
         gone_at,
+        last_sign_in_at,
     ) = get().doing("reading a person")?;
     Ok(Person {
         kind: [
@@ -602,6 +619,7 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
         enabled,
         created_at: created_at.map(instant),
         preferred_language,
+        last_sign_in_at: last_sign_in_at.map(instant),
         presence: gone_at.map_or(Presence::Present, |at| Presence::Gone { at: instant(at) }),
     })
 }
@@ -632,7 +650,7 @@ async fn stored_people(
             .await
             .doing("reading people")?;
         for row in rows {
-            found.push((person(&row)?, row.try_get(9).doing("reading people")?));
+            found.push((person(&row)?, row.try_get(10).doing("reading people")?));
         }
     }
     Ok(found)
@@ -644,7 +662,7 @@ async fn write_people(
 ) -> Result<(), StoreError> {
     for people in people.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, part) ",
+            "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, last_sign_in_at, part) ",
         );
         statement.push_values(people, |mut row, (person, part)| {
             row.push_bind(person.id.as_str().to_owned())
@@ -656,12 +674,14 @@ async fn write_people(
                 .push_bind(person.enabled)
                 .push_bind(person.created_at.map(micros))
                 .push_bind(person.preferred_language.clone())
+                .push_bind(person.last_sign_in_at.map(micros))
                 .push_bind(*part);
         });
         statement.push(
             " ON CONFLICT (id) DO UPDATE SET user_principal_name = excluded.user_principal_name, upn_key = excluded.upn_key,
               display_name = excluded.display_name, mail = excluded.mail, kind = excluded.kind, enabled = excluded.enabled,
-              created_at = excluded.created_at, preferred_language = excluded.preferred_language, gone_at = NULL, part = excluded.part",
+              created_at = excluded.created_at, preferred_language = excluded.preferred_language,
+              last_sign_in_at = excluded.last_sign_in_at, gone_at = NULL, part = excluded.part",
         );
         statement
             .build()

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::facts::Gap;
 
 /// A collection of facts that is read as one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +124,11 @@ impl Store {
                 .await
                 .doing("reading a source")?;
         Ok(at.flatten().map(instant))
+    }
+
+    /// The newest stretch that the sign-in logs do not cover.
+    pub async fn log_gap(&self) -> Result<Option<Gap>, StoreError> {
+        log_gap(&self.read).await
     }
 
     /// Notes why a source failed; its last good snapshot stays.
@@ -257,6 +263,37 @@ pub(super) async fn accepted(
     Ok(row.map_or((None, 0), |(as_of, rows)| {
         (as_of.map(instant), u64::try_from(rows).unwrap_or(0))
     }))
+}
+
+/// The newest stretch that the sign-in logs do not cover.
+pub(super) async fn log_gap<'e>(
+    executor: impl sqlx::SqliteExecutor<'e>,
+) -> Result<Option<Gap>, StoreError> {
+    let gap: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT gap_from, gap_to FROM sources WHERE name = $1 AND gap_from IS NOT NULL AND gap_to IS NOT NULL",
+    )
+    .bind(Source::SignIns.as_str())
+    .fetch_optional(executor)
+    .await
+    .doing("reading the gap of the sign-in logs")?;
+    Ok(gap.map(|(from, to)| Gap {
+        from: instant(from),
+        to: instant(to),
+    }))
+}
+
+pub(super) async fn set_log_gap(
+    connection: &mut SqliteConnection,
+    gap: Option<Gap>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sources SET gap_from = $1, gap_to = $2 WHERE name = $3")
+        .bind(gap.map(|gap| micros(gap.from)))
+        .bind(gap.map(|gap| micros(gap.to)))
+        .bind(Source::SignIns.as_str())
+        .execute(connection)
+        .await
+        .doing("noting the gap of the sign-in logs")
+        .map(drop)
 }
 
 /// A part that is being read.

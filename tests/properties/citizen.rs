@@ -103,6 +103,7 @@ impl Citizen {
             enabled: start.enabled,
             created_at: None,
             preferred_language: None,
+            last_sign_in_at: None,
             presence: Presence::Present,
         };
         Self {

@@ -202,6 +202,7 @@ impl Story {
                 enabled: true,
                 created_at: None,
                 preferred_language: None,
+                last_sign_in_at: None,
                 presence: Presence::Present,
             },
             groups: BTreeSet::new(),

@@ -23,7 +23,7 @@ pub use loose::{Entry, Scalar};
 pub use registration::{RegistrationRow, Report, registration};
 pub use sign_in::{Recorded, SignInRow, Status, UNKNOWN_CODE, sign_in};
 pub use time::{instant, portal_instant};
-pub use user::{UserRow, user};
+pub use user::{SignInActivity, UserRow, user};
 
 /// An event further ahead than this is no clock drift but a wrong row (domain case 7).
 const BELIEVABLE_AHEAD: SignedDuration = SignedDuration::from_hours(24);

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Row, RowError, Scalar, parse, portal_instant};
+use super::{Entry, Row, RowError, Scalar, parse, portal_instant};
 use crate::domain::id::UserId;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::sources::{Skip, quote};
@@ -35,10 +35,24 @@ pub struct UserRow<'a> {
     pub created_date_time: Scalar<'a>,
     #[serde(borrow)]
     pub preferred_language: Scalar<'a>,
+    #[serde(borrow)]
+    pub sign_in_activity: Entry<'a, SignInActivity<'a>>,
     #[serde(borrow, rename = "@odata.type")]
     pub odata_type: Scalar<'a>,
     #[serde(borrow, rename = "@removed")]
     pub removed: Scalar<'a>,
+}
+
+/// `signInActivity`, for which Graph wants P1 and a `$select`.
+///
+/// Only `lastSignInDateTime` tells of prompts: it is the last interactive attempt, while
+/// `lastSuccessfulSignInDateTime` also counts tokens refreshed in the background.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs, reason = "the names are Graph's")]
+pub struct SignInActivity<'a> {
+    #[serde(borrow)]
+    pub last_sign_in_date_time: Scalar<'a>,
 }
 
 /// Reads one user.
@@ -78,6 +92,11 @@ impl UserRow<'_> {
                 .map(str::trim)
                 .filter(|tag| is_language(tag))
                 .map(str::to_owned),
+            last_sign_in_at: self
+                .sign_in_activity
+                .object()
+                .and_then(|activity| activity.last_sign_in_date_time.as_str())
+                .and_then(portal_instant),
             presence: Presence::Present,
         }))
     }
@@ -176,6 +195,8 @@ fn is_language(tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     const ANA: &str = r#""id":"A1","userPrincipalName":"ana@contoso.com","accountEnabled":true"#;
@@ -236,6 +257,31 @@ mod tests {
         let raw = person(r#","mail":" ana@contoso.com ","displayName":"A\r\nB""#);
         assert_eq!(raw.mail.as_deref(), Some("ana@contoso.com"));
         assert_eq!(raw.display_name.as_deref(), Some("A\r\nB"));
+    }
+
+    #[test]
+    fn the_last_interactive_attempt_is_the_hint() {
+        let at: Timestamp = "2026-01-05T08:30:00Z".parse().unwrap();
+        for (activity, expected) in [
+            (
+                r#"{"lastSignInDateTime":"2026-01-05T08:30:00Z","lastSignInRequestId":"r","lastNonInteractiveSignInDateTime":"2026-02-01T00:00:00Z","lastSuccessfulSignInDateTime":"2026-02-01T00:00:00Z"}"#,
+                Some(at),
+            ),
+            (
+                r#"{"lastSignInDateTime":null,"lastNonInteractiveSignInDateTime":"2026-02-01T00:00:00Z","lastSuccessfulSignInDateTime":"2026-02-01T00:00:00Z"}"#,
+                None,
+            ),
+            (r#"{"lastSignInDateTime":"soon"}"#, None),
+            (r#"{"lastSignInDateTime":7}"#, None),
+            ("{}", None),
+            ("null", None),
+            (r#""2026-01-05T08:30:00Z""#, None),
+            (r#"[{"lastSignInDateTime":"2026-01-05T08:30:00Z"}]"#, None),
+        ] {
+            let person = person(&format!(r#","signInActivity":{activity}"#));
+            assert_eq!(person.last_sign_in_at, expected, "{activity}");
+        }
+        assert_eq!(person("").last_sign_in_at, None);
     }
 
     #[test]

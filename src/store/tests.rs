@@ -1,0 +1,200 @@
+//! What absorbing marks and what it does not, seen without a pass.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Store;
+use super::logs::PartEnd;
+use super::sources::{NewPart, Source};
+use crate::domain::facts::Gap;
+use crate::domain::person::{AccountKind, Person, Presence};
+use crate::domain::sign_in::{Route, SignIn};
+use crate::domain::story::{day, hour, user};
+
+async fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fortnight.db");
+    let store = Store::open(&path).await.unwrap();
+    (folder, store)
+}
+
+fn part(name: &str, now: Timestamp) -> NewPart {
+    NewPart {
+        name: name.to_owned(),
+        fingerprint: now.to_string(),
+    }
+}
+
+fn ana(last_sign_in_at: Option<Timestamp>) -> Person {
+    Person {
+        id: user("ana"),
+        user_principal_name: "ana@contoso.com".to_owned(),
+        display_name: None,
+        mail: None,
+        kind: AccountKind::Member,
+        enabled: true,
+        created_at: None,
+        preferred_language: None,
+        last_sign_in_at,
+        presence: Presence::Present,
+    }
+}
+
+/// Imports a users export with this one person.
+async fn import(store: &Store, person: Person, now: Timestamp) {
+    let parts = store.parts(Source::Users).await.unwrap();
+    let reread: Vec<i64> = parts.iter().map(|part| part.id).collect();
+    let mut import = store.import(Source::Users, &reread, now).await.unwrap();
+    import.begin_part(part("users.json", now)).await.unwrap();
+    import.people(vec![person]).await.unwrap();
+    import.end_part(now);
+    import.finish(&[], &[], None).await.unwrap();
+}
+
+/// Reads a sign-in log with these rows, and leaves it there if the pass dies.
+async fn read_log(store: &Store, name: &str, rows: &[(Route, Timestamp)], now: Timestamp) {
+    let rows: Vec<SignIn> = rows
+        .iter()
+        .map(|(route, at)| SignIn {
+            id: at.to_string(),
+            user: user("stranger"),
+            at: *at,
+            code: 0,
+            route: *route,
+            app: None,
+            multifactor_met: false,
+        })
+        .collect();
+    let end = PartEnd {
+        part: part(name, now),
+        as_of: now,
+        rows: rows.len() as u64,
+    };
+    let (begin, rest) = rows.split_at(rows.len() / 2);
+    store.absorb_sign_ins(begin, &[]).await.unwrap();
+    store.absorb_sign_ins(rest, &[end]).await.unwrap();
+}
+
+async fn accept(store: &Store, now: Timestamp) {
+    let source = Source::SignIns;
+    store.accept_log(source, &[], now).await.unwrap();
+}
+
+async fn gap(store: &Store) -> Option<(Timestamp, Timestamp)> {
+    let gap = store.log_gap().await.unwrap();
+    gap.map(|Gap { from, to }| (from, to))
+}
+
+/// Whether ana was marked since the last look; the log's strangers do not matter here.
+async fn marked(store: &Store) -> bool {
+    let marks = store.due("", Timestamp::MIN, 10).await.unwrap();
+    sqlx::query("DELETE FROM changed")
+        .execute(&store.write)
+        .await
+        .unwrap();
+    marks.iter().any(|id| id == "ana")
+}
+
+/// Ana in an export of day 0, and a log that is empty up to then.
+async fn since_day_0() -> (tempfile::TempDir, Store) {
+    let (folder, store) = store().await;
+    import(&store, ana(None), day(0)).await;
+    read_log(&store, "day-0", &[], day(0)).await;
+    accept(&store, day(0)).await;
+    (folder, store)
+}
+
+#[tokio::test]
+async fn the_last_sign_in_alone_is_stored_and_marks_nobody() {
+    let (_folder, store) = since_day_0().await;
+    let moved = Some(hour(1, 7) + SignedDuration::from_nanos(100));
+    import(&store, ana(moved), day(2)).await;
+    assert!(!marked(&store).await);
+    let whom = super::Whom::These(vec!["ana".to_owned()]);
+    let stored = store.load(&whom).await.unwrap().remove(0);
+    assert_eq!(stored.activity.hinted, Some(hour(1, 7)));
+    let renamed = Person {
+        display_name: Some("Ana".to_owned()),
+        ..ana(Some(day(2)))
+    };
+    import(&store, renamed, day(3)).await;
+    assert!(marked(&store).await);
+}
+
+#[tokio::test]
+async fn with_a_gap_only_a_new_hint_within_it_marks() {
+    let (_folder, store) = since_day_0().await;
+    import(&store, ana(Some(day(39))), day(40)).await;
+    read_log(&store, "day-40", &[(Route::Interactive, day(38))], day(40)).await;
+    accept(&store, day(40)).await;
+    assert_eq!(gap(&store).await, Some((day(0), day(38))));
+    assert!(!marked(&store).await, "the hint lies after the gap");
+    for (hint, expected) in [(20, true), (20, false), (38, true), (40, false)] {
+        import(&store, ana(Some(day(hint))), day(41)).await;
+        assert_eq!(marked(&store).await, expected, "{hint}");
+    }
+}
+
+#[tokio::test]
+async fn accepting_the_log_marks_whom_the_directory_hints_at_in_the_gap() {
+    let (_folder, store) = since_day_0().await;
+    import(&store, ana(Some(day(20))), day(40)).await;
+    read_log(&store, "day-40", &[(Route::Interactive, day(38))], day(40)).await;
+    assert!(!marked(&store).await, "the log is not accepted yet");
+    accept(&store, day(40)).await;
+    assert!(marked(&store).await);
+    read_log(
+        &store,
+        "day-41",
+        &[(Route::Interactive, hour(40, 9))],
+        day(41),
+    )
+    .await;
+    accept(&store, day(41)).await;
+    assert_eq!(gap(&store).await, Some((day(0), day(38))), "it stays");
+    assert!(!marked(&store).await);
+}
+
+#[tokio::test]
+async fn a_gap_ends_where_the_log_goes_on_whatever_was_read_before_a_crash() {
+    let interactive = |at| (Route::Interactive, at);
+    let cases: [(&str, Vec<_>, Option<i64>); 5] = [
+        // A pass that read this died before it accepted the log.
+        (
+            "the oldest",
+            vec![interactive(day(12)), interactive(day(35))],
+            Some(12),
+        ),
+        (
+            "old rows again",
+            vec![interactive(day(-5)), interactive(day(12))],
+            Some(12),
+        ),
+        (
+            "background only",
+            vec![(Route::NonInteractive, day(1))],
+            Some(39),
+        ),
+        ("no row", vec![], Some(39)),
+        ("right after", vec![interactive(hour(0, 9))], None),
+    ];
+    for (what, rows, expected) in cases {
+        let (_folder, store) = since_day_0().await;
+        read_log(&store, "first", &rows, day(39)).await;
+        read_log(&store, "second", &[], day(40)).await;
+        accept(&store, day(40)).await;
+        let expected = expected.map(|to| (day(0), day(to)));
+        assert_eq!(gap(&store).await, expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_come_after_all_shorten_the_gap() {
+    let (_folder, store) = since_day_0().await;
+    read_log(&store, "day-40", &[(Route::Interactive, day(38))], day(40)).await;
+    accept(&store, day(40)).await;
+    for (row, left) in [(day(10), Some((day(0), day(10)))), (hour(0, 9), None)] {
+        read_log(&store, "archive", &[(Route::Interactive, row)], day(41)).await;
+        accept(&store, day(41)).await;
+        assert_eq!(gap(&store).await, left, "{row}");
+    }
+}
