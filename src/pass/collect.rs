@@ -56,7 +56,7 @@ pub(super) async fn collect(
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || files::scan(&path))
             .await
-            .map_err(|_| PassError::Reader)?
+            .map_err(|_| PassError::Thread)?
     };
     let mut collected = Collected::default();
     let mut failed = BTreeSet::new();
@@ -104,7 +104,7 @@ pub(super) async fn collect(
                 failed.insert(source);
             }
             Err(CollectError::Store(error)) => return Err(error.into()),
-            Err(CollectError::Reader) => return Err(PassError::Reader),
+            Err(CollectError::Reader) => return Err(PassError::Thread),
         }
     }
     collector

@@ -1,12 +1,14 @@
 //! Deciding in batches: everybody where the configuration changed, then whoever changed or is due.
 //!
-//! Each batch is committed at once. Who would be flagged is left to the brakes.
+//! Each batch is committed while the next one is decided about, and in their order. Who would be
+//! flagged is left to the brakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::report::PassReport;
 use super::{PEOPLE_AT_ONCE, Pass, PassError};
@@ -16,7 +18,7 @@ use crate::domain::id::{PolicyName, UserId};
 use crate::domain::notice;
 use crate::domain::policy::Policy;
 use crate::domain::reason::{Reason, ReasonCode};
-use crate::store::commit::{Outcome, SweepStep};
+use crate::store::commit::{Outcome, Tally};
 use crate::store::load::Dossier;
 use crate::store::{Store, StoreError, Whom};
 
@@ -31,6 +33,8 @@ pub(super) struct Decider<'a> {
     pub(super) world: &'a World,
     pub(super) policies: &'a [Policy],
     pub(super) waiting: BTreeMap<UserId, Outcome>,
+    /// The batch before, and how many people it is about.
+    pub(super) committing: Option<(usize, AbortOnDropHandle<Result<Tally, StoreError>>)>,
 }
 
 impl Decider<'_> {
@@ -41,11 +45,11 @@ impl Decider<'_> {
             return Ok(());
         };
         let mut next = load_above(store, above);
-        while let Some((last, dossiers)) = next.await.map_err(|_| PassError::Reader)?? {
+        while let Some((last, dossiers)) = next.await.map_err(|_| PassError::Thread)?? {
             next = load_above(store, last.clone());
-            self.decide(dossiers, SweepStep::UpTo(&last), report)
-                .await?;
+            self.decide(dossiers, Some(last), report).await?;
         }
+        self.committed(report).await?;
         Ok(store.end_sweep().await?)
     }
 
@@ -56,17 +60,17 @@ impl Decider<'_> {
         loop {
             let due = store.due(&above, self.pass.now, DUE_AT_ONCE).await?;
             let Some(last) = due.last() else {
-                return Ok(());
+                return self.committed(report).await;
             };
             above.clone_from(last);
             let mut batches = due.chunks(PEOPLE_AT_ONCE);
             let mut load = || batches.next().map(|ids| (ids, load_these(store, ids)));
             let mut next = load();
             while let Some((ids, loading)) = next {
-                let dossiers = loading.await.map_err(|_| PassError::Reader)??;
+                let dossiers = loading.await.map_err(|_| PassError::Thread)??;
                 next = load();
                 self.forget_strangers(ids, &dossiers).await?;
-                self.decide(dossiers, SweepStep::None, report).await?;
+                self.decide(dossiers, None, report).await?;
             }
         }
     }
@@ -95,7 +99,7 @@ impl Decider<'_> {
     async fn decide(
         &mut self,
         dossiers: Vec<Dossier>,
-        step: SweepStep<'_>,
+        swept_to: Option<String>,
         report: &mut PassReport,
     ) -> Result<(), PassError> {
         let (mut ready, mut waiting) = (Vec::with_capacity(dossiers.len()), Vec::new());
@@ -123,7 +127,7 @@ impl Decider<'_> {
                 ));
             }
         }
-        if let SweepStep::UpTo(_) = step {
+        if swept_to.is_some() {
             // The cursor moves past whoever waits for the brakes: a crash must not forget them.
             self.pass.store.mark(&waiting).await?;
             for id in &waiting {
@@ -133,18 +137,30 @@ impl Decider<'_> {
                 }
             }
         }
-        let tally = self
-            .pass
-            .store
-            .commit(
-                &ready,
-                step,
-                &self.pass.config.sender_domain(),
-                self.pass.now,
-            )
-            .await?;
-        self.pass.progress.decided(ready.len());
-        report.add(tally);
+        self.committed(report).await?;
+        self.commit(ready, swept_to);
+        Ok(())
+    }
+
+    /// Begins to commit a batch; the next one is decided about in the meantime.
+    fn commit(&mut self, outcomes: Vec<Outcome>, swept_to: Option<String>) {
+        let (store, now) = (self.pass.store.clone(), self.pass.now);
+        let sender = self.pass.config.sender_domain();
+        let people = outcomes.len();
+        let committing = tokio::spawn(async move {
+            store
+                .commit(&outcomes, swept_to.as_deref(), &sender, now)
+                .await
+        });
+        self.committing = Some((people, AbortOnDropHandle::new(committing)));
+    }
+
+    /// Waits for the batch before.
+    async fn committed(&mut self, report: &mut PassReport) -> Result<(), PassError> {
+        if let Some((people, committing)) = self.committing.take() {
+            report.add(committing.await.map_err(|_| PassError::Thread)??);
+            self.pass.progress.decided(people);
+        }
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ use self::report::{PassReport, Progress};
 use crate::config::{Config, Email};
 use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
-use crate::store::commit::{Outcome, SweepStep};
+use crate::store::commit::Outcome;
 use crate::store::holds::Approval;
 use crate::store::load::Dossier;
 use crate::store::operators::Operators;
@@ -42,9 +42,9 @@ pub enum PassError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A thread that reads files or the database died.
-    #[error("the reading of files or of the database stopped unexpectedly")]
-    Reader,
+    /// A task beside the pass died.
+    #[error("reading or writing stopped unexpectedly")]
+    Thread,
     /// A rehearsal would go back in time (contract 1).
     #[error("the newest pass in the database is of {newest}: --as-of cannot be earlier")]
     GoesBack {
@@ -131,6 +131,7 @@ impl Pass<'_> {
             world: &world,
             policies: &with_retired,
             waiting: BTreeMap::new(),
+            committing: None,
         };
         decider.sweep(report).await?;
         assign::retire(self.store, &retired).await?;
@@ -140,12 +141,7 @@ impl Pass<'_> {
         for batch in chunks(flagged, PEOPLE_AT_ONCE) {
             let tally = self
                 .store
-                .commit(
-                    &batch,
-                    SweepStep::None,
-                    &self.config.sender_domain(),
-                    self.now,
-                )
+                .commit(&batch, None, &self.config.sender_domain(), self.now)
                 .await?;
             self.progress.decided(batch.len());
             report.add(tally);

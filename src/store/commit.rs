@@ -48,15 +48,6 @@ pub struct Tally {
     pub queued: u64,
 }
 
-/// How a batch relates to the sweep over everybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SweepStep<'a> {
-    /// The batch is of people who changed or are due.
-    None,
-    /// The sweep has decided about everybody up to this id.
-    UpTo(&'a str),
-}
-
 /// The namespace of ids that are functions of a key.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8d2c_5f1e_6a0b_4c57_9d1f_3b7e_2a94_60c8);
 
@@ -70,7 +61,7 @@ impl Store {
     pub async fn commit(
         &self,
         outcomes: &[Outcome],
-        sweep: SweepStep<'_>,
+        swept_to: Option<&str>,
         sender: &str,
         now: Timestamp,
     ) -> Result<Tally, StoreError> {
@@ -83,7 +74,7 @@ impl Store {
         write_lines(connection, outcomes).await?;
         tally.queued = write_outbox(connection, outcomes, sender, now).await?;
         forget_marks(connection, outcomes).await?;
-        if let SweepStep::UpTo(id) = sweep {
+        if let Some(id) = swept_to {
             super::set_meta(connection, SWEEP, id).await?;
         }
         transaction.commit().await.doing("committing decisions")?;

@@ -37,6 +37,13 @@ const ROWS_PER_STATEMENT: usize = 500;
 /// Rows that the driver's thread reads ahead: waking a reader for each costs more than reading.
 const ROWS_BUFFERED: usize = 1_024;
 
+/// A pass reads on one connection ahead of what it decides about; each has a cache of its own.
+const READERS: u32 = 2;
+
+/// Pages after which the write-ahead log is folded into the file, 16 MB: batches of people touch
+/// the same pages again and again.
+const CHECKPOINT_PAGES: &str = "4000";
+
 /// How long a writer waits for another process's write: a first import holds the lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -225,6 +232,7 @@ impl Store {
             .statement_cache_capacity(64)
             .row_buffer_size(ROWS_BUFFERED)
             .pragma("cache_size", "-32768")
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("temp_store", "memory");
         let unusable = |source: sqlx::Error| unusable("open", path, source);
         let write = SqlitePoolOptions::new()
@@ -233,7 +241,7 @@ impl Store {
             .await
             .map_err(unusable)?;
         let read = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(READERS)
             .connect_with(
                 options
                     .read_only(true)
