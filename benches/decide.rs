@@ -111,7 +111,7 @@ fn facts(world: &World, now: Timestamp, level: Level, days_ago: Option<i64>) -> 
     PersonFacts {
         world,
         sign_ins: days_ago.map(sign_in).into_iter().collect(),
-        registration: Some(Registration::first(&row, now)),
+        registration: Some(Registration::first(&row)),
         person: Person {
             id: id.clone(),
             user_principal_name: "ana@contoso.example".to_owned(),
