@@ -20,6 +20,10 @@ impl Case<'_> {
             Scope::In(_) => return self.enter(memory, true),
             Scope::Disabled if !self.is_stopped() => return self.enter(memory, false),
             Scope::Exempt(_) => self.standing.scope = ScopeMemory::Excluded,
+            // An exclusion that nobody saw end is doubted all the same.
+            Scope::Gone { .. } if self.is_excluded() => {
+                self.standing.scope = ScopeMemory::Excluded;
+            }
             Scope::Gone { .. } | Scope::Paused(PausedBy::Operator) => self.leave(memory),
             Scope::Disabled if self.standing.closed_by_operator => self.leave(memory),
             // Whoever was never in has nothing to remember.
@@ -38,6 +42,11 @@ impl Case<'_> {
     /// The policy is off or an operator closed the window: that outlasts being disabled.
     pub(super) fn is_stopped(&self) -> bool {
         self.policy.enforce == Enforce::Off || self.standing.closed_by_operator
+    }
+
+    fn is_excluded(&self) -> bool {
+        let (facts, exclude) = (self.facts, &self.policy.assignment.exclude);
+        exclude.matches(&facts.person.id, &facts.groups).is_some()
     }
 
     fn leave(&mut self, memory: ScopeMemory) {

@@ -827,6 +827,20 @@ fn who_left_an_exclusion_is_flagged_after_two_snapshots_and_a_new_notice() {
 }
 
 #[test]
+fn an_exclusion_made_and_taken_back_while_somebody_is_gone_is_still_doubted() {
+    let mut story = Story::default_policy();
+    story.pass(day(0));
+    story.person.presence = Presence::Gone { at: day(1) };
+    story.policy().assignment.exclude = users(&["ana"]);
+    story.pass(day(1));
+    story.policy().assignment.exclude = users(&[]);
+    story.pass(day(2));
+    story.person.presence = Presence::Present;
+    let decision = story.pass(day(3));
+    assert_eq!(decision.standing.left_exclusion, Some(day(3)));
+}
+
+#[test]
 fn leaving_an_exclusion_by_a_reset_is_still_doubted() {
     let mut story = opened();
     story.policy().assignment.exclude = users(&["ana"]);
