@@ -63,7 +63,7 @@ pub(super) async fn run(
     }
     let user = reader.person(name).await?;
     let outcomes = reader
-        .look(&Whom::These(vec![user.as_str().to_owned()]))
+        .look(&Whom::these(&[user.as_str().to_owned()]))
         .await?;
     let holds = reader.store.holds().await?;
     let history = reader.store.history(&user).await?;

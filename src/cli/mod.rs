@@ -186,7 +186,7 @@ pub(super) async fn one(store: &Store, name: &str) -> anyhow::Result<UserId> {
         (_, Some(id)) | ([id], None) => Ok(id.clone()),
         ([], None) => Err(Usage(format!("nobody is known by {name:?}: give an object id, a user principal name or a mail address")).into()),
         (several, None) => {
-            let whom = Whom::These(several.iter().map(|id| id.as_str().to_owned()).collect());
+            let whom = Whom::these(several.iter().map(UserId::as_str));
             let list: Vec<String> = store
                 .load(&whom)
                 .await?

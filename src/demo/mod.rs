@@ -237,7 +237,7 @@ async fn summary(
     let world = pass::world(store, config, Channel::Works).await?;
     let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut rows: BTreeMap<String, PersonView> = BTreeMap::new();
-    let everyone = Whom::These(people.iter().map(Someone::id).collect());
+    let everyone = Whom::these(people.iter().map(Someone::id));
     for dossier in store.load(&everyone).await? {
         for row in PersonView::of(&pass::look(dossier, &policies, &world, now)) {
             *states.entry(row.state.as_str()).or_default() += 1;

@@ -184,7 +184,7 @@ fn load_above(store: &Store, above: String) -> JoinHandle<Result<Option<Swept>, 
 }
 
 fn load_these(store: &Store, ids: &[String]) -> JoinHandle<Result<Vec<Dossier>, StoreError>> {
-    let (store, whom) = (store.clone(), Whom::These(ids.to_vec()));
+    let (store, whom) = (store.clone(), Whom::these(ids));
     tokio::spawn(async move { store.load(&whom).await })
 }
 

@@ -13,7 +13,7 @@ use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{
     APPROVAL_LAPSES, Hold, HoldKind, MassHistory, ReleasedBy, missing_grew,
 };
-use crate::domain::id::{PolicyName, UserId};
+use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::window::later;
@@ -443,25 +443,13 @@ fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested:
     statement.push("(1 = 0");
     if !selection.users.is_empty() {
         statement.push(" OR ");
-        super::Whom::These(
-            selection
-                .users
-                .iter()
-                .map(|id| id.as_str().to_owned())
-                .collect(),
-        )
-        .restrict(statement, "people.id");
+        super::Whom::these(selection.users.iter().map(UserId::as_str))
+            .restrict(statement, "people.id");
     }
     if !selection.groups.is_empty() {
         statement.push(" OR EXISTS (SELECT 1 FROM memberships WHERE memberships.user_id = people.id AND direct = ").push_bind(!nested).push(" AND ");
-        super::Whom::These(
-            selection
-                .groups
-                .iter()
-                .map(|id| id.as_str().to_owned())
-                .collect(),
-        )
-        .restrict(statement, "memberships.group_id");
+        super::Whom::these(selection.groups.iter().map(GroupId::as_str))
+            .restrict(statement, "memberships.group_id");
         statement.push(")");
     }
     statement.push(")");

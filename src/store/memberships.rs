@@ -135,7 +135,7 @@ impl Store {
             let mut statement = QueryBuilder::<Sqlite>::new(
                 "SELECT upn_key, id FROM people WHERE gone_at IS NULL AND ",
             );
-            super::Whom::These(names.to_vec()).restrict(&mut statement, "upn_key");
+            super::Whom::these(names).restrict(&mut statement, "upn_key");
             let rows: Vec<(String, String)> = statement
                 .build_query_as()
                 .fetch_all(&self.read)
@@ -156,7 +156,7 @@ impl Store {
         let mut known = HashSet::new();
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Sqlite>::new("SELECT id FROM people WHERE ");
-            super::Whom::These(ids.to_vec()).restrict(&mut statement, "id");
+            super::Whom::these(ids).restrict(&mut statement, "id");
             known.extend(
                 statement
                     .build_query_scalar::<String>()
@@ -200,7 +200,7 @@ async fn replace_members(
             .push(" AND direct = ")
             .push_bind(direct)
             .push(" AND ");
-        super::Whom::These(left.to_vec()).restrict(&mut statement, "user_id");
+        super::Whom::these(left).restrict(&mut statement, "user_id");
         statement
             .build()
             .execute(&mut *connection)

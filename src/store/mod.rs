@@ -20,6 +20,7 @@ pub mod read;
 pub mod sources;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -417,11 +418,16 @@ fn unusable(verb: &'static str, path: &Path, source: sqlx::Error) -> StoreError 
 pub enum Whom {
     /// Ids above the first (exclusive) up to the second (inclusive).
     Range(String, String),
-    /// These ids.
-    These(Vec<String>),
+    /// These ids, shared by the statements that name them.
+    These(Vec<Arc<str>>),
 }
 
 impl Whom {
+    /// These ids.
+    pub fn these<Id: AsRef<str>>(ids: impl IntoIterator<Item = Id>) -> Self {
+        Self::These(ids.into_iter().map(|id| Arc::from(id.as_ref())).collect())
+    }
+
     /// Ends a statement with the restriction of `column`.
     fn restrict(&self, statement: &mut QueryBuilder<Sqlite>, column: &'static str) {
         match self {
@@ -437,7 +443,7 @@ impl Whom {
                 statement.push(column).push(" IN (");
                 let mut list = statement.separated(", ");
                 for id in ids {
-                    list.push_bind(id.clone());
+                    list.push_bind(Arc::clone(id));
                 }
                 statement.push(")");
             }

@@ -555,7 +555,7 @@ impl Store {
         );
         if !states.is_empty() {
             statement.push(" AND ");
-            super::Whom::These(states.to_vec()).restrict(&mut statement, "state");
+            super::Whom::these(states).restrict(&mut statement, "state");
         }
         if let Some(user) = user {
             statement

@@ -492,7 +492,7 @@ impl Import {
         for ids in missing.chunks(ROWS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Sqlite>::new("UPDATE people SET gone_at = ");
             statement.push_bind(micros(self.now)).push(" WHERE ");
-            super::Whom::These(ids.to_vec()).restrict(&mut statement, "id");
+            super::Whom::these(ids).restrict(&mut statement, "id");
             statement
                 .build()
                 .execute(&mut *self.transaction)
@@ -522,7 +522,7 @@ impl Import {
             let mut statement =
                 QueryBuilder::<Sqlite>::new("UPDATE registrations SET absent_since = ");
             statement.push_bind(micros(since)).push(" WHERE ");
-            super::Whom::These(ids.to_vec()).restrict(&mut statement, "user_id");
+            super::Whom::these(ids).restrict(&mut statement, "user_id");
             statement
                 .build()
                 .execute(&mut *self.transaction)
@@ -643,7 +643,7 @@ async fn stored_people(
         statement
             .push(PERSON)
             .push(", people.part FROM people WHERE ");
-        super::Whom::These(ids.to_vec()).restrict(&mut statement, "people.id");
+        super::Whom::these(ids).restrict(&mut statement, "people.id");
         let rows = statement
             .build()
             .fetch_all(&mut *connection)
@@ -750,7 +750,7 @@ async fn stored_registrations(
         statement
             .push(REGISTRATION)
             .push(", registrations.part FROM registrations WHERE ");
-        super::Whom::These(ids.to_vec()).restrict(&mut statement, "registrations.user_id");
+        super::Whom::these(ids).restrict(&mut statement, "registrations.user_id");
         let rows = statement
             .build()
             .fetch_all(&mut *connection)

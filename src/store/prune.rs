@@ -25,7 +25,7 @@ impl Store {
             let mut statement = QueryBuilder::<Sqlite>::new(
                 "DELETE FROM changed WHERE NOT EXISTS (SELECT 1 FROM people WHERE people.id = changed.user_id) AND ",
             );
-            Whom::These(ids.to_vec()).restrict(&mut statement, "user_id");
+            Whom::these(ids).restrict(&mut statement, "user_id");
             statement
                 .build()
                 .execute(&mut *transaction)

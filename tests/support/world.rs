@@ -473,7 +473,7 @@ impl World {
             .iter()
             .map(|name| (self.id(name), (*name).to_owned()))
             .collect();
-        let whom = Whom::These(by_id.keys().map(|id| id.as_str().to_owned()).collect());
+        let whom = Whom::these(by_id.keys().map(UserId::as_str));
         let dossiers = store.load(&whom).await.unwrap();
         store.close().await;
         dossiers
