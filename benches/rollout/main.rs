@@ -103,14 +103,18 @@ fn measure() {
             rollout.full_pass().await,
             "at most 0.1",
         );
-        let (mails, queueing) = rollout.reminders().await;
-        let insert = rollout.raw_insert().await;
-        print_ratio(
-            &format!("{mails} reminders decided and queued : raw insert"),
-            queueing,
-            insert,
-            "at most 6",
-        );
+        let mut mails = 0;
+        let (mut queueing, mut insert) = (Duration::MAX, Duration::MAX);
+        for round in 0..3 {
+            let copy = rollout.copy(&format!("reminders-{round}")).await;
+            let (queued, took) = copy.on_changes(reminded_at()).await;
+            (mails, queueing) = (u32::try_from(queued).unwrap(), queueing.min(took));
+            copy.store.close().await;
+            insert = insert.min(floor::insert_outbox(&copy.config.database));
+        }
+        let what = format!("{mails} reminders decided and queued : raw insert");
+        print_ratio(&what, queueing, insert, "at most 6");
+        rollout.on_changes(reminded_at()).await;
         let Some(postfix) = Postfix::find() else {
             println!("smtp-sink and smtp-source are not installed: no mails sent");
             return;
@@ -299,17 +303,17 @@ impl Rollout {
         (report.deliveries.queued, began.elapsed())
     }
 
-    /// The pass in which the reminders are due.
-    async fn reminders(&self) -> (u32, Duration) {
-        let (mails, took) = self.on_changes(reminded_at()).await;
-        (u32::try_from(mails).unwrap(), took)
-    }
-
-    /// As many rows as that pass queued, inserted raw into a copy of the database.
-    async fn raw_insert(&self) -> Duration {
-        let copy = self.folder.join("raw.db");
-        self.store.copy_to(&copy).await.unwrap();
-        floor::insert_outbox(&copy)
+    /// The same in a copy of the database.
+    async fn copy(&self, name: &str) -> Self {
+        let mut config = self.config.clone();
+        config.database = self.folder.join(name).with_extension("db");
+        self.store.copy_to(&config.database).await.unwrap();
+        Self {
+            folder: self.folder.clone(),
+            store: Store::open(&config.database).await.unwrap(),
+            progress: Arc::default(),
+            config,
+        }
     }
 
     /// Sends the mails to a sink, bookkeeping included, next to postfix's own generator.
