@@ -421,6 +421,10 @@ fn case_23_a_hint_in_a_gap_of_the_logs_opens_a_window_now() {
     assert_eq!(opened_at(&story), Some(day(40)));
     assert_eq!(decision.deadline, Some(day(54)));
     assert!(says(&decision, ReasonCode::Backfill));
+    let later = story.pass(day(45));
+    assert_eq!(later.deadline, Some(day(54)), "never back-dated");
+    assert!(says(&later, ReasonCode::Backfill));
+    assert!(!says(&later, ReasonCode::QualifyingSignIn));
 
     for hinted in [None, Some(day(12))] {
         let mut story = Story::default_policy();
