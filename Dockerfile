@@ -8,6 +8,7 @@ WORKDIR /src
 
 # The dependencies, by themselves, so that this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
     && cargo build --release --locked \
     && rm -r src
