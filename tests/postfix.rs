@@ -150,7 +150,7 @@ impl Drop for Postfix {
     }
 }
 
-/// A private authority, and what it vouches for: `localhost`.
+/// A private authority, and what it vouches for: the server's address.
 fn certificate(folder: &Path) {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -158,7 +158,7 @@ fn certificate(folder: &Path) {
     let root = params.self_signed(&key).unwrap();
     let issuer = rcgen::Issuer::new(params, key);
     let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned()];
+    let names = vec!["127.0.0.1".to_owned()];
     let leaf = rcgen::CertificateParams::new(names)
         .unwrap()
         .signed_by(&key, &issuer)
@@ -214,7 +214,7 @@ fn its_log_and_our_outbox_agree() {
     let people = 150;
     let mut organisation = Organisation::new(people, after(monday, hours(-1)), postfix.port);
     organisation.smtp = format!(
-        "host = \"localhost\"\nport = {}\nusername = \"ana\"\npassword_file = \"password\"",
+        "host = \"127.0.0.1\"\nport = {}\nusername = \"ana\"\npassword_file = \"password\"",
         postfix.port
     );
     organisation.environment.push((

@@ -326,14 +326,20 @@ async fn read_message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> Option
     }
 }
 
-/// A private authority, and a server that it vouches for as `localhost`.
+/// A private authority, and a server that it vouches for.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     pub(crate) server: Arc<ServerConfig>,
     pub(crate) trust: Arc<ClientConfig>,
 }
 
+/// It vouches for the address of every peer: no name needs to be looked up, and a bare machine may
+/// not even know `localhost`.
 pub(crate) fn authority() -> Authority {
+    authority_for("127.0.0.1")
+}
+
+pub(crate) fn authority_for(name: &str) -> Authority {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let key = rcgen::KeyPair::generate().unwrap();
@@ -341,7 +347,7 @@ pub(crate) fn authority() -> Authority {
     let issuer = rcgen::Issuer::new(params, key);
 
     let leaf_key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned()];
+    let names = vec![name.to_owned()];
     let leaf = rcgen::CertificateParams::new(names)
         .unwrap()
         .signed_by(&leaf_key, &issuer)
