@@ -62,9 +62,7 @@ pub(super) async fn run(
         return Err(Usage(format!("there is no policy {policy:?}")).into());
     }
     let user = reader.person(name).await?;
-    let outcomes = reader
-        .look(&Whom::these(&[user.as_str().to_owned()]))
-        .await?;
+    let outcomes = reader.look(&Whom::these([user.as_str()])).await?;
     let holds = reader.store.holds().await?;
     let history = reader.store.history(&user).await?;
     let deliveries = reader.store.deliveries(&[], Some(&user)).await?;

@@ -1,7 +1,7 @@
 //! Collecting: what changed in the sources becomes facts in the store.
 //!
-//! A source that fails is noted with its reason and leaves its last good snapshot; the others go
-//! on.
+//! A source that fails is noted with its reason and leaves its last good snapshot; the others
+//! go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

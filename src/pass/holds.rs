@@ -169,7 +169,7 @@ impl<'a> Brakes<'a> {
             }
         }
         report.deliveries.queued += changes.queued;
-        report.holds = store.holds().await?;
+        report.holds = changes.standing;
         Ok(())
     }
 

@@ -174,7 +174,7 @@ path = "outbox"
     }
 
     async fn dossier(&self, name: &str) -> Dossier {
-        let whom = Whom::these(&[name.to_owned()]);
+        let whom = Whom::these([name]);
         self.store.load(&whom).await.unwrap().remove(0)
     }
 
@@ -717,7 +717,7 @@ async fn people_whose_part_was_merged_into_another_are_not_gone() {
         "{report:?}"
     );
     assert_eq!(tenant.state("ana").await, "in_grace");
-    let whom = Whom::these(&["cy".to_owned()]);
+    let whom = Whom::these(["cy"]);
     let cy = tenant.store.load(&whom).await.unwrap().remove(0);
     assert!(!matches!(
         cy.person.presence,

@@ -73,6 +73,8 @@ pub struct HoldChanges {
     pub raised: Vec<StandingHold>,
     /// Holds that are over.
     pub cleared: Vec<StandingHold>,
+    /// The holds that stand now.
+    pub standing: Vec<StandingHold>,
     /// Mails queued that say so.
     pub queued: u64,
 }
@@ -262,8 +264,9 @@ impl Store {
             }
         }
         // Every hold that stands, since operators may be new: the key lets each be said once.
-        for hold in standing_holds(&mut *transaction).await? {
-            changes.queued += queue(&mut transaction, &raised_mail(&hold), operators, now).await?;
+        changes.standing = standing_holds(&mut *transaction).await?;
+        for hold in &changes.standing {
+            changes.queued += queue(&mut transaction, &raised_mail(hold), operators, now).await?;
         }
         for hold in &changes.cleared {
             changes.queued += queue(&mut transaction, &cleared_mail(hold), operators, now).await?;

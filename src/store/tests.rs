@@ -109,7 +109,7 @@ async fn the_last_sign_in_alone_is_stored_and_marks_nobody() {
     let moved = Some(hour(1, 7) + SignedDuration::from_nanos(100));
     import(&store, ana(moved), day(2)).await;
     assert!(!marked(&store).await);
-    let whom = super::Whom::these(&["ana".to_owned()]);
+    let whom = super::Whom::these(["ana"]);
     let stored = store.load(&whom).await.unwrap().remove(0);
     assert_eq!(stored.activity.hinted, Some(hour(1, 7)));
     let renamed = Person {
