@@ -1,11 +1,13 @@
 //! Time: the only file that asks a clock. Everything else is handed a [`Timestamp`].
 //!
 //! Below it: durations as people write and read them, cron patterns in a time zone
-//! ([`cron`]), and the watch over the host's clock ([`skew`]). The trap: a day of the
+//! ([`cron`]), what servers ask for in `Retry-After` ([`retry_after`]), and the watch over the
+//! host's clock ([`skew`]). The trap: a day of the
 //! configuration has 24 hours, whatever the calendar does (R1), while `09:00` in a cron pattern
 //! stays nine o'clock.
 
 pub mod cron;
+pub mod retry_after;
 pub mod skew;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
