@@ -11,7 +11,7 @@ use crate::courier::Courier;
 use crate::domain::brake::HoldKind;
 use crate::domain::facts::Channel;
 use crate::pass::report::{PassReport, Progress};
-use crate::pass::{self, Pass, PassError};
+use crate::pass::{self, Directory, Pass, PassError};
 use crate::store::holds::StandingHold;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
@@ -31,15 +31,22 @@ pub struct Engine {
     store: Store,
     config: Config,
     clock: Clock,
+    directory: Directory,
     transport: Option<Transport>,
     progress: Arc<Progress>,
     clock_fault: std::sync::Mutex<Option<String>>,
 }
 
-/// The system's trust in certificates cannot be used.
+/// The ways outside cannot be prepared.
 #[derive(Debug, thiserror::Error)]
-#[error("preparing the way to the mail server")]
-pub struct EngineError(#[from] crate::delivery::smtp::TrustError);
+pub enum EngineError {
+    /// The system's trust in certificates cannot be used.
+    #[error("preparing the way to the mail server")]
+    Mail(#[from] crate::delivery::smtp::TrustError),
+    /// Nor to Graph.
+    #[error(transparent)]
+    Graph(#[from] crate::sources::graph::GraphError),
+}
 
 impl Engine {
     /// An engine on an open store.
@@ -50,10 +57,12 @@ impl Engine {
         progress: Arc<Progress>,
     ) -> Result<Self, EngineError> {
         let transport = config.email.as_ref().map(Transport::new).transpose()?;
+        let directory = Directory::new(&config.directory)?;
         Ok(Self {
             store,
             config,
             clock,
+            directory,
             transport,
             progress,
             clock_fault: std::sync::Mutex::new(None),
@@ -126,6 +135,7 @@ impl Engine {
         let pass = Pass {
             store: &self.store,
             config: &self.config,
+            directory: &self.directory,
             now,
             channel,
             clock_fault,

@@ -21,6 +21,7 @@ pub mod delivery;
 mod demo;
 pub mod domain;
 pub mod engine;
+pub mod entra;
 pub mod http;
 pub mod pass;
 pub mod sources;

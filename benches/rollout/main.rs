@@ -27,7 +27,7 @@ use fortnight::domain::decide::decide;
 use fortnight::domain::facts::Channel;
 use fortnight::engine::Engine;
 use fortnight::pass::report::{PassReport, Progress};
-use fortnight::pass::{self, Pass};
+use fortnight::pass::{self, Directory, Pass};
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -204,6 +204,7 @@ smtp = {{ host = "127.0.0.1", port = {port}, tls = "none", connections = {connec
 struct Rollout {
     folder: PathBuf,
     config: Config,
+    directory: Directory,
     store: Store,
     progress: Arc<Progress>,
 }
@@ -214,6 +215,7 @@ impl Rollout {
         Self {
             store: Store::open(&config.database).await.unwrap(),
             progress: Arc::default(),
+            directory: Directory::new(&config.directory).unwrap(),
             config,
             folder,
         }
@@ -223,6 +225,7 @@ impl Rollout {
         Pass {
             store: &self.store,
             config: &self.config,
+            directory: &self.directory,
             now,
             channel: Channel::Works,
             clock_fault: None,
@@ -312,6 +315,7 @@ impl Rollout {
             folder: self.folder.clone(),
             store: Store::open(&config.database).await.unwrap(),
             progress: Arc::default(),
+            directory: Directory::new(&config.directory).unwrap(),
             config,
         }
     }

@@ -4,6 +4,7 @@
 //! its warnings, or every fault at once. Values of later versions are refused by name.
 
 mod codes;
+mod directory;
 mod document;
 mod email;
 pub mod fault;
@@ -26,6 +27,7 @@ use lettre::message::Mailbox;
 use toml::de::DeTable;
 
 pub use self::codes::default_result_codes;
+pub use self::directory::Directory;
 pub use self::document::{KeyDoc, Kind};
 pub use self::fault::{Fault, Faults, Place, Severity};
 
@@ -52,8 +54,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// The database file.
     pub database: PathBuf,
-    /// The folder of exports.
-    pub files: PathBuf,
+    /// Where facts come from.
+    pub directory: Directory,
     /// When passes run.
     pub schedule: Schedule,
     /// How old facts may be that flag somebody.
@@ -73,6 +75,8 @@ pub struct Config {
 pub struct Schedule {
     /// Cron patterns with seconds, in the configured zone.
     pub poll: Vec<CronPattern>,
+    /// How often Graph's whole registration report is read.
+    pub registration: SignedDuration,
 }
 
 /// Where health is served.
@@ -281,7 +285,7 @@ fn read(document: &Document) -> Option<Config> {
     let root = document.root(parsed.get_ref());
     let zone = sections::zone(&root);
     let database = sections::database(&root.section("database"));
-    let files = sections::directory(&root.section("directory"));
+    let directory = directory::read(&root.section("directory"));
     let schedule = sections::schedule(&root.section("schedule"));
     let freshness = sections::freshness(&root.section("freshness"));
     let email_section = root.section("email");
@@ -297,7 +301,7 @@ fn read(document: &Document) -> Option<Config> {
     Some(Config {
         zone,
         database: database?,
-        files: files?,
+        directory: directory?,
         schedule: schedule?,
         freshness,
         policies,

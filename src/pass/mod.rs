@@ -7,15 +7,14 @@
 mod assign;
 mod collect;
 mod decider;
-mod groups;
 mod holds;
-mod reader;
 pub mod report;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+pub use self::collect::Directory;
 use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
@@ -60,6 +59,8 @@ pub struct Pass<'a> {
     pub store: &'a Store,
     /// The configuration.
     pub config: &'a Config,
+    /// Where facts come from.
+    pub directory: &'a Directory,
     /// The time by which everything is decided.
     pub now: Timestamp,
     /// Whether mail works.
@@ -85,9 +86,7 @@ impl Pass<'_> {
     /// act or a settled mail.
     pub async fn run_on_changes(&self, report: &mut PassReport) -> Result<(), PassError> {
         let approvals = self.store.approvals(self.now).await?;
-        let collected = Collected {
-            holds: self.store.collected_holds().await?,
-        };
+        let collected = Collected::still(self.store.collected_holds().await?);
         self.decide_all(collected, &approvals, report).await?;
         self.tell_operators(report).await?;
         Ok(self.store.note_pass(self.now).await?)
@@ -100,13 +99,14 @@ impl Pass<'_> {
     ) -> Result<Collected, PassError> {
         let collector = Collector {
             store: self.store,
+            config: self.config,
             now: self.now,
             approvals,
             progress: self.progress,
         };
         let names = assign::Names::load(self.store).await?;
         let wanted = assign::wanted(&self.config.policies, &names);
-        collect::collect(&collector, &self.config.files, &wanted, report).await
+        collect::collect(&collector, self.directory, &wanted, report).await
     }
 
     async fn decide_all(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::people::{PERSON, REGISTRATION, person, registration};
+use super::records::{PERSON, REGISTRATION, person, registration};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{ActKind, Activity, DeliveryFact, DeliveryOutcome, OperatorAct, World};
@@ -125,7 +125,7 @@ impl Store {
         }
         let mut transaction = self.begin().await?;
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        super::people::mark_changed(&mut transaction, &ids).await?;
+        super::records::mark_changed(&mut transaction, &ids).await?;
         transaction.commit().await.doing("marking who waits")
     }
 
