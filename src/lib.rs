@@ -22,6 +22,7 @@ mod demo;
 pub mod domain;
 pub mod engine;
 pub mod entra;
+pub mod errors;
 pub mod http;
 pub mod pass;
 pub mod sources;

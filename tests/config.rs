@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use fortnight::config::{Config, Directory, EmailTransport, Severity, reference};
+use fortnight::delivery::smtp::Proof;
 use fortnight::domain::policy::Enforce;
 use insta::assert_snapshot;
 use jiff::SignedDuration;
@@ -513,7 +514,10 @@ fn password(config: &Config) -> String {
         panic!("no SMTP");
     };
     let login = smtp.login.as_ref().unwrap();
-    login.password.expose_secret().to_owned()
+    let Proof::Password(password) = &login.proof else {
+        panic!("it logs in by password");
+    };
+    password.expose_secret().to_owned()
 }
 
 #[test]
@@ -799,14 +803,6 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
        ╰────
      help: use "sqlite:fortnight.db"
     "#);
-    assert_snapshot!(said_after("auth = \"xoauth2\"\n"), @r#"
-     × fortnight.toml:16:8: `email.smtp.auth = "xoauth2"` is not in this version
-       ╭────
-    16 │ auth = "xoauth2"
-       ·        ─────────
-       ╰────
-     help: use "password"
-    "#);
     assert_snapshot!(said_after("[enforcement]\nmode = \"group\"\ngroup = \"0a0a0a0a-0000-4000-8000-000000000001\"\n"), @r#"
      × fortnight.toml:17:8: `enforcement.mode = "group"` is not in this version
        ╭────
@@ -840,21 +836,28 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
 
 /// A configuration that reads Graph, with these lines below its table.
 fn on_graph(lines: &str) -> Desk {
-    let text = changed("source = \"files\"", "source = \"graph\"")
-        .replace("[directory.files]\npath = \"tenant\"", &format!("[directory.graph]\n{lines}"));
+    let text = changed("source = \"files\"", "source = \"graph\"").replace(
+        "[directory.files]\npath = \"tenant\"",
+        &format!("[directory.graph]\n{lines}"),
+    );
     Desk::new(&text)
 }
 
 #[test]
 fn graph_is_asked_by_an_application_that_proves_itself_in_one_way() {
     let whole = "tenant_id = \"t\"\nclient_id = \"c\"\n";
-    let desk = on_graph(&format!("{whole}client_secret_file = \"secret\"\ncloud = \"usgov\"\n"));
+    let desk = on_graph(&format!(
+        "{whole}client_secret_file = \"secret\"\ncloud = \"usgov\"\n"
+    ));
     std::fs::write(desk.path("secret"), format!("{SECRET}\n")).unwrap();
     let Directory::Graph(graph) = desk.load().unwrap().0.directory else {
         panic!("the source is Graph");
     };
     assert_eq!(graph.graph.as_str(), "https://graph.microsoft.us/");
-    assert_eq!(graph.application.authority, "https://login.microsoftonline.us");
+    assert_eq!(
+        graph.application.authority,
+        "https://login.microsoftonline.us"
+    );
     assert_eq!(graph.reports_per_10s, 5);
     assert!(!format!("{graph:?}").contains(SECRET));
 
@@ -907,6 +910,45 @@ fn graph_is_asked_by_an_application_that_proves_itself_in_one_way() {
       · ─────────────────
       ╰────
      help: name the key's file in private_key_file
+    "#);
+}
+
+#[test]
+fn mail_by_token_takes_the_application_of_graph() {
+    let by_token = "auth = \"xoauth2\"\nusername = \"identity@contoso.com\"\n";
+    let graph = "[directory.graph]\ntenant_id = \"t\"\nmanaged_identity = true\n";
+    let desk = Desk::new(&format!("{GOOD}{by_token}{graph}"));
+    let EmailTransport::Smtp(smtp) = desk.config().email.unwrap().transport else {
+        panic!("mails go by SMTP");
+    };
+    let Proof::Token { resource, .. } = smtp.login.unwrap().proof else {
+        panic!("it logs in by token");
+    };
+    assert_eq!(resource, "https://outlook.office365.com");
+
+    assert_snapshot!(said_after(by_token), @r#"
+     × fortnight.toml:16:8: a token without an application that could ask for it
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: say in [directory.graph] who asks: tenant_id, client_id and one of its four ways to prove it
+    "#);
+    assert_snapshot!(said_after(&format!("auth = \"xoauth2\"\n{graph}")), @r#"
+     × fortnight.toml:16:8: a token without a username
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: name the mailbox that mails come from in `username`
+    "#);
+    assert_snapshot!(said_after(&format!("{by_token}password_file = \"password\"\n{graph}")), @r#"
+     × fortnight.toml:16:8: a password beside a token
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: keep one of the two
     "#);
 }
 

@@ -33,7 +33,9 @@ enum Source {
     Graph,
 }
 
-pub(super) fn read(section: &Section<'_>) -> Option<Directory> {
+/// Where facts come from; and, whether or not it is Graph, who would ask there: mail by token
+/// takes the same application.
+pub(super) fn read(section: &Section<'_>) -> (Option<Directory>, Option<GraphConfig>) {
     let source = section.one_of(
         "source",
         &[("files", Source::Files), ("graph", Source::Graph)],
@@ -47,7 +49,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Directory> {
     let files = files(&section.section("files"), chosen(Source::Files));
     let directory = match source.as_ref().map(|source| source.value) {
         Some(Source::Files) => files.map(Directory::Files),
-        Some(Source::Graph) => graph.map(|graph| Directory::Graph(Box::new(graph))),
+        Some(Source::Graph) => graph.clone().map(Box::new).map(Directory::Graph),
         None => {
             if section.is_there() {
                 section.require("source", "say source = \"graph\" or \"files\"");
@@ -61,7 +63,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Directory> {
         }
     };
     section.close();
-    directory
+    (directory, graph)
 }
 
 fn files(section: &Section<'_>, wanted: bool) -> Option<PathBuf> {
@@ -132,6 +134,7 @@ fn graph(section: &Section<'_>, wanted: bool) -> Option<GraphConfig> {
             authority: authority?.origin().ascii_serialization(),
             credential: credential?,
         },
+        cloud,
         graph: graph?,
         reports_per_10s: reports.map_or(REPORTS_PER_10S, |found| found.value.max(1)),
     })

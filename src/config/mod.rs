@@ -285,11 +285,11 @@ fn read(document: &Document) -> Option<Config> {
     let root = document.root(parsed.get_ref());
     let zone = sections::zone(&root);
     let database = sections::database(&root.section("database"));
-    let directory = directory::read(&root.section("directory"));
+    let (directory, graph) = directory::read(&root.section("directory"));
     let schedule = sections::schedule(&root.section("schedule"));
     let freshness = sections::freshness(&root.section("freshness"));
     let email_section = root.section("email");
-    let email = email::read(&email_section, &zone);
+    let email = email::read(&email_section, &zone, graph.as_ref());
     // A configured but faulty [email] is one fault, not two.
     let policies = policies::read(&root, email_section.is_there() || !root.lacks("email"));
     sections::enforcement(&root.section("enforcement"));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::RequestBuilder;
@@ -79,6 +80,9 @@ pub enum TokenError {
     /// Arc's challenge names no file of its own.
     #[error("the identity endpoint of Azure Arc asks for something else than a file of its own")]
     ArcChallenge,
+    /// The system's trust in certificates cannot be used.
+    #[error("preparing the way to the identity platform")]
+    Setup(#[source] reqwest::Error),
     /// The file that Arc names cannot be read.
     #[error("cannot read {}: put this user into the group himds", .0.display())]
     ArcKey(PathBuf),
@@ -90,9 +94,11 @@ impl TokenError {
         match self {
             Self::Refused(refusal) => refusal.remedy() == Remedy::Wait,
             Self::Unreachable { .. } | Self::Unexpected { .. } => true,
-            Self::FederatedToken { .. } | Self::Unsigned | Self::ArcChallenge | Self::ArcKey(_) => {
-                false
-            }
+            Self::FederatedToken { .. }
+            | Self::Unsigned
+            | Self::ArcChallenge
+            | Self::Setup(_)
+            | Self::ArcKey(_) => false,
         }
     }
 }
@@ -101,7 +107,7 @@ impl TokenError {
 #[derive(Debug)]
 pub struct Tokens {
     application: Application,
-    http: reqwest::Client,
+    http: OnceLock<reqwest::Client>,
     machine: Endpoint,
     kept: Mutex<Kept>,
 }
@@ -144,22 +150,31 @@ impl Seconds {
 
 impl Tokens {
     /// The tokens of an application; nothing is asked for yet.
-    pub fn new(application: Application) -> Result<Self, reqwest::Error> {
+    #[must_use]
+    pub fn new(application: Application) -> Self {
+        Self {
+            application,
+            http: OnceLock::new(),
+            machine: Endpoint::find(|name| std::env::var(name).ok()),
+            kept: Mutex::default(),
+        }
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, TokenError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none());
         // What identifies the machine goes to this machine only.
-        let http = match application.credential {
+        let http = match self.application.credential {
             Credential::ManagedIdentity => http.no_proxy(),
             _ => http,
         };
-        Ok(Self {
-            application,
-            http: http.build()?,
-            machine: Endpoint::find(|name| std::env::var(name).ok()),
-            kept: Mutex::default(),
-        })
+        let http = http.build().map_err(TokenError::Setup)?;
+        Ok(self.http.get_or_init(|| http))
     }
 
     /// A token for a resource, `https://graph.microsoft.com` for example.
@@ -261,7 +276,7 @@ impl Tokens {
                 .iter()
                 .map(|(name, value)| (*name, value.expose_secret())),
         );
-        send(self.http.post(&endpoint).form(&form), authority).await
+        send(self.http()?.post(&endpoint).form(&form), authority).await
     }
 
     async fn ask_the_machine(
@@ -270,7 +285,8 @@ impl Tokens {
     ) -> Result<(reqwest::StatusCode, Vec<u8>, String), TokenError> {
         let client_id = self.application.client_id.as_deref();
         let host = "the machine's identity endpoint";
-        let request = || self.machine.request(&self.http, resource, client_id);
+        let http = self.http()?;
+        let request = || self.machine.request(http, resource, client_id);
         let first = request()
             .send()
             .await

@@ -22,6 +22,7 @@ use self::report::{PassReport, Progress};
 use crate::config::{Config, Email};
 use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
+pub use crate::errors::chain;
 use crate::store::commit::Outcome;
 use crate::store::holds::Approval;
 use crate::store::load::Dossier;
@@ -254,21 +255,6 @@ fn chunks<T>(items: Vec<T>, size: usize) -> Vec<Vec<T>> {
         chunks.push(items.by_ref().take(size).collect());
     }
     chunks
-}
-
-/// An error with its causes, in one line; what a cause only says again is left out.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let why = error.to_string();
-        if !text.ends_with(&why) {
-            text.push_str(": ");
-            text.push_str(&why);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use url::Url;
 use super::ask::{Ask, Bucket, Place};
 use super::error::{GraphError, refused};
 use super::limiter::Limiter;
-use crate::entra::{Application, Tokens};
+use crate::entra::{Application, Cloud, Tokens};
 use crate::time::{Clock, retry_after};
 
 /// Tries of one page.
@@ -44,6 +44,8 @@ const CLOCKS_PARTED: SignedDuration = SignedDuration::from_mins(15);
 pub struct GraphConfig {
     /// The application.
     pub application: Application,
+    /// The cloud that it is in.
+    pub cloud: Cloud,
     /// Graph's host.
     pub graph: Url,
     /// What reports and logs take in ten seconds.
@@ -111,7 +113,7 @@ impl Client {
             http: RwLock::new(connect()?),
             resource: config.graph.origin().ascii_serialization(),
             root: config.graph.clone(),
-            tokens: Tokens::new(config.application.clone()).map_err(GraphError::Setup)?,
+            tokens: Tokens::new(config.application.clone()),
             reports: Limiter::new(config.reports_per_10s),
             directory: Limiter::new(DIRECTORY_UNITS),
             clocks: Mutex::default(),
