@@ -1,0 +1,296 @@
+//! A fake of Microsoft Graph and of the endpoint that gives tokens, which keeps state as the
+//! service does and is as strict: it refuses what Graph refuses.
+//!
+//! `let graph = FakeGraph::start(); graph.set_now(day(1)); graph.put_user(json!({ "id": … }));`
+//! One base URL serves `/{tenant}/oauth2/v2.0/token` and `/v1.0/…`.
+//!
+//! The trap: there are two clocks. What a tenant *holds* (how old a log entry or a delta token is)
+//! follows the clock that a test sets. What two parties compare on the wire (lifetimes of tokens,
+//! the `Date` header, `Retry-After`, the buckets of the throttle) follows the host's, because the
+//! program under test does so too, even when it rehearses another day.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by several test crates, each of which uses a part of it; a fake fails at once"
+)]
+
+mod answer;
+mod assertion;
+mod auth;
+mod delta;
+mod directory;
+mod faults;
+mod filter;
+mod folder;
+mod groups;
+mod http;
+mod logs;
+mod paging;
+mod question;
+mod report;
+mod sample;
+mod service;
+mod throttle;
+mod users;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+pub use self::auth::Proof;
+pub use self::faults::Fault;
+pub use self::question::Kind;
+use self::service::Service;
+pub use self::service::{Asked, Removal};
+pub use self::throttle::RetryForm;
+
+/// The tenant, the application and its secret that a fresh fake knows.
+pub const TENANT: &str = "7e000000-0000-4000-8000-000000000001";
+pub const CLIENT: &str = "a9900000-0000-4000-8000-000000000001";
+pub const SECRET: &str = "an~example.secret";
+
+/// The service, its state and its server; clones are the same service. It ends with the last.
+#[derive(Clone)]
+pub struct FakeGraph {
+    service: Arc<Mutex<Service>>,
+    url: Arc<str>,
+    _server: Arc<http::Server>,
+}
+
+impl FakeGraph {
+    /// A tenant without anybody, on a free port. It has a thread of its own, so that a test may
+    /// block while a program asks.
+    pub fn start() -> Self {
+        Self::listen("127.0.0.1:0".parse().unwrap(), TENANT).unwrap()
+    }
+
+    pub fn listen(at: SocketAddr, tenant: &str) -> std::io::Result<Self> {
+        let listener = std::net::TcpListener::bind(at)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let service = Arc::new(Mutex::new(Service::new(&url, tenant)));
+        let server = http::Server::start(listener, Arc::clone(&service));
+        Ok(Self {
+            service,
+            url: url.into(),
+            _server: Arc::new(server),
+        })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `[directory.graph]` for this fake; `secret_file` holds [`SECRET`].
+    pub fn configuration(&self, secret_file: &str) -> String {
+        let (url, tenant) = (&self.url, self.service().auth.tenant.clone());
+        format!(
+            "[directory.graph]\ntenant_id = \"{tenant}\"\nclient_id = \"{CLIENT}\"\nclient_secret_file = \"{secret_file}\"\n\
+             graph_url = \"{url}\"\nauthority_url = \"{url}\"\nreports_per_10s = 1000\n"
+        )
+    }
+
+    /// The time of the tenant; without it, the host's.
+    pub fn set_now(&self, now: Timestamp) {
+        self.service().now = Some(now);
+    }
+
+    /// How much later than it happens an event appears in the logs.
+    pub fn lag(&self, lag: SignedDuration) {
+        let mut service = self.service();
+        service.sign_ins.lag = lag;
+        service.audits.lag = lag;
+    }
+
+    /// How long the logs keep events.
+    pub fn retention(&self, retention: SignedDuration) {
+        let mut service = self.service();
+        service.sign_ins.retention = retention;
+        service.audits.retention = retention;
+    }
+
+    /// At most so many rows on a page.
+    pub fn page_size(&self, rows: usize) {
+        self.service().paging.size = Some(rows);
+    }
+
+    /// Whether each page of a delta or a list is preceded by an empty one that leads to it.
+    pub fn empty_pages(&self, on: bool) {
+        self.service().paging.empty = on;
+    }
+
+    /// Whether deltas tell again what they told before, and each object twice.
+    pub fn replay(&self, on: bool) {
+        self.service().directory.replay = on;
+    }
+
+    /// How far the index behind membership queries is behind (domain 4).
+    pub fn membership_lag(&self, lag: SignedDuration) {
+        self.service().directory.membership_lag = lag;
+    }
+
+    /// Creates a user or changes properties of one.
+    pub fn put_user(&self, user: Value) {
+        self.service().put_user(&user);
+    }
+
+    pub fn remove_user(&self, id: &str, removal: Removal) {
+        self.service().remove_user(id, removal);
+    }
+
+    pub fn restore_user(&self, id: &str) {
+        self.service().restore_user(id);
+    }
+
+    /// Creates a group or changes one; members are ids of users and groups.
+    pub fn put_group(&self, id: &str, name: &str, members: &[&str]) {
+        let members = members.iter().map(|&id| id.to_owned()).collect();
+        self.service().put_group(id, name, members);
+    }
+
+    pub fn remove_group(&self, id: &str) {
+        self.service().remove_group(id);
+    }
+
+    /// Whether the members of a group are hidden from applications without Member.Read.Hidden.
+    pub fn hide_members(&self, group: &str, hidden: bool) {
+        self.service().directory.hide(group, hidden);
+    }
+
+    /// What is true of a person's methods; the report has it after its next refresh.
+    pub fn set_registration(&self, id: &str, row: Value) {
+        self.service().report.set(id, row);
+    }
+
+    /// The person is in no later report.
+    pub fn leave_out_of_report(&self, id: &str) {
+        self.service().report.leave_out(id);
+    }
+
+    /// The report becomes what is true now.
+    pub fn refresh_report(&self) {
+        self.service().refresh_report();
+    }
+
+    pub fn add_sign_in(&self, row: Value) {
+        self.service().sign_ins.add(row, None);
+    }
+
+    /// A sign-in that appears so long after it happened.
+    pub fn add_sign_in_late(&self, row: Value, lag: SignedDuration) {
+        self.service().sign_ins.add(row, Some(lag));
+    }
+
+    /// The service completes its records later (domain 2.2).
+    pub fn change_sign_in(&self, id: &str, fields: &Value) {
+        self.service().sign_ins.change(id, fields);
+    }
+
+    pub fn add_audit(&self, row: Value) {
+        self.service().audits.add(row, None);
+    }
+
+    /// Makes the tenant what a folder of exports says; who is absent was soft-deleted.
+    pub fn load_folder(&self, folder: &Path) {
+        self.service().load_folder(folder);
+    }
+
+    /// A small made-up organisation that goes on living while it is asked.
+    pub fn load_sample(&self) {
+        sample::found(&mut self.service());
+    }
+
+    /// One more way for the application to prove who it is.
+    pub fn accept(&self, proof: Proof) {
+        self.service().auth.proofs.push(proof);
+    }
+
+    pub fn token_lifetime(&self, lifetime: Duration) {
+        self.service().auth.lifetime = lifetime;
+    }
+
+    /// All tokens given so far are worth nothing any more.
+    pub fn expire_tokens(&self) {
+        self.service().auth.tokens.clear();
+    }
+
+    /// Every request for a token fails with this AADSTS code; none: they succeed.
+    pub fn refuse_tokens(&self, code: Option<u32>) {
+        self.service().auth.refusal = code;
+    }
+
+    /// Permissions are in tokens: a change counts from the next token on.
+    pub fn grant(&self, permission: &'static str) {
+        self.service().auth.granted.insert(permission);
+    }
+
+    pub fn revoke(&self, permission: &str) {
+        self.service().auth.granted.remove(permission);
+    }
+
+    /// Whether the tenant has a P1 or P2 licence.
+    pub fn licensed(&self, licensed: bool) {
+        self.service().auth.licensed = licensed;
+    }
+
+    /// The service's own limits (domain 5), or none.
+    pub fn throttle(&self, on: bool) {
+        self.service().throttle.limit(on.then_some(5));
+    }
+
+    /// So many requests to reports and logs in ten seconds.
+    pub fn throttle_reports(&self, requests: u32) {
+        self.service().throttle.limit(Some(requests));
+    }
+
+    /// How the service says how long to wait.
+    pub fn retry_after(&self, form: RetryForm) {
+        self.service().throttle.form = form;
+    }
+
+    /// By how much the service's clock is ahead of the host's in `Date`.
+    pub fn clock_ahead(&self, ahead: SignedDuration) {
+        self.service().clock_ahead = ahead;
+    }
+
+    /// The nth request of this kind from now on (1: the next) meets this.
+    pub fn fail(&self, kind: Kind, nth: usize, fault: Fault) {
+        self.service().faults.script(kind, nth, fault);
+    }
+
+    /// Every request of this kind meets this, until [`FakeGraph::heal`].
+    pub fn fail_always(&self, kind: Kind, fault: Fault) {
+        self.service().faults.always(kind, fault);
+    }
+
+    pub fn heal(&self) {
+        self.service().faults.clear();
+    }
+
+    /// Everything that was asked, oldest first.
+    pub fn requests(&self) -> Vec<Asked> {
+        self.service().asked.clone()
+    }
+
+    /// How often this kind was asked for.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.service()
+            .asked
+            .iter()
+            .filter(|asked| asked.kind == kind)
+            .count()
+    }
+
+    pub fn forget_requests(&self) {
+        self.service().asked.clear();
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.service.lock().unwrap()
+    }
+}
