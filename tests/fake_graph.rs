@@ -52,7 +52,8 @@ impl Caller {
 
     async fn renew(&mut self) {
         let answer = self.prove(&[("client_secret", SECRET)]).await;
-        self.token = answer.body["access_token"].as_str().unwrap().to_owned();
+        let token = answer.body["access_token"].as_str();
+        token.unwrap().clone_into(&mut self.token);
     }
 
     async fn prove(&self, proof: &[(&str, &str)]) -> Answer {
@@ -92,13 +93,11 @@ impl Caller {
             let answer = self.eventually(&target).await;
             assert_eq!(answer.status, 200, "{}", answer.body);
             rows.extend(answer.body["value"].as_array().unwrap().iter().cloned());
-            match answer.body["@odata.nextLink"].as_str() {
-                Some(next) => target = next.to_owned(),
-                None => {
-                    let delta = answer.body["@odata.deltaLink"].as_str();
-                    return (rows, delta.unwrap_or_default().to_owned());
-                }
-            }
+            let Some(next) = answer.body["@odata.nextLink"].as_str() else {
+                let delta = answer.body["@odata.deltaLink"].as_str();
+                return (rows, delta.unwrap_or_default().to_owned());
+            };
+            next.clone_into(&mut target);
         }
     }
 

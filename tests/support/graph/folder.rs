@@ -133,7 +133,7 @@ fn rows_of(path: &Path) -> Vec<Value> {
         match value.unwrap() {
             Value::Array(array) => rows.extend(array),
             mut page if page["value"].is_array() => {
-                rows.extend(page["value"].as_array_mut().unwrap().drain(..));
+                rows.append(page["value"].as_array_mut().unwrap());
             }
             row => rows.push(row),
         }

@@ -59,21 +59,21 @@ async fn handle(State(service): State<Shared>, request: Request) -> Response {
     let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
     let headers = headers(&head.headers);
     let Some(question) = Question::read(head.method.as_str(), path, query, headers, &body) else {
-        return render(&Service::missing(path), Body::from);
+        return render(&Service::missing(path), whole);
     };
     let (answer, fault) = service.lock().unwrap().answer(&question);
     match fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Slow(time)) => {
             tokio::time::sleep(time).await;
-            render(&answer, Body::from)
+            render(&answer, whole)
         }
         Some(Fault::Cut) => render(&answer, cut),
         Some(Fault::Garbled) => render(&answer, garbled),
         Some(Fault::Endless) => render(&answer, |_| {
             Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(PIECE)))
         }),
-        _ => render(&answer, Body::from),
+        _ => render(&answer, whole),
     }
 }
 
@@ -83,33 +83,35 @@ fn headers(map: &HeaderMap) -> std::collections::BTreeMap<String, String> {
         .collect()
 }
 
-fn render(answer: &Answer, body: impl FnOnce(String) -> Body) -> Response {
+fn render(answer: &Answer, body: impl FnOnce(&str) -> Body) -> Response {
     let mut response = Response::builder()
         .status(StatusCode::from_u16(answer.status).unwrap())
         .header("content-type", "application/json;odata.metadata=minimal");
     for (name, value) in &answer.headers {
         response = response.header(*name, value);
     }
-    response.body(body(answer.body.to_string())).unwrap()
+    response.body(body(&answer.body.to_string())).unwrap()
 }
 
-fn garbled(text: String) -> Body {
-    let (half, _) = halves(&text);
+fn whole(text: &str) -> Body {
+    Body::from(text.to_owned())
+}
+
+fn garbled(text: &str) -> Body {
+    let (half, _) = halves(text);
     Body::from(format!("{half}\u{fffd}<html>"))
 }
 
 /// The other half never comes: the connection ends.
-fn cut(text: String) -> Body {
-    let half = halves(&text).0.to_owned();
+fn cut(text: &str) -> Body {
+    let half = halves(text).0.to_owned();
     let pieces = stream::unfold(Some(half), |half| async {
-        match half {
-            Some(half) => Some((Ok(half), None)),
-            None => {
-                // Only what was flushed arrives at all.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                Some((Err(io::Error::other("cut")), None))
-            }
+        if let Some(half) = half {
+            return Some((Ok(half), None));
         }
+        // Only what was flushed arrives at all.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Err(io::Error::other("cut")), None))
     });
     Body::from_stream(pieces)
 }

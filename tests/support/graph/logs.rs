@@ -119,7 +119,7 @@ impl Log {
             })
             // This version shows interactive sign-ins only (domain 2.1).
             .filter(|event| event.row["isInteractive"] != false)
-            .filter(|event| self.fits(event, &clauses))
+            .filter(|event| fits(event, &clauses))
             .map(|event| (newest_first(event), event.row.clone()))
             .collect();
         rows.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -144,19 +144,19 @@ impl Log {
             _ => Err(Answer::invalid_filter()),
         }
     }
+}
 
-    fn fits(&self, event: &Event, clauses: &[Clause]) -> bool {
-        clauses.iter().all(|clause| match &clause.value {
-            Literal::Text(text) => event.row[&clause.property] == *text.as_str(),
-            Literal::Time(at) => match clause.operator.as_str() {
-                "ge" => event.at >= *at,
-                "le" => event.at <= *at,
-                "eq" => event.at == *at,
-                // The service takes `gt` and `lt`, and does not filter (domain 2.1).
-                _ => true,
-            },
-        })
-    }
+fn fits(event: &Event, clauses: &[Clause]) -> bool {
+    clauses.iter().all(|clause| match &clause.value {
+        Literal::Text(text) => event.row[&clause.property] == *text.as_str(),
+        Literal::Time(at) => match clause.operator.as_str() {
+            "ge" => event.at >= *at,
+            "le" => event.at <= *at,
+            "eq" => event.at == *at,
+            // The service takes `gt` and `lt`, and does not filter (domain 2.1).
+            _ => true,
+        },
+    })
 }
 
 /// A key that sorts the newest first.

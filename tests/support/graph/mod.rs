@@ -13,7 +13,8 @@
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
-    reason = "shared by several test crates, each of which uses a part of it; a fake fails at once"
+    clippy::needless_pass_by_value,
+    reason = "shared by several test crates, each of which uses a part of it; it fails at once, and rows are written in place"
 )]
 
 mod answer;
@@ -286,8 +287,9 @@ impl FakeGraph {
             .count()
     }
 
-    pub fn forget_requests(&self) {
-        self.service().asked.clear();
+    /// What was asked since the last time; it is forgotten.
+    pub fn take_requests(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.service().asked)
     }
 
     fn service(&self) -> MutexGuard<'_, Service> {
