@@ -286,7 +286,9 @@ impl Client {
             Place::Link(link) => self.vet(ask, link),
             Place::Path(path, query) => {
                 let mut url = self.root.clone();
-                url.set_path(&format!("/v1.0/{path}"));
+                if let Ok(mut steps) = url.path_segments_mut() {
+                    steps.clear().push("v1.0").extend(path);
+                }
                 if !query.is_empty() {
                     url.query_pairs_mut().extend_pairs(query);
                 }

@@ -102,29 +102,21 @@ impl Graph<'_> {
         let remembered = remembered
             .filter(|(name, _)| wanted.names.contains(*name))
             .map(|(_, id)| id.clone());
-        let named = wanted
-            .names
-            .iter()
-            .filter_map(|name| GroupId::parse(name).ok());
+        let named = wanted.names.iter().filter_map(|name| object_id(name));
         let ids: BTreeSet<GroupId> = remembered.chain(named).collect();
         for id in ids {
             match self.client.object(&Ask::group(&id)).await {
-                Ok(row) => found.extend(group(row.get().as_bytes())),
+                Ok(row) => {
+                    if let Ok(Row::Fact(named)) = group(row.get().as_bytes()) {
+                        found.extend([named]);
+                    }
+                }
                 Err(GraphError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        for name in wanted
-            .names
-            .iter()
-            .filter(|name| GroupId::parse(name).is_err())
-        {
-            found.extend(
-                self.all(Ask::groups_named(name), report, |raw| {
-                    Ok(group(raw).map_or(Row::Skipped(crate::sources::Skip::OtherKind), Row::Fact))
-                })
-                .await?,
-            );
+        for name in wanted.names.iter().filter(|name| object_id(name).is_none()) {
+            found.extend(self.all(Ask::groups_named(name), report, group).await?);
         }
         Ok(found)
     }
@@ -194,10 +186,18 @@ fn is_refused(error: &crate::sources::SourceError) -> bool {
     )
 }
 
-fn group(raw: &[u8]) -> Option<(GroupId, String)> {
-    let row: ObjectRow<'_> = parse(raw).ok()?;
-    let id = GroupId::parse(row.id.as_str()?).ok()?;
-    Some((id, row.display_name.as_str().unwrap_or_default().to_owned()))
+/// The object id that a name of the configuration is, if it is one; else it is a display name.
+fn object_id(name: &str) -> Option<GroupId> {
+    uuid::Uuid::try_parse(name.trim()).ok()?;
+    GroupId::parse(name).ok()
+}
+
+fn group(raw: &[u8]) -> Result<Row<(GroupId, String)>, RowError> {
+    let row: ObjectRow<'_> = parse(raw)?;
+    let id = row.id.text("id")?.ok_or(RowError::Missing("id"))?;
+    let id = GroupId::parse(id).map_err(|why| RowError::Id { name: "id", why })?;
+    let name = row.display_name.as_str().unwrap_or_default().to_owned();
+    Ok(Row::Fact((id, name)))
 }
 
 fn member(raw: &[u8]) -> Result<Row<UserId>, RowError> {

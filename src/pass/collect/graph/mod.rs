@@ -4,6 +4,7 @@
 //! The order is by urgency: the directory and the logs come in seconds, a whole registration
 //! report can take many minutes at five requests in ten seconds, so it comes last.
 
+mod activity;
 mod groups;
 mod logs;
 mod registration;
@@ -43,7 +44,10 @@ pub(super) async fn collect(
         let result = match source {
             Source::Users => graph.users(collected, report).await,
             Source::Groups => graph.groups(wanted, collected, report).await,
-            Source::SignIns => graph.log::<SignIn>(report).await,
+            Source::SignIns => match graph.log::<SignIn>(report).await {
+                Ok(()) => graph.activity_in_gap(report).await,
+                failed => failed,
+            },
             Source::Audits => graph.log::<AuditEvent>(report).await,
             Source::Registration => graph.registration(collected, report).await,
         };
