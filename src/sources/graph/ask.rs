@@ -91,6 +91,24 @@ impl Ask {
         Self::directory("users", "User.Read.All", 1, place)
     }
 
+    /// Any user: whether users may be read at all.
+    #[must_use]
+    pub fn any_user() -> Self {
+        let query = vec![("$select", "id".to_owned()), ("$top", "1".to_owned())];
+        let place = Place::Path(steps(["users"]), query);
+        Self::directory("users", "User.Read.All", 1, place)
+    }
+
+    /// The same question for one row only: whether it is answered at all.
+    #[must_use]
+    pub fn for_one_row(mut self) -> Self {
+        if let Place::Path(_, query) = &mut self.place {
+            query.retain(|(name, _)| *name != "$top");
+            query.push(("$top", "1".to_owned()));
+        }
+        self
+    }
+
     /// One user.
     #[must_use]
     pub fn user(id: &UserId) -> Self {

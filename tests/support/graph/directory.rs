@@ -98,9 +98,14 @@ impl FakeGraph {
         self.state().groups.remove(id);
     }
 
-    /// The application may not see the members of this group.
-    pub fn hide_members(&self, id: &str) {
-        self.state().hidden.insert(id.to_owned());
+    /// Whether the application may see the members of this group.
+    pub fn hide_members(&self, id: &str, hidden: bool) {
+        let mut state = self.state();
+        if hidden {
+            state.hidden.insert(id.to_owned());
+        } else {
+            state.hidden.remove(id);
+        }
     }
 }
 
@@ -218,6 +223,17 @@ impl State {
             Some(user) => Answer::json(selected(user, &ask.query("$select").unwrap_or_default())),
             None => not_found(id),
         }
+    }
+
+    /// `users?$top=…`.
+    pub(super) fn some_users(&self, ask: &Ask) -> Answer {
+        let select = ask.query("$select").unwrap_or_default();
+        let rows = self.users.values().take(ask.top());
+        page(
+            rows.map(|user| selected(user, &select)).collect(),
+            None,
+            None,
+        )
     }
 
     pub(super) fn group(&self, id: &str) -> Answer {

@@ -74,9 +74,13 @@ impl FakeGraph {
             .retain(|granted| *granted != permission);
     }
 
-    /// The tenant has no P1.
-    pub fn revoke_licence(&self) {
-        self.state().licensed = false;
+    pub fn grant_permission(&self, permission: &'static str) {
+        self.state().permissions.insert(permission);
+    }
+
+    /// Whether the tenant has P1.
+    pub fn set_licensed(&self, licensed: bool) {
+        self.state().licensed = licensed;
     }
 
     /// Requests beyond the limits are turned away, by the host's clock.

@@ -200,7 +200,7 @@ fn kind(steps: &[&str], ask: &Ask) -> Kind {
         [_, "oauth2", "v2.0", "token"] | ["metadata", "identity", "oauth2", "token"] => Kind::Token,
         ["v1.0", "users", "delta"] => Kind::Users,
         ["v1.0", "users"] if ask.query("$filter").is_some() => Kind::Activity,
-        ["v1.0", "users", _] => Kind::User,
+        ["v1.0", "users"] | ["v1.0", "users", _] => Kind::User,
         ["v1.0", "groups"] | ["v1.0", "groups", _] => Kind::Groups,
         ["v1.0", "groups", _, _, "microsoft.graph.user"] => Kind::Members,
         [
@@ -251,6 +251,7 @@ impl State {
         ask.token = ask.token.take().map(|token| self.open_delta(token));
         match (kind, steps) {
             (Kind::Users, _) => self.users_delta(&ask),
+            (Kind::User, ["v1.0", "users"]) => self.some_users(&ask),
             (Kind::User, [.., id]) => self.user(id, &ask),
             (Kind::Activity, _) => self.active_users(&ask),
             (Kind::Groups, ["v1.0", "groups", id]) => self.group(id),
