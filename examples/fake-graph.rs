@@ -16,6 +16,8 @@ use clap::Parser;
 
 use graph::{FakeGraph, SECRET, TENANT};
 
+/// What the service takes for reports and logs in ten seconds.
+const REPORTS_PER_10S: u32 = 5;
 /// A folder is looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -40,12 +42,14 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let graph = FakeGraph::listen(arguments.listen, &arguments.tenant)
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    graph.throttle(arguments.throttle);
+    if arguments.throttle {
+        graph.throttle(REPORTS_PER_10S);
+    }
     if arguments.folder.is_none() {
         graph.load_sample();
     }
     eprintln!(
-        "# The file graph-secret must hold: {SECRET}\n[directory]\nsource = \"graph\"\n{}",
+        "# The file graph-secret must hold: {SECRET}\n{}",
         graph.configuration("graph-secret")
     );
     watch(&graph, arguments.folder.as_deref())

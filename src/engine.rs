@@ -2,7 +2,7 @@
 //! `cycle`, `run` and `demo` all turn this one crank.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -32,6 +32,7 @@ pub struct Engine {
     config: Config,
     clock: Clock,
     directory: Directory,
+    patience: Option<Duration>,
     transport: Option<Transport>,
     progress: Arc<Progress>,
     clock_fault: std::sync::Mutex<Option<String>>,
@@ -63,10 +64,20 @@ impl Engine {
             config,
             clock,
             directory,
+            patience: None,
             transport,
             progress,
             clock_fault: std::sync::Mutex::new(None),
         })
+    }
+
+    /// Has a pass read each source for so long only; what is left of it is for the next one.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self {
+            patience: Some(patience),
+            ..self
+        }
     }
 
     /// The store.
@@ -136,6 +147,7 @@ impl Engine {
             store: &self.store,
             config: &self.config,
             directory: &self.directory,
+            patience: self.patience,
             now,
             channel,
             clock_fault,

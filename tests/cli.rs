@@ -20,6 +20,11 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 use world::{World, day, hour};
 
+/// The program is shown on exported files here.
+fn on_graph() -> bool {
+    false
+}
+
 /// The program, with the world's configuration.
 fn command(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));

@@ -226,6 +226,7 @@ impl Rollout {
             store: &self.store,
             config: &self.config,
             directory: &self.directory,
+            patience: None,
             now,
             channel: Channel::Works,
             clock_fault: None,

@@ -121,6 +121,17 @@ pub struct PolicyConfig {
     pub strict: bool,
 }
 
+impl PolicyConfig {
+    /// Every group that it names, in its inclusion or its exclusion.
+    pub fn groups(&self) -> impl Iterator<Item = &String> {
+        let included = match &self.include {
+            IncludeNames::Selected(names) => names.groups.as_slice(),
+            IncludeNames::AllUsers => &[],
+        };
+        included.iter().chain(&self.exclude.groups)
+    }
+}
+
 /// Whom a policy includes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IncludeNames {

@@ -24,8 +24,8 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole answer of an endpoint.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Tries of one token; metadata endpoints of machines answer 404 and 410 while they start.
-const TRIES: u32 = 3;
+/// What may pass is asked for once more after this; then it is for the next pass.
+const SECOND_TRY_AFTER: Duration = Duration::from_secs(1);
 /// An answer is some kilobytes; more is not read.
 const ANSWER_AT_MOST: usize = 256 * 1024;
 
@@ -190,7 +190,7 @@ impl Tokens {
         {
             return Err(TokenError::Refused(refusal.clone()));
         }
-        match self.ask_repeatedly(resource).await {
+        match self.ask_twice(resource).await {
             Ok(token) => {
                 kept.refused = None;
                 let value = token.value.clone();
@@ -213,16 +213,13 @@ impl Tokens {
         self.kept.lock().await.tokens.remove(resource);
     }
 
-    async fn ask_repeatedly(&self, resource: &str) -> Result<Token, TokenError> {
-        let mut attempt = 1;
-        loop {
-            match self.ask(resource).await {
-                Err(error) if error.may_pass() && attempt < TRIES => {
-                    tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
-                    attempt += 1;
-                }
-                result => return result,
+    async fn ask_twice(&self, resource: &str) -> Result<Token, TokenError> {
+        match self.ask(resource).await {
+            Err(error) if error.may_pass() => {
+                tokio::time::sleep(SECOND_TRY_AFTER).await;
+                self.ask(resource).await
             }
+            result => result,
         }
     }
 

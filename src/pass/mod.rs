@@ -11,6 +11,7 @@ mod holds;
 pub mod report;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -62,6 +63,9 @@ pub struct Pass<'a> {
     pub config: &'a Config,
     /// Where facts come from.
     pub directory: &'a Directory,
+    /// How long one source is read before mails and other sources have their turn; what is left
+    /// of it is for the next pass. None: to its end.
+    pub patience: Option<Duration>,
     /// The time by which everything is decided.
     pub now: Timestamp,
     /// Whether mail works.
@@ -103,6 +107,7 @@ impl Pass<'_> {
             config: self.config,
             now: self.now,
             approvals,
+            patience: self.patience,
             progress: self.progress,
         };
         let names = assign::Names::load(self.store).await?;

@@ -12,6 +12,7 @@ mod reader;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -79,6 +80,8 @@ pub(super) struct Collector<'a> {
     pub(super) config: &'a Config,
     pub(super) now: Timestamp,
     pub(super) approvals: &'a [Approval],
+    /// How long one source is read in this pass; none: to its end.
+    pub(super) patience: Option<Duration>,
     pub(super) progress: &'a Progress,
 }
 

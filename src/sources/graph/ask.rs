@@ -12,6 +12,13 @@ const PAGE: u32 = 999;
 /// The audit service that speaks of security info (domain 3).
 const AUDIT_SERVICE: &str = "Authentication Methods";
 
+/// The path of the registration report.
+const REGISTRATIONS: [&str; 3] = [
+    "reports",
+    "authenticationMethods",
+    "userRegistrationDetails",
+];
+
 /// Which of the service's limits a question counts against (domain 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bucket {
@@ -38,8 +45,8 @@ pub struct Ask {
 /// Where the answer is.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    /// A path below the version, with its query.
-    Path(String, Vec<(&'static str, String)>),
+    /// The steps of a path below the version, and its query. An id is a step, whatever is in it.
+    Path(Vec<String>, Vec<(&'static str, String)>),
     /// A link that Graph gave.
     Link(Link),
 }
@@ -80,15 +87,33 @@ impl Ask {
     #[must_use]
     pub fn users() -> Self {
         let query = vec![("$select", USER.to_owned())];
-        let place = Place::Path("users/delta".to_owned(), query);
+        let place = Place::Path(steps(["users", "delta"]), query);
         Self::directory("users", "User.Read.All", 1, place)
+    }
+
+    /// Any user: whether users may be read at all.
+    #[must_use]
+    pub fn any_user() -> Self {
+        let query = vec![("$select", "id".to_owned()), ("$top", "1".to_owned())];
+        let place = Place::Path(steps(["users"]), query);
+        Self::directory("users", "User.Read.All", 1, place)
+    }
+
+    /// The same question for one row only: whether it is answered at all.
+    #[must_use]
+    pub fn for_one_row(mut self) -> Self {
+        if let Place::Path(_, query) = &mut self.place {
+            query.retain(|(name, _)| *name != "$top");
+            query.push(("$top", "1".to_owned()));
+        }
+        self
     }
 
     /// One user.
     #[must_use]
     pub fn user(id: &UserId) -> Self {
         let query = vec![("$select", USER.to_owned())];
-        let place = Place::Path(format!("users/{id}"), query);
+        let place = Place::Path(steps(["users", id.as_str()]), query);
         Self::directory("a user", "User.Read.All", 1, place)
     }
 
@@ -96,7 +121,7 @@ impl Ask {
     #[must_use]
     pub fn group(id: &GroupId) -> Self {
         let query = vec![("$select", "id,displayName".to_owned())];
-        let place = Place::Path(format!("groups/{id}"), query);
+        let place = Place::Path(steps(["groups", id.as_str()]), query);
         Self::directory("groups", "GroupMember.Read.All", 1, place)
     }
 
@@ -110,7 +135,7 @@ impl Ask {
             ),
             ("$select", "id,displayName".to_owned()),
         ];
-        let place = Place::Path("groups".to_owned(), query);
+        let place = Place::Path(steps(["groups"]), query);
         Self::directory("groups", "GroupMember.Read.All", 1, place)
     }
 
@@ -127,7 +152,8 @@ impl Ask {
             ("$count", "true".to_owned()),
             ("$top", PAGE.to_string()),
         ];
-        let place = Place::Path(format!("groups/{group}/{kind}/microsoft.graph.user"), query);
+        let path = steps(["groups", group.as_str(), kind, "microsoft.graph.user"]);
+        let place = Place::Path(path, query);
         Self {
             eventual: true,
             ..Self::directory("members of groups", "GroupMember.Read.All", cost, place)
@@ -137,15 +163,17 @@ impl Ask {
     /// The whole registration report.
     #[must_use]
     pub fn registrations() -> Self {
-        let path = "reports/authenticationMethods/userRegistrationDetails".to_owned();
         let query = vec![("$top", PAGE.to_string())];
-        Self::report("the registration report", Place::Path(path, query))
+        Self::report(
+            "the registration report",
+            Place::Path(steps(REGISTRATIONS), query),
+        )
     }
 
     /// One person's row of the report.
     #[must_use]
     pub fn registration(id: &UserId) -> Self {
-        let path = format!("reports/authenticationMethods/userRegistrationDetails/{id}");
+        let path = steps(REGISTRATIONS.into_iter().chain([id.as_str()]));
         Self::report("a registration", Place::Path(path, Vec::new()))
     }
 
@@ -158,7 +186,7 @@ impl Ask {
         ];
         Self::report(
             "sign-ins",
-            Place::Path("auditLogs/signIns".to_owned(), query),
+            Place::Path(steps(["auditLogs", "signIns"]), query),
         )
     }
 
@@ -172,7 +200,7 @@ impl Ask {
         let query = vec![("$filter", filter), ("$top", PAGE.to_string())];
         Self::report(
             "audit events",
-            Place::Path("auditLogs/directoryAudits".to_owned(), query),
+            Place::Path(steps(["auditLogs", "directoryAudits"]), query),
         )
     }
 
@@ -192,10 +220,14 @@ impl Ask {
                 "last sign-ins",
                 "AuditLog.Read.All",
                 1,
-                Place::Path("users".to_owned(), query),
+                Place::Path(steps(["users"]), query),
             )
         }
     }
+}
+
+fn steps<'a>(path: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    path.into_iter().map(str::to_owned).collect()
 }
 
 /// Only `ge` and `le` work on the times of logs: `gt` and `lt` give everything (domain 2.1).
@@ -223,7 +255,7 @@ mod tests {
                     .iter()
                     .map(|(name, value)| format!("{name}={value}"))
                     .collect();
-                format!("{path}?{}", query.join("&"))
+                format!("{}?{}", path.join("/"), query.join("&"))
             }
             Place::Link(_) => unreachable!("no link was given"),
         }

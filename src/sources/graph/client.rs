@@ -87,6 +87,7 @@ pub struct Client {
     reports: Limiter,
     directory: Limiter,
     clocks: Mutex<Clocks>,
+    tries: u32,
 }
 
 /// This machine's clock beside Graph's.
@@ -117,7 +118,29 @@ impl Client {
             reports: Limiter::new(config.reports_per_10s),
             directory: Limiter::new(DIRECTORY_UNITS),
             clocks: Mutex::default(),
+            tries: TRIES,
         })
+    }
+
+    /// A client that asks once and waits for nobody: somebody looks on.
+    pub fn impatient(config: &GraphConfig) -> Result<Self, GraphError> {
+        Ok(Self {
+            tries: 1,
+            ..Self::new(config)?
+        })
+    }
+
+    /// Whether there is a token for Graph.
+    pub async fn try_token(&self) -> Result<(), GraphError> {
+        self.tokens.get(&self.resource).await?;
+        Ok(())
+    }
+
+    /// By how much this machine's clock is ahead of Graph's, as the last answer shows.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        let clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        clocks.ahead
     }
 
     /// A page of rows.
@@ -191,7 +214,7 @@ impl Client {
             let wait = wait.unwrap_or(FIRST_WAIT * 2_u32.pow(attempt - 1));
             tracing::warn!(what = ask.what, attempt, wait_s = wait.as_secs(), "{error}");
             self.limiter(ask.bucket).pause(wait).await;
-            if attempt == TRIES || wait > LONGEST_WAIT {
+            if attempt >= self.tries || wait > LONGEST_WAIT {
                 return Err(error);
             }
             attempt += 1;
@@ -286,7 +309,9 @@ impl Client {
             Place::Link(link) => self.vet(ask, link),
             Place::Path(path, query) => {
                 let mut url = self.root.clone();
-                url.set_path(&format!("/v1.0/{path}"));
+                if let Ok(mut steps) = url.path_segments_mut() {
+                    steps.clear().push("v1.0").extend(path);
+                }
                 if !query.is_empty() {
                     url.query_pairs_mut().extend_pairs(query);
                 }

@@ -6,6 +6,7 @@
 mod ask;
 mod client;
 mod error;
+mod groups;
 mod limiter;
 mod slices;
 

@@ -95,6 +95,12 @@ impl Reading {
         self.covered_to
     }
 
+    /// Whether there is more to read of the present run.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.run.is_some()
+    }
+
     /// A page of the slice was read, and this one comes next.
     pub fn page_read(&mut self, next: Option<Link>) {
         let Some(mut run) = self.run.take() else {

@@ -7,44 +7,29 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::assertion::Registered;
-use super::question::{Kind, Question};
+use super::assertion::Certificate;
+use super::question::{Kind, MACHINE, Question};
 use super::service::host_now;
-use super::{CLIENT, SECRET};
+use super::{CLIENT, MACHINE_HEADER, SECRET};
 
 /// Resources beside Graph that give tokens a meaning.
 const MAIL: &str = "https://outlook.office365.com";
 const GRAPH: &str = "https://graph.microsoft.com";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// A way for the application to prove who it is.
-#[derive(Debug, Clone)]
-pub enum Proof {
-    Secret(String),
-    /// The certificate and its public key, as PEM.
-    Certificate {
-        certificate: String,
-        public_key: String,
-    },
-    /// A token of somebody else's.
-    Federated(String),
-    /// The machine's own identity; App Service knows the machine by this header.
-    Machine {
-        header: String,
-    },
-}
-
 #[derive(Debug)]
 pub struct Auth {
     url: String,
     pub tenant: String,
-    pub proofs: Vec<Proof>,
+    /// Tokens of somebody else that are accepted as proof.
+    pub federated: BTreeSet<String>,
+    pub certificate: Option<Certificate>,
     pub lifetime: Duration,
     pub tokens: HashMap<String, Token>,
     pub refusal: Option<u32>,
     pub granted: BTreeSet<&'static str>,
     pub licensed: bool,
-    registered: Registered,
+    pub given: u32,
 }
 
 /// A token that was given.
@@ -60,13 +45,14 @@ impl Auth {
         Self {
             url: url.to_owned(),
             tenant: tenant.to_owned(),
-            proofs: vec![Proof::Secret(SECRET.to_owned())],
+            federated: BTreeSet::new(),
+            certificate: None,
             lifetime: Duration::from_secs(3_599),
             tokens: HashMap::new(),
             refusal: None,
             granted: BTreeSet::from(["AuditLog.Read.All", "GroupMember.Read.All", "User.Read.All"]),
             licensed: true,
-            registered: Registered::default(),
+            given: 0,
         }
     }
 
@@ -75,9 +61,11 @@ impl Auth {
         if let Some(code) = self.refusal {
             return refusal(code);
         }
-        let asked = match question.kind {
-            Kind::Machine => self.ask_machine(question),
-            _ => self.ask_authority(question),
+        let machine = question.id == MACHINE;
+        let asked = if machine {
+            self.ask_machine(question)
+        } else {
+            self.ask_authority(question)
         };
         let resource = match asked {
             Ok(resource) => resource,
@@ -85,12 +73,11 @@ impl Auth {
         };
         let token = self.issue(&resource);
         let seconds = self.lifetime.as_secs();
-        Answer::ok(match question.kind {
+        Answer::ok(if machine {
             // Machines answer with texts.
-            Kind::Machine => {
-                json!({ "token_type": "Bearer", "access_token": token, "resource": resource, "expires_in": seconds.to_string() })
-            }
-            _ => json!({ "token_type": "Bearer", "access_token": token, "expires_in": seconds }),
+            json!({ "token_type": "Bearer", "access_token": token, "resource": resource, "expires_in": seconds.to_string() })
+        } else {
+            json!({ "token_type": "Bearer", "access_token": token, "expires_in": seconds })
         })
     }
 
@@ -117,21 +104,17 @@ impl Auth {
         question: &Question,
         roles: &BTreeSet<&'static str>,
     ) -> Result<(), Answer> {
-        let activity = question.target.contains("signInActivity");
         let needed: &[&str] = match question.kind {
-            Kind::Users if activity => &["User.Read.All", "AuditLog.Read.All"],
-            Kind::UsersDelta | Kind::Users | Kind::User => &["User.Read.All"],
-            Kind::Groups | Kind::Group | Kind::Members => &["GroupMember.Read.All"],
-            Kind::Registrations | Kind::Registration | Kind::SignIns | Kind::Audits => {
-                &["AuditLog.Read.All"]
-            }
-            Kind::Organization | Kind::Token | Kind::Machine => &[],
+            Kind::Activity => &["User.Read.All", "AuditLog.Read.All"],
+            Kind::Users | Kind::User => &["User.Read.All"],
+            Kind::Groups | Kind::Members => &["GroupMember.Read.All"],
+            Kind::Report | Kind::ReportRow | Kind::SignIns | Kind::Audits => &["AuditLog.Read.All"],
+            Kind::Organization | Kind::Token => &[],
         };
         if needed.iter().any(|permission| !roles.contains(permission)) {
             return Err(Answer::denied());
         }
-        // Audit events are there for every tenant.
-        let premium = activity || question.kind.is_report() && question.kind != Kind::Audits;
+        let premium = question.kind == Kind::Activity || question.kind.is_report();
         if premium && !self.licensed {
             return Err(Answer::no_licence());
         }
@@ -139,7 +122,8 @@ impl Auth {
     }
 
     fn issue(&mut self, resource: &str) -> String {
-        let value = format!("fake.{}", Uuid::new_v4().simple());
+        self.given += 1;
+        let value = format!("token-{}-of-{}", self.given, resource.len());
         let token = Token {
             for_graph: resource != MAIL,
             ends_at: Instant::now() + self.lifetime,
@@ -176,42 +160,22 @@ impl Auth {
             question.field("client_assertion"),
         );
         if assertion.is_empty() {
-            let known = |proof: &Proof| matches!(proof, Proof::Secret(text) if text == secret);
-            return self.proofs.iter().any(known).then_some(()).ok_or(7_000_215);
-        }
-        if question.field("client_assertion_type") != ASSERTION {
-            return Err(700_027);
+            return (secret == SECRET).then_some(()).ok_or(7_000_215);
         }
         let endpoint = format!("{}/{}/oauth2/v2.0/token", self.url, self.tenant);
-        for proof in &self.proofs {
-            match proof {
-                Proof::Federated(text) if text == assertion => return Ok(()),
-                Proof::Certificate {
-                    certificate,
-                    public_key,
-                } if self
-                    .registered
-                    .verify(assertion, certificate, public_key, &endpoint) =>
-                {
-                    return Ok(());
-                }
-                _ => {}
-            }
-        }
-        Err(700_027)
+        let certificate = self.certificate.as_mut();
+        let accepted = question.field("client_assertion_type") == ASSERTION
+            && (self.federated.contains(assertion)
+                || certificate.is_some_and(|known| known.verify(assertion, &endpoint)));
+        accepted.then_some(()).ok_or(700_027)
     }
 
     /// IMDS knows its caller by a header that no browser sends; App Service by a secret one.
     fn ask_machine(&self, question: &Question) -> Result<String, Answer> {
-        let header = self.proofs.iter().find_map(|proof| match proof {
-            Proof::Machine { header } => Some(header.as_str()),
-            _ => None,
-        });
         let known = match question.path.as_str() {
-            "/msi/token" => header.is_some() && question.header("x-identity-header") == header,
+            "/msi/token" => question.header("x-identity-header") == Some(MACHINE_HEADER),
             _ => {
-                header.is_some()
-                    && question.header("metadata") == Some("true")
+                question.header("metadata") == Some("true")
                     && question.header("x-forwarded-for").is_none()
             }
         };

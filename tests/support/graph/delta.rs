@@ -19,8 +19,6 @@ use super::users::{Unset, selected};
 const TOKEN_LIVES: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Rows of a page of a delta.
 const PAGE: usize = 200;
-/// Changes before the token that a replay tells again.
-const AGAIN: usize = 3;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Token {
@@ -155,21 +153,22 @@ impl Service {
     ) -> (Vec<Value>, Token, bool) {
         let directory = &self.directory;
         let begin = match until {
-            None if directory.replay => from.saturating_sub(AGAIN),
-            _ => from,
+            None => from.saturating_sub(directory.replays),
+            Some(_) => from,
         };
         let until = until.unwrap_or(directory.changes.len());
+        let replay = directory.replays > 0;
         let size = self.rows_of(token, until - begin);
         let end = begin + size;
         let mut rows = Vec::new();
         let mut told = BTreeSet::new();
         for (place, id) in directory.changes[begin..end].iter().enumerate() {
             let again = directory.changes[begin + place + 1..until].contains(id);
-            if directory.replay || !again && told.insert(id) {
+            if replay || !again && told.insert(id) {
                 rows.push(self.change(id, select));
             }
         }
-        if directory.replay {
+        if replay {
             // Each object twice, the newest first.
             rows = rows.iter().rev().chain(&rows).cloned().collect();
         }

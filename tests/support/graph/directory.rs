@@ -18,7 +18,8 @@ pub struct Directory {
     pub changes: Vec<String>,
     /// Groups whose members applications do not see.
     hidden: BTreeSet<String>,
-    pub replay: bool,
+    /// Each delta tells so many changes again that it told before.
+    pub replays: usize,
     pub membership_lag: SignedDuration,
 }
 
@@ -52,6 +53,13 @@ impl Directory {
         self.users
             .get(id)
             .is_some_and(|user| user.deleted_at.is_some())
+    }
+
+    fn id_of(&self, member: &str) -> String {
+        let named = self
+            .present()
+            .find(|(_, user)| user.properties.get("userPrincipalName") == Some(&json!(member)));
+        named.map_or(member, |(id, _)| id).to_owned()
     }
 
     pub fn count(&self) -> usize {
@@ -120,7 +128,7 @@ impl Group {
 
 impl Service {
     pub fn put_user(&mut self, user: &Value) {
-        let id = user["id"].as_str().unwrap().to_owned();
+        let id = id_of(user).to_owned();
         let before = self.directory.users.get(&id).cloned();
         let mut after = before.clone().unwrap_or_default();
         for (name, value) in user.as_object().unwrap() {
@@ -131,6 +139,21 @@ impl Service {
         if before.as_ref() != Some(&after) {
             self.directory.users.insert(id.clone(), after);
             self.directory.changes.push(id);
+        }
+    }
+
+    /// Makes these the users: the others go into the bin, and who is in it and named comes back.
+    pub fn set_users(&mut self, rows: &[Value]) {
+        let named: BTreeSet<&str> = rows.iter().map(id_of).collect();
+        let present: Vec<String> = self.directory.present().map(|(id, _)| id.clone()).collect();
+        for id in present.iter().filter(|id| !named.contains(id.as_str())) {
+            self.remove_user(id, Removal::Soft);
+        }
+        for row in rows {
+            if self.directory.is_in_the_bin(id_of(row)) {
+                self.restore_user(id_of(row));
+            }
+            self.put_user(row);
         }
     }
 
@@ -162,9 +185,30 @@ impl Service {
         }
     }
 
+    /// Makes these the groups; members are ids, or UPNs of users who are there.
+    pub fn set_groups(&mut self, rows: &[Value]) {
+        let named: BTreeSet<&str> = rows.iter().map(id_of).collect();
+        self.directory
+            .groups
+            .retain(|id, _| named.contains(id.as_str()));
+        for row in rows {
+            let members = row["members"].as_array().into_iter().flatten();
+            let members = members
+                .filter_map(Value::as_str)
+                .map(|member| self.directory.id_of(member))
+                .collect();
+            let name = row["displayName"].as_str().unwrap_or_default();
+            self.put_group(id_of(row), name, members);
+        }
+    }
+
     pub fn remove_group(&mut self, id: &str) {
         self.directory.groups.remove(id).unwrap();
     }
+}
+
+pub fn id_of(row: &Value) -> &str {
+    row["id"].as_str().unwrap()
 }
 
 /// A group as Graph spells it.

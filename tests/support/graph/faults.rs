@@ -1,22 +1,21 @@
 //! What goes wrong on purpose: the nth request of a kind, or all of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::question::Kind;
+use super::service::host_now;
 
 /// What a request meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// An error instead.
-    Refuse {
-        status: u16,
-        code: &'static str,
-        /// The header, as it is written.
-        retry_after: Option<String>,
-    },
+    /// An error with this code.
+    Status(u16, &'static str),
+    /// 429 or 503, and when to come again.
+    Busy(u16, RetryAfter),
     /// Half of the body, then the connection ends.
     Cut,
     /// A body that is no JSON from its middle on.
@@ -29,44 +28,28 @@ pub enum Fault {
     Hang,
     /// The link on leads to another host.
     ForeignLink,
-    /// The page has no link, neither on nor to what will change.
-    NoLink,
-    /// The token of the page has died (domain 2.4).
-    DeadSkipToken,
+    /// The page has neither a next page nor an end.
+    DeadEnd,
+    /// The token of the page has died: `Skip token is null.` (domain 2.4).
+    SkipToken,
+}
+
+/// How a service says when to come again (domain case 53).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    Missing,
+    Text(&'static str),
+    /// An HTTP date, so many seconds from now.
+    Date(u64),
 }
 
 impl Fault {
-    pub fn status(status: u16, code: &'static str) -> Self {
-        Self::Refuse {
-            status,
-            code,
-            retry_after: None,
-        }
-    }
-
-    pub fn throttled(retry_after: Option<&str>) -> Self {
-        Self::Refuse {
-            status: 429,
-            code: "TooManyRequests",
-            retry_after: retry_after.map(str::to_owned),
-        }
-    }
-
     /// The answer that stands instead of the right one.
     pub fn instead(&self) -> Option<Answer> {
         match self {
-            Self::Refuse {
-                status,
-                code,
-                retry_after,
-            } => {
-                let answer = Answer::error(*status, code, "(text varies)");
-                Some(match retry_after {
-                    Some(text) => answer.with("retry-after", text.clone()),
-                    None => answer,
-                })
-            }
-            Self::DeadSkipToken => Some(Answer::dead_skip_token()),
+            Self::Status(status, code) => Some(Answer::error(*status, code, "(text varies)")),
+            Self::Busy(status, when) => Some(busy(*status, *when)),
+            Self::SkipToken => Some(Answer::dead_skip_token()),
             _ => None,
         }
     }
@@ -79,7 +62,7 @@ impl Fault {
                 let link = "https://graph.example.net/v1.0/users/delta?$skiptoken=x";
                 page.insert("@odata.nextLink".to_owned(), json!(link));
             }
-            Self::NoLink => {
+            Self::DeadEnd => {
                 page.retain(|name, _| !name.ends_with("Link"));
             }
             _ => {}
@@ -91,7 +74,7 @@ impl Fault {
 #[derive(Debug, Default)]
 pub struct Faults {
     once: Vec<(Kind, usize, Fault)>,
-    always: Vec<(Kind, Fault)>,
+    always: BTreeMap<Kind, Fault>,
 }
 
 impl Faults {
@@ -100,11 +83,11 @@ impl Faults {
     }
 
     pub fn always(&mut self, kind: Kind, fault: Fault) {
-        self.always.push((kind, fault));
+        self.always.insert(kind, fault);
     }
 
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    pub fn end(&mut self, kind: Kind) {
+        self.always.remove(&kind);
     }
 
     /// What the present request of this kind meets.
@@ -117,7 +100,23 @@ impl Faults {
             .iter()
             .position(|(of, left, _)| *of == kind && *left == 0);
         let once = due.map(|place| self.once.remove(place).2);
-        let always = self.always.iter().find(|(of, _)| *of == kind);
-        once.or_else(|| always.map(|(_, fault)| fault.clone()))
+        once.or_else(|| self.always.get(&kind).cloned())
+    }
+}
+
+fn busy(status: u16, when: RetryAfter) -> Answer {
+    let code = if status == 429 {
+        "TooManyRequests"
+    } else {
+        "serviceNotAvailable"
+    };
+    let answer = Answer::error(status, code, "(text varies)");
+    match when {
+        RetryAfter::Missing => answer,
+        RetryAfter::Text(text) => answer.with("retry-after", text),
+        RetryAfter::Date(seconds) => {
+            let at = host_now() + Duration::from_secs(seconds);
+            answer.with("retry-after", httpdate::fmt_http_date(at.into()))
+        }
     }
 }

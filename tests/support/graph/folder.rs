@@ -1,14 +1,13 @@
 //! A folder of exports, in Graph's own spelling, becomes the state of the tenant: the same history
 //! can be read as files and, through the fake, from Graph.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use serde_json::{Deserializer, Value};
 
-use super::service::{Removal, Service};
+use super::service::Service;
 
 #[derive(Debug, Default)]
 struct Exports {
@@ -22,60 +21,15 @@ struct Exports {
 impl Service {
     pub fn load_folder(&mut self, folder: &Path) {
         let exports = Exports::read(folder);
-        self.load_users(&exports.users);
-        self.load_groups(&exports);
-        self.report.rows = by_id(&exports.registration);
-        for (id, row) in by_id(&exports.registration) {
-            self.report.set(&id, row);
-        }
+        self.set_users(&exports.users);
+        self.set_groups(&exports.groups);
+        self.report.replace(&exports.registration);
         let now = self.now();
         for row in &exports.sign_ins {
             self.sign_ins.appear(row, now);
         }
         for row in &exports.audits {
             self.audits.appear(row, now);
-        }
-    }
-
-    fn load_users(&mut self, rows: &[Value]) {
-        let named: BTreeSet<&str> = rows.iter().map(id).collect();
-        let present: Vec<String> = self.directory.present().map(|(id, _)| id.clone()).collect();
-        for id in present.iter().filter(|id| !named.contains(id.as_str())) {
-            self.remove_user(id, Removal::Soft);
-        }
-        for row in rows {
-            if self.directory.is_in_the_bin(id(row)) {
-                self.restore_user(id(row));
-            }
-            self.put_user(row);
-        }
-    }
-
-    /// Members may be named by their ids or UPNs.
-    fn load_groups(&mut self, exports: &Exports) {
-        let upns: BTreeMap<&str, &str> = exports
-            .users
-            .iter()
-            .filter_map(|row| Some((row["userPrincipalName"].as_str()?, id(row))))
-            .collect();
-        let groups = by_id(&exports.groups);
-        let gone: Vec<String> = self
-            .directory
-            .groups
-            .keys()
-            .filter(|id| !groups.contains_key(*id))
-            .cloned()
-            .collect();
-        for id in gone {
-            self.remove_group(&id);
-        }
-        for (id, row) in &groups {
-            let members = row["members"].as_array().into_iter().flatten();
-            let members = members
-                .filter_map(Value::as_str)
-                .map(|member| (*upns.get(member).unwrap_or(&member)).to_owned())
-                .collect();
-            self.put_group(id, row["displayName"].as_str().unwrap_or_default(), members);
         }
     }
 }
@@ -139,15 +93,4 @@ fn rows_of(path: &Path) -> Vec<Value> {
         }
     }
     rows
-}
-
-/// Of two rows with one id the later counts.
-fn by_id(rows: &[Value]) -> BTreeMap<String, Value> {
-    rows.iter()
-        .map(|row| (id(row).to_owned(), row.clone()))
-        .collect()
-}
-
-fn id(row: &Value) -> &str {
-    row["id"].as_str().unwrap()
 }

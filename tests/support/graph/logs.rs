@@ -30,7 +30,8 @@ pub struct Log {
 #[derive(Debug)]
 struct Event {
     row: Value,
-    at: Timestamp,
+    /// None: the row says none, and is in the log all the same.
+    at: Option<Timestamp>,
     appears_at: Timestamp,
 }
 
@@ -56,8 +57,9 @@ impl Log {
     }
 
     pub fn add(&mut self, row: Value, lag: Option<SignedDuration>) {
-        let at = self.time_of(&row);
-        self.insert(row, at + lag.unwrap_or(self.lag));
+        let lag = lag.unwrap_or(self.lag);
+        let appears_at = self.time_of(&row).map_or(Timestamp::MIN, |at| at + lag);
+        self.insert(row, appears_at);
     }
 
     /// An event that appears now, or later if the log lags; one that is known is completed.
@@ -66,12 +68,13 @@ impl Log {
         if self.events.iter().any(|event| event.row["id"] == *id) {
             return self.change(id, row);
         }
-        let appears_at = now.max(self.time_of(row) + self.lag);
+        let appears_at = self.time_of(row).map_or(now, |at| now.max(at + self.lag));
         self.insert(row.clone(), appears_at);
     }
 
     fn insert(&mut self, row: Value, appears_at: Timestamp) {
         let at = self.time_of(&row);
+        self.events.retain(|event| event.row["id"] != row["id"]);
         self.events.push(Event {
             row,
             at,
@@ -85,11 +88,11 @@ impl Log {
         for (name, value) in fields.as_object().unwrap() {
             event.row[name] = value.clone();
         }
-        event.at = event.row[self.time].as_str().unwrap().parse().unwrap();
+        event.at = time(self.time, &event.row);
     }
 
-    fn time_of(&self, row: &Value) -> Timestamp {
-        row[self.time].as_str().unwrap().parse().unwrap()
+    fn time_of(&self, row: &Value) -> Option<Timestamp> {
+        time(self.time, row)
     }
 
     /// The last sign-in of a person, as the directory remembers it for ever.
@@ -97,7 +100,7 @@ impl Log {
         self.events
             .iter()
             .filter(|event| event.row["userId"] == *user && event.appears_at <= now)
-            .map(|event| event.at)
+            .filter_map(|event| event.at)
             .max()
     }
 
@@ -115,7 +118,10 @@ impl Log {
             .events
             .iter()
             .filter(|event| {
-                event.appears_at <= now && now.duration_since(event.at) <= self.retention
+                event.appears_at <= now
+                    && event
+                        .at
+                        .is_none_or(|at| now.duration_since(at) <= self.retention)
             })
             // This version shows interactive sign-ins only (domain 2.1).
             .filter(|event| event.row["isInteractive"] != false)
@@ -150,18 +156,22 @@ fn fits(event: &Event, clauses: &[Clause]) -> bool {
     clauses.iter().all(|clause| match &clause.value {
         Literal::Text(text) => event.row[&clause.property] == *text.as_str(),
         Literal::Time(at) => match clause.operator.as_str() {
-            "ge" => event.at >= *at,
-            "le" => event.at <= *at,
-            "eq" => event.at == *at,
+            "ge" => event.at.is_none_or(|event| event >= *at),
+            "le" => event.at.is_none_or(|event| event <= *at),
+            "eq" => event.at.is_none_or(|event| event == *at),
             // The service takes `gt` and `lt`, and does not filter (domain 2.1).
             _ => true,
         },
     })
 }
 
+fn time(property: &str, row: &Value) -> Option<Timestamp> {
+    row[property].as_str()?.parse().ok()
+}
+
 /// A key that sorts the newest first.
 fn newest_first(event: &Event) -> String {
-    let nanos = i128::MAX - event.at.as_nanosecond();
+    let nanos = i128::MAX - event.at.map_or(0, Timestamp::as_nanosecond);
     format!(
         "{nanos:040} {}",
         event.row["id"].as_str().unwrap_or_default()

@@ -11,6 +11,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::needless_pass_by_value,
@@ -44,8 +45,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-pub use self::auth::Proof;
-pub use self::faults::Fault;
+pub use self::faults::{Fault, RetryAfter};
 pub use self::question::Kind;
 use self::service::Service;
 pub use self::service::{Asked, Removal};
@@ -55,6 +55,8 @@ pub use self::throttle::RetryForm;
 pub const TENANT: &str = "7e000000-0000-4000-8000-000000000001";
 pub const CLIENT: &str = "a9900000-0000-4000-8000-000000000001";
 pub const SECRET: &str = "an~example.secret";
+/// By this App Service knows that a machine asks.
+pub const MACHINE_HEADER: &str = "b0a7d000-machine";
 
 /// The service, its state and its server; clones are the same service. It ends with the last.
 #[derive(Clone)]
@@ -87,12 +89,12 @@ impl FakeGraph {
         &self.url
     }
 
-    /// `[directory.graph]` for this fake; `secret_file` holds [`SECRET`].
+    /// The tables of a configuration that asks here; `secret_file` holds [`SECRET`].
     pub fn configuration(&self, secret_file: &str) -> String {
         let (url, tenant) = (&self.url, self.service().auth.tenant.clone());
         format!(
-            "[directory.graph]\ntenant_id = \"{tenant}\"\nclient_id = \"{CLIENT}\"\nclient_secret_file = \"{secret_file}\"\n\
-             graph_url = \"{url}\"\nauthority_url = \"{url}\"\nreports_per_10s = 1000\n"
+            "[directory]\nsource = \"graph\"\n[directory.graph]\ntenant_id = \"{tenant}\"\nclient_id = \"{CLIENT}\"\nclient_secret_file = \"{secret_file}\"\n\
+             graph_url = \"{url}\"\nauthority_url = \"{url}\"\nreports_per_10s = 100000\n"
         )
     }
 
@@ -102,32 +104,32 @@ impl FakeGraph {
     }
 
     /// How much later than it happens an event appears in the logs.
-    pub fn lag(&self, lag: SignedDuration) {
+    pub fn set_lag(&self, lag: SignedDuration) {
         let mut service = self.service();
         service.sign_ins.lag = lag;
         service.audits.lag = lag;
     }
 
     /// How long the logs keep events.
-    pub fn retention(&self, retention: SignedDuration) {
+    pub fn set_retention(&self, retention: SignedDuration) {
         let mut service = self.service();
         service.sign_ins.retention = retention;
         service.audits.retention = retention;
     }
 
     /// At most so many rows on a page.
-    pub fn page_size(&self, rows: usize) {
+    pub fn set_page_size(&self, rows: usize) {
         self.service().paging.size = Some(rows);
     }
 
-    /// Whether each page of a delta or a list is preceded by an empty one that leads to it.
-    pub fn empty_pages(&self, on: bool) {
-        self.service().paging.empty = on;
+    /// Each page of a delta or a list is preceded by an empty one that leads to it.
+    pub fn send_empty_pages(&self) {
+        self.service().paging.empty = true;
     }
 
-    /// Whether deltas tell again what they told before, and each object twice.
-    pub fn replay(&self, on: bool) {
-        self.service().directory.replay = on;
+    /// Each delta tells so many changes again that it told before, and each object twice.
+    pub fn replay_changes(&self, count: usize) {
+        self.service().directory.replays = count;
     }
 
     /// How far the index behind membership queries is behind (domain 4).
@@ -138,6 +140,11 @@ impl FakeGraph {
     /// Creates a user or changes properties of one.
     pub fn put_user(&self, user: Value) {
         self.service().put_user(&user);
+    }
+
+    /// Makes these the users: the others are soft-deleted, and who was may come back.
+    pub fn set_users(&self, rows: Vec<Value>) {
+        self.service().set_users(&rows);
     }
 
     pub fn remove_user(&self, id: &str, removal: Removal) {
@@ -152,6 +159,11 @@ impl FakeGraph {
     pub fn put_group(&self, id: &str, name: &str, members: &[&str]) {
         let members = members.iter().map(|&id| id.to_owned()).collect();
         self.service().put_group(id, name, members);
+    }
+
+    /// Makes these the groups: rows with `id`, `displayName` and `members`.
+    pub fn set_groups(&self, rows: &[Value]) {
+        self.service().set_groups(rows);
     }
 
     pub fn remove_group(&self, id: &str) {
@@ -171,6 +183,11 @@ impl FakeGraph {
     /// The person is in no later report.
     pub fn leave_out_of_report(&self, id: &str) {
         self.service().report.leave_out(id);
+    }
+
+    /// Makes these the rows of the report, as it was refreshed last.
+    pub fn set_report(&self, rows: Vec<Value>) {
+        self.service().report.replace(&rows);
     }
 
     /// The report becomes what is true now.
@@ -206,13 +223,24 @@ impl FakeGraph {
         sample::found(&mut self.service());
     }
 
-    /// One more way for the application to prove who it is.
-    pub fn accept(&self, proof: Proof) {
-        self.service().auth.proofs.push(proof);
+    /// Uploads a certificate of the application: its DER and its public key as PEM.
+    pub fn upload_certificate(&self, der: &[u8], public_key: &str) {
+        let certificate = assertion::Certificate::new(der, public_key);
+        self.service().auth.certificate = Some(certificate);
     }
 
-    pub fn token_lifetime(&self, lifetime: Duration) {
-        self.service().auth.lifetime = lifetime;
+    /// A federated credential of the application accepts this token.
+    pub fn federate(&self, token: &str) {
+        self.service().auth.federated.insert(token.to_owned());
+    }
+
+    pub fn set_token_lifetime(&self, seconds: u64) {
+        self.service().auth.lifetime = Duration::from_secs(seconds);
+    }
+
+    /// How many tokens were given.
+    pub fn tokens_given(&self) -> u32 {
+        self.service().auth.given
     }
 
     /// All tokens given so far are worth nothing any more.
@@ -226,27 +254,28 @@ impl FakeGraph {
     }
 
     /// Permissions are in tokens: a change counts from the next token on.
-    pub fn grant(&self, permission: &'static str) {
+    pub fn grant_permission(&self, permission: &'static str) {
         self.service().auth.granted.insert(permission);
     }
 
-    pub fn revoke(&self, permission: &str) {
+    pub fn revoke_permission(&self, permission: &str) {
         self.service().auth.granted.remove(permission);
     }
 
     /// Whether the tenant has a P1 or P2 licence.
-    pub fn licensed(&self, licensed: bool) {
+    pub fn set_licensed(&self, licensed: bool) {
         self.service().auth.licensed = licensed;
     }
 
-    /// The service's own limits (domain 5), or none.
-    pub fn throttle(&self, on: bool) {
-        self.service().throttle.limit(on.then_some(5));
+    /// Reports and logs take so many requests in ten seconds (the real ones 5), users and groups
+    /// what domain 5 says.
+    pub fn throttle(&self, reports_per_10s: u32) {
+        self.service().throttle.limit(reports_per_10s);
     }
 
-    /// So many requests to reports and logs in ten seconds.
-    pub fn throttle_reports(&self, requests: u32) {
-        self.service().throttle.limit(Some(requests));
+    /// How many requests the limits turned away.
+    pub fn throttled(&self) -> u32 {
+        self.service().throttle.refused
     }
 
     /// How the service says how long to wait.
@@ -264,13 +293,13 @@ impl FakeGraph {
         self.service().faults.script(kind, nth, fault);
     }
 
-    /// Every request of this kind meets this, until [`FakeGraph::heal`].
-    pub fn fail_always(&self, kind: Kind, fault: Fault) {
+    /// Every request of this kind meets this, until it is mended.
+    pub fn break_down(&self, kind: Kind, fault: Fault) {
         self.service().faults.always(kind, fault);
     }
 
-    pub fn heal(&self) {
-        self.service().faults.clear();
+    pub fn mend(&self, kind: Kind) {
+        self.service().faults.end(kind);
     }
 
     /// Everything that was asked, oldest first.

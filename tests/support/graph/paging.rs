@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use url::form_urlencoded;
 
 use super::answer::{Answer, Found};
 use super::question::Question;
@@ -19,10 +20,11 @@ pub struct Paging {
     pub empty: bool,
 }
 
-/// Where a list goes on; its query is remembered, as the service does.
+/// Where a list goes on. A link repeats the query, as the service's do.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Position {
-    pub query: BTreeMap<String, String>,
+    #[serde(skip)]
+    query: BTreeMap<String, String>,
     after: Option<String>,
     after_empty: bool,
 }
@@ -30,13 +32,12 @@ pub struct Position {
 impl Position {
     /// The beginning of a list, or where its link leads.
     pub fn of(question: &Question) -> Result<Self, Answer> {
-        match question.option("$skiptoken") {
-            Some(token) => decode(token).ok_or_else(Answer::dead_skip_token),
-            None => Ok(Self {
-                query: question.query.clone(),
-                ..Self::default()
-            }),
-        }
+        let mut query = question.query.clone();
+        let position = match query.remove("$skiptoken") {
+            Some(token) => decode(&token).ok_or_else(Answer::dead_skip_token)?,
+            None => Self::default(),
+        };
+        Ok(Self { query, ..position })
     }
 
     pub fn option(&self, name: &str) -> Option<&str> {
@@ -96,17 +97,15 @@ impl Paging {
         body["value"] = shown.iter().map(|(_, row)| row.clone()).collect();
         if shown.len() < rest.len() {
             let next = Position {
-                query: position.query,
+                query: BTreeMap::new(),
                 after: shown.last().map(|(key, _)| key.clone()).or(position.after),
                 after_empty: empty,
             };
-            let count = if counted { "&$count=true" } else { "" };
-            let link = format!(
-                "{base}{}?$skiptoken={}{count}",
-                question.path,
-                encode(&next)
-            );
-            body["@odata.nextLink"] = json!(link);
+            let query = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&position.query)
+                .append_pair("$skiptoken", &encode(&next))
+                .finish();
+            body["@odata.nextLink"] = json!(format!("{base}{}?{query}", question.path));
         }
         Ok(body)
     }

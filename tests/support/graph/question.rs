@@ -7,23 +7,29 @@ use url::form_urlencoded;
 /// An endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// The token endpoint of the identity platform.
+    /// The token endpoints of the identity platform and of a machine (IMDS, App Service).
     Token,
-    /// The token endpoint of a machine: IMDS, or App Service.
-    Machine,
-    UsersDelta,
+    /// `users/delta`.
     Users,
+    /// One user, or a list of them.
     User,
+    /// A list of users by their last sign-in.
+    Activity,
+    /// One group, or groups by name.
     Groups,
-    Group,
     /// `transitiveMembers` and `members`, cast to users.
     Members,
-    Registrations,
-    Registration,
+    /// The registration report.
+    Report,
+    /// One person's row of it.
+    ReportRow,
     SignIns,
     Audits,
     Organization,
 }
+
+/// Stands where the path of a token endpoint names no tenant.
+pub const MACHINE: &str = "";
 
 /// A request, read.
 #[derive(Debug, Clone)]
@@ -49,7 +55,10 @@ impl Question {
         headers: BTreeMap<String, String>,
         body: &[u8],
     ) -> Option<Self> {
-        let (kind, id) = endpoint(path)?;
+        let (mut kind, id) = endpoint(path)?;
+        if kind == Kind::User && query.contains("signInActivity") {
+            kind = Kind::Activity;
+        }
         let separator = if query.is_empty() { "" } else { "?" };
         Some(Self {
             kind,
@@ -85,7 +94,7 @@ impl Question {
     /// What it costs (domain 5).
     pub fn units(&self) -> u32 {
         let base: u32 = match self.kind {
-            Kind::UsersDelta | Kind::Users | Kind::User => 2,
+            Kind::Users | Kind::User | Kind::Activity => 2,
             Kind::Members if self.is_transitive() => 5,
             Kind::Members => 3,
             _ => 1,
@@ -102,12 +111,12 @@ impl Kind {
     pub fn is_report(self) -> bool {
         matches!(
             self,
-            Self::Registrations | Self::Registration | Self::SignIns | Self::Audits
+            Self::Report | Self::ReportRow | Self::SignIns | Self::Audits
         )
     }
 
     pub fn is_graph(self) -> bool {
-        !matches!(self, Self::Token | Self::Machine)
+        self != Self::Token
     }
 }
 
@@ -115,12 +124,12 @@ fn endpoint(path: &str) -> Option<(Kind, String)> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (kind, id) = match parts[..] {
         [tenant, "oauth2", "v2.0", "token"] => (Kind::Token, tenant),
-        ["metadata", "identity", "oauth2", "token"] | ["msi", "token"] => (Kind::Machine, ""),
-        ["v1.0", "users", "delta"] => (Kind::UsersDelta, ""),
-        ["v1.0", "users"] => (Kind::Users, ""),
+        ["metadata", "identity", "oauth2", "token"] | ["msi", "token"] => (Kind::Token, MACHINE),
+        ["v1.0", "users", "delta"] => (Kind::Users, ""),
+        ["v1.0", "users"] => (Kind::User, ""),
         ["v1.0", "users", id] => (Kind::User, id),
         ["v1.0", "groups"] => (Kind::Groups, ""),
-        ["v1.0", "groups", id] => (Kind::Group, id),
+        ["v1.0", "groups", id] => (Kind::Groups, id),
         [
             "v1.0",
             "groups",
@@ -133,14 +142,14 @@ fn endpoint(path: &str) -> Option<(Kind, String)> {
             "reports",
             "authenticationMethods",
             "userRegistrationDetails",
-        ] => (Kind::Registrations, ""),
+        ] => (Kind::Report, ""),
         [
             "v1.0",
             "reports",
             "authenticationMethods",
             "userRegistrationDetails",
             id,
-        ] => (Kind::Registration, id),
+        ] => (Kind::ReportRow, id),
         ["v1.0", "auditLogs", "signIns"] => (Kind::SignIns, ""),
         ["v1.0", "auditLogs", "directoryAudits"] => (Kind::Audits, ""),
         ["v1.0", "organization"] => (Kind::Organization, ""),

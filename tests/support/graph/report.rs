@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Found};
+use super::directory::id_of;
 use super::paging::{Position, Sizes};
 use super::question::Question;
 use super::service::Service;
@@ -26,6 +27,16 @@ impl Report {
         row["id"] = json!(id);
         self.truth.insert(id.to_owned(), row);
         self.left_out.remove(id);
+    }
+
+    /// Makes these the rows of the report, as it was refreshed last, and the truth.
+    pub fn replace(&mut self, rows: &[Value]) {
+        self.rows = rows
+            .iter()
+            .map(|row| (id_of(row).to_owned(), row.clone()))
+            .collect();
+        self.truth.clone_from(&self.rows);
+        self.left_out.clear();
     }
 
     pub fn leave_out(&mut self, id: &str) {

@@ -144,14 +144,14 @@ impl Service {
         let now = self.now();
         self.directory.empty_the_bin(now);
         match question.kind {
-            Kind::UsersDelta => self.users_delta(question),
-            Kind::Users => self.users(question),
-            Kind::User => self.user(question),
-            Kind::Groups => self.groups(question),
-            Kind::Group => self.group(question),
+            Kind::Users => self.users_delta(question),
+            Kind::User | Kind::Activity if question.id.is_empty() => self.users(question),
+            Kind::User | Kind::Activity => self.user(question),
+            Kind::Groups if question.id.is_empty() => self.groups(question),
+            Kind::Groups => self.group(question),
             Kind::Members => self.members(question),
-            Kind::Registrations => self.registrations(question),
-            Kind::Registration => self.report.one(&question.id),
+            Kind::Report => self.registrations(question),
+            Kind::ReportRow => self.report.one(&question.id),
             Kind::SignIns => self
                 .sign_ins
                 .find(&self.paging, &self.url, question, self.now()),
@@ -159,7 +159,7 @@ impl Service {
                 .audits
                 .find(&self.paging, &self.url, question, self.now()),
             Kind::Organization => Ok(self.organization()),
-            Kind::Token | Kind::Machine => unreachable!("they are no part of Graph"),
+            Kind::Token => unreachable!("it is no part of Graph"),
         }
     }
 

@@ -29,14 +29,16 @@ pub struct Throttle {
     reports: VecDeque<(Instant, u32)>,
     directory: VecDeque<(Instant, u32)>,
     pub form: RetryForm,
+    /// How many requests were turned away.
+    pub refused: u32,
 }
 
 type Headers = Vec<(&'static str, String)>;
 
 impl Throttle {
     /// So many requests for reports and logs, and the service's own limits for the rest.
-    pub fn limit(&mut self, reports: Option<u32>) {
-        self.reports_limit = reports;
+    pub fn limit(&mut self, reports: u32) {
+        self.reports_limit = Some(reports);
         self.reports.clear();
         self.directory.clear();
     }
@@ -92,6 +94,7 @@ impl Throttle {
         }
         let free_in = free_in(bucket, limit, now);
         headers.extend(retry_after(self.form, free_in, wall).map(|text| ("retry-after", text)));
+        self.refused += 1;
         (Some(Answer::throttled()), headers)
     }
 }

@@ -3,31 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::Graph;
-use crate::config::{IncludeNames, PolicyConfig};
-use crate::domain::id::{GroupId, UserId};
+use crate::config::PolicyConfig;
+use crate::domain::id::GroupId;
 use crate::pass::collect::groups::{Wanted, judge, meant, unread};
 use crate::pass::collect::{CollectError, Collected};
 use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, GraphError};
-use crate::sources::wire::{Row, RowError, Scalar, parse};
+use crate::sources::graph::GraphError;
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::sources::{NewPart, Source};
 
 /// The name of the snapshot among the parts of its source.
 const PART: &str = "graph";
-
-/// A group or a member, as far as it was asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ObjectRow<'a> {
-    #[serde(borrow)]
-    id: Scalar<'a>,
-    #[serde(borrow)]
-    display_name: Scalar<'a>,
-}
 
 impl Graph<'_> {
     pub(super) async fn groups(
@@ -40,10 +27,39 @@ impl Graph<'_> {
             return Ok(());
         }
         let mut snapshot = GroupSnapshot {
-            names: self.names(wanted, report).await?,
+            names: self.names(wanted).await?,
             members: BTreeMap::new(),
         };
         report.read.groups += snapshot.names.len() as u64;
+        let refused = self.read_members(wanted, &mut snapshot, report).await?;
+        let (refused, readable) = wanted.partition(&refused);
+        collected.holds.extend(unread(self.collector, &refused));
+        let held = judge(self.collector, &readable, &mut snapshot).await?;
+        collected.holds.extend(held);
+        self.accept_groups(&snapshot).await
+    }
+
+    /// The groups that the names mean now, and those that they meant last.
+    async fn names(&self, wanted: &Wanted) -> Result<BTreeMap<GroupId, String>, GraphError> {
+        let mut found = BTreeMap::new();
+        for name in &wanted.names {
+            found.extend(self.client.groups_named(name).await?);
+            if let Some(id) = wanted.remembered.get(name)
+                && !found.contains_key(id)
+            {
+                found.extend(self.client.group(id).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads the members of the wanted groups; the names of those whose members may not be read.
+    async fn read_members(
+        &self,
+        wanted: &Wanted,
+        snapshot: &mut GroupSnapshot,
+        report: &mut PassReport,
+    ) -> Result<BTreeSet<String>, CollectError> {
         let directly = named_directly(&self.collector.config.policies);
         let mut refused = BTreeSet::new();
         for name in &wanted.names {
@@ -52,24 +68,35 @@ impl Graph<'_> {
                 if !snapshot.names.contains_key(&group) {
                     continue;
                 }
-                match self.members(&group, directly.contains(name), report).await {
+                match self.members(&group, directly.contains(name)).await {
                     Ok(members) => {
+                        self.collector.progress.absorbed(members.transitive.len());
                         snapshot.members.insert(group, members);
                     }
                     // One group whose members are hidden stops the policies that name it.
-                    Err(CollectError::Source(error)) if is_refused(&error) => {
+                    Err(error @ (GraphError::Forbidden { .. } | GraphError::NotFound { .. })) => {
+                        tracing::error!(group.id = %group, "{error}");
                         report.errors.push(format!("group {name:?}: {error}"));
                         refused.insert(name.clone());
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
-        let (refused, readable) = wanted.partition(&refused);
-        collected.holds.extend(unread(self.collector, &refused));
-        let held = judge(self.collector, &readable, &mut snapshot).await?;
-        collected.holds.extend(held);
-        self.accept_groups(&snapshot).await
+        Ok(refused)
+    }
+
+    async fn members(&self, group: &GroupId, directly: bool) -> Result<Members, GraphError> {
+        let transitive = self.client.members(group, true).await?;
+        let direct = if directly {
+            self.client.members(group, false).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Members {
+            transitive: transitive.into_iter().collect(),
+            direct: direct.into_iter().collect(),
+        })
     }
 
     async fn accept_groups(&self, snapshot: &GroupSnapshot) -> Result<(), CollectError> {
@@ -90,83 +117,6 @@ impl Graph<'_> {
             .await?;
         Ok(())
     }
-
-    /// The groups that the names mean now, and those that they meant last.
-    async fn names(
-        &self,
-        wanted: &Wanted,
-        report: &mut PassReport,
-    ) -> Result<BTreeMap<GroupId, String>, CollectError> {
-        let mut found = BTreeMap::new();
-        let remembered = wanted.remembered.iter();
-        let remembered = remembered
-            .filter(|(name, _)| wanted.names.contains(*name))
-            .map(|(_, id)| id.clone());
-        let named = wanted
-            .names
-            .iter()
-            .filter_map(|name| GroupId::parse(name).ok());
-        let ids: BTreeSet<GroupId> = remembered.chain(named).collect();
-        for id in ids {
-            match self.client.object(&Ask::group(&id)).await {
-                Ok(row) => found.extend(group(row.get().as_bytes())),
-                Err(GraphError::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        for name in wanted
-            .names
-            .iter()
-            .filter(|name| GroupId::parse(name).is_err())
-        {
-            found.extend(
-                self.all(Ask::groups_named(name), report, |raw| {
-                    Ok(group(raw).map_or(Row::Skipped(crate::sources::Skip::OtherKind), Row::Fact))
-                })
-                .await?,
-            );
-        }
-        Ok(found)
-    }
-
-    async fn members(
-        &self,
-        group: &GroupId,
-        directly: bool,
-        report: &mut PassReport,
-    ) -> Result<Members, CollectError> {
-        let transitive = self.all(Ask::members(group, true), report, member).await?;
-        let direct = if directly {
-            self.all(Ask::members(group, false), report, member).await?
-        } else {
-            Vec::new()
-        };
-        Ok(Members {
-            transitive: transitive.into_iter().collect(),
-            direct: direct.into_iter().collect(),
-        })
-    }
-
-    /// All rows of all pages: a membership counts whole or not at all.
-    async fn all<T>(
-        &self,
-        ask: Ask,
-        report: &mut PassReport,
-        row: fn(&[u8]) -> Result<Row<T>, RowError>,
-    ) -> Result<Vec<T>, CollectError> {
-        let (mut all, mut next) = (Vec::new(), None);
-        loop {
-            let page = match next {
-                Some(link) => self.client.page(&ask.clone().at(link)).await?,
-                None => self.client.page(&ask).await?,
-            };
-            all.extend(self.facts(Source::Groups, &page, row, report).await?);
-            next = page.next;
-            if next.is_none() {
-                return Ok(all);
-            }
-        }
-    }
 }
 
 /// Names of groups whose direct members count.
@@ -174,35 +124,7 @@ fn named_directly(policies: &[PolicyConfig]) -> BTreeSet<String> {
     policies
         .iter()
         .filter(|policy| !policy.nested)
-        .flat_map(|policy| {
-            let included = match &policy.include {
-                IncludeNames::Selected(names) => names.groups.as_slice(),
-                IncludeNames::AllUsers => &[],
-            };
-            included.iter().chain(&policy.exclude.groups)
-        })
+        .flat_map(PolicyConfig::groups)
         .cloned()
         .collect()
-}
-
-fn is_refused(error: &crate::sources::SourceError) -> bool {
-    matches!(
-        error,
-        crate::sources::SourceError::Graph(
-            GraphError::Forbidden { .. } | GraphError::NotFound { .. }
-        )
-    )
-}
-
-fn group(raw: &[u8]) -> Option<(GroupId, String)> {
-    let row: ObjectRow<'_> = parse(raw).ok()?;
-    let id = GroupId::parse(row.id.as_str()?).ok()?;
-    Some((id, row.display_name.as_str().unwrap_or_default().to_owned()))
-}
-
-fn member(raw: &[u8]) -> Result<Row<UserId>, RowError> {
-    let row: ObjectRow<'_> = parse(raw)?;
-    let id = row.id.text("id")?.ok_or(RowError::Missing("id"))?;
-    let id = UserId::parse(id).map_err(|why| RowError::Id { name: "id", why })?;
-    Ok(Row::Fact(id))
 }

@@ -28,6 +28,7 @@ impl Graph<'_> {
         let now = self.collector.now;
         let begin = T::begin(self.collector.config, now);
         let mut reading: Reading = self.reading(T::SOURCE).await?.unwrap_or_default();
+        let patience = self.patience();
         while let Some(slice) = reading.slice(begin, now) {
             let page = match self.client.page(&ask::<T>(&slice)).await {
                 Ok(page) => page,
@@ -46,6 +47,9 @@ impl Graph<'_> {
             *T::counter(report) += rows.len() as u64;
             reading.page_read(page.next);
             T::absorb(self.collector.store, &rows, &[], &kept(&reading)).await?;
+            if reading.is_under_way() && patience.is_over(report) {
+                return Ok(());
+            }
         }
         self.accept::<T>(&reading).await
     }

@@ -4,6 +4,7 @@
 //! The order is by urgency: the directory and the logs come in seconds, a whole registration
 //! report can take many minutes at five requests in ten seconds, so it comes last.
 
+mod activity;
 mod groups;
 mod logs;
 mod registration;
@@ -11,6 +12,7 @@ mod users;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::groups::Wanted;
 use super::{CollectError, Collected, Collector};
@@ -43,7 +45,10 @@ pub(super) async fn collect(
         let result = match source {
             Source::Users => graph.users(collected, report).await,
             Source::Groups => graph.groups(wanted, collected, report).await,
-            Source::SignIns => graph.log::<SignIn>(report).await,
+            Source::SignIns => match graph.log::<SignIn>(report).await {
+                Ok(()) => graph.activity_in_gap(report).await,
+                failed => failed,
+            },
             Source::Audits => graph.log::<AuditEvent>(report).await,
             Source::Registration => graph.registration(collected, report).await,
         };
@@ -58,6 +63,21 @@ struct Graph<'a> {
     client: &'a Client,
 }
 
+/// How long the present source may still be read in this pass.
+struct Patience {
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// Whether the rest is for the next pass. It is said in the report, so that the next one
+    /// comes at once.
+    fn is_over(&self, report: &mut PassReport) -> bool {
+        let over = self.until.is_some_and(|until| Instant::now() >= until);
+        report.unfinished |= over;
+        over
+    }
+}
+
 impl From<GraphError> for CollectError {
     fn from(error: GraphError) -> Self {
         Self::Source(error.into())
@@ -65,6 +85,13 @@ impl From<GraphError> for CollectError {
 }
 
 impl Graph<'_> {
+    fn patience(&self) -> Patience {
+        let patience = self.collector.patience;
+        Patience {
+            until: patience.map(|patience| Instant::now() + patience),
+        }
+    }
+
     /// Where the reading of a source is; what cannot be understood begins anew.
     async fn reading<T: DeserializeOwned>(&self, source: Source) -> Result<Option<T>, StoreError> {
         let text = self.collector.store.reading(source).await?;

@@ -91,6 +91,7 @@ impl Graph<'_> {
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
         let mut begun_anew = false;
+        let patience = self.patience();
         loop {
             let next = match &reading.stage {
                 Stage::Reading { next } => Some(next.clone()),
@@ -115,7 +116,7 @@ impl Graph<'_> {
                 reading.refreshed_at = None;
             }
             self.stage(first, page, reading, report).await?;
-            if let Stage::Whole = reading.stage {
+            if matches!(reading.stage, Stage::Whole) || patience.is_over(report) {
                 return Ok(());
             }
         }
