@@ -442,6 +442,15 @@ async fn who_cannot_prove_who_it_is_gets_no_token() {
     assert_eq!(caller.prove(&federated).await.status, 401);
     caller.graph.federate("somebody.else's.token");
     assert_eq!(caller.prove(&federated).await.status, 200);
+    let machine = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com";
+    assert_eq!(caller.get(machine).await.status, 400);
+    let asked = caller.request(machine).header("Metadata", "true");
+    assert_eq!(read(asked.send().await.unwrap()).await.status, 200);
+    let service = "/msi/token?api-version=2019-08-01&resource=https://graph.microsoft.com";
+    let asked = caller
+        .request(service)
+        .header("X-IDENTITY-HEADER", "guessed");
+    assert_eq!(read(asked.send().await.unwrap()).await.status, 400);
     caller.graph.refuse_tokens(Some(7_000_222));
     let answer = caller.prove(&federated).await;
     assert_eq!(answer.body["error_codes"], json!([7_000_222]));
@@ -480,7 +489,11 @@ async fn faults_meet_the_request_they_are_meant_for() {
     let graph = &caller.graph;
     graph.put_user(user("ana"));
     graph.fail(Kind::Users, 2, Fault::Status(503, "serviceNotAvailable"));
-    graph.fail(Kind::Users, 3, Fault::ForeignLink);
+    graph.fail(
+        Kind::Users,
+        3,
+        Fault::LinkTo("https://graph.example.net".to_owned()),
+    );
     graph.fail(Kind::Users, 4, Fault::DeadEnd);
     graph.fail(Kind::Users, 5, Fault::Busy(429, RetryAfter::Text("2.128")));
     assert_eq!(caller.get(DELTA).await.status, 200);

@@ -26,8 +26,8 @@ pub enum Fault {
     Slow(Duration),
     /// No answer at all, while the connection stays.
     Hang,
-    /// The link on leads to another host.
-    ForeignLink,
+    /// The link on leads to another host: this one.
+    LinkTo(String),
     /// The page has neither a next page nor an end.
     DeadEnd,
     /// The token of the page has died: `Skip token is null.` (domain 2.4).
@@ -58,8 +58,8 @@ impl Fault {
     pub fn spoil(&self, body: &mut Value) {
         let Value::Object(page) = body else { return };
         match self {
-            Self::ForeignLink => {
-                let link = "https://graph.example.net/v1.0/users/delta?$skiptoken=x";
+            Self::LinkTo(host) => {
+                let link = format!("{host}/v1.0/users/delta?$skiptoken=x");
                 page.insert("@odata.nextLink".to_owned(), json!(link));
             }
             Self::DeadEnd => {
@@ -73,12 +73,13 @@ impl Fault {
 /// The script.
 #[derive(Debug, Default)]
 pub struct Faults {
-    once: Vec<(Kind, usize, Fault)>,
+    /// None: whatever is asked for.
+    once: Vec<(Option<Kind>, usize, Fault)>,
     always: BTreeMap<Kind, Fault>,
 }
 
 impl Faults {
-    pub fn script(&mut self, kind: Kind, nth: usize, fault: Fault) {
+    pub fn script(&mut self, kind: Option<Kind>, nth: usize, fault: Fault) {
         self.once.push((kind, nth, fault));
     }
 
@@ -92,13 +93,15 @@ impl Faults {
 
     /// What the present request of this kind meets.
     pub fn next(&mut self, kind: Kind) -> Option<Fault> {
-        for (_, left, _) in self.once.iter_mut().filter(|(of, ..)| *of == kind) {
-            *left -= 1;
+        let meant = |of: Option<Kind>| of.is_none_or(|of| of == kind);
+        for (_, left, _) in self.once.iter_mut().filter(|(of, ..)| meant(*of)) {
+            // Two that are due at once come one after the other.
+            *left = left.saturating_sub(1);
         }
         let due = self
             .once
             .iter()
-            .position(|(of, left, _)| *of == kind && *left == 0);
+            .position(|(of, left, _)| meant(*of) && *left == 0);
         let once = due.map(|place| self.once.remove(place).2);
         once.or_else(|| self.always.get(&kind).cloned())
     }

@@ -290,7 +290,12 @@ impl FakeGraph {
 
     /// The nth request of this kind from now on (1: the next) meets this.
     pub fn fail(&self, kind: Kind, nth: usize, fault: Fault) {
-        self.service().faults.script(kind, nth, fault);
+        self.service().faults.script(Some(kind), nth, fault);
+    }
+
+    /// The nth request from now on, whatever it asks for, meets this.
+    pub fn fail_any(&self, nth: usize, fault: Fault) {
+        self.service().faults.script(None, nth, fault);
     }
 
     /// Every request of this kind meets this, until it is mended.
@@ -300,6 +305,11 @@ impl FakeGraph {
 
     pub fn mend(&self, kind: Kind) {
         self.service().faults.end(kind);
+    }
+
+    /// Nothing goes wrong any more, not even what was to come.
+    pub fn mend_all(&self) {
+        self.service().faults = faults::Faults::default();
     }
 
     /// Everything that was asked, oldest first.

@@ -30,6 +30,8 @@ pub struct Asked {
     pub target: String,
     pub units: u32,
     pub status: u16,
+    /// By the host's clock.
+    pub came_at: Instant,
 }
 
 /// How a user goes.
@@ -103,6 +105,7 @@ impl Service {
             target: question.target.clone(),
             units: question.units(),
             status: answer.status,
+            came_at: Instant::now(),
         });
         (answer, fault)
     }
