@@ -1,0 +1,305 @@
+//! Where requests may go: not to metadata services, and into private networks only where the
+//! configuration names them (delivery A9).
+//!
+//! The operator writes the address, so this is less about them than about names whose answers
+//! somebody else decides. Every address that a name leads to is judged, and exactly those that
+//! passed are dialled: the judge is the resolver, so a second look-up cannot slip in between. An
+//! address that is written as one is never looked up, and is judged by [`check`].
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// Why an address is not dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    /// Whatever the configuration says.
+    #[error("{address} is never dialled: {what}")]
+    Never {
+        /// The address.
+        address: IpAddr,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Only where the configuration names it.
+    #[error("{address} is not dialled: {what}, and not named in `allow_networks`")]
+    Unnamed {
+        /// The address.
+        address: IpAddr,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Plain http to what is not named.
+    #[error("plain http goes only to networks that `allow_networks` names")]
+    InClear,
+}
+
+impl Forbidden {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Never { .. } => "give the address of the service itself",
+            Self::Unnamed { .. } => {
+                "if the service really lies there, name its network in `allow_networks`"
+            }
+            Self::InClear => "use https, or name the network of the service in `allow_networks`",
+        }
+    }
+}
+
+/// Whether an address may be dialled.
+pub fn vet(address: IpAddr, allow: &[IpNet]) -> Result<(), Forbidden> {
+    let address = address.to_canonical();
+    let inside = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => embedded(v6),
+    };
+    let every = || std::iter::once(address).chain(inside.map(IpAddr::V4));
+    if let Some(what) = every().find_map(|part| find(part, &NEVER_V4, &NEVER_V6)) {
+        return Err(Forbidden::Never { address, what });
+    }
+    if is_named(address, allow) || inside.is_some_and(|inside| is_named(inside.into(), allow)) {
+        return Ok(());
+    }
+    match every().find_map(special) {
+        Some(what) => Err(Forbidden::Unnamed { address, what }),
+        None => Ok(()),
+    }
+}
+
+/// What can be said about a whole address before its name is looked up.
+pub fn check(url: &Url, allow: &[IpNet]) -> Result<(), Forbidden> {
+    let egress = Egress::new(url, allow, system_lookup());
+    match url.host() {
+        Some(Host::Ipv4(address)) => egress.vet(address.into()),
+        Some(Host::Ipv6(address)) => egress.vet(address.into()),
+        // Whether the name leads into such a network shows when it is dialled.
+        Some(Host::Domain(_)) | None if egress.in_clear && allow.is_empty() => {
+            Err(Forbidden::InClear)
+        }
+        Some(Host::Domain(_)) | None => Ok(()),
+    }
+}
+
+/// What turns a name into addresses.
+pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
+
+/// As the system does it.
+#[must_use]
+pub fn system_lookup() -> Lookup {
+    Arc::new(|name| {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name, 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    })
+}
+
+/// Looks names up for one endpoint, and hands on only what may be dialled.
+#[derive(Clone)]
+pub struct Egress {
+    allow: Arc<[IpNet]>,
+    /// Plain http goes only to what is named.
+    in_clear: bool,
+    lookup: Lookup,
+}
+
+/// Why a name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// The name is unknown, or nobody answers for it.
+    #[error("looking up {0}")]
+    Failed(String, #[source] io::Error),
+    /// It has no addresses.
+    #[error("{0} has no addresses")]
+    Nothing(String),
+    /// It has, and none may be dialled.
+    #[error("{0} leads to where nothing is sent")]
+    Forbidden(String, #[source] Forbidden),
+}
+
+impl Egress {
+    /// For requests to that address.
+    #[must_use]
+    pub fn new(url: &Url, allow: &[IpNet], lookup: Lookup) -> Self {
+        Self {
+            allow: allow.into(),
+            in_clear: url.scheme() != "https",
+            lookup,
+        }
+    }
+
+    fn vet(&self, address: IpAddr) -> Result<(), Forbidden> {
+        vet(address, &self.allow)?;
+        if self.in_clear && !is_named(address.to_canonical(), &self.allow) {
+            return Err(Forbidden::InClear);
+        }
+        Ok(())
+    }
+
+    /// The addresses of a name that may be dialled: some, or an error.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let found = (self.lookup)(name.to_owned())
+            .await
+            .map_err(|error| LookupError::Failed(name.to_owned(), error))?;
+        let mut refused = None;
+        let mut good = Vec::new();
+        for address in found {
+            match self.vet(address) {
+                Ok(()) => good.push(address),
+                Err(forbidden) => refused = refused.or(Some(forbidden)),
+            }
+        }
+        match refused {
+            _ if !good.is_empty() => Ok(good),
+            Some(forbidden) => Err(LookupError::Forbidden(name.to_owned(), forbidden)),
+            None => Err(LookupError::Nothing(name.to_owned())),
+        }
+    }
+}
+
+impl Resolve for Egress {
+    fn resolve(&self, name: Name) -> Resolving {
+        let egress = self.clone();
+        Box::pin(async move {
+            let good = egress.addresses(name.as_str()).await?;
+            // Port 0 stands for that of the request.
+            let good = good.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(good) as Addrs)
+        })
+    }
+}
+
+fn is_named(address: IpAddr, allow: &[IpNet]) -> bool {
+    allow.iter().any(|network| network.contains(&address))
+}
+
+/// The IPv4 address that a translator or tunnel would go on to.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let last = |bits: u128| Ipv4Addr::from_bits((bits & 0xFFFF_FFFF) as u32);
+    let bits = address.to_bits();
+    let segments = address.segments();
+    match segments {
+        // Mapped ones are IPv4 by now; these are the obsolete compatible ones, without :: and ::1.
+        [0, 0, 0, 0, 0, 0, _, _] if bits > 1 => Some(last(bits)),
+        [0x64, 0xFF9B, 0, 0, 0, 0, _, _] | [0x64, 0xFF9B, 1, ..] => Some(last(bits)),
+        [0x2002, ..] => Some(last(bits >> 80)),
+        // Teredo writes the client's address inverted.
+        [0x2001, 0, ..] => Some(last(!bits)),
+        // ISATAP.
+        [_, _, _, _, 0 | 0x200, 0x5EFE, _, _] => Some(last(bits)),
+        _ => None,
+    }
+}
+
+/// What an address is, unless it is one of the public internet.
+fn special(address: IpAddr) -> Option<&'static str> {
+    if let Some(what) = find(address, &NAMED_V4, &NAMED_V6) {
+        return Some(what);
+    }
+    match address {
+        IpAddr::V6(v6) if !GLOBAL_V6.contains(&v6) && !NAT64.contains(&v6) => {
+            Some("an address outside the public internet")
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
+}
+
+fn find(
+    address: IpAddr,
+    v4: &[(Ipv4Net, &'static str)],
+    v6: &[(Ipv6Net, &'static str)],
+) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => v4
+            .iter()
+            .find(|(network, _)| network.contains(&address))
+            .map(|(_, what)| *what),
+        IpAddr::V6(address) => v6
+            .iter()
+            .find(|(network, _)| network.contains(&address))
+            .map(|(_, what)| *what),
+    }
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6(start: [u16; 4], rest: [u16; 4], prefix: u8) -> Ipv6Net {
+    let ([a, b, c, d], [e, f, g, h]) = (start, rest);
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+}
+
+const fn v6_net(start: [u16; 4], prefix: u8) -> Ipv6Net {
+    v6(start, [0; 4], prefix)
+}
+
+const METADATA: &str = "a metadata service of a cloud";
+const LINK_LOCAL: &str = "a link-local address, where metadata services are";
+const UNSPECIFIED: &str = "no address, which systems take for their own";
+const MULTICAST: &str = "a multicast address";
+
+const NEVER_V4: [(Ipv4Net, &str); 7] = [
+    (v4(169, 254, 0, 0, 16), LINK_LOCAL),
+    // Azure's, Alibaba's and Oracle's are elsewhere.
+    (v4(168, 63, 129, 16, 32), METADATA),
+    (v4(100, 100, 100, 200, 32), METADATA),
+    (v4(192, 0, 0, 192, 32), METADATA),
+    (v4(0, 0, 0, 0, 8), UNSPECIFIED),
+    (v4(224, 0, 0, 0, 4), MULTICAST),
+    (v4(255, 255, 255, 255, 32), "the broadcast address"),
+];
+
+const NEVER_V6: [(Ipv6Net, &str); 5] = [
+    (v6_net([0xFE80, 0, 0, 0], 10), LINK_LOCAL),
+    (v6([0xFD00, 0xEC2, 0, 0], [0, 0, 0, 0x254], 128), METADATA),
+    (v6([0xFD20, 0xCE, 0, 0], [0, 0, 0, 0x254], 128), METADATA),
+    (v6_net([0; 4], 128), UNSPECIFIED),
+    (v6_net([0xFF00, 0, 0, 0], 8), MULTICAST),
+];
+
+const LOOPBACK: &str = "this machine";
+const PRIVATE: &str = "an address of a private network";
+const DOCUMENTATION: &str = "an address for documentation";
+const ASSIGNED: &str = "an address set aside for protocols";
+
+const NAMED_V4: [(Ipv4Net, &str); 12] = [
+    (v4(127, 0, 0, 0, 8), LOOPBACK),
+    (v4(10, 0, 0, 0, 8), PRIVATE),
+    (v4(172, 16, 0, 0, 12), PRIVATE),
+    (v4(192, 168, 0, 0, 16), PRIVATE),
+    (
+        v4(100, 64, 0, 0, 10),
+        "an address shared by a provider's customers",
+    ),
+    (v4(192, 0, 0, 0, 24), ASSIGNED),
+    (v4(192, 0, 2, 0, 24), DOCUMENTATION),
+    (v4(198, 51, 100, 0, 24), DOCUMENTATION),
+    (v4(203, 0, 113, 0, 24), DOCUMENTATION),
+    (v4(198, 18, 0, 0, 15), "an address for benchmarks"),
+    (v4(192, 88, 99, 0, 24), "a relay of 6to4"),
+    (v4(240, 0, 0, 0, 4), "a reserved address"),
+];
+
+const NAMED_V6: [(Ipv6Net, &str); 7] = [
+    (v6([0; 4], [0, 0, 0, 1], 128), LOOPBACK),
+    (v6_net([0xFC00, 0, 0, 0], 7), PRIVATE),
+    (v6_net([0xFEC0, 0, 0, 0], 10), PRIVATE),
+    (v6_net([0x2001, 0, 0, 0], 23), ASSIGNED),
+    (v6_net([0x2001, 0xDB8, 0, 0], 32), DOCUMENTATION),
+    (v6_net([0x3FFF, 0, 0, 0], 20), DOCUMENTATION),
+    (v6_net([0x2002, 0, 0, 0], 16), "an address of 6to4"),
+];
+
+/// What is in use of the public internet.
+const GLOBAL_V6: Ipv6Net = v6_net([0x2000, 0, 0, 0], 3);
+
+/// Where a network speaks IPv6 only, every IPv4 host has such an address: judged by what is in it.
+const NAT64: Ipv6Net = v6_net([0x64, 0xFF9B, 0, 0], 96);
