@@ -45,11 +45,13 @@ impl Words {
 
     /// Title and figures on one line, for notifications and old clients.
     pub(super) fn summary(&self) -> String {
-        let mut summary = format!("{}: {}", self.state, self.title);
-        for (what, value) in &self.figures {
-            summary += &format!(" · {what}: {value}");
-        }
-        summary
+        let mut parts = vec![format!("{}: {}", self.state, self.title)];
+        parts.extend(
+            self.figures
+                .iter()
+                .map(|(what, value)| format!("{what}: {value}")),
+        );
+        parts.join(" · ")
     }
 }
 

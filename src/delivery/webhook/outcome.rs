@@ -107,3 +107,112 @@ fn excerpt(status: StatusCode, body: &[u8]) -> String {
         (true, None) => format!("{code}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use Format::{Slack, Standard, Teams};
+
+    use super::*;
+
+    const CHATS: [Format; 2] = [Slack, Teams];
+
+    fn of(format: Format, code: u16, headers: &[(&'static str, &str)], body: &str) -> Outcome {
+        let status = StatusCode::from_u16(code).unwrap();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        let now = "2026-03-01T12:00:00Z".parse().unwrap();
+        outcome(format, status, &headers, body.as_bytes(), now)
+    }
+
+    fn meaning(format: Format, code: u16) -> &'static str {
+        match of(format, code, &[], "") {
+            Outcome::Accepted { .. } => "accepted",
+            Outcome::Deferred { .. } => "deferred",
+            Outcome::Unreachable { .. } => "unreachable",
+            Outcome::Lost { .. } => "lost",
+            Outcome::Refused { .. } => "refused",
+            Outcome::Unauthorized { .. } => "unauthorized",
+            Outcome::Gone { .. } => "gone",
+        }
+    }
+
+    #[test]
+    fn what_a_status_means() {
+        let all = [Standard, Slack, Teams].as_slice();
+        let both = [Standard, Teams].as_slice();
+        let program = [Standard].as_slice();
+        let chats = CHATS.as_slice();
+        for (codes, formats, expected) in [
+            ([200, 200].as_slice(), both, "accepted"),
+            (&[201, 202, 204, 299], all, "accepted"),
+            (&[300, 301, 302, 303, 304, 307, 308, 399], all, "refused"),
+            (
+                &[400, 402, 405, 406, 409, 411, 413, 415, 418, 422, 451, 499],
+                all,
+                "refused",
+            ),
+            (&[401, 403], program, "unauthorized"),
+            (&[401], chats, "unauthorized"),
+            (&[404], program, "refused"),
+            (&[403, 404], chats, "gone"),
+            (&[410], all, "gone"),
+            (
+                &[408, 425, 429, 500, 501, 502, 503, 504, 507, 520, 599, 999],
+                all,
+                "deferred",
+            ),
+            (&[100, 101, 199], all, "refused"),
+        ] {
+            for (code, format) in codes
+                .iter()
+                .flat_map(|code| formats.iter().map(move |f| (*code, *f)))
+            {
+                assert_eq!(meaning(format, code), expected, "{format:?} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn slack_says_ok_or_has_not_posted() {
+        assert_eq!(of(Slack, 200, &[], "ok"), Outcome::Accepted { code: 200 });
+        assert_eq!(of(Slack, 200, &[], "ok\n"), Outcome::Accepted { code: 200 });
+        for body in ["", "OK!", "<html>Log in to the guest network</html>"] {
+            assert!(
+                matches!(of(Slack, 200, &[], body), Outcome::Refused { .. }),
+                "{body:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn case_53_the_server_says_how_long_to_wait() {
+        let wait = |code, headers: &[(&'static str, &str)]| match of(Standard, code, headers, "") {
+            Outcome::Deferred { retry_after, .. } => retry_after.map(|wait| wait.as_secs_f64()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait(429, &[("retry-after", "120")]), Some(120.0));
+        assert_eq!(wait(429, &[("retry-after", "2.128")]), Some(2.128));
+        let date = "Sun, 01 Mar 2026 12:05:00 GMT";
+        assert_eq!(wait(503, &[("retry-after", date)]), Some(300.0));
+        assert_eq!(wait(500, &[("retry-after", "999999999")]), Some(86_400.0));
+        assert_eq!(wait(429, &[("retry-after", "soon")]), None);
+        assert_eq!(wait(429, &[]), None);
+    }
+
+    #[test]
+    fn the_servers_words_are_cleaned_and_cut() {
+        let body = format!("\u{1b}[31mno\r\nsuch {}", "x".repeat(100_000));
+        let Outcome::Refused { code: 400, text } = of(Standard, 400, &[], &body) else {
+            panic!("not refused");
+        };
+        assert!(text.starts_with("400: [31mno such xxx"), "{text}");
+        assert_eq!(text.chars().count(), text::MAX_REPLY);
+        let silent = Outcome::Refused {
+            code: 400,
+            text: "400 Bad Request".to_owned(),
+        };
+        assert_eq!(of(Standard, 400, &[], " \n"), silent);
+    }
+}

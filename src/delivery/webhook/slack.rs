@@ -53,6 +53,9 @@ fn sections(lines: &[String], blocks: &mut Vec<Value>) {
     let mut rest = lines;
     while !rest.is_empty() {
         let (now, left) = text::fitting(rest, MAX_SECTION);
+        if now.is_empty() {
+            break; // no line is that long
+        }
         blocks.push(json!({ "type": "section", "text": plain(&now.join("\n")) }));
         rest = &rest[rest.len() - left..];
     }

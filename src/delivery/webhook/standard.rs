@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Happening, Person, Window};
 use crate::delivery::text;
+use crate::domain::id::PolicyName;
 
 /// What stands before the name of an event in `type`.
 pub const TYPE_PREFIX: &str = "io.fortnight.";
@@ -22,6 +23,9 @@ const MAX_ATTRIBUTE: usize = 256;
 const MAX_TEXT: usize = 12_000;
 
 /// The body, the same bytes at every call. `source` names this installation, as a URI reference.
+///
+/// # Panics
+/// Never: only keys that are no text, and numbers that are none, cannot be written as JSON.
 #[must_use]
 pub fn standard(happening: &Happening, source: &str) -> String {
     let event = Event {
@@ -33,15 +37,15 @@ pub fn standard(happening: &Happening, source: &str) -> String {
         time: happening.time.to_string(),
         datacontenttype: "application/json",
         data: Data {
-            policy: happening.policy.as_ref().map(|policy| policy.as_str()),
-            user: happening.person.as_ref().map(User::of),
+            policy: happening.policy.as_ref().map(PolicyName::as_str),
+            user: happening.person.as_ref().map(Subject::of),
             window: happening.window.as_ref().map(Span::of),
             step: happening.step.as_deref(),
             text: happening.text.as_deref().map(shortened),
             links: &happening.links,
         },
     };
-    serde_json::to_string(&event).expect("its keys are strings and its values plain")
+    serde_json::to_string(&event).expect("every key is text")
 }
 
 /// Whole lines up to [`MAX_TEXT`] bytes as JSON spells them.
@@ -74,7 +78,7 @@ struct Event<'a> {
 #[derive(Serialize)]
 struct Data<'a> {
     policy: Option<&'a str>,
-    user: Option<User<'a>>,
+    user: Option<Subject<'a>>,
     window: Option<Span>,
     step: Option<&'a str>,
     text: Option<String>,
@@ -82,7 +86,7 @@ struct Data<'a> {
 }
 
 #[derive(Serialize)]
-struct User<'a> {
+struct Subject<'a> {
     id: &'a str,
     user_principal_name: String,
     display_name: Option<String>,
@@ -96,7 +100,7 @@ struct Span {
     deadline: Option<String>,
 }
 
-impl<'a> User<'a> {
+impl<'a> Subject<'a> {
     /// JSON encodes whatever the directory says; what steers terminals and turns the reading
     /// direction is of use to no receiver.
     fn of(person: &'a Person) -> Self {

@@ -30,15 +30,15 @@ pub fn teams(group: &Group, zone: &TimeZone) -> String {
     ];
     for (what, value) in &words.figures {
         let label = json!({ "type": "TextRun", "text": format!("{what}: "), "weight": "Bolder" });
-        body.push(rich(vec![label, run(value)]));
+        body.push(rich(&[label, run(value)]));
     }
     let listed = [words.names.as_slice(), words.lines.as_slice()].concat();
     let (fitting, _) = text::fitting(&listed, MAX_LISTED);
     let fitting = &fitting[..fitting.len().min(MAX_LINES)];
-    body.extend(fitting.iter().map(|line| rich(vec![run(line)])));
+    body.extend(fitting.iter().map(|line| rich(&[run(line)])));
     let left = listed.len() - fitting.len();
     if left > 0 {
-        body.push(rich(vec![run(&format!("… and {left} more lines"))]));
+        body.push(rich(&[run(&format!("… and {left} more lines"))]));
     }
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -55,7 +55,7 @@ pub fn teams(group: &Group, zone: &TimeZone) -> String {
     json!({ "type": "message", "attachments": [attachment] }).to_string()
 }
 
-fn rich(runs: Vec<Value>) -> Value {
+fn rich(runs: &[Value]) -> Value {
     json!({ "type": "RichTextBlock", "inlines": runs })
 }
 
