@@ -11,6 +11,7 @@ mod chat;
 mod client;
 mod endpoint;
 mod outcome;
+pub mod schema;
 mod signing;
 mod slack;
 mod standard;
