@@ -47,7 +47,7 @@ fn published(file: &str, value: &Value) {
 }
 
 /// Validators let pass what a schema does not name, so that is compared here; types and formats
-/// are the validator's, in tests/webhook_tools.rs.
+/// are the validator's, in `tests/webhook_tools.rs`.
 #[test]
 fn a_schema_names_exactly_what_is_sent() {
     for kind in EventKind::ALL {
