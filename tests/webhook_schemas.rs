@@ -32,7 +32,7 @@ fn the_published_schemas_are_those_of_the_program() {
     assert_eq!(there, known);
 }
 
-/// `FORTNIGHT_BLESS=1 ./dev test webhook` writes what is out of date.
+/// `FORTNIGHT_BLESS=1 ./dev test published` writes what is out of date.
 fn published(file: &str, value: &Value) {
     let text = serde_json::to_string_pretty(value).unwrap() + "\n";
     if std::env::var_os("FORTNIGHT_BLESS").is_some() {
@@ -42,7 +42,7 @@ fn published(file: &str, value: &Value) {
     let there = std::fs::read_to_string(file).unwrap_or_default();
     assert!(
         there == text,
-        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test webhook"
+        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test published"
     );
 }
 
