@@ -78,10 +78,29 @@ pub struct Event {
     pub sequence: u32,
     /// The number of the deadline's move: a step before a move and after it are two events.
     pub moves: u32,
+    /// Tells an announcement that is made again from the first one; 0 for everything else.
+    pub number: u32,
+    /// Of a policy that is report-only, or was until it went off: the journal alone hears of it.
+    pub rehearsed: bool,
     /// When the window opened.
     pub opened_at: Option<Timestamp>,
     /// Its deadline as of this pass.
     pub deadline: Option<Timestamp>,
+}
+
+impl Event {
+    /// What tells it from every other event, at whatever time a pass finds it (R5).
+    #[must_use]
+    pub fn key(&self, policy: &PolicyName, user: &UserId) -> String {
+        let step = self.step.map_or_else(String::new, |step| step.to_string());
+        format!(
+            "{policy}/{user}/{}/{}/{}/{}/{step}",
+            self.sequence,
+            self.moves,
+            self.number,
+            self.kind.as_str()
+        )
+    }
 }
 
 /// A mail to a person.

@@ -12,7 +12,6 @@ use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Event, Message};
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
-use crate::domain::policy::Enforce;
 use crate::domain::standing::Enforcement;
 use crate::domain::window::GraceWindow;
 
@@ -191,7 +190,7 @@ async fn write_journal(
                 .push_bind(i64::from(event.sequence))
                 .push_bind(event.step.map(|step| step.to_string()))
                 .push_bind(event.deadline.map(micros))
-                .push_bind(decision.standing.enforce == Some(Enforce::ReportOnly))
+                .push_bind(event.rehearsed)
                 .push_bind(outcome.approved_by_hold.clone().filter(|_| flag))
                 .push_bind(reasons.clone());
             id += 1;

@@ -18,6 +18,9 @@ use crate::domain::policy::{Policy, Step};
 use crate::domain::standing::Standing;
 use crate::domain::window::later;
 
+/// The channel of mails; every other name is a webhook's.
+pub const EMAIL: &str = "email";
+
 /// A mail whose outcome was lost is sent once more after this (contract 5).
 pub const AMBIGUOUS_RESEND: SignedDuration = SignedDuration::from_mins(10);
 
