@@ -15,7 +15,9 @@ mod secret;
 mod sections;
 mod suggest;
 mod values;
+mod webhooks;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,8 +35,10 @@ use self::document::Document;
 use self::fault::Source;
 use crate::delivery::mail::Sender;
 use crate::delivery::smtp::SmtpConfig;
-use crate::domain::facts::Freshness;
+use crate::delivery::webhook::{Endpoint, Format};
+use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
+use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, StartOn, Step};
 use crate::domain::sign_in::ResultCodes;
 use crate::time::CronPattern;
@@ -62,6 +66,8 @@ pub struct Config {
     pub policies: Vec<PolicyConfig>,
     /// How people are told; absent: not at all.
     pub email: Option<Email>,
+    /// Where events go.
+    pub webhooks: Vec<Webhook>,
     /// Where health is served.
     pub http: Option<Http>,
     /// The classes of result codes, overrides included.
@@ -150,6 +156,24 @@ pub struct Email {
     pub budgets: Budgets,
 }
 
+/// Where events go, and which of them.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What it gets.
+    pub events: BTreeSet<EventKind>,
+}
+
+impl Webhook {
+    /// Whether it can serve as notice, where no mail is configured (contract 7.11).
+    #[must_use]
+    pub fn gives_notice(&self) -> bool {
+        let announces = self.events.iter().any(|kind| kind.announces());
+        self.endpoint.format == Format::Standard && announces
+    }
+}
+
 /// How mails leave.
 #[derive(Debug, Clone)]
 pub enum EmailTransport {
@@ -236,6 +260,22 @@ impl Config {
         )
     }
 
+    /// What an accepted message is to count as notice (contract 7.11).
+    #[must_use]
+    pub fn notice_by(&self) -> NoticeBy {
+        if self.email.is_none() && self.webhooks.iter().any(Webhook::gives_notice) {
+            NoticeBy::Webhook
+        } else {
+            NoticeBy::Mail
+        }
+    }
+
+    /// Whether people can be told at all.
+    #[must_use]
+    pub fn can_tell(&self) -> bool {
+        self.email.is_some() || self.notice_by() == NoticeBy::Webhook
+    }
+
     /// Has mails go nowhere, for a dry run: the outbox is planned and not delivered.
     pub fn rehearse(&mut self) {
         if let Some(email) = &mut self.email {
@@ -286,11 +326,12 @@ fn read(document: &Document) -> Option<Config> {
     let freshness = sections::freshness(&root.section("freshness"));
     let email_section = root.section("email");
     let email = email::read(&email_section, &zone);
+    let (webhooks, notice) = webhooks::read(&root);
     // A configured but faulty [email] is one fault, not two.
-    let policies = policies::read(&root, email_section.is_there() || !root.lacks("email"));
+    let mail = email_section.is_there() || !root.lacks("email");
+    let policies = policies::read(&root, mail || notice);
     sections::enforcement(&root.section("enforcement"));
     let http = sections::http(&root.section("http"));
-    root.later("webhook");
     let result_codes = codes::read(&root);
     root.close();
     document.refuse_unused_variables();
@@ -302,6 +343,7 @@ fn read(document: &Document) -> Option<Config> {
         freshness,
         policies,
         email,
+        webhooks,
         http,
         result_codes,
     })

@@ -21,7 +21,7 @@ use self::decider::{Decider, outcome};
 use self::holds::Brakes;
 use self::report::{PassReport, Progress};
 use crate::config::{Config, Email};
-use crate::domain::facts::{Channel, NoticeBy, World};
+use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
 use crate::store::commit::Outcome;
 use crate::store::holds::Approval;
@@ -217,7 +217,7 @@ pub async fn world(store: &Store, config: &Config, channel: Channel) -> Result<W
         log_gap: store.log_gap().await?,
         freshness: config.freshness,
         channel,
-        notice_by: NoticeBy::Mail,
+        notice_by: config.notice_by(),
         upn_domains: config
             .email
             .as_ref()
