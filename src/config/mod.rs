@@ -72,6 +72,8 @@ pub struct Config {
     pub http: Option<Http>,
     /// The classes of result codes, overrides included.
     pub result_codes: ResultCodes,
+    /// Nothing is sent: a dry run.
+    pub is_rehearsal: bool,
 }
 
 /// When passes run.
@@ -276,8 +278,9 @@ impl Config {
         self.email.is_some() || self.notice_by() == NoticeBy::Webhook
     }
 
-    /// Has mails go nowhere, for a dry run: the outbox is planned and not delivered.
+    /// Has nothing go out, for a dry run: the outbox is planned and not delivered.
     pub fn rehearse(&mut self) {
+        self.is_rehearsal = true;
         if let Some(email) = &mut self.email {
             email.budgets = Budgets {
                 per_minute: Some(0),
@@ -346,6 +349,7 @@ fn read(document: &Document) -> Option<Config> {
         webhooks,
         http,
         result_codes,
+        is_rehearsal: false,
     })
 }
 

@@ -25,24 +25,27 @@ pub enum Effect {
     },
 }
 
-/// What operators are told about people: one mail a pass and topic, which lists all of them.
+/// What operators are told in lines: one mail a pass and event, which lists all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     /// Who cannot be reached by mail.
     Unreachable,
+    /// Which endpoint takes nothing any more.
+    DeadEndpoint,
     /// Who lost a registration again.
     LostAgain,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 2] = [Self::Unreachable, Self::LostAgain];
+    pub const ALL: [Self; 3] = [Self::Unreachable, Self::DeadEndpoint, Self::LostAgain];
 
     /// The name in storage.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::DeadEndpoint => "dead_endpoint",
             Self::LostAgain => "lost_again",
         }
     }
@@ -51,7 +54,7 @@ impl Topic {
     #[must_use]
     pub fn event(self) -> EventKind {
         match self {
-            Self::Unreachable => EventKind::DeliveryDead,
+            Self::Unreachable | Self::DeadEndpoint => EventKind::DeliveryDead,
             Self::LostAgain => EventKind::Digest,
         }
     }
@@ -62,6 +65,8 @@ impl Topic {
         match (self, count) {
             (Self::Unreachable, 1) => "One person cannot be reached by mail".to_owned(),
             (Self::Unreachable, _) => format!("{count} people cannot be reached by mail"),
+            (Self::DeadEndpoint, 1) => "A webhook takes nothing any more".to_owned(),
+            (Self::DeadEndpoint, _) => format!("{count} webhooks take nothing any more"),
             (Self::LostAgain, _) => "Registrations lost again".to_owned(),
         }
     }

@@ -6,7 +6,9 @@
 //! reader that turns writer fails at once as busy.
 
 pub mod acts;
+pub mod chats;
 pub mod commit;
+pub mod destinations;
 pub mod holds;
 pub mod load;
 pub mod lock;
@@ -18,6 +20,7 @@ pub mod people;
 pub mod prune;
 pub mod read;
 pub mod sources;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +52,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -69,6 +72,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         20_261_124_130_000,
         "create operator lines",
         include_str!("../../migrations/20261124130000_create_operator_lines.sql"),
+    ),
+    (
+        20_261_124_150_000,
+        "create destinations",
+        include_str!("../../migrations/20261124150000_create_destinations.sql"),
     ),
 ];
 
