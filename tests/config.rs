@@ -1265,7 +1265,7 @@ fn the_published_reference_is_that_of_the_program() {
     published("docs/configuration.md", &reference::markdown());
 }
 
-/// `FORTNIGHT_BLESS=1 ./dev test config` writes what is out of date.
+/// `FORTNIGHT_BLESS=1 ./dev test published` writes what is out of date.
 fn published(file: &str, text: &str) {
     if std::env::var_os("FORTNIGHT_BLESS").is_some() {
         std::fs::create_dir_all("docs").unwrap();
@@ -1274,6 +1274,6 @@ fn published(file: &str, text: &str) {
     let there = std::fs::read_to_string(file).unwrap_or_default();
     assert!(
         there == text,
-        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test config"
+        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test published"
     );
 }

@@ -1,14 +1,17 @@
 //! The SMTP client against a server that misbehaves at every step.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+#[path = "support/authority.rs"]
+mod certificates;
 #[path = "support/smtp_peer.rs"]
 mod smtp_peer;
 
 use std::time::Duration;
 
+use certificates::{Authority, authority, authority_for};
 use fortnight::delivery::mail::Letter;
 use fortnight::delivery::smtp::{Login, Outcome, Smtp, SmtpConfig, Timeouts, Tls};
-use smtp_peer::{Act, Authority, Peer, Protection, authority, authority_for};
+use smtp_peer::{Act, Peer, Protection};
 
 const MODERN: &[&str] = &["PIPELINING", "SIZE 100000", "8BITMIME"];
 const PLAIN_OLD: &[&str] = &["HELP"];

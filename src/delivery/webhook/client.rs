@@ -171,7 +171,7 @@ impl Client {
         let limit = self.timeouts.connect;
         match timeout(limit, self.connect()).await {
             Ok(connected) => connected,
-            Err(_) => Err(format!("no connection within {} s", limit.as_secs())),
+            Err(_) => Err(format!("no connection within {limit:?}")),
         }
     }
 

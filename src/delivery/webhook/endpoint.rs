@@ -147,3 +147,122 @@ impl fmt::Debug for SecretUrl {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str, format: Format) -> Endpoint {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        Endpoint {
+            name: "hook".to_owned(),
+            url: SecretUrl::parse(url).unwrap(),
+            format,
+            secrets: SigningSecret::parse_file(secret).unwrap(),
+            allow_networks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_not_repeated() {
+        for (text, expected) in [
+            ("", "the address is not a URL: relative URL without a base"),
+            (
+                "hooks.slack.com/services/T0SECRET",
+                "the address is not a URL: relative URL without a base",
+            ),
+            (
+                "ftp://hooks.example/T0SECRET",
+                "the address begins with `ftp:` instead of `https:`",
+            ),
+            (
+                "file:///etc/T0SECRET",
+                "the address begins with `file:` instead of `https:`",
+            ),
+            ("https://", "the address is not a URL: empty host"),
+            (
+                "https://a b/T0SECRET",
+                "the address is not a URL: invalid international domain name",
+            ),
+            (
+                "https://[::1/T0SECRET",
+                "the address is not a URL: invalid IPv6 address",
+            ),
+            (
+                "https://256.1.1.1/T0SECRET",
+                "the address is not a URL: invalid IPv4 address",
+            ),
+            (
+                "https://[fe80::1%25eth0]/",
+                "the address is not a URL: invalid IPv6 address",
+            ),
+        ] {
+            let fault = SecretUrl::parse(text).unwrap_err();
+            assert_eq!(fault.to_string(), expected, "{text:?}");
+            assert!(!format!("{fault:?}").contains("SECRET"));
+        }
+    }
+
+    #[test]
+    fn an_address_shows_its_host_only() {
+        let url = SecretUrl::parse(" https://u:pw@hooks.slack.com/services/T0SECRET?sig=SECRET \n");
+        let url = url.unwrap();
+        assert_eq!(url.to_string(), "https://hooks.slack.com/***");
+        assert_eq!(format!("{url:?}"), url.to_string());
+        assert_eq!(url.host(), "hooks.slack.com");
+    }
+
+    #[test]
+    fn a_text_that_repeats_the_address_is_noticed() {
+        let url = SecretUrl::parse("https://a:passphrase@x.example/flow/0d2f1c7a?sig=AbC%2Bdef01");
+        let url = url.unwrap();
+        for text in [
+            "no flow 0d2f1c7a",
+            "sig=AbC+def01",
+            "AbC%2Bdef01",
+            "passphrase",
+        ] {
+            assert!(url.is_repeated_in(text), "{text}");
+        }
+        for text in ["", "no such flow", "x.example", "sig"] {
+            assert!(!url.is_repeated_in(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn connectors_that_microsoft_has_switched_off_are_named_with_the_remedy() {
+        for url in [
+            "https://contoso.webhook.office.com/webhookb2/1",
+            "https://CONTOSO.WEBHOOK.OFFICE.COM./webhookb2/1",
+            "https://webhook.office.com/1",
+            "https://outlook.office.com/webhook/1",
+        ] {
+            let fault = endpoint(url, Format::Teams).check().unwrap_err();
+            assert_eq!(fault, EndpointFault::RetiredConnector, "{url}");
+            assert!(fault.remedy().contains("workflow"));
+        }
+        for url in [
+            "https://prod-12.westeurope.logic.azure.com/workflows/1",
+            "https://default.environment.api.powerplatform.com/1",
+            "https://xwebhook.office.com/1",
+        ] {
+            assert_eq!(endpoint(url, Format::Teams).check(), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_never_told_without_a_signature() {
+        let url = "https://hooks.example/";
+        for (format, expected) in [
+            (Format::Standard, Err(EndpointFault::NoSecret)),
+            (Format::Slack, Ok(())),
+            (Format::Teams, Ok(())),
+        ] {
+            let endpoint = Endpoint {
+                secrets: Vec::new(),
+                ..endpoint(url, format)
+            };
+            assert_eq!(endpoint.check(), expected);
+        }
+    }
+}

@@ -25,7 +25,7 @@ pub fn teams(group: &Group, zone: &TimeZone) -> String {
         json!({ "type": "TextBlock", "text": words.state, "isSubtle": true, "wrap": true }),
         json!({
             "type": "TextBlock", "text": words.title, "size": "Large", "weight": "Bolder",
-            "wrap": true, "style": "heading"
+            "wrap": true
         }),
     ];
     for (what, value) in &words.figures {
