@@ -25,6 +25,7 @@ use crate::engine::{Engine, Wake};
 use crate::http;
 use crate::pass::PassError;
 use crate::pass::report::{PassReport, Progress};
+use crate::stop::{DRAIN, within_drain};
 use crate::store::lock::PassLock;
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SkewDetector, cron};
@@ -35,8 +36,8 @@ const RING: &str = "*/5 * * * * *";
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// A pass later than this after the schedule's last occurrence is not fresh (`/readyz`).
 const STALE_AFTER: u32 = 3;
-/// Deliveries that are under way when SIGTERM comes have this long to end.
-const DRAIN: Duration = Duration::from_secs(30);
+/// A whole registration report of a large tenant takes most of an hour: mails do not wait for it.
+const READING: Duration = Duration::from_mins(2);
 
 /// What `/readyz` and systemd are told.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +88,8 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
     let reload = Arc::new(AtomicBool::new(false));
     tokio::spawn(listen_for_signals(stop.clone(), Arc::clone(&reload), bell)?);
     let started_with = config.clone();
-    let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress))?;
+    let engine =
+        Engine::new(store.clone(), config, clock, Arc::clone(&progress))?.with_patience(READING);
     engine.recover().await?;
     notify(&[
         NotifyState::Ready,
@@ -105,6 +107,7 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         skew: SkewDetector::new(clock.host()),
         clock,
         progress,
+        unfinished: false,
     };
     let code = watch.keep(rings).await;
 
@@ -215,6 +218,8 @@ struct Watch {
     skew: SkewDetector,
     clock: Clock,
     progress: Arc<Progress>,
+    /// The last pass left some of a source unread.
+    unfinished: bool,
 }
 
 impl Watch {
@@ -253,7 +258,7 @@ impl Watch {
         if self.watch_clock().await? {
             *last = None;
         }
-        if self.is_due(*last, now) {
+        if self.unfinished || self.is_due(*last, now) {
             *last = Some(now);
             self.pass(Wake::Sources, now).await;
         } else if self.engine.store().anything_changed().await? {
@@ -324,6 +329,7 @@ impl Watch {
             ),
             Some(error) => tracing::error!("{error}"),
         }
+        self.unfinished = error.is_none() && report.unfinished;
         let status = status(&report, error.as_deref());
         notify(&[NotifyState::Status(&status)]);
         self.health.send_modify(|health| {
@@ -375,7 +381,7 @@ impl Watch {
             ) {
                 Ok(engine) => {
                     self.engine.close().await;
-                    self.engine = engine;
+                    self.engine = engine.with_patience(READING);
                     tracing::info!("the configuration was reloaded");
                     let keys = self.started_with.restart_needed(self.engine.config());
                     (!keys.is_empty())
@@ -390,18 +396,6 @@ impl Watch {
         }
         self.health.send_modify(|health| health.warning = warning);
         notify(&[NotifyState::Ready]);
-    }
-}
-
-/// The work's result; none if it did not end soon enough after a stop.
-async fn within_drain<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        result = work => Some(result),
-        () = drained => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! `cycle`, `run` and `demo` all turn this one crank.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::domain::brake::HoldKind;
 use crate::domain::facts::Channel;
 use crate::pass::announce::Herald;
 use crate::pass::report::{PassReport, Progress};
-use crate::pass::{self, Pass, PassError};
+use crate::pass::{self, Directory, Pass, PassError};
 use crate::store::holds::StandingHold;
 use crate::store::outbox::EMAIL;
 use crate::store::{Store, StoreError};
@@ -35,13 +35,15 @@ pub struct Engine {
     store: Store,
     config: Config,
     clock: Clock,
+    directory: Directory,
+    patience: Option<Duration>,
     transport: Option<Transport>,
     outlets: Vec<Outlet>,
     progress: Arc<Progress>,
     clock_fault: std::sync::Mutex<Option<String>>,
 }
 
-/// A way out cannot be prepared.
+/// The ways outside cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The system's trust in certificates cannot be used.
@@ -50,6 +52,9 @@ pub enum EngineError {
     /// The same, or a webhook that cannot be sent to.
     #[error("preparing the way to a webhook")]
     Webhook(#[from] ClientError),
+    /// Nor to Graph.
+    #[error(transparent)]
+    Graph(#[from] crate::sources::graph::GraphError),
 }
 
 impl Engine {
@@ -62,15 +67,27 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let transport = config.email.as_ref().map(Transport::new).transpose()?;
         let outlets = Outlet::all(&config)?;
+        let directory = Directory::new(&config.directory)?;
         Ok(Self {
             store,
             config,
             clock,
+            directory,
+            patience: None,
             transport,
             outlets,
             progress,
             clock_fault: std::sync::Mutex::new(None),
         })
+    }
+
+    /// Has a pass read each source for so long only; what is left of it is for the next one.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self {
+            patience: Some(patience),
+            ..self
+        }
     }
 
     /// The store.
@@ -159,6 +176,8 @@ impl Engine {
         Ok(Pass {
             store: &self.store,
             config: &self.config,
+            directory: &self.directory,
+            patience: self.patience,
             now,
             channel,
             herald: Herald::new(&self.store, &self.config, now).await?,

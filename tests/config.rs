@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use fortnight::config::{Config, EmailTransport, Severity, reference};
+use fortnight::config::{Config, Directory, EmailTransport, Severity, reference};
+use fortnight::delivery::smtp::Proof;
 use fortnight::domain::facts::NoticeBy;
 use fortnight::domain::policy::Enforce;
 use insta::assert_snapshot;
@@ -162,7 +163,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     let desk = Desk::new(GOOD);
     let config = desk.config();
     assert_eq!(config.database, desk.path("fortnight.db"));
-    assert_eq!(config.files, desk.path("tenant"));
+    assert!(matches!(&config.directory, Directory::Files(path) if *path == desk.path("tenant")));
 }
 
 #[test]
@@ -427,7 +428,8 @@ fn what_cannot_be_understood_says_how_to_write_it() {
 fn what_is_missing_is_named() {
     assert_snapshot!(said(""), @r#"
     × fortnight.toml: `[directory]` is missing
-    help: say source = "files" there, and path = "…" in [directory.files]
+    help: say source = "files" there, and path = "…" in [directory.files]; or source = "graph", and who asks
+          in [directory.graph]
     × fortnight.toml: no `[[policy]]` is configured
     help: add one with a name, an include and an exclude
     "#);
@@ -437,7 +439,7 @@ fn what_is_missing_is_named() {
     1 │ [directory]
       · ───────────
       ╰────
-     help: say source = "files"
+     help: say source = "graph" or "files"
      × fortnight.toml:2:1: a policy includes nobody
       ╭────
     2 │ [[policy]]
@@ -523,7 +525,10 @@ fn password(config: &Config) -> String {
         panic!("no SMTP");
     };
     let login = smtp.login.as_ref().unwrap();
-    login.password.expose_secret().to_owned()
+    let Proof::Password(password) = &login.proof else {
+        panic!("it logs in by password");
+    };
+    password.expose_secret().to_owned()
 }
 
 #[test]
@@ -561,12 +566,14 @@ fn a_secret_is_never_shown() {
      help: say "standard", "slack" or "teams"
     "#);
     assert_snapshot!(said_with("source = \"files\"", &format!("source = \"files\"\ngraph = {{ client_secret = \"{SECRET}\" }}")), @r#"
-     × fortnight.toml:4:1: `directory.graph` is not in this version
+     × fortnight.toml:4:11: `directory.graph.client_secret` is a secret and does not belong in
+     │ this file
       ╭────
     4 │ graph = { client_secret =***************************
-      · ─────
+      ·           ─────────────
       ╰────
-     help: remove it
+     help: write it into a file of its own, name that in `client_secret_file`, and change it if others could
+           read it here
     "#);
     assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__EMAIL__SMTP__PASSWROD", SECRET).said(), @r#"
     × FORTNIGHT__EMAIL__SMTP__PASSWROD: this variable overrides no key
@@ -792,20 +799,6 @@ fn steps_that_do_otherwise_than_they_say_are_warned_of() {
 
 #[test]
 fn what_belongs_to_later_versions_is_refused_by_name() {
-    assert_snapshot!(said(&changed("source = \"files\"", "source = \"graph\"").replace("[directory.files]\npath = \"tenant\"", "[directory.graph]\ntenant_id = \"t\"")), @r#"
-     × fortnight.toml:3:10: `directory.source = "graph"` is not in this version
-      ╭────
-    3 │ source = "graph"
-      ·          ───────
-      ╰────
-     help: use "files"
-     × fortnight.toml:4:12: `directory.graph` is not in this version
-      ╭────
-    4 │ [directory.graph]
-      ·            ─────
-      ╰────
-     help: remove it
-    "#);
     assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"url\"\nformat = \"discord\"\n"), @r#"
      × fortnight.toml:19:10: `webhook.format = "discord"` is not in this version
        ╭────
@@ -830,14 +823,6 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
        ╰────
      help: use "sqlite:fortnight.db"
     "#);
-    assert_snapshot!(said_after("auth = \"xoauth2\"\n"), @r#"
-     × fortnight.toml:16:8: `email.smtp.auth = "xoauth2"` is not in this version
-       ╭────
-    16 │ auth = "xoauth2"
-       ·        ─────────
-       ╰────
-     help: use "password"
-    "#);
     assert_snapshot!(said_after("[enforcement]\nmode = \"group\"\ngroup = \"0a0a0a0a-0000-4000-8000-000000000001\"\n"), @r#"
      × fortnight.toml:17:8: `enforcement.mode = "group"` is not in this version
        ╭────
@@ -860,10 +845,6 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
        ╰────
      help: use "smtp" or "file"
     "#);
-    assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__DIRECTORY__GRAPH__TENANT_ID", "t").said(), @r#"
-    × FORTNIGHT__DIRECTORY__GRAPH__TENANT_ID: `directory.graph` is not in this version
-    help: remove it
-    "#);
     // These say nothing that this version does not do.
     assert_eq!(
         said_after(
@@ -871,6 +852,124 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
         ),
         ""
     );
+}
+
+/// A configuration that reads Graph, with these lines below its table.
+fn on_graph(lines: &str) -> Desk {
+    let text = changed("source = \"files\"", "source = \"graph\"").replace(
+        "[directory.files]\npath = \"tenant\"",
+        &format!("[directory.graph]\n{lines}"),
+    );
+    Desk::new(&text)
+}
+
+#[test]
+fn graph_is_asked_by_an_application_that_proves_itself_in_one_way() {
+    let whole = "tenant_id = \"t\"\nclient_id = \"c\"\n";
+    let desk = on_graph(&format!(
+        "{whole}client_secret_file = \"secret\"\ncloud = \"usgov\"\n"
+    ));
+    std::fs::write(desk.path("secret"), format!("{SECRET}\n")).unwrap();
+    let Directory::Graph(graph) = desk.load().unwrap().0.directory else {
+        panic!("the source is Graph");
+    };
+    assert_eq!(graph.graph.as_str(), "https://graph.microsoft.us/");
+    assert_eq!(
+        graph.application.authority,
+        "https://login.microsoftonline.us"
+    );
+    assert_eq!(graph.reports_per_10s, 5);
+    assert!(!format!("{graph:?}").contains(SECRET));
+
+    assert_snapshot!(on_graph("").said(), @r#"
+     × fortnight.toml:4:1: nothing says how the application proves who it is
+      ╭────
+    4 │ [directory.graph]
+      · ─────────────────
+      ╰────
+     help: name one of client_secret_file, certificate_file, managed_identity = true, federated_token_file
+     × fortnight.toml:4:1: `directory.graph.tenant_id` is missing
+      ╭────
+    4 │ [directory.graph]
+      · ─────────────────
+      ╰────
+     help: Entra admin center, Overview, Tenant ID
+     × fortnight.toml:4:1: `directory.graph.client_id` is missing
+      ╭────
+    4 │ [directory.graph]
+      · ─────────────────
+      ╰────
+     help: the app registration's Overview, Application (client) ID
+    "#);
+    assert_snapshot!(on_graph(&format!("{whole}managed_identity = true\nfederated_token_file = \"token\"\n")).said(), @r#"
+     × fortnight.toml:4:1: several ways to prove who asks are named
+      ╭────
+    4 │ [directory.graph]
+      · ─────────────────
+      ╰────
+     help: keep one of client_secret_file, certificate_file, managed_identity = true, federated_token_file
+    "#);
+    assert_snapshot!(on_graph(&format!("{whole}managed_identity = true\ngraph_url = \"http://graph.example.org\"\nauthority_url = \"https://login.example.org/tenant\"\n")).said(), @r#"
+     × fortnight.toml:8:13: `directory.graph.graph_url`: "http://graph.example.org" would send
+     │ tokens in clear: use https; http is for this machine only
+      ╭────
+    8 │ graph_url = "http://******************
+      ·             ──────────────────────────
+      ╰────
+     × fortnight.toml:9:17: `directory.graph.authority_url`: "https://login.example.org/tenant"
+     │ must be a host, without a path
+      ╭────
+    9 │ authority_url = "https://*************************
+      ·                 ──────────────────────────────────
+      ╰────
+    "#);
+    assert_snapshot!(on_graph(&format!("{whole}certificate_file = \"cert.pem\"\n")).said(), @r#"
+     × fortnight.toml:4:1: `directory.graph.private_key` is missing
+      ╭────
+    4 │ [directory.graph]
+      · ─────────────────
+      ╰────
+     help: name the key's file in private_key_file
+    "#);
+}
+
+#[test]
+fn mail_by_token_takes_the_application_of_graph() {
+    let by_token = "auth = \"xoauth2\"\nusername = \"identity@contoso.com\"\n";
+    let graph = "[directory.graph]\ntenant_id = \"t\"\nmanaged_identity = true\n";
+    let desk = Desk::new(&format!("{GOOD}{by_token}{graph}"));
+    let EmailTransport::Smtp(smtp) = desk.config().email.unwrap().transport else {
+        panic!("mails go by SMTP");
+    };
+    let Proof::Token { resource, .. } = smtp.login.unwrap().proof else {
+        panic!("it logs in by token");
+    };
+    assert_eq!(resource, "https://outlook.office365.com");
+
+    assert_snapshot!(said_after(by_token), @r#"
+     × fortnight.toml:16:8: a token without an application that could ask for it
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: say in [directory.graph] who asks: tenant_id, client_id and one of its four ways to prove it
+    "#);
+    assert_snapshot!(said_after(&format!("auth = \"xoauth2\"\n{graph}")), @r#"
+     × fortnight.toml:16:8: a token without a username
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: name the mailbox that mails come from in `username`
+    "#);
+    assert_snapshot!(said_after(&format!("{by_token}password_file = \"password\"\n{graph}")), @r#"
+     × fortnight.toml:16:8: a password beside a token
+       ╭────
+    16 │ auth = "xoauth2"
+       ·        ─────────
+       ╰────
+     help: keep one of the two
+    "#);
 }
 
 #[test]

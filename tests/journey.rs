@@ -16,11 +16,12 @@ use fortnight::domain::standing::Enforcement;
 use fortnight::domain::state::State;
 use jiff::Timestamp;
 use serde_json::json;
-use world::{World, day, hour, hours};
+use world::{World, before, day, hour, hours};
 
-/// An hour before the pass of that day.
-fn before(number: i64) -> Timestamp {
-    hour(number, -1)
+/// These journeys are played on exported files; `journey_graph` plays them over Graph.
+#[allow(dead_code, reason = "there, that crate's own answer counts")]
+pub(crate) fn on_graph() -> bool {
+    false
 }
 
 /// What the table below expects: from which day on, the state, the deadline as day and hour, and
@@ -205,6 +206,13 @@ fn expected() -> Table {
             .or_default()
             .insert(from.parse().unwrap(), (row, mails.into_iter().collect()));
     }
+    if crate::on_graph() {
+        // Twelve days late is beyond the three days of the log that are read again and again.
+        table
+            .entry("very_late_log".to_owned())
+            .or_default()
+            .retain(|from, _| *from == 0);
+    }
     table
 }
 
@@ -371,19 +379,9 @@ async fn five_weeks_of_everybody_go_as_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Somebody who signed in an hour before day 1 and was told: the deadline is day 14, 23:00.
-async fn opened(name: &str) -> World {
-    let mut world = World::of(&[name]);
-    world.pass(day(0)).await;
-    world.sign_in(name, before(1));
-    world.pass(day(1)).await;
-    world.mailbox(name).await.expect_one("window.opened");
-    world
-}
-
 /// The same, flagged on day 15.
 async fn flagged(name: &str) -> World {
-    let mut world = opened(name).await;
+    let mut world = World::opened(name).await;
     world.daily(2..=15).await;
     assert_eq!(world.state(name).await, State::EnforcementNeeded);
     world.mailbox(name).await;
@@ -392,7 +390,7 @@ async fn flagged(name: &str) -> World {
 
 #[tokio::test]
 async fn who_registers_on_day_13_is_not_flagged_while_the_reports_lag() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.report_lag = hours(30);
     world.daily(2..=13).await;
     world.mailbox("ana").await;
@@ -410,7 +408,7 @@ async fn who_registers_on_day_13_is_not_flagged_while_the_reports_lag() {
 
 #[tokio::test]
 async fn proof_that_is_late_becomes_a_hold_and_a_fresh_report_ends_it() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.report_lag = hours(30);
     world.daily(2..=15).await;
     assert_eq!(world.state("ana").await, State::OverdueChecking);
@@ -434,7 +432,7 @@ async fn a_flagged_emergency_account_is_released_when_it_is_excluded() {
 
 #[tokio::test]
 async fn a_policy_that_is_off_stops_the_clock() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.pass(day(2)).await;
     world.change("enforce = \"on\"", "enforce = \"off\"");
     world.daily(3..=29).await;
@@ -450,7 +448,7 @@ async fn a_policy_that_is_off_stops_the_clock() {
 
 #[tokio::test]
 async fn a_longer_window_moves_the_deadline_and_says_so_once() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.change("window = \"14d\"", "window = \"30d\"");
     world.pass(day(5)).await;
     assert_eq!(world.deadline("ana").await, Some(hour(30, 23)));
@@ -488,7 +486,7 @@ async fn an_extension_takes_a_flag_back() {
 
 #[tokio::test]
 async fn a_closed_window_stays_silent_until_it_is_reopened() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.act("ana", ActKind::Close, hour(1, 1)).await;
     world.sign_in("ana", before(3));
     world.daily(2..=20).await;
@@ -675,7 +673,7 @@ const EXCLUSION: &str = "exclusion:everyone/0a0a0a0a-0000-4000-8000-000000000000
 
 #[tokio::test]
 async fn an_emptied_exclusion_is_never_believed_by_itself() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=14).await;
     world.groups.get_mut("Emergency").unwrap().clear();
     let report = world.pass(day(15)).await;
@@ -693,7 +691,7 @@ async fn an_emptied_exclusion_is_never_believed_by_itself() {
 
 #[tokio::test]
 async fn an_exclusion_that_comes_back_ends_the_hold() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=14).await;
     world.groups.get_mut("Emergency").unwrap().clear();
     world.pass(day(15)).await;
@@ -705,7 +703,7 @@ async fn an_exclusion_that_comes_back_ends_the_hold() {
 
 #[tokio::test]
 async fn a_missing_exclusion_group_keeps_its_members_exempt() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=14).await;
     world.groups.clear();
     let report = world.pass(day(15)).await;
@@ -715,34 +713,9 @@ async fn a_missing_exclusion_group_keeps_its_members_exempt() {
 }
 
 #[tokio::test]
-async fn a_name_that_means_two_groups_holds_its_policy() {
-    let mut world = opened("ana").await;
-    world.daily(2..=14).await;
-    world.frozen.insert("groups");
-    let breakglass = world.accounts["breakglass"].id.clone();
-    let twins = ["1", "2"].map(|n| {
-        json!({
-            "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"),
-            "displayName": "Emergency",
-            "members": [breakglass],
-        })
-    });
-    world.write("groups.json", twins.to_vec(), day(15));
-    let report = world.pass(day(15)).await;
-    assert_eq!(report.flagged, 0);
-    let hold = report
-        .holds
-        .iter()
-        .find(|hold| hold.id == "assignment:everyone")
-        .unwrap();
-    insta::assert_snapshot!(hold.text, @r#"exclude.groups names "Emergency", which matches 2 groups"#);
-    assert_eq!(world.state("breakglass").await, State::Exempt);
-}
-
-#[tokio::test]
 async fn old_sources_flag_nobody() {
     for source in ["users", "registration", "sign-ins"] {
-        let mut world = opened("ana").await;
+        let mut world = World::opened("ana").await;
         world.daily(2..=12).await;
         world.frozen.insert(source);
         world.daily(13..=15).await;
@@ -753,20 +726,6 @@ async fn old_sources_flag_nobody() {
         let report = world.pass(day(16)).await;
         assert_eq!((report.flagged, world.held()), (1, vec![]), "{source}");
     }
-}
-
-#[tokio::test]
-async fn exports_made_after_the_rehearsed_day_are_as_old_as_the_pass() {
-    let mut world = World::of(&["ana"]);
-    // It is due an hour after the first pass.
-    world.sign_in("ana", hour(0, 3));
-    world.export(day(40));
-    world.pass_on_old_exports(hour(0, 2)).await;
-    for number in 1..=15 {
-        world.pass_on_old_exports(day(number)).await;
-        assert_eq!(world.held(), [""; 0], "day {number}");
-    }
-    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
 }
 
 #[tokio::test]
@@ -881,12 +840,15 @@ async fn after_an_outage_of_forty_days_nobody_is_flagged_without_notice() {
     assert_eq!(report.flagged, 1);
     world.mailbox("ana").await.expect_one("enforcement.needed");
     world.mailbox("ben").await.expect_one("window.opened");
-    assert_eq!(world.deadline("ben").await, Some(day(44)));
+    // A file still tells of day 3; Graph's log does not, and what the directory remembers of it
+    // opens a window as of now.
+    let deadline = if crate::on_graph() { 41 + 14 } else { 41 + 3 };
+    assert_eq!(world.deadline("ben").await, Some(day(deadline)));
 }
 
 #[tokio::test]
 async fn a_database_that_vanished_is_not_begun_anew() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     let backup = world.folder().join("backup.db");
     std::fs::rename(world.database(), &backup).unwrap();
     let error = world.try_pass(day(2)).await.unwrap_err();
@@ -900,7 +862,7 @@ async fn a_database_that_vanished_is_not_begun_anew() {
 
 #[tokio::test]
 async fn a_restored_backup_repeats_mails_only_under_their_message_id() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=10).await;
     let backup = world.folder().join("backup.db");
     std::fs::copy(world.database(), &backup).unwrap();
@@ -926,7 +888,7 @@ async fn reminders(world: &World) -> Vec<(Option<String>, String)> {
 
 #[tokio::test]
 async fn a_clock_that_went_back_says_nothing_and_flags_nobody() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=5).await;
     let report = world.pass(day(3)).await;
     assert_eq!(report.as_of, day(5));
@@ -935,99 +897,6 @@ async fn a_clock_that_went_back_says_nothing_and_flags_nobody() {
     world.pass(day(8)).await;
     assert_eq!(world.held(), [""; 0]);
     world.mailbox("ana").await.expect_one("window.reminder -7d");
-}
-
-/// The users export in parts: which accounts each holds.
-fn write_parts(world: &World, parts: &[(&str, &[&str])], at: Timestamp) {
-    let rows = world.user_rows();
-    for (part, names) in parts {
-        let rows = names
-            .iter()
-            .map(|name| {
-                let id = &world.accounts[*name].id;
-                rows.iter().find(|row| row["id"] == **id).unwrap().clone()
-            })
-            .collect();
-        world.write(part, rows, at);
-    }
-}
-
-#[tokio::test]
-async fn parts_of_a_users_export_are_one_snapshot() {
-    use State::{Disabled, Gone, WaitingFirstSignIn as Waiting};
-    let names = ["ana", "ben", "cat"];
-    let mut world = World::of(&names);
-    world.frozen.insert("users");
-    let (first, second) = ("users-1.json", "users-2.json");
-    write_parts(&world, &[(first, &["ana", "ben", "breakglass"])], day(0));
-    // Of two rows with one id the later counts.
-    world.who("ben").enabled = false;
-    write_parts(&world, &[(second, &["ben", "cat"])], day(0));
-    world.pass(day(0)).await;
-    assert_eq!(world.states(&names).await, [Waiting, Disabled, Waiting]);
-    // A part that is no more: ben's other row counts again.
-    std::fs::remove_file(world.tenant().join(second)).unwrap();
-    world.pass(day(1)).await;
-    assert_eq!(world.states(&names).await, [Waiting, Waiting, Gone]);
-    // It comes back.
-    write_parts(&world, &[(second, &["ben", "cat"])], day(2));
-    world.pass(day(2)).await;
-    assert_eq!(world.states(&names).await, [Waiting, Disabled, Waiting]);
-    // The first changed: ana has left, ben's row is in the second.
-    write_parts(&world, &[(first, &["breakglass"])], day(3));
-    world.pass(day(3)).await;
-    assert_eq!(world.states(&names).await, [Gone, Disabled, Waiting]);
-    // cat moves from one part to the other.
-    write_parts(
-        &world,
-        &[(first, &["breakglass", "cat"]), (second, &["ben"])],
-        day(4),
-    );
-    world.pass(day(4)).await;
-    assert_eq!(world.states(&names).await, [Gone, Disabled, Waiting]);
-    write_parts(
-        &world,
-        &[(first, &["breakglass"]), (second, &["ben"])],
-        day(5),
-    );
-    world.pass(day(5)).await;
-    assert_eq!(world.states(&names).await, [Gone, Disabled, Gone]);
-}
-
-#[tokio::test]
-async fn a_registration_report_of_which_one_part_changed_is_dated_by_it() {
-    let mut world = World::of(&["ana", "ben"]);
-    world.frozen.insert("registration");
-    let part = |world: &World, name: &str, at: Timestamp| {
-        let id = world.accounts[name].id.clone();
-        let mut rows = world.registration_rows(at);
-        rows.retain(|row| row["id"] == id);
-        world.write(&format!("registration-{name}.json"), rows, at);
-    };
-    part(&world, "ana", day(0));
-    part(&world, "ben", day(0));
-    world.pass(day(0)).await;
-    world.sign_in("ana", before(1));
-    world.sign_in("ben", before(1));
-    for number in 1..=14 {
-        part(&world, "ben", day(number));
-        world.pass(day(number)).await;
-    }
-    world.registers("ben");
-    part(&world, "ben", day(15));
-    world.pass(day(15)).await;
-    assert_eq!(
-        world.states(&["ana", "ben"]).await,
-        [State::EnforcementNeeded, State::Registered]
-    );
-    // Absent from an accepted report: the last known stays.
-    std::fs::remove_file(world.tenant().join("registration-ben.json")).unwrap();
-    part(&world, "ana", day(16));
-    world.pass(day(16)).await;
-    assert_eq!(
-        world.states(&["ana", "ben"]).await,
-        [State::EnforcementNeeded, State::Registered]
-    );
 }
 
 #[tokio::test]
@@ -1042,42 +911,6 @@ async fn a_sign_in_of_somebody_not_yet_in_the_users_export_counts_later() {
     world.pass(day(3)).await;
     assert_eq!(world.deadline("ana").await, Some(hour(16, 1)));
     world.mailbox("ana").await.expect_one("window.opened");
-}
-
-#[tokio::test]
-async fn members_named_by_upn_are_found_when_the_users_export_comes_later() {
-    let mut world = World::of(&["ana"]);
-    world.frozen.insert("groups");
-    let emergency = json!({
-        "id": "0a0a0a0a-0000-4000-8000-000000000001",
-        "displayName": "Emergency",
-        "members": ["breakglass@contoso.example"],
-    });
-    world.write("groups.json", vec![emergency], day(0));
-    world.frozen.insert("users");
-    std::fs::write(world.tenant().join("users.json"), "{\"value\":[{").unwrap();
-    world.pass(day(0)).await;
-    assert_eq!(world.report.errors.len(), 1);
-    world.frozen.remove("users");
-    world.pass(day(1)).await;
-    assert_eq!(world.state("breakglass").await, State::Exempt);
-    assert_eq!(world.held(), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_report_by_upn_is_joined_again_when_the_users_export_comes_later() {
-    let mut world = World::of(&["ana"]);
-    world.frozen.insert("registration");
-    let report = "User principal name,Multifactor authentication capable,Passwordless capable,Methods registered\n\
-        ana@contoso.example,Capable,Not capable,Microsoft Authenticator app (push notification)\n\
-        breakglass@contoso.example,Not capable,Not capable,\n";
-    std::fs::write(world.tenant().join("registration.csv"), report).unwrap();
-    world.frozen.insert("users");
-    std::fs::write(world.tenant().join("users.json"), "{\"value\":[{").unwrap();
-    world.pass(day(0)).await;
-    world.frozen.remove("users");
-    world.pass(day(1)).await;
-    assert_eq!(world.state("ana").await, State::Registered);
 }
 
 #[tokio::test]
@@ -1121,27 +954,8 @@ async fn who_comes_into_an_included_group_counts_from_then_on_and_who_leaves_is_
 }
 
 #[tokio::test]
-async fn nested_groups_count_and_circles_end() {
-    let mut world = World::of(&["ana"]);
-    world.frozen.insert("groups");
-    let group = |n: u8, name: &str, members: serde_json::Value| json!({ "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"), "displayName": name, "members": members });
-    let (outer, inner) = (
-        "0a0a0a0a-0000-4000-8000-000000000001",
-        "0a0a0a0a-0000-4000-8000-000000000002",
-    );
-    let breakglass = world.accounts["breakglass"].id.clone();
-    let groups = vec![
-        group(1, "Emergency", json!([inner])),
-        group(2, "Inner", json!([outer, breakglass])),
-    ];
-    world.write("groups.json", groups, day(0));
-    world.pass(day(0)).await;
-    assert_eq!(world.state("breakglass").await, State::Exempt);
-}
-
-#[tokio::test]
 async fn the_clock_is_believed_when_an_operator_says_so() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=5).await;
     world.pass(day(3)).await;
     world.approve("clock", hour(3, 1)).await;
@@ -1169,7 +983,7 @@ async fn a_loss_nobody_explains_needs_two_reports_a_day_apart() {
 
 #[tokio::test]
 async fn who_leaves_an_exclusion_is_not_flagged_at_once() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=3).await;
     world.exclude("ana");
     world.daily(4..=20).await;
@@ -1212,19 +1026,8 @@ async fn an_included_group_that_is_gone_lets_nobody_leave() {
 }
 
 #[tokio::test]
-async fn a_file_of_groups_that_is_missing_leaves_everything_as_it_was() {
-    let mut world = opened("ana").await;
-    world.frozen.insert("groups");
-    std::fs::remove_file(world.tenant().join("groups.json")).unwrap();
-    world.pass(day(2)).await;
-    assert_eq!(world.report.errors.len(), 1, "{:?}", world.report.errors);
-    assert_eq!(world.state("breakglass").await, State::Exempt);
-    assert_eq!(world.state("ana").await, State::InGrace);
-}
-
-#[tokio::test]
 async fn a_restored_person_goes_on_with_the_remainder() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.who("ana").exists = false;
     world.daily(2..=4).await;
     world.who("ana").exists = true;
@@ -1235,7 +1038,7 @@ async fn a_restored_person_goes_on_with_the_remainder() {
 
 #[tokio::test]
 async fn a_renamed_person_is_the_same_and_a_recreated_one_is_not() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.who("ana").upn = "ana.b@contoso.example".to_owned();
     world.who("ana").mail = Some("ana.b@contoso.example".to_owned());
     world.daily(2..=8).await;
@@ -1336,43 +1139,6 @@ async fn from_on_to_report_only_flags_go_and_nothing_more_is_sent() {
 }
 
 #[tokio::test]
-async fn a_wrong_row_is_put_aside_and_the_others_count() {
-    let mut world = World::of(&["ana"]);
-    world.pass(day(0)).await;
-    world.sign_in("ana", before(1));
-    world.sign_in_with("ana", before(1), json!({ "createdDateTime": "soon" }));
-    let report = world.pass(day(1)).await;
-    assert_eq!((report.read.sign_ins, report.read.quarantined), (1, 1));
-    assert_eq!(world.state("ana").await, State::InGrace);
-    let store = world.store().await;
-    let rows = store.quarantined(10).await.unwrap();
-    store.close().await;
-    let [(source, file, line, reason)] = &rows[..] else {
-        panic!("{rows:?}");
-    };
-    assert_eq!(
-        (source.as_str(), file.as_str(), *line),
-        ("sign_ins", "sign-ins-0002.json", 1)
-    );
-    assert!(reason.contains("createdDateTime"), "{reason}");
-}
-
-#[tokio::test]
-async fn the_same_sign_in_in_two_files_opens_one_window() {
-    let mut world = World::of(&["ana"]);
-    world.pass(day(0)).await;
-    world.sign_in("ana", before(1));
-    world.pass(day(1)).await;
-    let log = world.tenant().join("sign-ins-0002.json");
-    std::fs::copy(log, world.tenant().join("sign-ins-again.json")).unwrap();
-    let report = world.pass(hour(1, 1)).await;
-    assert_eq!(report.windows.opened, 0);
-    let ana = world.decision("ana").await;
-    assert_eq!(ana.standing.window.run().unwrap().bypasses, 1);
-    world.mailbox("ana").await.expect_one("window.opened");
-}
-
-#[tokio::test]
 async fn earlier_evidence_moves_an_announced_window_only_back_in_history() {
     let mut world = World::of(&["ana"]);
     world.pass(day(0)).await;
@@ -1388,7 +1154,7 @@ async fn earlier_evidence_moves_an_announced_window_only_back_in_history() {
 
 #[tokio::test]
 async fn a_configuration_changed_on_the_day_of_the_flag_flags_once() {
-    let mut world = opened("ana").await;
+    let mut world = World::opened("ana").await;
     world.daily(2..=14).await;
     world.mailbox("ana").await;
     world.change("window = \"14d\"", "window = \"7d\"");

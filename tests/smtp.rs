@@ -6,11 +6,14 @@ mod certificates;
 #[path = "support/smtp_peer.rs"]
 mod smtp_peer;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use certificates::{Authority, authority, authority_for};
 use fortnight::delivery::mail::Letter;
-use fortnight::delivery::smtp::{Login, Outcome, Smtp, SmtpConfig, Timeouts, Tls};
+use fortnight::delivery::smtp::{Login, Outcome, Proof, Smtp, SmtpConfig, Timeouts, Tls};
+use fortnight::entra::{Application, Credential, Tokens};
 use smtp_peer::{Act, Peer, Protection};
 
 const MODERN: &[&str] = &["PIPELINING", "SIZE 100000", "8BITMIME"];
@@ -47,7 +50,45 @@ fn client(peer: &Peer) -> Smtp {
 fn login(password: &str) -> Login {
     Login {
         username: "ana".to_owned(),
-        password: password.to_owned().into(),
+        proof: Proof::Password(password.to_owned().into()),
+    }
+}
+
+/// An identity platform that gives `token-1`, `token-2` and so on, each good for this long.
+async fn identity_platform(lifetime_s: u32) -> (Application, Arc<AtomicU32>) {
+    let given = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&given);
+    let answer = move |body: String| async move {
+        assert!(
+            body.contains("scope=https%3A%2F%2Foutlook.office365.com%2F.default"),
+            "{body}"
+        );
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        axum::Json(serde_json::json!({
+            "token_type": "Bearer", "expires_in": lifetime_s, "access_token": format!("token-{number}")
+        }))
+    };
+    let routes =
+        axum::Router::new().route("/tenant/oauth2/v2.0/token", axum::routing::post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    let application = Application {
+        tenant: "tenant".to_owned(),
+        client_id: Some("client".to_owned()),
+        authority,
+        credential: Credential::Secret("secret-word".to_owned().into()),
+    };
+    (application, given)
+}
+
+fn token_login(application: Application) -> Login {
+    Login {
+        username: "ana".to_owned(),
+        proof: Proof::Token {
+            tokens: Arc::new(Tokens::new(application)),
+            resource: "https://outlook.office365.com",
+        },
     }
 }
 
@@ -383,6 +424,106 @@ async fn logins_by_what_the_server_offers() {
         words(&refused).contains("offers no login by password"),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn logs_in_by_token_and_comes_back_with_a_fresh_one() {
+    let (application, given) = identity_platform(3_600).await;
+    let peer = Peer::start(&["AUTH LOGIN XOAUTH2"]).await;
+    peer.accept_tokens(&["token-1"]);
+    let client = Smtp::new(SmtpConfig {
+        login: Some(token_login(application)),
+        per_connection: Some(1),
+        ..config(&peer)
+    })
+    .unwrap();
+    for _ in 0..3 {
+        assert_eq!(kind(&client.send(&letter()).await), "sent");
+    }
+    assert_eq!(peer.connections(), 3);
+    assert_eq!(
+        given.load(Ordering::SeqCst),
+        1,
+        "a token serves every connection"
+    );
+
+    // It is revoked: one login fails, and the next one comes with another.
+    peer.accept_tokens(&["token-2"]);
+    let refused = client.send(&letter()).await;
+    let text = "login refused: 5.7.8 wrong user or password".to_owned();
+    assert_eq!(
+        refused,
+        Outcome::TransportFailure {
+            code: Some(535),
+            text
+        }
+    );
+    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(given.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_in_the_middle_is_renewed_before_the_next_connection() {
+    let (application, given) = identity_platform(0).await;
+    let peer = Peer::start(&["AUTH XOAUTH2"]).await;
+    peer.accept_tokens(&["token-1", "token-2", "token-3"]);
+    let client = Smtp::new(SmtpConfig {
+        login: Some(token_login(application)),
+        per_connection: Some(2),
+        ..config(&peer)
+    })
+    .unwrap();
+    for _ in 0..6 {
+        assert_eq!(kind(&client.send(&letter()).await), "sent");
+    }
+    assert_eq!(
+        given.load(Ordering::SeqCst),
+        3,
+        "each connection found the last one over"
+    );
+}
+
+#[tokio::test]
+async fn a_login_by_token_says_what_is_wrong_with_it() {
+    let peer = Peer::start(&["AUTH PLAIN"]).await;
+    let (application, _) = identity_platform(3_600).await;
+    let with = |application: Application| SmtpConfig {
+        login: Some(token_login(application)),
+        ..config(&peer)
+    };
+    let refused = Smtp::new(with(application))
+        .unwrap()
+        .probe()
+        .await
+        .unwrap_err();
+    assert!(
+        words(&refused).contains("no login by token (AUTH XOAUTH2)"),
+        "{refused:?}"
+    );
+
+    let refuses = axum::Router::new().fallback(|| async {
+        let body = r#"{"error":"invalid_client","error_codes":[7000222],"error_description":"AADSTS7000222"}"#;
+        (axum::http::StatusCode::UNAUTHORIZED, body)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, refuses).await.unwrap() });
+    let peer = Peer::start(&["AUTH XOAUTH2"]).await;
+    let (application, _) = identity_platform(3_600).await;
+    let login = token_login(Application {
+        authority,
+        ..application
+    });
+    let config = SmtpConfig {
+        login: Some(login),
+        ..config(&peer)
+    };
+    let refused = Smtp::new(config).unwrap().probe().await.unwrap_err();
+    assert!(
+        words(&refused).contains("the client secret has expired"),
+        "{refused:?}"
+    );
+    assert!(peer.seen().iter().all(|line| !line.starts_with("AUTH")));
 }
 
 #[tokio::test]

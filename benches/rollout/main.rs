@@ -28,7 +28,7 @@ use fortnight::domain::facts::Channel;
 use fortnight::engine::Engine;
 use fortnight::pass::announce::Herald;
 use fortnight::pass::report::{PassReport, Progress};
-use fortnight::pass::{self, Pass};
+use fortnight::pass::{self, Directory, Pass};
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -205,6 +205,7 @@ smtp = {{ host = "127.0.0.1", port = {port}, tls = "none", connections = {connec
 struct Rollout {
     folder: PathBuf,
     config: Config,
+    directory: Directory,
     store: Store,
     progress: Arc<Progress>,
 }
@@ -215,6 +216,7 @@ impl Rollout {
         Self {
             store: Store::open(&config.database).await.unwrap(),
             progress: Arc::default(),
+            directory: Directory::new(&config.directory).unwrap(),
             config,
             folder,
         }
@@ -224,6 +226,8 @@ impl Rollout {
         Pass {
             store: &self.store,
             config: &self.config,
+            directory: &self.directory,
+            patience: None,
             now,
             channel: Channel::Works,
             herald: Herald::new(&self.store, &self.config, now).await.unwrap(),
@@ -318,6 +322,7 @@ impl Rollout {
             folder: self.folder.clone(),
             store: Store::open(&config.database).await.unwrap(),
             progress: Arc::default(),
+            directory: Directory::new(&config.directory).unwrap(),
             config,
         }
     }

@@ -75,6 +75,12 @@ pub enum Command {
     Cycle(Cycle),
     /// Checks the configuration without any network, every fault at once
     Check,
+    /// Tries every outside part for real: database, directory, mail, clock; each with its remedy
+    Doctor {
+        /// The form of the result
+        #[arg(long, default_value = "table")]
+        format: Format,
+    },
     /// Health, last pass, age of the data, counts per state, what is due next, holds
     Status {
         /// The form of the result

@@ -8,7 +8,7 @@ use super::args::{Cli, Color};
 use super::output::Printer;
 use super::{DONE, Reader, Usage, WRONG};
 use crate::capacity;
-use crate::config::{Config, Fault, Faults, IncludeNames};
+use crate::config::{Config, Directory, Fault, Faults, IncludeNames};
 use crate::sources::Collection;
 use crate::sources::files;
 
@@ -119,7 +119,10 @@ async fn names(config: &Config) -> anyhow::Result<Vec<String>> {
 /// The same against the files, where there is no snapshot yet; files that cannot be read say
 /// nothing here, a pass will name them.
 fn names_in_files(config: &Config) -> Vec<String> {
-    let Ok(folder) = files::scan(&config.files) else {
+    let Directory::Files(path) = &config.directory else {
+        return Vec::new();
+    };
+    let Ok(folder) = files::scan(path) else {
         return Vec::new();
     };
     let now = crate::time::Clock::system().now();

@@ -4,6 +4,7 @@ pub mod args;
 mod check;
 mod cycle;
 mod deliveries;
+mod doctor;
 mod enforcement;
 mod explain;
 pub(crate) mod output;
@@ -96,6 +97,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
     match cli.command {
         Command::Run => crate::daemon::run(config, cli.config).await,
         Command::Cycle(args) => cycle::run(&config, &args, out).await,
+        Command::Doctor { format } => doctor::run(&config, format, out).await,
         Command::Status { format } => status::run(&config, format, out).await,
         Command::Users(args) => users::run(&config, &args, out).await,
         Command::Explain {

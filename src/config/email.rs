@@ -1,5 +1,7 @@
 //! The `[email]` table: who writes, and how mails leave.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use lettre::message::Mailbox;
 
@@ -7,10 +9,22 @@ use super::document::Kind;
 use super::reader::Section;
 use super::{Budgets, Email, EmailTransport, REQUIRED};
 use crate::delivery::mail::Sender;
-use crate::delivery::smtp::{Login, SmtpConfig, Tls};
+use crate::delivery::smtp::{Login, Proof, SmtpConfig, Tls};
 use crate::delivery::text::is_mailbox;
+use crate::entra::Tokens;
+use crate::sources::graph::GraphConfig;
 
-pub(super) fn read(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Auth {
+    Password,
+    Xoauth2,
+}
+
+pub(super) fn read(
+    section: &Section<'_>,
+    zone: &TimeZone,
+    graph: Option<&GraphConfig>,
+) -> Option<Email> {
     let document = section.document();
     let from = mailbox(
         section,
@@ -70,6 +84,7 @@ pub(super) fn read(section: &Section<'_>, zone: &TimeZone) -> Option<Email> {
     let (smtp, budgets) = smtp(
         &section.section("smtp"),
         way.as_ref().is_some_and(|way| way.value),
+        graph,
     );
     let files = section.section("file");
     let folder = files
@@ -136,7 +151,11 @@ fn parse_mailbox(text: &str) -> Result<Mailbox, String> {
     clippy::too_many_lines,
     reason = "one read for each key, then what holds between them"
 )]
-fn smtp(section: &Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
+fn smtp(
+    section: &Section<'_>,
+    wanted: bool,
+    graph: Option<&GraphConfig>,
+) -> (Option<SmtpConfig>, Budgets) {
     let document = section.document();
     let host = section.text(
         "host",
@@ -162,13 +181,13 @@ fn smtp(section: &Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
         "starttls",
         "How the connection is protected; never downgraded. \"none\" only to this machine.",
     );
-    section.one_of(
+    let auth = section.one_of(
         "auth",
-        &[("password", ())],
-        &["password"],
-        &["xoauth2"],
+        &[("password", Auth::Password), ("xoauth2", Auth::Xoauth2)],
+        &["password", "xoauth2"],
+        &[],
         "password",
-        "How to log in.",
+        "How to log in: by password, or by a token of the application in [directory.graph], as Exchange Online wants it.",
     );
     let connections = section.number(
         "connections",
@@ -216,7 +235,25 @@ fn smtp(section: &Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
         sound = false;
     }
     let no_password = section.lacks("password") && section.lacks("password_file");
-    if let Some(username) = username.as_ref().filter(|_| no_password) {
+    let by_token = auth.filter(|auth| auth.value == Auth::Xoauth2);
+    if let Some(auth) = &by_token {
+        let fault = match (&username, graph) {
+            _ if !no_password => Some(("a password beside a token", "keep one of the two")),
+            (None, _) => Some((
+                "a token without a username",
+                "name the mailbox that mails come from in `username`",
+            )),
+            (Some(_), None) => Some((
+                "a token without an application that could ask for it",
+                "say in [directory.graph] who asks: tenant_id, client_id and one of its four ways to prove it",
+            )),
+            (Some(_), Some(_)) => None,
+        };
+        if let Some((message, remedy)) = fault {
+            document.error(auth.place.clone(), message, remedy);
+            sound = false;
+        }
+    } else if let Some(username) = username.as_ref().filter(|_| no_password) {
         let remedy = "name the file of the password in `password_file`";
         document.error(
             username.place.clone(),
@@ -225,7 +262,7 @@ fn smtp(section: &Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
         );
         sound = false;
     }
-    if password.is_some() && section.lacks("username") {
+    if by_token.is_none() && password.is_some() && section.lacks("username") {
         let remedy = "say who logs in with `username`";
         document.error(section.place(), "a password without a username", remedy);
         sound = false;
@@ -236,9 +273,16 @@ fn smtp(section: &Section<'_>, wanted: bool) -> (Option<SmtpConfig>, Budgets) {
     };
     let mut config = SmtpConfig::new(&host.value, protection);
     config.port = port.and_then(|port| u16::try_from(port.value).ok());
-    config.login = username.zip(password).map(|(username, password)| Login {
+    let proof = match (by_token, graph) {
+        (Some(_), Some(graph)) => Some(Proof::Token {
+            tokens: Arc::new(Tokens::new(graph.application.clone())),
+            resource: graph.cloud.exchange(),
+        }),
+        _ => password.map(Proof::Password),
+    };
+    config.login = username.zip(proof).map(|(username, proof)| Login {
         username: username.value,
-        password,
+        proof,
     });
     config.connections = connections.map_or(3, |found| found.value as usize);
     (Some(config), budgets)

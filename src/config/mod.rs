@@ -4,6 +4,7 @@
 //! its warnings, or every fault at once. Values of later versions are refused by name.
 
 mod codes;
+mod directory;
 mod document;
 mod email;
 pub mod fault;
@@ -28,6 +29,7 @@ use lettre::message::Mailbox;
 use toml::de::DeTable;
 
 pub use self::codes::default_result_codes;
+pub use self::directory::Directory;
 pub use self::document::{KeyDoc, Kind};
 pub use self::fault::{Fault, Faults, Place, Severity};
 
@@ -56,8 +58,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// The database file.
     pub database: PathBuf,
-    /// The folder of exports.
-    pub files: PathBuf,
+    /// Where facts come from.
+    pub directory: Directory,
     /// When passes run.
     pub schedule: Schedule,
     /// How old facts may be that flag somebody.
@@ -81,6 +83,8 @@ pub struct Config {
 pub struct Schedule {
     /// Cron patterns with seconds, in the configured zone.
     pub poll: Vec<CronPattern>,
+    /// How often Graph's whole registration report is read.
+    pub registration: SignedDuration,
 }
 
 /// Where health is served.
@@ -123,6 +127,17 @@ pub struct PolicyConfig {
     pub start_on: StartOn,
     /// Microsoft's own manner: no notice, no floors.
     pub strict: bool,
+}
+
+impl PolicyConfig {
+    /// Every group that it names, in its inclusion or its exclusion.
+    pub fn groups(&self) -> impl Iterator<Item = &String> {
+        let included = match &self.include {
+            IncludeNames::Selected(names) => names.groups.as_slice(),
+            IncludeNames::AllUsers => &[],
+        };
+        included.iter().chain(&self.exclude.groups)
+    }
 }
 
 /// Whom a policy includes.
@@ -324,11 +339,11 @@ fn read(document: &Document) -> Option<Config> {
     let root = document.root(parsed.get_ref());
     let zone = sections::zone(&root);
     let database = sections::database(&root.section("database"));
-    let files = sections::directory(&root.section("directory"));
+    let (directory, graph) = directory::read(&root.section("directory"));
     let schedule = sections::schedule(&root.section("schedule"));
     let freshness = sections::freshness(&root.section("freshness"));
     let email_section = root.section("email");
-    let email = email::read(&email_section, &zone);
+    let email = email::read(&email_section, &zone, graph.as_ref());
     let (webhooks, notice) = webhooks::read(&root);
     // A configured but faulty [email] is one fault, not two.
     let mail = email_section.is_there() || !root.lacks("email");
@@ -341,7 +356,7 @@ fn read(document: &Document) -> Option<Config> {
     Some(Config {
         zone,
         database: database?,
-        files: files?,
+        directory: directory?,
         schedule: schedule?,
         freshness,
         policies,

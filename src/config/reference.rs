@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::document::{Document, KeyDoc, Kind};
 
 /// A document that has every table, so that reading it meets every key.
-const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.files]\n[email.smtp]\n[email.file]\n[[webhook]]\n";
+const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.graph]\n[directory.files]\n[email.smtp]\n[email.file]\n[[webhook]]\n";
 
 const INTRODUCTION: &str = "\
 # Configuration reference

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::document::Kind;
-use super::fault::Place;
 use super::reader::Section;
-use super::{Http, REQUIRED, Schedule};
+use super::{Http, Schedule};
 use crate::domain::facts::Freshness;
 use crate::time::CronPattern;
 
@@ -58,40 +58,10 @@ fn is_plain_path(path: &str) -> bool {
     !path.trim_start_matches('/').is_empty() && !path.starts_with(':') && !path.contains('?')
 }
 
-pub(super) fn directory(section: &Section<'_>) -> Option<PathBuf> {
-    let source = section.one_of(
-        "source",
-        &[("files", ())],
-        &["files"],
-        &["graph"],
-        REQUIRED,
-        "Where facts come from.",
-    );
-    section.later("graph");
-    let files = section.section("files");
-    let about = "The folder of exports: users, registration, sign-ins, and groups where a policy names one.";
-    let path = files
-        .text("path", REQUIRED, about)
-        .map(|found| section.document().resolve(&found.value));
-    if !section.is_there() {
-        let remedy = "say source = \"files\" there, and path = \"…\" in [directory.files]";
-        section
-            .document()
-            .error(Place::Missing, "`[directory]` is missing", remedy);
-    } else if source.is_some() {
-        files.require("path", "name the folder of exports");
-    } else {
-        section.require("source", "say source = \"files\"");
-    }
-    files.close();
-    section.close();
-    path
-}
-
 pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
     let about = "When passes run: a cron pattern with seconds or a list of them, in `timezone`.";
     let texts = section.texts("poll", true, "0 */10 * * * *", about);
-    section.duration("registration", "1h", "How often the whole registration report is read from Graph, which is not in this version; files are read when they change.");
+    let registration = section.duration("registration", "1h", "How often the whole registration report is read from Graph, beside when a flag waits for it; files are read when they change.");
     let patterns: Vec<CronPattern> = match &texts {
         None => CronPattern::parse("0 */10 * * * *").into_iter().collect(),
         Some(texts) => texts
@@ -119,7 +89,10 @@ pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
         );
     }
     section.close();
-    (!patterns.is_empty()).then_some(Schedule { poll: patterns })
+    (!patterns.is_empty()).then(|| Schedule {
+        poll: patterns,
+        registration: registration.map_or(SignedDuration::from_hours(1), |found| found.value),
+    })
 }
 
 pub(super) fn freshness(section: &Section<'_>) -> Freshness {

@@ -26,6 +26,7 @@ pub use self::outcome::Outcome;
 
 use super::mail::Letter;
 pub use super::trust::{TrustError, system_trust};
+use crate::entra::Tokens;
 
 /// How a connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +40,27 @@ pub enum Tls {
     None,
 }
 
-/// A user and its password.
+/// Who logs in, and how.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// The user.
+    /// The user; of Exchange Online the mailbox that mails come from.
     pub username: String,
-    /// The password.
-    pub password: SecretString,
+    /// What proves it.
+    pub proof: Proof,
+}
+
+/// What proves who logs in.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// A password (PLAIN or LOGIN).
+    Password(SecretString),
+    /// A token of the identity platform (XOAUTH2).
+    Token {
+        /// Where tokens come from.
+        tokens: Arc<Tokens>,
+        /// What they are for, `https://outlook.office365.com` for example.
+        resource: &'static str,
+    },
 }
 
 /// How to reach a mail server.

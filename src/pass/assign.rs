@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Wanted, named};
+use super::collect::groups::{Wanted, named};
 use crate::config::{IncludeNames, PolicyConfig};
 use crate::domain::assignment::{Assignment, Include, NameList, Selection, Unresolved};
 use crate::domain::id::{GroupId, UserId};

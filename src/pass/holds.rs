@@ -36,9 +36,13 @@ impl<'a> Brakes<'a> {
         collected: Collected,
         approvals: &'a [Approval],
     ) -> Self {
+        let accepted = approvals
+            .iter()
+            .any(|approval| approval.hold == HoldKind::Clock.as_str());
         let clock = pass
             .clock_fault
             .clone()
+            .or_else(|| pass.directory.clock_fault(accepted))
             .map(|text| Hold::new(HoldKind::Clock, "", None, text));
         let assignments = policies.iter().filter_map(|policy| {
             brake::assignment_hold(&policy.name, &policy.assignment.unresolved)

@@ -8,17 +8,17 @@ pub mod announce;
 mod assign;
 mod collect;
 mod decider;
-mod groups;
 mod holds;
-mod reader;
 pub mod report;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use self::announce::Herald;
+pub use self::collect::Directory;
 use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
@@ -26,6 +26,7 @@ use self::report::{PassReport, Progress};
 use crate::config::{Config, Email};
 use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
+pub use crate::errors::chain;
 use crate::store::commit::Outcome;
 use crate::store::holds::Approval;
 use crate::store::load::Dossier;
@@ -63,6 +64,11 @@ pub struct Pass<'a> {
     pub store: &'a Store,
     /// The configuration.
     pub config: &'a Config,
+    /// Where facts come from.
+    pub directory: &'a Directory,
+    /// How long one source is read before mails and other sources have their turn; what is left
+    /// of it is for the next pass. None: to its end.
+    pub patience: Option<Duration>,
     /// The time by which everything is decided.
     pub now: Timestamp,
     /// Whether the way to people works.
@@ -90,9 +96,7 @@ impl Pass<'_> {
     /// act or a settled mail.
     pub async fn run_on_changes(&self, report: &mut PassReport) -> Result<(), PassError> {
         let approvals = self.store.approvals(self.now).await?;
-        let collected = Collected {
-            holds: self.store.collected_holds().await?,
-        };
+        let collected = Collected::still(self.store.collected_holds().await?);
         self.decide_all(collected, &approvals, report).await?;
         self.tell_operators(report).await?;
         Ok(self.store.note_pass(self.now).await?)
@@ -105,13 +109,15 @@ impl Pass<'_> {
     ) -> Result<Collected, PassError> {
         let collector = Collector {
             store: self.store,
+            config: self.config,
             now: self.now,
             approvals,
+            patience: self.patience,
             progress: self.progress,
         };
         let names = assign::Names::load(self.store).await?;
         let wanted = assign::wanted(&self.config.policies, &names);
-        collect::collect(&collector, &self.config.files, &wanted, report).await
+        collect::collect(&collector, self.directory, &wanted, report).await
     }
 
     async fn decide_all(
@@ -268,21 +274,6 @@ fn chunks<T>(items: Vec<T>, size: usize) -> Vec<Vec<T>> {
         chunks.push(items.by_ref().take(size).collect());
     }
     chunks
-}
-
-/// An error with its causes, in one line; what a cause only says again is left out.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let why = error.to_string();
-        if !text.ends_with(&why) {
-            text.push_str(": ");
-            text.push_str(&why);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub struct PassReport {
     pub holds: Vec<StandingHold>,
     /// What could not be done.
     pub errors: Vec<String>,
+    /// A source has more to tell than one pass reads.
+    #[serde(skip)]
+    pub unfinished: bool,
 }
 
 /// Rows read in a pass.
@@ -89,6 +92,7 @@ impl PassReport {
             deliveries: Deliveries::default(),
             holds: Vec::new(),
             errors: Vec::new(),
+            unfinished: false,
         }
     }
 

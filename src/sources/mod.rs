@@ -5,6 +5,7 @@
 //! wrote, so nothing of it gets in without [`quote()`].
 
 pub mod files;
+pub mod graph;
 mod quote;
 pub mod wire;
 
@@ -126,6 +127,9 @@ pub enum SourceError {
         /// Where it was looked for.
         folder: String,
     },
+    /// Graph gives nothing.
+    #[error(transparent)]
+    Graph(#[from] graph::GraphError),
 }
 
 /// Prints a line where there is one.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::people::mark_changed;
+use super::records::mark_changed;
 use super::{Doing, Store, StoreError, micros};
 use crate::domain::facts::ActKind;
 use crate::domain::id::{PolicyName, UserId};

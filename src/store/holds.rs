@@ -307,7 +307,7 @@ impl Store {
         .fetch_all(&self.read)
         .await
         .doing("reading approvals")?;
-        let user = |id: String| super::people::user_id("journal", &id);
+        let user = |id: String| super::records::user_id("journal", &id);
         Ok(MassHistory {
             recent: recent
                 .into_iter()

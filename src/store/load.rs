@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::outbox::EMAIL;
-use super::people::{PERSON, REGISTRATION, person, registration};
+use super::records::{PERSON, REGISTRATION, person, registration};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{
@@ -136,7 +136,7 @@ impl Store {
         }
         let mut transaction = self.begin().await?;
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        super::people::mark_changed(&mut transaction, &ids).await?;
+        super::records::mark_changed(&mut transaction, &ids).await?;
         transaction.commit().await.doing("marking who waits")
     }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::people::mark_changed;
+use super::records::mark_changed;
 use super::sources::{self, NewPart, Source, StoredPart};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, name_of};
 use crate::domain::audit::AuditEvent;
@@ -32,26 +32,29 @@ pub struct PartEnd {
 }
 
 impl Store {
-    /// Absorbs sign-ins, and with them the cursors of the parts that end with them.
+    /// Absorbs sign-ins, and with them the parts that end with them, or where the reading goes on.
     pub async fn absorb_sign_ins(
         &self,
         rows: &[SignIn],
         ended: &[PartEnd],
+        reading: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             write_sign_ins(&mut transaction, rows).await?;
         }
         note_resumption(&mut transaction, rows, ended).await?;
-        end_parts(&mut transaction, Source::SignIns, ended).await?;
+        end_parts(&mut transaction, Source::SignIns, ended, reading).await?;
         transaction.commit().await.doing("absorbing sign-ins")
     }
 
-    /// Absorbs audit events, and with them the cursors of the parts that end with them.
+    /// Absorbs audit events, and with them the parts that end with them, or where the reading goes
+    /// on.
     pub async fn absorb_audits(
         &self,
         rows: &[AuditEvent],
         ended: &[PartEnd],
+        reading: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
@@ -77,7 +80,7 @@ impl Store {
                 .doing("writing audit events")?;
             mark_changed(&mut transaction, &changed).await?;
         }
-        end_parts(&mut transaction, Source::Audits, ended).await?;
+        end_parts(&mut transaction, Source::Audits, ended, reading).await?;
         transaction.commit().await.doing("absorbing audit events")
     }
 
@@ -121,9 +124,13 @@ async fn end_parts(
     connection: &mut SqliteConnection,
     source: Source,
     ended: &[PartEnd],
+    reading: Option<&str>,
 ) -> Result<(), StoreError> {
     for PartEnd { part, as_of, rows } in ended {
         sources::note_part(connection, source, part, *as_of, *rows).await?;
+    }
+    if let Some(reading) = reading {
+        sources::set_reading(connection, source, reading).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::people::mark_changed;
+use super::records::mark_changed;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError};
 use crate::domain::id::{GroupId, UserId};
@@ -145,7 +145,7 @@ impl Store {
                 found
                     .entry(name)
                     .or_default()
-                    .push(super::people::user_id("people", &id)?);
+                    .push(super::records::user_id("people", &id)?);
             }
         }
         Ok(found)

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::people::mark_changed;
+use super::records::mark_changed;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
@@ -515,7 +515,7 @@ fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
             .doing(doing)?
             .map(|name| PolicyName::new(&name)),
         user: user
-            .map(|user| super::people::user_id("outbox", &user))
+            .map(|user| super::records::user_id("outbox", &user))
             .transpose()?,
         step: step
             .map(|step| Step::try_from(step.clone()).map_err(|_| inconsistent("step", &step)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::Row;
 
-use super::people::user_id;
+use super::records::user_id;
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Enforce;

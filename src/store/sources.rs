@@ -72,6 +72,12 @@ pub struct SourceStatus {
     pub error: Option<String>,
 }
 
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Store {
     /// The parts of a source as they were read last.
     pub async fn parts(&self, source: Source) -> Result<Vec<StoredPart>, StoreError> {
@@ -124,6 +130,11 @@ impl Store {
                 .await
                 .doing("reading a source")?;
         Ok(at.flatten().map(instant))
+    }
+
+    /// Where the reading of a source is, as it was kept with its last page.
+    pub async fn reading(&self, source: Source) -> Result<Option<String>, StoreError> {
+        super::meta(&self.read, &reading_key(source)).await
     }
 
     /// The newest stretch that the sign-in logs do not cover.
@@ -198,6 +209,20 @@ impl Store {
         }
         transaction.commit().await.doing("dating facts anew")
     }
+}
+
+/// Where the reading of a source is, in the words of whoever reads it: kept in the transaction of
+/// the page before.
+pub(super) async fn set_reading(
+    connection: &mut SqliteConnection,
+    source: Source,
+    reading: &str,
+) -> Result<(), StoreError> {
+    super::set_meta(connection, &reading_key(source), reading).await
+}
+
+fn reading_key(source: Source) -> String {
+    format!("reading:{}", source.as_str())
 }
 
 pub(super) async fn quarantine(

@@ -70,8 +70,8 @@ async fn read_log(store: &Store, name: &str, rows: &[(Route, Timestamp)], now: T
         rows: rows.len() as u64,
     };
     let (begin, rest) = rows.split_at(rows.len() / 2);
-    store.absorb_sign_ins(begin, &[]).await.unwrap();
-    store.absorb_sign_ins(rest, &[end]).await.unwrap();
+    store.absorb_sign_ins(begin, &[], None).await.unwrap();
+    store.absorb_sign_ins(rest, &[end], None).await.unwrap();
 }
 
 async fn accept(store: &Store, now: Timestamp) {

@@ -16,14 +16,19 @@ pub fn parse(text: &str, now: Timestamp) -> Option<SignedDuration> {
         let seconds: f64 = text.parse().ok()?;
         SignedDuration::try_from_secs_f64(seconds).unwrap_or(LONGEST)
     } else {
-        let since_epoch = httpdate::parse_http_date(text)
-            .ok()?
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .ok()?;
-        let until = Timestamp::from_second(i64::try_from(since_epoch.as_secs()).ok()?).ok()?;
-        until.duration_since(now)
+        http_date(text)?.duration_since(now)
     };
     Some(wait.clamp(SignedDuration::ZERO, LONGEST))
+}
+
+/// A date as HTTP writes it, in each of its three forms.
+#[must_use]
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    let since_epoch = httpdate::parse_http_date(text)
+        .ok()?
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?;
+    Timestamp::from_second(i64::try_from(since_epoch.as_secs()).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -48,6 +50,8 @@ struct State {
     protection: Protection,
     tls: Option<Arc<ServerConfig>>,
     acts: Mutex<HashMap<&'static str, VecDeque<Act>>>,
+    /// Tokens that are good at the moment.
+    tokens: Mutex<Vec<String>>,
     seen: Mutex<Vec<String>>,
     kept: Mutex<Vec<String>>,
     changed: Notify,
@@ -74,6 +78,7 @@ impl Peer {
             protection,
             tls,
             acts: Mutex::default(),
+            tokens: Mutex::default(),
             seen: Mutex::default(),
             kept: Mutex::default(),
             changed: Notify::new(),
@@ -96,6 +101,12 @@ impl Peer {
         acts.entry(verb).or_default().push_back(act);
         drop(acts);
         self
+    }
+
+    /// Only these tokens are good from now on.
+    pub(crate) fn accept_tokens(&self, tokens: &[&str]) {
+        *self.state.tokens.lock().unwrap() =
+            tokens.iter().map(|token| (*token).to_owned()).collect();
     }
 
     /// The commands received so far.
@@ -184,7 +195,7 @@ where
         let reply = match verb.as_str() {
             "EHLO" => ehlo(state, protected),
             "STARTTLS" => "220 go ahead\r\n".to_owned(),
-            "AUTH" if login(&mut stream, &line).await => "235 2.7.0 welcome\r\n".to_owned(),
+            "AUTH" if login(&mut stream, state, &line).await => "235 2.7.0 welcome\r\n".to_owned(),
             "AUTH" => "535 5.7.8 wrong user or password\r\n".to_owned(),
             "RCPT" if !mail => "503 5.5.1 MAIL first\r\n".to_owned(),
             "DATA" if !rcpt => "503 5.5.1 RCPT first\r\n".to_owned(),
@@ -282,11 +293,27 @@ fn ehlo(state: &State, protected: bool) -> String {
     reply + &["250 ", last, "\r\n"].concat()
 }
 
-/// Only `ana` with `secret-word` is let in.
-async fn login<S>(stream: &mut BufReader<S>, line: &str) -> bool
+/// Only `ana` with `secret-word`, or with a good token, is let in.
+async fn login<S>(stream: &mut BufReader<S>, state: &State, line: &str) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    if let Some(proof) = line.strip_prefix("AUTH XOAUTH2 ") {
+        let proof = String::from_utf8(STANDARD.decode(proof).unwrap()).unwrap();
+        let good = state
+            .tokens
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|token| proof == format!("user=ana\x01auth=Bearer {token}\x01\x01"));
+        if !good {
+            // What is wrong comes as a challenge; its answer is an empty line.
+            let _ = stream.write_all(b"334 eyJzdGF0dXMiOiI0MDEifQ==\r\n").await;
+            let _ = stream.flush().await;
+            assert_eq!(read_line(stream).await.as_deref(), Some(""));
+        }
+        return good;
+    }
     if line == "AUTH PLAIN AGFuYQBzZWNyZXQtd29yZA==" {
         return true;
     }

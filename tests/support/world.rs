@@ -3,13 +3,17 @@
 //!
 //! `world.sign_in("ana", day(1)); world.pass(day(2)).await; world.mailbox("ana").await.expect_one("window.opened")`.
 //! A pass first writes what the directory would export at that moment; [`World::pass_on_old_exports`]
-//! leaves the files alone.
+//! leaves the files alone. Where the test crate says [`on_graph`](crate::on_graph), the same is served
+//! by a fake Graph instead.
 
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "shared by several test crates, each of which uses a part of it"
 )]
+
+#[path = "graph/mod.rs"]
+pub mod graph;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,6 +30,7 @@ use fortnight::pass::{self, PassError};
 use fortnight::store::acts::NewAct;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
+use graph::{FakeGraph, Fault, Kind};
 use jiff::{SignedDuration, Timestamp};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
@@ -42,6 +47,11 @@ pub fn hour(day: i64, hour: i64) -> Timestamp {
 
 pub fn hours(number: i64) -> SignedDuration {
     SignedDuration::from_hours(number)
+}
+
+/// An hour before the pass of that day.
+pub fn before(number: i64) -> Timestamp {
+    hour(number, -1)
 }
 
 /// The configuration that stories begin with; [`World::change`] changes it.
@@ -147,6 +157,8 @@ pub struct World {
     joined: usize,
     events: usize,
     read: BTreeSet<PathBuf>,
+    /// Serves what is exported, where the stories are played over Graph.
+    pub graph: Option<FakeGraph>,
     pub report: PassReport,
     pub now: Timestamp,
 }
@@ -167,15 +179,32 @@ impl World {
             joined: 0,
             events: 0,
             read: BTreeSet::new(),
+            graph: crate::on_graph().then(FakeGraph::start_thread),
             report: PassReport::new(day(0)),
             now: day(0),
         };
         std::fs::create_dir_all(world.tenant()).unwrap();
+        if let Some(graph) = &world.graph {
+            let files = "[directory]\nsource = \"files\"\n[directory.files]\npath = \"tenant\"\n";
+            let tables = graph.configuration("graph-secret");
+            std::fs::write(world.folder().join("graph-secret"), graph::SECRET).unwrap();
+            world.change(files, &tables);
+        }
         world.join("breakglass");
         world.exclude("breakglass");
         for name in names {
             world.join(name);
         }
+        world
+    }
+
+    /// Somebody who signed in an hour before day 1 and was told: the deadline is day 14, 23:00.
+    pub async fn opened(name: &str) -> Self {
+        let mut world = Self::of(&[name]);
+        world.pass(day(0)).await;
+        world.sign_in(name, before(1));
+        world.pass(day(1)).await;
+        world.mailbox(name).await.expect_one("window.opened");
         world
     }
 
@@ -338,8 +367,51 @@ impl World {
             .collect()
     }
 
+    /// Has the service know what the directory knows at that moment. What is frozen is not to be
+    /// had.
+    fn serve(&mut self, graph: &FakeGraph, now: Timestamp) {
+        graph.set_now(now);
+        for (part, kind) in [
+            ("users", Kind::Users),
+            ("groups", Kind::Groups),
+            ("registration", Kind::Report),
+            ("sign-ins", Kind::SignIns),
+        ] {
+            if self.frozen.contains(part) {
+                graph.break_down(kind, Fault::Status(403, "Authorization_RequestDenied"));
+            } else {
+                graph.mend(kind);
+            }
+        }
+        graph.set_users(self.user_rows());
+        graph.set_groups(&self.group_rows());
+        let as_of = now.checked_sub(self.report_lag).unwrap();
+        graph.set_report(self.registration_rows(as_of));
+        for row in self.sign_ins.drain(..) {
+            graph.add_sign_in(row);
+        }
+        for row in self.audits.drain(..) {
+            graph.add_audit(row);
+        }
+    }
+
+    fn group_rows(&self) -> Vec<Value> {
+        self.groups
+            .iter()
+            .enumerate()
+            .map(|(n, (name, members))| {
+                let members: Vec<&String> =
+                    members.iter().map(|name| &self.accounts[name].id).collect();
+                json!({ "id": format!("0a0a0a0a-0000-4000-8000-{n:012}"), "displayName": name, "members": members })
+            })
+            .collect()
+    }
+
     /// Writes what the directory exports at that moment.
     pub fn export(&mut self, now: Timestamp) {
+        if let Some(graph) = self.graph.clone() {
+            return self.serve(&graph, now);
+        }
         self.exports += 1;
         let number = self.exports;
         if !self.frozen.contains("users") {
@@ -350,17 +422,7 @@ impl World {
             self.write("registration.json", self.registration_rows(as_of), now);
         }
         if !self.frozen.contains("groups") {
-            let rows = self
-                .groups
-                .iter()
-                .enumerate()
-                .map(|(n, (name, members))| {
-                    let members: Vec<&String> =
-                        members.iter().map(|name| &self.accounts[name].id).collect();
-                    json!({ "id": format!("0a0a0a0a-0000-4000-8000-{n:012}"), "displayName": name, "members": members })
-                })
-                .collect();
-            self.write("groups.json", rows, now);
+            self.write("groups.json", self.group_rows(), now);
         }
         if !self.frozen.contains("sign-ins") {
             let rows = std::mem::take(&mut self.sign_ins);

@@ -13,7 +13,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -21,7 +21,8 @@ use tokio_rustls::TlsConnector;
 use super::offer::Offer;
 use super::outcome::{Outcome, code_of, is_2yz, words};
 use super::wire::{Stream, Wire, WireError};
-use super::{Login, SmtpConfig, Tls};
+use super::{Login, Proof, SmtpConfig, Tls};
+use crate::errors::chain;
 
 /// Connects and logs in; a failure says nothing about any recipient.
 pub(super) async fn open(
@@ -155,38 +156,72 @@ async fn log_in<S: Stream>(
     login: &Login,
     limit: Duration,
 ) -> Result<(), Outcome> {
-    let mechanism = match (offer.logs_in_by("PLAIN"), offer.logs_in_by("LOGIN")) {
-        (true, _) => Mechanism::Plain,
-        (false, true) => Mechanism::Login,
-        (false, false) => {
-            return Err(Outcome::transport(
-                None,
-                "the server offers no login by password (AUTH PLAIN or LOGIN)",
-            ));
+    match &login.proof {
+        Proof::Password(password) => {
+            let mechanism = match (offer.logs_in_by("PLAIN"), offer.logs_in_by("LOGIN")) {
+                (true, _) => Mechanism::Plain,
+                (false, true) => Mechanism::Login,
+                (false, false) => {
+                    let text = "the server offers no login by password (AUTH PLAIN or LOGIN)";
+                    return Err(Outcome::transport(None, text));
+                }
+            };
+            prove(wire, mechanism, &login.username, password, limit).await
         }
-    };
-    let password = login.password.expose_secret().to_owned();
-    let credentials = Credentials::new(login.username.clone(), password);
-    let mut auth = Auth::new(mechanism, credentials.clone(), None);
+        Proof::Token { tokens, resource } => {
+            if !offer.logs_in_by("XOAUTH2") {
+                let text = "the server offers no login by token (AUTH XOAUTH2)";
+                return Err(Outcome::transport(None, text));
+            }
+            let token = tokens.get(resource).await.map_err(|error| {
+                Outcome::transport(None, &format!("logging in: {}", chain(&error)))
+            })?;
+            let result = prove(wire, Mechanism::Xoauth2, &login.username, &token, limit).await;
+            if result.is_err() {
+                // It may have been revoked: the next connection comes with a fresh one.
+                tokens.forget(resource).await;
+            }
+            result
+        }
+    }
+}
+
+async fn prove<S: Stream>(
+    wire: &mut Wire<S>,
+    mechanism: Mechanism,
+    username: &str,
+    secret: &SecretString,
+    limit: Duration,
+) -> Result<(), Outcome> {
+    let credentials = Credentials::new(username.to_owned(), secret.expose_secret().to_owned());
+    let auth = Auth::new(mechanism, credentials.clone(), None);
+    let mut line = auth
+        .map_err(|error| Outcome::transport(None, &error.to_string()))?
+        .to_string();
     // LOGIN asks twice; whatever asks more often never ends.
     for _ in 0..3 {
-        let line = auth
-            .map_err(|error| Outcome::transport(None, &error.to_string()))?
-            .to_string();
         let reply = wire.command(&line, limit).await;
         let reply = reply.map_err(|error| failed("logging in", &error))?;
         if reply.has_code(334) {
-            auth = Auth::new_from_response(mechanism, credentials.clone(), &reply);
+            line = match mechanism {
+                // It asks nothing: it says why not, and an empty line brings the refusal.
+                Mechanism::Xoauth2 => "\r\n".to_owned(),
+                Mechanism::Plain | Mechanism::Login => {
+                    Auth::new_from_response(mechanism, credentials.clone(), &reply)
+                        .map_err(|error| Outcome::transport(None, &error.to_string()))?
+                        .to_string()
+                }
+            };
             continue;
         }
         if is_2yz(&reply) && wire.is_quiet() {
             return Ok(());
         }
-        return Err(login_refused(&reply, login, &line));
+        return Err(login_refused(&reply, secret, &line));
     }
     Err(Outcome::transport(
         None,
-        "the server asks for more than a user and a password",
+        "the server asks for more than a user and a proof",
     ))
 }
 
@@ -200,13 +235,13 @@ fn turned_away(what: &str, reply: &Response) -> Outcome {
 }
 
 /// The server's words, unless it repeats what we told it.
-fn login_refused(reply: &Response, login: &Login, line: &str) -> Outcome {
+fn login_refused(reply: &Response, secret: &SecretString, line: &str) -> Outcome {
     let said: Vec<&str> = reply.message().collect();
     let said = said.join(" ");
     let token = line.split_whitespace().last().unwrap_or_default();
     let repeats = |secret: &str| secret.len() > 5 && said.contains(secret);
-    if repeats(login.password.expose_secret()) || repeats(token) {
-        let text = "login refused; the server's words are withheld, as they repeat the password";
+    if repeats(secret.expose_secret()) || repeats(token) {
+        let text = "login refused; the server's words are withheld, as they repeat the secret";
         return Outcome::transport(Some(code_of(reply)), text);
     }
     turned_away("login refused", reply)

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::collect::CollectError;
+use super::CollectError;
 use crate::domain::audit::AuditEvent;
 use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;

@@ -1,24 +1,21 @@
-//! Collecting: what changed in the sources becomes facts in the store.
-//!
-//! A source that fails is noted with its reason and leaves its last good snapshot; the others
-//! go on.
+//! Collecting from a folder of exports: only the files that changed are read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::groups::Wanted;
 use super::reader::{Dated, PartRead, Reader, Step};
-use super::report::{PassReport, Progress};
-use super::{PassError, chain, groups};
+use super::{CollectError, Collected, Collector, collapse, nesting};
 use crate::domain::audit::AuditEvent;
-use crate::domain::brake::{Hold, HoldKind};
 use crate::domain::registration::ReportRow;
 use crate::domain::sign_in::SignIn;
+use crate::pass::PassError;
+use crate::pass::report::PassReport;
+use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
-use crate::sources::{Collection, SourceError};
-use crate::store::holds::{Approval, Raised};
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
 use crate::store::sources::{NewPart, Source, StoredPart};
@@ -30,64 +27,35 @@ const LOG_COMMIT: usize = 20_000;
 /// name was joined; empty for a report that has object ids.
 const JOINED_WITH: &str = "registration_joined_with";
 
-/// What collecting found out beside the facts.
-#[derive(Debug, Default)]
-pub(super) struct Collected {
-    /// Snapshots that are not believed.
-    pub holds: Vec<Raised>,
-}
-
-/// What every part of collecting needs.
-pub(super) struct Collector<'a> {
-    pub(super) store: &'a Store,
-    pub(super) now: Timestamp,
-    pub(super) approvals: &'a [Approval],
-    pub(super) progress: &'a Progress,
-}
-
 /// Reads what changed in a folder of exports.
 pub(super) async fn collect(
     collector: &Collector<'_>,
     path: &Path,
-    wanted: &groups::Wanted,
+    wanted: &Wanted,
+    collected: &mut Collected,
     report: &mut PassReport,
-) -> Result<Collected, PassError> {
-    let folder = {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || files::scan(&path))
-            .await
-            .map_err(|_| PassError::Thread)?
-    };
-    let mut collected = Collected::default();
-    let mut failed = BTreeSet::new();
+) -> Result<(), PassError> {
+    let path = path.to_owned();
+    let folder = tokio::task::spawn_blocking(move || files::scan(&path))
+        .await
+        .map_err(|_| PassError::Thread)?;
     let folder = match folder {
         Ok(folder) => folder,
         Err(error) => {
-            for source in [Source::Users, Source::Registration, Source::SignIns] {
+            let required = [Source::Users, Source::Registration, Source::SignIns];
+            let groups = (!wanted.names.is_empty()).then_some(Source::Groups);
+            for source in required.into_iter().chain(groups) {
                 collector.fail(source, &error, report).await?;
-                failed.insert(source);
+                collected.failed.insert(source);
             }
-            if !wanted.names.is_empty() {
-                collector.fail(Source::Groups, &error, report).await?;
-                failed.insert(Source::Groups);
-            }
-            collector
-                .hold_unread(&failed, wanted, &mut collected)
-                .await?;
-            return Ok(collected);
+            return Ok(());
         }
     };
     for source in Source::ALL {
         let result = match source {
-            Source::Users => collector.users(&folder, &mut collected, report).await,
-            Source::Groups => {
-                groups::collect(collector, &folder, wanted, &mut collected, report).await
-            }
-            Source::Registration => {
-                collector
-                    .registration(&folder, &mut collected, report)
-                    .await
-            }
+            Source::Users => collector.users(&folder, collected, report).await,
+            Source::Groups => nesting::collect(collector, &folder, wanted, collected, report).await,
+            Source::Registration => collector.registration(&folder, collected, report).await,
             Source::SignIns => match folder.required(Collection::SignIns) {
                 Ok(parts) => collector.log::<SignIn>(parts, report).await,
                 Err(error) => Err(error.into()),
@@ -97,43 +65,9 @@ pub(super) async fn collect(
                 Err(error) => Err(error.into()),
             },
         };
-        match result {
-            Ok(()) => {}
-            Err(CollectError::Source(error)) => {
-                collector.fail(source, &error, report).await?;
-                failed.insert(source);
-            }
-            Err(CollectError::Store(error)) => return Err(error.into()),
-            Err(CollectError::Reader) => return Err(PassError::Thread),
-        }
+        collector.ended(source, result, collected, report).await?;
     }
-    collector
-        .hold_unread(&failed, wanted, &mut collected)
-        .await?;
-    Ok(collected)
-}
-
-/// Why a source could not be absorbed.
-#[derive(Debug)]
-pub(super) enum CollectError {
-    /// The source is to blame: it is noted, the others go on.
-    Source(SourceError),
-    /// The store is to blame: the pass ends.
-    Store(StoreError),
-    /// The reading thread died.
-    Reader,
-}
-
-impl From<SourceError> for CollectError {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
-impl From<StoreError> for CollectError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+    Ok(())
 }
 
 /// Which parts of a source changed since they were read.
@@ -199,43 +133,6 @@ pub(super) fn new_part(part: &Part) -> NewPart {
 }
 
 impl Collector<'_> {
-    async fn fail(
-        &self,
-        source: Source,
-        error: &SourceError,
-        report: &mut PassReport,
-    ) -> Result<(), PassError> {
-        let text = chain(error);
-        tracing::error!(source = source.as_str(), error = %text, "could not read {}", source.as_str());
-        report.errors.push(format!("{}: {text}", source.as_str()));
-        self.store.source_failed(source, &text, self.now).await?;
-        Ok(())
-    }
-
-    /// What was not believed of a source stays so until the source can be read again, and a
-    /// policy whose groups cannot be read flags nobody (domain cases 15 and 16).
-    async fn hold_unread(
-        &self,
-        failed: &BTreeSet<Source>,
-        wanted: &groups::Wanted,
-        collected: &mut Collected,
-    ) -> Result<(), StoreError> {
-        if failed.contains(&Source::Groups) {
-            collected.holds.extend(groups::unread(self, wanted));
-        }
-        for raised in self.store.collected_holds().await? {
-            let source = match &raised.hold.policy {
-                Some(_) => Source::Groups,
-                None if raised.hold.id.ends_with(Source::Users.as_str()) => Source::Users,
-                None => Source::Registration,
-            };
-            if failed.contains(&source) && !groups::is_unread(&raised.hold) {
-                collected.holds.push(raised);
-            }
-        }
-        Ok(())
-    }
-
     /// Nothing of a log is to be read. Its parts may have been read in a pass that died, or failed
     /// at another part, before it accepted the log.
     async fn log_unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
@@ -272,36 +169,6 @@ impl Collector<'_> {
         self.store.source_unchanged(source, as_of).await
     }
 
-    pub(super) async fn note_quarantined(
-        &self,
-        source: Source,
-        read: &mut PartRead,
-        report: &mut PassReport,
-    ) -> Result<(), StoreError> {
-        report.read.quarantined += read.quarantined_count;
-        if read.quarantined.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<_> = read
-            .quarantined
-            .drain(..)
-            .map(|row| (row.file, row.line, row.reason))
-            .collect();
-        if let Some((file, line, reason)) = rows.first() {
-            tracing::warn!(
-                source = source.as_str(),
-                rows = read.quarantined_count,
-                file,
-                line,
-                reason,
-                "put {} rows of {} aside",
-                read.quarantined_count,
-                source.as_str()
-            );
-        }
-        self.store.quarantine(source, &rows, self.now).await
-    }
-
     async fn differs<'a>(
         &self,
         source: Source,
@@ -334,7 +201,9 @@ impl Collector<'_> {
             .import(Source::Users, parts, change, files::users, absorb, report)
             .await?;
         report.read.users += imported.0;
-        collected.holds.extend(collapse(Source::Users, imported.1));
+        collected
+            .holds
+            .extend(collapse(Source::Users, imported.1, "export"));
         Ok(())
     }
 
@@ -370,7 +239,9 @@ impl Collector<'_> {
                 quarantine_nameless(&mut import, part, nameless, report);
                 Self::remember_quarantined(&mut import, &mut read, report);
             }
-            match self.finish(import, &change, source).await? {
+            let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
+            let approved = self.approved_size(source);
+            match import.finish(&change.unchanged, &gone, approved).await? {
                 Imported::ReadAll => {
                     change = difference(parts, self.store.parts(source).await?, true);
                 }
@@ -434,7 +305,9 @@ impl Collector<'_> {
         let joined_with = if by_name { users.as_str() } else { "" };
         self.store.set(JOINED_WITH, joined_with).await?;
         report.read.registrations += imported.0;
-        collected.holds.extend(collapse(source, imported.1));
+        collected
+            .holds
+            .extend(collapse(source, imported.1, "export"));
         Ok(())
     }
 
@@ -465,22 +338,6 @@ impl Collector<'_> {
                 Some(row.about(id))
             })
             .collect())
-    }
-
-    async fn finish(
-        &self,
-        import: Import,
-        change: &Difference<'_>,
-        source: Source,
-    ) -> Result<Imported, StoreError> {
-        let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
-        let hold = Hold::new(HoldKind::Snapshot, source.as_str(), None, String::new()).id;
-        let approved = self
-            .approvals
-            .iter()
-            .find(|approval| approval.hold == hold)
-            .and_then(|approval| approval.evidence.parse().ok());
-        import.finish(&change.unchanged, &gone, approved).await
     }
 
     /// Reads the changed parts of a log, in commits of bounded size.
@@ -542,8 +399,9 @@ impl Collector<'_> {
         let (ends, reads): (Vec<_>, Vec<_>) = ended.drain(..).unzip();
         T::absorb(self.store, rows, &ends).await?;
         rows.clear();
-        for mut read in reads {
-            self.note_quarantined(T::SOURCE, &mut read, report).await?;
+        for read in reads {
+            self.note_quarantined(T::SOURCE, read.quarantined, read.quarantined_count, report)
+                .await?;
         }
         Ok(())
     }
@@ -565,7 +423,7 @@ impl LogRow for SignIn {
     }
 
     async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError> {
-        store.absorb_sign_ins(rows, ended).await
+        store.absorb_sign_ins(rows, ended, None).await
     }
 
     fn counter(report: &mut PassReport) -> &mut u64 {
@@ -581,7 +439,7 @@ impl LogRow for AuditEvent {
     }
 
     async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError> {
-        store.absorb_audits(rows, ended).await
+        store.absorb_audits(rows, ended, None).await
     }
 
     fn counter(report: &mut PassReport) -> &mut u64 {
@@ -598,19 +456,4 @@ fn quarantine_nameless(import: &mut Import, part: &Part, rows: usize, report: &m
     tracing::warn!(file = part.name, rows, "{}: {reason}", part.name);
     report.read.quarantined += rows as u64;
     import.quarantine([(part.name.clone(), 0, reason)]);
-}
-
-/// The hold for a snapshot that shrank too much (F57).
-fn collapse(source: Source, imported: Imported) -> Option<Raised> {
-    let Imported::Collapsed { before, after } = imported else {
-        return None;
-    };
-    let text = format!(
-        "the {} export has {after} rows where the last accepted one has {before}; the last one stays",
-        source.as_str()
-    );
-    Some(Raised {
-        hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text),
-        evidence: after.to_string(),
-    })
 }

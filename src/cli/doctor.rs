@@ -1,0 +1,161 @@
+//! `doctor`: every outside part is tried for real, and each line that is bad says what mends it.
+//!
+//! Nothing is written, queued or sent, and nothing is tried twice: somebody looks on.
+
+mod graph;
+mod mail;
+
+use serde::Serialize;
+
+use super::output::{Format, Printer};
+use super::{DEGRADED, DONE};
+use crate::config::{Config, Directory};
+use crate::errors::chain;
+use crate::sources::Collection;
+use crate::sources::files;
+use crate::store::Store;
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Check {
+    part: String,
+    verdict: Verdict,
+    /// What was seen, and what mends it.
+    text: String,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Good,
+    Bad,
+    /// Something else has to be mended first.
+    NotTried,
+}
+
+impl Check {
+    fn new(part: impl Into<String>, result: Result<String, String>) -> Self {
+        let (verdict, text) = match result {
+            Ok(text) => (Verdict::Good, text),
+            Err(text) => (Verdict::Bad, text),
+        };
+        Self {
+            part: part.into(),
+            verdict,
+            text,
+        }
+    }
+
+    fn not_tried(part: impl Into<String>, why: &str) -> Self {
+        Self {
+            part: part.into(),
+            verdict: Verdict::NotTried,
+            text: why.to_owned(),
+        }
+    }
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::NotTried => "not tried",
+        }
+    }
+}
+
+pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
+    let mut checks = vec![Check::new("database", database(config).await)];
+    match &config.directory {
+        Directory::Files(path) => checks.extend(exports(config, path)),
+        Directory::Graph(graph) => checks.extend(graph::checks(config, graph).await),
+    }
+    checks.extend(mail::check(config).await);
+    let code = if checks.iter().all(|check| check.verdict == Verdict::Good) {
+        DONE
+    } else {
+        DEGRADED
+    };
+    match format {
+        Format::Json => out.json(&checks)?,
+        Format::Csv => {
+            let rows = checks
+                .into_iter()
+                .map(|check| vec![check.part, check.verdict.word().to_owned(), check.text]);
+            out.rows(format, &["part", "verdict", "text"], rows.collect())?;
+        }
+        Format::Table => {
+            let width = checks.iter().map(|check| check.part.len()).max();
+            for Check {
+                part,
+                verdict,
+                text,
+            } in checks
+            {
+                let (word, width) = (verdict.word(), width.unwrap_or(0));
+                out.line(format!("{part:width$}  {word:9}  {text}"))?;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// Whether the database can be opened, is whole and takes writes.
+async fn database(config: &Config) -> Result<String, String> {
+    let path = config.database.display();
+    if !config.database.exists() {
+        let folder = config.database.parent().filter(|folder| folder.is_dir());
+        return match folder {
+            Some(_) => Ok(format!(
+                "there is none yet at {path}; the first pass makes it"
+            )),
+            None => Err(format!(
+                "the folder of {path} does not exist: make it, owned by the user that runs fortnight"
+            )),
+        };
+    }
+    let store = Store::open_existing(&config.database)
+        .await
+        .map_err(|error| chain(&error))?;
+    store
+        .check_integrity()
+        .await
+        .map_err(|error| chain(&error))?;
+    if !store.is_writable().await {
+        return Err(format!(
+            "{path} takes no writes: check the owner and mode of the file and of its folder, and that the disk is mounted for writing"
+        ));
+    }
+    Ok(format!("{path} is whole and takes writes"))
+}
+
+/// Whether every file that is needed is there.
+fn exports(config: &Config, path: &std::path::Path) -> Vec<Check> {
+    let folder = match files::scan(path) {
+        Ok(folder) => folder,
+        Err(error) => return vec![Check::new("exports", Err(chain(&error)))],
+    };
+    let names_groups = config
+        .policies
+        .iter()
+        .any(|policy| policy.groups().next().is_some());
+    let needed = [
+        Collection::Users,
+        Collection::Registration,
+        Collection::SignIns,
+    ];
+    let groups = names_groups.then_some(Collection::Groups);
+    needed
+        .into_iter()
+        .chain(groups)
+        .map(|collection| {
+            let result = folder.required(collection).map(<[_]>::len);
+            let said = result
+                .map(|files| format!("{files} files in {}", path.display()))
+                .map_err(|error| chain(&error));
+            Check::new(collection.as_str(), said)
+        })
+        .collect()
+}

@@ -1,0 +1,101 @@
+//! Graph: the token, each permission by a question that takes it, every group that a policy names,
+//! and the two clocks.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::Check;
+use crate::config::Config;
+use crate::domain::id::GroupId;
+use crate::errors::chain;
+use crate::sources::graph::{Ask, Client, GraphConfig, GraphError};
+use crate::time::{Clock, format_duration};
+
+pub(super) async fn checks(config: &Config, graph: &GraphConfig) -> Vec<Check> {
+    let client = match Client::impatient(graph) {
+        Ok(client) => client,
+        Err(error) => return vec![Check::new("Graph: token", Err(chain(&error)))],
+    };
+    if let Err(error) = client.try_token().await {
+        let rest = ["users", "registration report", "sign-ins", "audit events"];
+        let not_tried =
+            rest.map(|part| Check::not_tried(format!("Graph: {part}"), "it takes a token"));
+        let token = Check::new("Graph: token", Err(chain(&error)));
+        return [token].into_iter().chain(not_tried).collect();
+    }
+    let granted = format!("{} gives one", graph.application.authority);
+    let mut checks = vec![Check::new("Graph: token", Ok(granted))];
+    let now = Clock::system().now();
+    for (part, ask) in questions(now) {
+        checks.push(Check::new(
+            format!("Graph: {part}"),
+            answered(&client, &ask).await,
+        ));
+    }
+    let named: BTreeSet<&String> = config
+        .policies
+        .iter()
+        .flat_map(crate::config::PolicyConfig::groups)
+        .collect();
+    for name in named {
+        let result = group(&client, name).await;
+        checks.push(Check::new(format!("Graph: group {name:?}"), result));
+    }
+    checks.push(Check::new("clock", clock(&client)));
+    checks
+}
+
+/// What each permission is for, and a question that takes it.
+fn questions(now: Timestamp) -> [(&'static str, Ask); 4] {
+    [
+        ("users", Ask::any_user()),
+        ("registration report", Ask::registrations().for_one_row()),
+        ("sign-ins", Ask::sign_ins(now, None).for_one_row()),
+        ("audit events", Ask::audits(now, None).for_one_row()),
+    ]
+}
+
+async fn answered(client: &Client, ask: &Ask) -> Result<String, String> {
+    match client.page(ask).await {
+        Ok(_) => Ok("may be read".to_owned()),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+/// Whether a name means one group, and its members may be read.
+async fn group(client: &Client, name: &str) -> Result<String, String> {
+    let found = client
+        .groups_named(name)
+        .await
+        .map_err(|error| chain(&error))?;
+    let ids: Vec<GroupId> = found.into_iter().map(|(id, _)| id).collect();
+    let [id] = ids.as_slice() else {
+        let text = match ids.len() {
+            0 => "no group has this id or display name: mend the name in the policy".to_owned(),
+            several => format!("{several} groups have this name: name the one by its object id"),
+        };
+        return Err(text);
+    };
+    match client.page(&Ask::members(id, true).for_one_row()).await {
+        Ok(_) => Ok("is there, and its members may be read".to_owned()),
+        Err(error @ GraphError::Forbidden { .. }) => Err(format!(
+            "{}; a group with hidden membership takes Member.Read.Hidden too",
+            chain(&error)
+        )),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+fn clock(client: &Client) -> Result<String, String> {
+    let Some(ahead) = client.clock_ahead() else {
+        return Err("Graph did not say what time it is".to_owned());
+    };
+    let by = format_duration(ahead.abs());
+    match client.clock_fault(false) {
+        None => Ok(format!("within {by} of Graph's")),
+        Some(fault) => Err(format!(
+            "{fault}: flags are held; set the clock, by systemd-timesyncd or chrony for example"
+        )),
+    }
+}

@@ -1,0 +1,142 @@
+//! How the application proves who it is.
+
+use std::path::PathBuf;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use super::token::TokenError;
+use crate::time::HostTime;
+
+/// An assertion is used at once; this covers clocks that differ.
+const ASSERTION_LIFETIME_S: i64 = 300;
+
+/// How the application proves who it is.
+#[derive(Clone)]
+pub enum Credential {
+    /// By a secret.
+    Secret(SecretString),
+    /// By a certificate.
+    Certificate(Certificate),
+    /// By the identity of the machine it runs on.
+    ManagedIdentity,
+    /// By a token that somebody else issues, read anew each time (workload identity federation).
+    FederatedToken(PathBuf),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Secret(_) => "Secret",
+            Self::Certificate(_) => "Certificate",
+            Self::ManagedIdentity => "ManagedIdentity",
+            Self::FederatedToken(_) => "FederatedToken",
+        })
+    }
+}
+
+/// The fields of a token request that prove who asks.
+pub(super) fn proof(
+    credential: &Credential,
+    client_id: &str,
+    endpoint: &str,
+    now: HostTime,
+) -> Result<Vec<(&'static str, SecretString)>, TokenError> {
+    let assertion = match credential {
+        Credential::Secret(secret) => return Ok(vec![("client_secret", secret.clone())]),
+        Credential::Certificate(certificate) => certificate.assertion(client_id, endpoint, now)?,
+        Credential::FederatedToken(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|source| TokenError::FederatedToken {
+                    path: path.clone(),
+                    source,
+                })?;
+            SecretString::from(text.trim().to_owned())
+        }
+        Credential::ManagedIdentity => return Ok(Vec::new()),
+    };
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    Ok(vec![
+        ("client_assertion_type", SecretString::from(kind)),
+        ("client_assertion", assertion),
+    ])
+}
+
+/// A certificate with its private key.
+#[derive(Clone)]
+pub struct Certificate {
+    thumbprint: String,
+    key: EncodingKey,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCertificate {
+    /// The file has no certificate in PEM form.
+    #[error("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    NoCertificate,
+    /// The key is no RSA key in PEM form.
+    #[error("it holds no unencrypted RSA private key in PEM form (-----BEGIN PRIVATE KEY-----)")]
+    NoKey,
+}
+
+impl Certificate {
+    /// A certificate and its private key, both as PEM.
+    pub fn new(certificate: &str, key: &SecretString) -> Result<Self, InvalidCertificate> {
+        let der = first_certificate(certificate).ok_or(InvalidCertificate::NoCertificate)?;
+        let key = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes())
+            .map_err(|_| InvalidCertificate::NoKey)?;
+        Ok(Self {
+            thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
+            key,
+        })
+    }
+
+    /// A signed statement of who we are, for one use: PS256 with the certificate's SHA-256
+    /// thumbprint, as Microsoft's page on certificate credentials wants it.
+    fn assertion(
+        &self,
+        client_id: &str,
+        endpoint: &str,
+        now: HostTime,
+    ) -> Result<SecretString, TokenError> {
+        let issued = now.wall.as_second();
+        let claims = Claims {
+            aud: endpoint,
+            iss: client_id,
+            sub: client_id,
+            jti: uuid::Uuid::new_v4().to_string(),
+            nbf: issued,
+            iat: issued,
+            exp: issued + ASSERTION_LIFETIME_S,
+        };
+        let mut header = Header::new(Algorithm::PS256);
+        header.x5t_s256 = Some(self.thumbprint.clone());
+        jsonwebtoken::encode(&header, &claims, &self.key)
+            .map(SecretString::from)
+            .map_err(|_| TokenError::Unsigned)
+    }
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    sub: &'a str,
+    jti: String,
+    nbf: i64,
+    iat: i64,
+    exp: i64,
+}
+
+/// The bytes of the first certificate of a PEM file: the others are of its issuers.
+fn first_certificate(pem: &str) -> Option<Vec<u8>> {
+    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
+    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
+    let body: String = body.split_whitespace().collect();
+    STANDARD.decode(body).ok().filter(|der| !der.is_empty())
+}

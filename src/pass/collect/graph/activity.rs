@@ -1,0 +1,52 @@
+//! What the directory itself remembers of last sign-ins: asked for once, when an outage outlasted
+//! the log and left a gap in it (domain case 23). A hint opens a window from now on, and no more.
+
+use super::Graph;
+use crate::pass::collect::CollectError;
+use crate::pass::report::PassReport;
+use crate::sources::Skip;
+use crate::sources::graph::Ask;
+use crate::sources::wire::{self, Row};
+use crate::store::sources::Source;
+
+/// The setting that says for which gap the directory was asked.
+const ASKED_FOR: &str = "activity_asked_for";
+
+impl Graph<'_> {
+    pub(super) async fn activity_in_gap(
+        &self,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        let store = self.collector.store;
+        let Some(gap) = store.log_gap().await? else {
+            return Ok(());
+        };
+        let asked_for = gap.from.to_string();
+        if store.setting(ASKED_FOR).await?.as_deref() == Some(&asked_for) {
+            return Ok(());
+        }
+        let ask = Ask::activity(gap.from);
+        let mut next = None;
+        loop {
+            let page = match next {
+                Some(link) => self.client.page(&ask.clone().at(link)).await?,
+                None => self.client.page(&ask).await?,
+            };
+            let seen = |raw: &[u8]| {
+                Ok(match wire::user(raw)? {
+                    Row::Fact(person) => match person.last_sign_in_at {
+                        Some(at) => Row::Fact((person.id, at)),
+                        None => Row::Skipped(Skip::OtherKind),
+                    },
+                    Row::Skipped(why) => Row::Skipped(why),
+                })
+            };
+            let rows = self.facts(Source::SignIns, &page, seen, report).await?;
+            store.note_last_sign_ins(&rows).await?;
+            next = page.next;
+            if next.is_none() {
+                return Ok(store.set(ASKED_FOR, &asked_for).await?);
+            }
+        }
+    }
+}

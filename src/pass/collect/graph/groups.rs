@@ -1,0 +1,130 @@
+//! The groups that policies name: found by id or display name, and their members, transitively as
+//! Graph itself flattens them, read anew in every pass (domain 4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Graph;
+use crate::config::PolicyConfig;
+use crate::domain::id::GroupId;
+use crate::pass::collect::groups::{Wanted, judge, meant, unread};
+use crate::pass::collect::{CollectError, Collected};
+use crate::pass::report::PassReport;
+use crate::sources::graph::GraphError;
+use crate::store::memberships::{GroupSnapshot, Members};
+use crate::store::sources::{NewPart, Source};
+
+/// The name of the snapshot among the parts of its source.
+const PART: &str = "graph";
+
+impl Graph<'_> {
+    pub(super) async fn groups(
+        &self,
+        wanted: &Wanted,
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        if wanted.names.is_empty() {
+            return Ok(());
+        }
+        let mut snapshot = GroupSnapshot {
+            names: self.names(wanted).await?,
+            members: BTreeMap::new(),
+        };
+        report.read.groups += snapshot.names.len() as u64;
+        let refused = self.read_members(wanted, &mut snapshot, report).await?;
+        let (refused, readable) = wanted.partition(&refused);
+        collected.holds.extend(unread(self.collector, &refused));
+        let held = judge(self.collector, &readable, &mut snapshot).await?;
+        collected.holds.extend(held);
+        self.accept_groups(&snapshot).await
+    }
+
+    /// The groups that the names mean now, and those that they meant last.
+    async fn names(&self, wanted: &Wanted) -> Result<BTreeMap<GroupId, String>, GraphError> {
+        let mut found = BTreeMap::new();
+        for name in &wanted.names {
+            found.extend(self.client.groups_named(name).await?);
+            if let Some(id) = wanted.remembered.get(name)
+                && !found.contains_key(id)
+            {
+                found.extend(self.client.group(id).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads the members of the wanted groups; the names of those whose members may not be read.
+    async fn read_members(
+        &self,
+        wanted: &Wanted,
+        snapshot: &mut GroupSnapshot,
+        report: &mut PassReport,
+    ) -> Result<BTreeSet<String>, CollectError> {
+        let directly = named_directly(&self.collector.config.policies);
+        let mut refused = BTreeSet::new();
+        for name in &wanted.names {
+            for group in meant(name, &snapshot.names, wanted) {
+                // The members of a group that is no more stay as they are.
+                if !snapshot.names.contains_key(&group) {
+                    continue;
+                }
+                match self.members(&group, directly.contains(name)).await {
+                    Ok(members) => {
+                        self.collector.progress.absorbed(members.transitive.len());
+                        snapshot.members.insert(group, members);
+                    }
+                    // One group whose members are hidden stops the policies that name it.
+                    Err(error @ (GraphError::Forbidden { .. } | GraphError::NotFound { .. })) => {
+                        tracing::error!(group.id = %group, "{error}");
+                        report.errors.push(format!("group {name:?}: {error}"));
+                        refused.insert(name.clone());
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn members(&self, group: &GroupId, directly: bool) -> Result<Members, GraphError> {
+        let transitive = self.client.members(group, true).await?;
+        let direct = if directly {
+            self.client.members(group, false).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Members {
+            transitive: transitive.into_iter().collect(),
+            direct: direct.into_iter().collect(),
+        })
+    }
+
+    async fn accept_groups(&self, snapshot: &GroupSnapshot) -> Result<(), CollectError> {
+        let (store, now) = (self.collector.store, self.collector.now);
+        let part = NewPart {
+            name: PART.to_owned(),
+            fingerprint: String::new(),
+        };
+        let gone: Vec<i64> = store
+            .parts(Source::Groups)
+            .await?
+            .into_iter()
+            .filter(|part| part.name != PART)
+            .map(|part| part.id)
+            .collect();
+        store
+            .absorb_groups(snapshot, &[(part, now)], &gone, now)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Names of groups whose direct members count.
+fn named_directly(policies: &[PolicyConfig]) -> BTreeSet<String> {
+    policies
+        .iter()
+        .filter(|policy| !policy.nested)
+        .flat_map(PolicyConfig::groups)
+        .cloned()
+        .collect()
+}

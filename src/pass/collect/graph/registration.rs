@@ -1,0 +1,246 @@
+//! The registration report: whole or not at all, once an hour, and at once when a flag waits for
+//! a report younger than a deadline (T8). Between two reports, people of whom an event says that
+//! they registered are asked about one by one (T7).
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Graph, kept};
+use crate::domain::registration::{Level, ReportRow};
+use crate::pass::collect::{CollectError, Collected, Collector, collapse};
+use crate::pass::report::PassReport;
+use crate::sources::graph::{Ask, GraphError, Link, Page};
+use crate::sources::wire::{self, Report, Row, RowError, Who};
+use crate::store::people::Imported;
+use crate::store::sources::{NewPart, Source};
+
+/// The name of the report among the parts of its source.
+const PART: &str = "graph";
+/// Staged rows that are taken over at once.
+const BATCH: u32 = 2_000;
+/// The report is asked about a person so long after the event: it lags by minutes to a day
+/// (domain 3).
+const FOLLOW_UP: [SignedDuration; 4] = [
+    SignedDuration::from_mins(15),
+    SignedDuration::from_hours(1),
+    SignedDuration::from_hours(4),
+    SignedDuration::from_hours(24),
+];
+/// People who are asked about in one pass: each is a request of five in ten seconds, and a whole
+/// report of as many pages tells of forty thousand.
+const PROBES: usize = 40;
+
+/// Where the reading of the report is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Reading {
+    /// When the present reading, or else the last, began: so old is the report at least.
+    asked_at: Option<Timestamp>,
+    stage: Stage,
+    /// When the service refreshed the report last, by its newest row.
+    refreshed_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+enum Stage {
+    /// The last report was taken over.
+    #[default]
+    Idle,
+    /// Pages are missing.
+    Reading { next: Link },
+    /// All is there, and was not accepted yet.
+    Whole,
+}
+
+impl Graph<'_> {
+    pub(super) async fn registration(
+        &self,
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        let probed = self.follow_up(report).await;
+        let mut reading: Reading = self
+            .reading(Source::Registration)
+            .await?
+            .unwrap_or_default();
+        if self.is_due(&reading).await? {
+            self.read_report(&mut reading, report).await?;
+        }
+        if let Stage::Whole = reading.stage {
+            self.take_over(reading, collected).await?;
+        }
+        probed
+    }
+
+    async fn is_due(&self, reading: &Reading) -> Result<bool, CollectError> {
+        let Collector {
+            config, now, store, ..
+        } = *self.collector;
+        Ok(match (&reading.stage, reading.asked_at) {
+            (Stage::Reading { .. }, _) | (_, None) => true,
+            (Stage::Idle | Stage::Whole, Some(asked_at)) => {
+                now.duration_since(asked_at) >= config.schedule.registration
+                    || store.a_flag_waits(asked_at, now).await?
+            }
+        })
+    }
+
+    /// Reads the pages that are missing; one link that has expired begins the report anew.
+    async fn read_report(
+        &self,
+        reading: &mut Reading,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        let mut begun_anew = false;
+        let patience = self.patience();
+        loop {
+            let next = match &reading.stage {
+                Stage::Reading { next } => Some(next.clone()),
+                Stage::Idle | Stage::Whole => None,
+            };
+            let first = next.is_none();
+            let ask = Ask::registrations();
+            let ask = match next {
+                Some(link) => ask.at(link),
+                None => ask,
+            };
+            let page = match self.client.page(&ask).await {
+                Err(GraphError::LinkExpired { .. }) if !first && !begun_anew => {
+                    begun_anew = true;
+                    reading.stage = Stage::Idle;
+                    continue;
+                }
+                page => page?,
+            };
+            if first {
+                reading.asked_at = Some(self.collector.now);
+                reading.refreshed_at = None;
+            }
+            self.stage(first, page, reading, report).await?;
+            if matches!(reading.stage, Stage::Whole) || patience.is_over(report) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn stage(
+        &self,
+        first: bool,
+        page: Page,
+        reading: &mut Reading,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        let rows = self
+            .facts(Source::Registration, &page, with_id, report)
+            .await?;
+        report.read.registrations += rows.len() as u64;
+        let newest = rows
+            .iter()
+            .filter_map(|(_, refreshed_at)| *refreshed_at)
+            .max();
+        reading.refreshed_at = reading.refreshed_at.max(newest);
+        reading.stage = match page.next {
+            Some(next) => Stage::Reading { next },
+            None => Stage::Whole,
+        };
+        let rows: Vec<ReportRow> = rows.into_iter().map(|(row, _)| row).collect();
+        let store = self.collector.store;
+        Ok(store
+            .stage_registrations(first, &rows, &kept(reading))
+            .await?)
+    }
+
+    /// The whole report becomes what is known, if it is believed (contract 7.6).
+    async fn take_over(
+        &self,
+        reading: Reading,
+        collected: &mut Collected,
+    ) -> Result<(), CollectError> {
+        let Collector { store, now, .. } = *self.collector;
+        let parts = store.parts(Source::Registration).await?;
+        let reread: Vec<i64> = parts.iter().map(|part| part.id).collect();
+        let gone: Vec<i64> = parts
+            .iter()
+            .filter(|part| part.name != PART)
+            .map(|part| part.id)
+            .collect();
+        let asked_at = reading.asked_at.unwrap_or(now);
+        let mut import = store.import(Source::Registration, &reread, now).await?;
+        let part = NewPart {
+            name: PART.to_owned(),
+            fingerprint: asked_at.to_string(),
+        };
+        import.begin_part(part).await?;
+        let mut above = String::new();
+        loop {
+            let rows = store.staged_registrations(&above, BATCH).await?;
+            let Some(last) = rows.last() else { break };
+            last.user.as_str().clone_into(&mut above);
+            import.registrations(rows).await?;
+        }
+        // The earlier of the two (contract 7.8).
+        import.end_part(reading.refreshed_at.map_or(asked_at, |at| at.min(asked_at)));
+        let approved = self.collector.approved_size(Source::Registration);
+        match import.finish(&[], &gone, approved).await? {
+            Imported::Accepted { .. } | Imported::ReadAll => {
+                let reading = Reading {
+                    stage: Stage::Idle,
+                    ..reading
+                };
+                store.clear_staged_registrations(&kept(&reading)).await?;
+            }
+            seen @ Imported::Collapsed { .. } => {
+                let hold = collapse(Source::Registration, seen, "report");
+                collected.holds.extend(hold);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks about people of whom an event says that they registered.
+    async fn follow_up(&self, report: &mut PassReport) -> Result<(), CollectError> {
+        let Collector { store, now, .. } = *self.collector;
+        let mut due = store.probes_due(&FOLLOW_UP, now).await?;
+        due.truncate(PROBES);
+        let (mut asked, mut found, mut failed) = (Vec::new(), Vec::new(), Ok(()));
+        for id in due {
+            match self.client.object(&Ask::registration(&id)).await {
+                Ok(row) => {
+                    if let Ok(Row::Fact((row, _))) = with_id(row.get().as_bytes())
+                        && row.user == id
+                        && row.level > Level::Missing
+                    {
+                        found.push(row);
+                    }
+                    asked.push(id);
+                }
+                // Not in the report yet: it is asked again later.
+                Err(GraphError::NotFound { .. }) => asked.push(id),
+                Err(error) => {
+                    failed = Err(error.into());
+                    break;
+                }
+            }
+        }
+        report.read.registrations += asked.len() as u64;
+        if !asked.is_empty() {
+            store.absorb_probes(&asked, &found, now).await?;
+        }
+        failed
+    }
+}
+
+/// A row of the report and when it was refreshed; Graph's rows always have ids.
+fn with_id(raw: &[u8]) -> Result<Row<(ReportRow, Option<Timestamp>)>, RowError> {
+    Ok(match wire::registration(raw)? {
+        Row::Fact(row) => {
+            let Report {
+                who, refreshed_at, ..
+            } = &row;
+            let Who::Id(id) = who else {
+                return Err(RowError::Missing("id"));
+            };
+            Row::Fact((row.about(id.clone()), *refreshed_at))
+        }
+        Row::Skipped(why) => Row::Skipped(why),
+    })
+}

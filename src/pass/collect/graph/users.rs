@@ -1,0 +1,192 @@
+//! Users: everybody once, then whoever changed (`users/delta`).
+//!
+//! That somebody is gone is a doubt until Graph was asked for them by id: a delta repeats itself
+//! in any order, and a reading of everybody may miss some (domain 4). A mass of doubts is not
+//! settled at all before an operator approves (contract 7.6).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Graph, dead_end, kept};
+use crate::domain::brake::collapsed;
+use crate::domain::id::UserId;
+use crate::domain::person::Person;
+use crate::pass::collect::{CollectError, Collected, collapse};
+use crate::pass::report::PassReport;
+use crate::sources::graph::{Ask, GraphError, Link, Page};
+use crate::sources::wire::{self, Row, RowError, UserRow};
+use crate::store::StoreError;
+use crate::store::changes::UserPage;
+use crate::store::people::Imported;
+use crate::store::sources::Source;
+
+/// Doubts that are settled in one transaction.
+const SETTLED_AT_ONCE: usize = 100;
+
+/// Where the reading of users is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Reading {
+    /// The number of the last reading of everybody.
+    part: i64,
+    /// Whether this round reads everybody.
+    everybody: bool,
+    /// When this round began: so old are its facts.
+    began_at: Timestamp,
+    /// Whether the round is over, so that `link` leads to what will have changed.
+    over: bool,
+    link: Option<Link>,
+}
+
+/// A row of a page.
+enum Told {
+    Present(Person),
+    Removed(UserId),
+}
+
+impl Graph<'_> {
+    pub(super) async fn users(
+        &self,
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
+        let mut reading = match self.reading::<Reading>(Source::Users).await? {
+            Some(reading) if reading.over => Reading {
+                began_at: self.collector.now,
+                over: false,
+                ..reading
+            },
+            Some(reading) => reading,
+            None => self.everybody().await?,
+        };
+        let mut begun_anew = false;
+        while !reading.over {
+            match self.user_page(&reading).await {
+                Ok(page) => self.absorb_page(&mut reading, page, report).await?,
+                Err(GraphError::LinkExpired { .. }) if reading.link.is_some() && !begun_anew => {
+                    tracing::warn!("Graph no longer knows what changed: all users are read again");
+                    reading = self.everybody().await?;
+                    begun_anew = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if reading.everybody {
+            reading.everybody = false;
+            self.collector
+                .store
+                .doubt_absent(reading.part, &kept(&reading))
+                .await?;
+        }
+        self.settle(&reading, collected).await
+    }
+
+    async fn everybody(&self) -> Result<Reading, StoreError> {
+        let now = self.collector.now;
+        let name = format!("graph {now}");
+        Ok(Reading {
+            part: self.collector.store.begin_users(&name, now).await?,
+            everybody: true,
+            began_at: now,
+            over: false,
+            link: None,
+        })
+    }
+
+    async fn user_page(&self, reading: &Reading) -> Result<Page, GraphError> {
+        let ask = Ask::users();
+        let page = match &reading.link {
+            Some(link) => self.client.page(&ask.at(link.clone())).await?,
+            None => self.client.page(&ask).await?,
+        };
+        if page.next.is_none() && page.delta.is_none() {
+            return Err(dead_end("users"));
+        }
+        Ok(page)
+    }
+
+    async fn absorb_page(
+        &self,
+        reading: &mut Reading,
+        page: Page,
+        report: &mut PassReport,
+    ) -> Result<(), StoreError> {
+        let told = self.facts(Source::Users, &page, told, report).await?;
+        report.read.users += told.len() as u64;
+        let mut users = UserPage::default();
+        for row in told {
+            match row {
+                Told::Present(person) => users.people.push(person),
+                Told::Removed(id) => users.removed.push(id),
+            }
+        }
+        reading.over = page.next.is_none();
+        reading.link = page.next.or(page.delta);
+        self.collector
+            .store
+            .absorb_users(reading.part, users, &kept(reading))
+            .await
+    }
+
+    /// Asks for each of the doubted by id, unless they are too many to be believed.
+    async fn settle(
+        &self,
+        reading: &Reading,
+        collected: &mut Collected,
+    ) -> Result<(), CollectError> {
+        let store = self.collector.store;
+        let heads = store.headcount().await?;
+        let after = heads.present.saturating_sub(heads.doubted);
+        let approved = self.collector.approved_size(Source::Users);
+        if collapsed(heads.accepted, after) && approved.is_none_or(|least| after < least) {
+            let seen = Imported::Collapsed {
+                before: heads.accepted,
+                after,
+            };
+            collected
+                .holds
+                .extend(collapse(Source::Users, seen, "directory"));
+            return Ok(());
+        }
+        let doubted = store.doubted_users().await?;
+        for ids in doubted.chunks(SETTLED_AT_ONCE) {
+            let (mut present, mut unreadable, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+            for id in ids {
+                match self.client.object(&Ask::user(id)).await {
+                    Ok(row) => match wire::user(row.get().as_bytes()) {
+                        Ok(Row::Fact(person)) => present.push(person),
+                        // They are there, whatever else their row says.
+                        Ok(Row::Skipped(_)) | Err(_) => unreadable.push(id.clone()),
+                    },
+                    Err(GraphError::NotFound { .. }) => gone.push(id.clone()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            store
+                .settle_doubts(
+                    reading.part,
+                    present,
+                    &unreadable,
+                    &gone,
+                    self.collector.now,
+                )
+                .await?;
+        }
+        let as_of = reading.began_at.min(self.collector.now);
+        Ok(store
+            .accept_users(reading.part, as_of, &kept(reading), self.collector.now)
+            .await?)
+    }
+}
+
+fn told(raw: &[u8]) -> Result<Row<Told>, RowError> {
+    let row: UserRow<'_> = wire::parse(raw)?;
+    if row.removed.is_present() {
+        let id = row.id.text("id")?.ok_or(RowError::Missing("id"))?;
+        let id = UserId::parse(id).map_err(|why| RowError::Id { name: "id", why })?;
+        return Ok(Row::Fact(Told::Removed(id)));
+    }
+    Ok(match row.person()? {
+        Row::Fact(person) => Row::Fact(Told::Present(person)),
+        Row::Skipped(why) => Row::Skipped(why),
+    })
+}

@@ -1,0 +1,236 @@
+//! Collecting: what changed in the sources becomes facts in the store.
+//!
+//! A source that fails is noted with its reason and leaves its last good snapshot; the others
+//! go on. Exported files and Graph are read in two ways ([`files`], [`graph`]); what is believed
+//! of a snapshot is judged here and in [`groups`], once for both.
+
+mod files;
+mod graph;
+pub(super) mod groups;
+mod nesting;
+mod reader;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::groups::Wanted;
+use super::report::{PassReport, Progress};
+use super::{PassError, chain};
+use crate::config::{self, Config};
+use crate::domain::brake::{Hold, HoldKind};
+use crate::sources::graph::{Client, GraphError};
+use crate::sources::{Quarantined, SourceError};
+use crate::store::holds::{Approval, Raised};
+use crate::store::people::Imported;
+use crate::store::sources::Source;
+use crate::store::{Store, StoreError};
+
+/// Where facts come from.
+#[derive(Debug)]
+pub enum Directory {
+    /// A folder of exports.
+    Files(PathBuf),
+    /// Graph.
+    Graph(Box<Client>),
+}
+
+impl Directory {
+    /// What is configured; nothing is asked for yet.
+    pub fn new(config: &config::Directory) -> Result<Self, GraphError> {
+        Ok(match config {
+            config::Directory::Files(path) => Self::Files(path.clone()),
+            config::Directory::Graph(graph) => Self::Graph(Box::new(Client::new(graph)?)),
+        })
+    }
+
+    /// Whether this machine's clock has parted from Graph's (R3), in words.
+    pub(super) fn clock_fault(&self, accepted: bool) -> Option<String> {
+        match self {
+            Self::Files(_) => None,
+            Self::Graph(client) => client.clock_fault(accepted),
+        }
+    }
+}
+
+/// What collecting found out beside the facts.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    /// Snapshots that are not believed.
+    pub(super) holds: Vec<Raised>,
+    /// Sources that could not be read.
+    failed: BTreeSet<Source>,
+}
+
+impl Collected {
+    /// What the last collecting held, for a pass that reads nothing.
+    pub(super) fn still(holds: Vec<Raised>) -> Self {
+        Self {
+            holds,
+            failed: BTreeSet::new(),
+        }
+    }
+}
+
+/// What every part of collecting needs.
+pub(super) struct Collector<'a> {
+    pub(super) store: &'a Store,
+    pub(super) config: &'a Config,
+    pub(super) now: Timestamp,
+    pub(super) approvals: &'a [Approval],
+    /// How long one source is read in this pass; none: to its end.
+    pub(super) patience: Option<Duration>,
+    pub(super) progress: &'a Progress,
+}
+
+/// Reads what changed.
+pub(super) async fn collect(
+    collector: &Collector<'_>,
+    directory: &Directory,
+    wanted: &Wanted,
+    report: &mut PassReport,
+) -> Result<Collected, PassError> {
+    let mut collected = Collected::default();
+    match directory {
+        Directory::Files(path) => {
+            files::collect(collector, path, wanted, &mut collected, report).await?;
+        }
+        Directory::Graph(client) => {
+            graph::collect(collector, client, wanted, &mut collected, report).await?;
+        }
+    }
+    collector.hold_unread(wanted, &mut collected).await?;
+    Ok(collected)
+}
+
+/// Why a source could not be absorbed.
+#[derive(Debug)]
+pub(super) enum CollectError {
+    /// The source is to blame: it is noted, the others go on.
+    Source(SourceError),
+    /// The store is to blame: the pass ends.
+    Store(StoreError),
+    /// The reading thread died.
+    Reader,
+}
+
+impl From<SourceError> for CollectError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<StoreError> for CollectError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Collector<'_> {
+    /// How the reading of a source ended: one that failed is noted, and the others go on.
+    async fn ended(
+        &self,
+        source: Source,
+        result: Result<(), CollectError>,
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(CollectError::Source(error)) => {
+                collected.failed.insert(source);
+                self.fail(source, &error, report).await
+            }
+            Err(CollectError::Store(error)) => Err(error.into()),
+            Err(CollectError::Reader) => Err(PassError::Thread),
+        }
+    }
+
+    async fn fail(
+        &self,
+        source: Source,
+        error: &SourceError,
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
+        let text = chain(error);
+        tracing::error!(source = source.as_str(), error = %text, "could not read {}", source.as_str());
+        report.errors.push(format!("{}: {text}", source.as_str()));
+        self.store.source_failed(source, &text, self.now).await?;
+        Ok(())
+    }
+
+    /// What was not believed of a source stays so until the source can be read again, and a
+    /// policy whose groups cannot be read flags nobody (domain cases 15 and 16).
+    async fn hold_unread(
+        &self,
+        wanted: &Wanted,
+        collected: &mut Collected,
+    ) -> Result<(), StoreError> {
+        if collected.failed.contains(&Source::Groups) {
+            collected.holds.extend(groups::unread(self, wanted));
+        }
+        for raised in self.store.collected_holds().await? {
+            let source = match &raised.hold.policy {
+                Some(_) => Source::Groups,
+                None if raised.hold.id.ends_with(Source::Users.as_str()) => Source::Users,
+                None => Source::Registration,
+            };
+            if collected.failed.contains(&source) && !groups::is_unread(&raised.hold) {
+                collected.holds.push(raised);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down the rows of a source that could not be read.
+    async fn note_quarantined(
+        &self,
+        source: Source,
+        rows: Vec<Quarantined>,
+        count: u64,
+        report: &mut PassReport,
+    ) -> Result<(), StoreError> {
+        report.read.quarantined += count;
+        let Some(Quarantined { file, line, reason }) = rows.first() else {
+            return Ok(());
+        };
+        tracing::warn!(
+            source = source.as_str(),
+            rows = count,
+            file,
+            line,
+            reason,
+            "put {count} rows of {source} aside"
+        );
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|row| (row.file, row.line, row.reason))
+            .collect();
+        self.store.quarantine(source, &rows, self.now).await
+    }
+
+    /// Down to which size an operator accepts a snapshot of a source.
+    fn approved_size(&self, source: Source) -> Option<u64> {
+        let hold = Hold::new(HoldKind::Snapshot, source.as_str(), None, String::new()).id;
+        self.approvals
+            .iter()
+            .find(|approval| approval.hold == hold)
+            .and_then(|approval| approval.evidence.parse().ok())
+    }
+}
+
+/// The hold for a snapshot that shrank too much (F57).
+fn collapse(source: Source, imported: Imported, what: &str) -> Option<Raised> {
+    let Imported::Collapsed { before, after } = imported else {
+        return None;
+    };
+    let text = format!(
+        "the {source} {what} has {after} rows where the last accepted one has {before}; the last one stays"
+    );
+    Some(Raised {
+        hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text),
+        evidence: after.to_string(),
+    })
+}

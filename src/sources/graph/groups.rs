@@ -1,0 +1,100 @@
+//! Groups by their names, and who is below them.
+
+use serde::Deserialize;
+
+use super::ask::Ask;
+use super::client::Client;
+use super::error::GraphError;
+use crate::domain::id::{GroupId, UserId};
+use crate::sources::wire::{RowError, Scalar, parse};
+
+/// A group or a member, as far as it was asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ObjectRow<'a> {
+    #[serde(borrow)]
+    id: Scalar<'a>,
+    #[serde(borrow)]
+    display_name: Scalar<'a>,
+}
+
+impl Client {
+    /// The groups that a name of the configuration means: an object id, or a display name.
+    pub async fn groups_named(&self, name: &str) -> Result<Vec<(GroupId, String)>, GraphError> {
+        match object_id(name) {
+            Some(id) => Ok(self.group(&id).await?.into_iter().collect()),
+            None => self.all(Ask::groups_named(name), group).await,
+        }
+    }
+
+    /// The group of an object id, if there is one.
+    pub async fn group(&self, id: &GroupId) -> Result<Option<(GroupId, String)>, GraphError> {
+        let ask = Ask::group(id);
+        match self.object(&ask).await {
+            Ok(row) => group(row.get().as_bytes())
+                .map(Some)
+                .map_err(|error| unreadable(&ask, &error)),
+            Err(GraphError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The users below a group, or its direct members only: all of them, or an error.
+    pub async fn members(
+        &self,
+        group: &GroupId,
+        transitive: bool,
+    ) -> Result<Vec<UserId>, GraphError> {
+        self.all(Ask::members(group, transitive), member).await
+    }
+
+    async fn all<T>(
+        &self,
+        ask: Ask,
+        read: fn(&[u8]) -> Result<T, RowError>,
+    ) -> Result<Vec<T>, GraphError> {
+        let (mut all, mut next) = (Vec::new(), None);
+        loop {
+            let page = match next {
+                Some(link) => self.page(&ask.clone().at(link)).await?,
+                None => self.page(&ask).await?,
+            };
+            for row in &page.rows {
+                let row = read(row.get().as_bytes()).map_err(|error| unreadable(&ask, &error))?;
+                all.push(row);
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// Half a membership would let people out of an exclusion.
+fn unreadable(ask: &Ask, error: &RowError) -> GraphError {
+    GraphError::Malformed {
+        what: ask.what,
+        reason: error.to_string(),
+    }
+}
+
+/// The object id that a name of the configuration is, if it is one; else it is a display name.
+fn object_id(name: &str) -> Option<GroupId> {
+    uuid::Uuid::try_parse(name.trim()).ok()?;
+    GroupId::parse(name).ok()
+}
+
+fn group(raw: &[u8]) -> Result<(GroupId, String), RowError> {
+    let row: ObjectRow<'_> = parse(raw)?;
+    let id = row.id.text("id")?.ok_or(RowError::Missing("id"))?;
+    let id = GroupId::parse(id).map_err(|why| RowError::Id { name: "id", why })?;
+    let name = row.display_name.as_str().unwrap_or_default().to_owned();
+    Ok((id, name))
+}
+
+fn member(raw: &[u8]) -> Result<UserId, RowError> {
+    let row: ObjectRow<'_> = parse(raw)?;
+    let id = row.id.text("id")?.ok_or(RowError::Missing("id"))?;
+    UserId::parse(id).map_err(|why| RowError::Id { name: "id", why })
+}

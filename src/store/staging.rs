@@ -1,0 +1,203 @@
+//! The registration report as Graph gives it: a page at a time into a staging table, since only a
+//! whole report counts, and one person at a time where an event says that they registered.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::records::{
+    detail_name, level_name, mark_changed, registration, stored_registrations, user_id,
+    write_registrations,
+};
+use super::sources::{self, Source};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
+use crate::domain::id::UserId;
+use crate::domain::registration::{Registration, ReportRow};
+use crate::domain::standing::Standing;
+use crate::domain::window::later;
+
+/// An event is followed up for this long.
+const FOLLOWED: SignedDuration = SignedDuration::from_hours(25);
+
+impl Store {
+    /// Stages a page of the report, and with it the place where the reading goes on. `first`:
+    /// what an earlier reading staged is dropped.
+    pub async fn stage_registrations(
+        &self,
+        first: bool,
+        rows: &[ReportRow],
+        reading: &str,
+    ) -> Result<(), StoreError> {
+        let doing = "staging the registration report";
+        let mut transaction = self.begin().await?;
+        if first {
+            sqlx::query("DELETE FROM staged_registrations")
+                .execute(&mut *transaction)
+                .await
+                .doing(doing)?;
+        }
+        let rows: BTreeMap<&str, &ReportRow> =
+            rows.iter().map(|row| (row.user.as_str(), row)).collect();
+        let rows: Vec<&ReportRow> = rows.into_values().collect();
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO staged_registrations (user_id, level, detail) ",
+            );
+            statement.push_values(rows, |mut row, staged| {
+                row.push_bind(staged.user.as_str())
+                    .push_bind(level_name(staged.level))
+                    .push_bind(detail_name(staged.detail));
+            });
+            statement.push(
+                " ON CONFLICT (user_id) DO UPDATE SET level = excluded.level, detail = excluded.detail",
+            );
+            statement
+                .build()
+                .execute(&mut *transaction)
+                .await
+                .doing(doing)?;
+        }
+        sources::set_reading(&mut transaction, Source::Registration, reading).await?;
+        transaction.commit().await.doing(doing)
+    }
+
+    /// Staged rows of ids above this one.
+    pub async fn staged_registrations(
+        &self,
+        above: &str,
+        limit: u32,
+    ) -> Result<Vec<ReportRow>, StoreError> {
+        let doing = "reading the staged report";
+        let rows = sqlx::query(
+            "SELECT user_id, level, detail, NULL, NULL, NULL, NULL, NULL FROM staged_registrations
+             WHERE user_id > $1 ORDER BY user_id LIMIT $2",
+        )
+        .bind(above)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await
+        .doing(doing)?;
+        let mut staged = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some((id, Registration { level, detail, .. })) = registration(row, 0)? {
+                staged.push(ReportRow {
+                    user: user_id("staged_registrations", &id)?,
+                    level,
+                    detail,
+                });
+            }
+        }
+        Ok(staged)
+    }
+
+    /// The staged report was taken over, or is of no use.
+    pub async fn clear_staged_registrations(&self, reading: &str) -> Result<(), StoreError> {
+        self.stage_registrations(true, &[], reading).await
+    }
+
+    /// Whose last report does not know yet of a registration that an event tells of, and when
+    /// the event was: those about whom the report was not asked since one of `after` its event.
+    pub async fn probes_due(
+        &self,
+        after: &[SignedDuration],
+        now: Timestamp,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let rows: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
+            "SELECT audits.user_id, MAX(audits.at), MAX(registration_probes.at)
+             FROM audits LEFT JOIN registration_probes ON registration_probes.user_id = audits.user_id
+             WHERE audits.kind = 'registered' AND audits.at > $1 AND audits.at <= $2
+                 AND NOT EXISTS (SELECT 1 FROM registrations
+                     WHERE registrations.user_id = audits.user_id AND registrations.level = 'capable')
+             GROUP BY audits.user_id",
+        )
+        .bind(micros(later(now, -FOLLOWED)))
+        .bind(micros(now))
+        .fetch_all(&self.read)
+        .await
+        .doing("looking for reported registrations")?;
+        rows.into_iter()
+            .filter(|(_, at, asked)| {
+                after.iter().any(|wait| {
+                    let due = micros(later(instant(*at), *wait));
+                    due <= micros(now) && asked.is_none_or(|asked| asked < due)
+                })
+            })
+            .map(|(id, _, _)| user_id("audits", &id))
+            .collect()
+    }
+
+    /// The report was asked about these people; `found` are those whom it calls registered. That
+    /// somebody is *not* is left to a whole report: only it has a date (contract 7.5).
+    pub async fn absorb_probes(
+        &self,
+        asked: &[UserId],
+        found: &[ReportRow],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let doing = "following up reported registrations";
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        for asked in asked.chunks(ROWS_PER_STATEMENT) {
+            let mut statement =
+                QueryBuilder::<Sqlite>::new("INSERT INTO registration_probes (user_id, at) ");
+            statement.push_values(asked, |mut row, id| {
+                row.push_bind(id.as_str()).push_bind(micros(now));
+            });
+            statement.push(" ON CONFLICT (user_id) DO UPDATE SET at = excluded.at");
+            statement
+                .build()
+                .execute(&mut *connection)
+                .await
+                .doing(doing)?;
+        }
+        sqlx::query("DELETE FROM registration_probes WHERE at < $1")
+            .bind(micros(later(now, -FOLLOWED - FOLLOWED)))
+            .execute(&mut *connection)
+            .await
+            .doing(doing)?;
+        let ids: Vec<String> = found
+            .iter()
+            .map(|row| row.user.as_str().to_owned())
+            .collect();
+        // Whom no whole report contained yet has no row to better; the next one brings it.
+        let known = stored_registrations(connection, &ids).await?;
+        let mut rows = Vec::new();
+        for (id, stored, part) in known {
+            let row = found.iter().find(|row| row.user.as_str() == id);
+            let Some(row) = row.filter(|row| row.level > stored.level) else {
+                continue;
+            };
+            rows.push((id, stored.then(row, now, now), part));
+        }
+        write_registrations(connection, &rows).await?;
+        let changed: Vec<String> = rows.into_iter().map(|(id, _, _)| id).collect();
+        mark_changed(connection, &changed).await?;
+        transaction.commit().await.doing(doing)
+    }
+
+    /// Whether anybody would be flagged if only a report younger than `asked_at` said that they
+    /// are not registered (T8).
+    pub async fn a_flag_waits(
+        &self,
+        asked_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT memory FROM standings
+             WHERE state = 'overdue_checking' OR (is_open AND next_at <= $1)",
+        )
+        .bind(micros(now))
+        .fetch_all(&self.read)
+        .await
+        .doing("looking for flags that wait")?;
+        Ok(rows
+            .iter()
+            .filter_map(|memory| serde_json::from_str::<Standing>(memory).ok())
+            .filter_map(|standing| {
+                let run = standing.window.run()?;
+                Some(run.told.map_or(run.base, |told| told.deadline))
+            })
+            .any(|deadline| asked_at < deadline && deadline <= now))
+    }
+}

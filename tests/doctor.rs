@@ -1,0 +1,337 @@
+//! `doctor` against a broken instance of each part: what it says is what mends it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail at once, and read better with values written in place"
+)]
+
+#[path = "support/smtp_peer.rs"]
+#[allow(dead_code, reason = "other tests take other parts of it")]
+mod smtp_peer;
+#[path = "support/world.rs"]
+mod world;
+
+use std::process::Command;
+
+use serde_json::Value;
+use smtp_peer::{Act, Peer};
+use world::World;
+
+fn on_graph() -> bool {
+    true
+}
+
+/// What `doctor` says of each part, and its exit code.
+struct Visit {
+    code: i32,
+    checks: Vec<(String, String, String)>,
+}
+
+impl Visit {
+    /// What is wrong with the one part that is.
+    #[track_caller]
+    fn only_fault(&self) -> (&str, &str) {
+        let bad: Vec<_> = self
+            .checks
+            .iter()
+            .filter(|(_, verdict, _)| verdict == "bad")
+            .collect();
+        let [(part, _, text)] = bad[..] else {
+            panic!("{:#?}", self.checks);
+        };
+        assert_eq!(self.code, 3);
+        (part, text)
+    }
+
+    #[track_caller]
+    fn all_good(&self) {
+        assert!(
+            self.checks.iter().all(|(_, verdict, _)| verdict == "good"),
+            "{:#?}",
+            self.checks
+        );
+        assert_eq!(self.code, 0);
+    }
+}
+
+fn doctor(world: &World) -> Visit {
+    let output = Command::new(env!("CARGO_BIN_EXE_fortnight"))
+        .current_dir(world.folder())
+        .env_clear()
+        .arg("--quiet")
+        .arg("--config")
+        .arg(world.file())
+        .args(["doctor", "--format", "json"])
+        .output()
+        .unwrap();
+    let checks: Vec<Value> = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let text = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    Visit {
+        code: output.status.code().unwrap(),
+        checks: checks
+            .iter()
+            .map(|check| {
+                (
+                    text(check, "part"),
+                    text(check, "verdict"),
+                    text(check, "text"),
+                )
+            })
+            .collect(),
+    }
+}
+
+fn tenant() -> World {
+    let mut world = World::of(&["ana"]);
+    world.export(world::day(0));
+    world
+}
+
+#[test]
+fn a_tenant_in_which_everything_works() {
+    let world = tenant();
+    let visit = doctor(&world);
+    visit.all_good();
+    let parts: Vec<&str> = visit
+        .checks
+        .iter()
+        .map(|(part, _, _)| part.as_str())
+        .collect();
+    assert_eq!(
+        parts,
+        [
+            "database",
+            "Graph: token",
+            "Graph: users",
+            "Graph: registration report",
+            "Graph: sign-ins",
+            "Graph: audit events",
+            "Graph: group \"Emergency\"",
+            "clock",
+            "mail",
+        ]
+    );
+}
+
+#[test]
+fn case_64_a_secret_that_is_wrong_or_has_expired() {
+    let world = tenant();
+    let graph = world.graph.clone().unwrap();
+    let secret = world.folder().join("graph-secret");
+    std::fs::write(&secret, "the-id-of-the-secret").unwrap();
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "Graph: token");
+    assert!(text.contains("copy its value (not its id)"), "{text}");
+    assert!(!text.contains("the-id-of-the-secret"));
+    assert!(
+        visit
+            .checks
+            .iter()
+            .any(|(_, verdict, _)| verdict == "not_tried")
+    );
+    std::fs::write(&secret, world::graph::SECRET).unwrap();
+    doctor(&world).all_good();
+
+    graph.refuse_tokens(Some(7_000_222));
+    let visit = doctor(&world);
+    assert!(visit.only_fault().1.contains("has expired: add a new one"));
+}
+
+#[test]
+fn a_permission_or_a_licence_that_is_missing() {
+    for (permission, parts) in [
+        ("User.Read.All", 1),
+        ("GroupMember.Read.All", 1),
+        ("AuditLog.Read.All", 3),
+    ] {
+        let world = tenant();
+        let graph = world.graph.clone().unwrap();
+        graph.revoke_permission(permission);
+        let visit = doctor(&world);
+        let bad: Vec<_> = visit
+            .checks
+            .iter()
+            .filter(|(_, verdict, _)| verdict == "bad")
+            .collect();
+        assert_eq!(bad.len(), parts, "{bad:#?}");
+        for (_, _, text) in bad {
+            assert!(
+                text.contains(&format!("grant the application permission {permission}")),
+                "{text}"
+            );
+        }
+        graph.grant_permission(permission);
+        doctor(&world).all_good();
+    }
+    let world = tenant();
+    let graph = world.graph.clone().unwrap();
+    graph.set_licensed(false);
+    let visit = doctor(&world);
+    let bad: Vec<_> = visit
+        .checks
+        .iter()
+        .filter(|(_, verdict, _)| verdict == "bad")
+        .collect();
+    assert_eq!(bad.len(), 3, "{bad:#?}");
+    assert!(
+        bad.iter()
+            .all(|(_, _, text)| text.contains("P1 or P2 licence")),
+        "{bad:#?}"
+    );
+    graph.set_licensed(true);
+    doctor(&world).all_good();
+}
+
+#[test]
+fn a_group_that_is_not_found_or_hides_its_members() {
+    let mut world = tenant();
+    let graph = world.graph.clone().unwrap();
+    world.change("groups = [\"Emergency\"]", "groups = [\"Emergncy\"]");
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "Graph: group \"Emergncy\"");
+    assert!(text.contains("mend the name in the policy"), "{text}");
+    world.change("groups = [\"Emergncy\"]", "groups = [\"Emergency\"]");
+    doctor(&world).all_good();
+
+    let id = "0a0a0a0a-0000-4000-8000-000000000000";
+    graph.hide_members(id, true);
+    let visit = doctor(&world);
+    let (_, text) = visit.only_fault();
+    assert!(text.contains("Member.Read.Hidden"), "{text}");
+    graph.hide_members(id, false);
+    graph.put_group("0a0a0a0a-0000-4000-8000-000000000009", "Emergency", &[]);
+    let visit = doctor(&world);
+    let (_, text) = visit.only_fault();
+    assert!(
+        text.contains("2 groups have this name: name the one by its object id"),
+        "{text}"
+    );
+    world.change("groups = [\"Emergency\"]", &format!("groups = [\"{id}\"]"));
+    doctor(&world).all_good();
+}
+
+#[test]
+fn an_identity_platform_that_is_not_there() {
+    let mut world = tenant();
+    let url = world.graph.as_ref().unwrap().url().to_owned();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    world.change(
+        &format!("authority_url = \"{url}\""),
+        &format!("authority_url = \"http://{nobody}\""),
+    );
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "Graph: token");
+    assert!(
+        text.contains(&format!("cannot reach http://{nobody}")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_database_and_a_folder_that_cannot_be_written() {
+    let mut world = tenant();
+    world.change("sqlite:fortnight.db", "sqlite:nowhere/fortnight.db");
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "database");
+    assert!(text.contains("does not exist: make it"), "{text}");
+    std::fs::create_dir(world.folder().join("nowhere")).unwrap();
+    doctor(&world).all_good();
+
+    let mut world = tenant();
+    std::fs::write(
+        world.database(),
+        "this is no database, but long enough to look like one",
+    )
+    .unwrap();
+    let visit = doctor(&world);
+    assert_eq!(visit.only_fault().0, "database");
+    std::fs::remove_file(world.database()).unwrap();
+    std::fs::write(world.folder().join("file"), "").unwrap();
+    world.change("path = \"outbox\"", "path = \"file/outbox\"");
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "mail");
+    assert!(text.contains("check that the folder exists"), "{text}");
+}
+
+/// A world that mails over this server.
+fn by_smtp(peer: &Peer, keys: &str) -> World {
+    let mut world = tenant();
+    let port = peer.address.port();
+    world.change("transport = \"file\"", "transport = \"smtp\"");
+    world.change(
+        "[email.file]\npath = \"outbox\"\n",
+        &format!("[email.smtp]\nhost = \"127.0.0.1\"\nport = {port}\n{keys}"),
+    );
+    std::fs::write(world.folder().join("password"), "secret-word").unwrap();
+    world
+}
+
+/// What is wrong with the mail server.
+async fn wrong(world: World) -> (World, String) {
+    tokio::task::spawn_blocking(move || {
+        let visit = doctor(&world);
+        let (part, text) = visit.only_fault();
+        assert_eq!(part, "mail");
+        let text = text.to_owned();
+        (world, text)
+    })
+    .await
+    .unwrap()
+}
+
+async fn good(world: World) {
+    tokio::task::spawn_blocking(move || doctor(&world).all_good())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_turns_us_away() {
+    let login = "tls = \"none\"\nusername = \"ana\"\npassword_file = \"password\"\n";
+    let peer = Peer::start(&["AUTH PLAIN"]).await;
+    let (mut world, text) = wrong(by_smtp(&peer, "tls = \"starttls\"\n")).await;
+    assert!(
+        text.contains("offers no STARTTLS") && text.contains("tls = \"implicit\""),
+        "{text}"
+    );
+    world.change("tls = \"starttls\"", "tls = \"none\"");
+    good(world).await;
+
+    peer.on("AUTH", Act::Say("535 5.7.8 no\r\n"));
+    let (world, text) = wrong(by_smtp(&peer, login)).await;
+    assert!(
+        text.contains("check email.smtp.username and its password"),
+        "{text}"
+    );
+    good(world).await;
+
+    let tokens = Peer::start(&["AUTH XOAUTH2"]).await;
+    // The first visit takes one for Graph, the second one for Graph and one for mail.
+    tokens.accept_tokens(&["token-3-of-29"]);
+    let (mut world, text) = wrong(by_smtp(&tokens, login)).await;
+    assert!(text.contains("auth = \"xoauth2\""), "{text}");
+    world.change("password_file = \"password\"", "auth = \"xoauth2\"");
+    good(world).await;
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut world = by_smtp(&peer, login);
+    world.change(
+        &format!("port = {}", peer.address.port()),
+        &format!("port = {}", nobody.port()),
+    );
+    let (_, text) = wrong(world).await;
+    assert!(text.contains("check email.smtp.host and port"), "{text}");
+}

@@ -1,0 +1,255 @@
+//! Journeys on exported files that only files can make: parts of a snapshot, names instead of ids,
+//! rows that somebody wrote by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail at once, and read better with values written in place"
+)]
+
+#[path = "support/world.rs"]
+mod world;
+
+use fortnight::domain::state::State;
+use jiff::Timestamp;
+use serde_json::json;
+use world::{World, before, day, hour};
+
+fn on_graph() -> bool {
+    false
+}
+
+/// The users export in parts: which accounts each holds.
+fn write_parts(world: &World, parts: &[(&str, &[&str])], at: Timestamp) {
+    let rows = world.user_rows();
+    for (part, names) in parts {
+        let rows = names
+            .iter()
+            .map(|name| {
+                let id = &world.accounts[*name].id;
+                rows.iter().find(|row| row["id"] == **id).unwrap().clone()
+            })
+            .collect();
+        world.write(part, rows, at);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_groups_that_is_missing_leaves_everything_as_it_was() {
+    let mut world = World::opened("ana").await;
+    world.frozen.insert("groups");
+    std::fs::remove_file(world.tenant().join("groups.json")).unwrap();
+    world.pass(day(2)).await;
+    assert_eq!(world.report.errors.len(), 1, "{:?}", world.report.errors);
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    assert_eq!(world.state("ana").await, State::InGrace);
+}
+
+#[tokio::test]
+async fn members_named_by_upn_are_found_when_the_users_export_comes_later() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("groups");
+    let emergency = json!({
+        "id": "0a0a0a0a-0000-4000-8000-000000000001",
+        "displayName": "Emergency",
+        "members": ["breakglass@contoso.example"],
+    });
+    world.write("groups.json", vec![emergency], day(0));
+    world.frozen.insert("users");
+    std::fs::write(world.tenant().join("users.json"), "{\"value\":[{").unwrap();
+    world.pass(day(0)).await;
+    assert_eq!(world.report.errors.len(), 1);
+    world.frozen.remove("users");
+    world.pass(day(1)).await;
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn parts_of_a_users_export_are_one_snapshot() {
+    use State::{Disabled, Gone, WaitingFirstSignIn as Waiting};
+    let names = ["ana", "ben", "cat"];
+    let mut world = World::of(&names);
+    world.frozen.insert("users");
+    let (first, second) = ("users-1.json", "users-2.json");
+    write_parts(&world, &[(first, &["ana", "ben", "breakglass"])], day(0));
+    // Of two rows with one id the later counts.
+    world.who("ben").enabled = false;
+    write_parts(&world, &[(second, &["ben", "cat"])], day(0));
+    world.pass(day(0)).await;
+    assert_eq!(world.states(&names).await, [Waiting, Disabled, Waiting]);
+    // A part that is no more: ben's other row counts again.
+    std::fs::remove_file(world.tenant().join(second)).unwrap();
+    world.pass(day(1)).await;
+    assert_eq!(world.states(&names).await, [Waiting, Waiting, Gone]);
+    // It comes back.
+    write_parts(&world, &[(second, &["ben", "cat"])], day(2));
+    world.pass(day(2)).await;
+    assert_eq!(world.states(&names).await, [Waiting, Disabled, Waiting]);
+    // The first changed: ana has left, ben's row is in the second.
+    write_parts(&world, &[(first, &["breakglass"])], day(3));
+    world.pass(day(3)).await;
+    assert_eq!(world.states(&names).await, [Gone, Disabled, Waiting]);
+    // cat moves from one part to the other.
+    write_parts(
+        &world,
+        &[(first, &["breakglass", "cat"]), (second, &["ben"])],
+        day(4),
+    );
+    world.pass(day(4)).await;
+    assert_eq!(world.states(&names).await, [Gone, Disabled, Waiting]);
+    write_parts(
+        &world,
+        &[(first, &["breakglass"]), (second, &["ben"])],
+        day(5),
+    );
+    world.pass(day(5)).await;
+    assert_eq!(world.states(&names).await, [Gone, Disabled, Gone]);
+}
+
+#[tokio::test]
+async fn a_registration_report_of_which_one_part_changed_is_dated_by_it() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.frozen.insert("registration");
+    let part = |world: &World, name: &str, at: Timestamp| {
+        let id = world.accounts[name].id.clone();
+        let mut rows = world.registration_rows(at);
+        rows.retain(|row| row["id"] == id);
+        world.write(&format!("registration-{name}.json"), rows, at);
+    };
+    part(&world, "ana", day(0));
+    part(&world, "ben", day(0));
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.sign_in("ben", before(1));
+    for number in 1..=14 {
+        part(&world, "ben", day(number));
+        world.pass(day(number)).await;
+    }
+    world.registers("ben");
+    part(&world, "ben", day(15));
+    world.pass(day(15)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::EnforcementNeeded, State::Registered]
+    );
+    // Absent from an accepted report: the last known stays.
+    std::fs::remove_file(world.tenant().join("registration-ben.json")).unwrap();
+    part(&world, "ana", day(16));
+    world.pass(day(16)).await;
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::EnforcementNeeded, State::Registered]
+    );
+}
+
+#[tokio::test]
+async fn a_report_by_upn_is_joined_again_when_the_users_export_comes_later() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("registration");
+    let report = "User principal name,Multifactor authentication capable,Passwordless capable,Methods registered\n\
+        ana@contoso.example,Capable,Not capable,Microsoft Authenticator app (push notification)\n\
+        breakglass@contoso.example,Not capable,Not capable,\n";
+    std::fs::write(world.tenant().join("registration.csv"), report).unwrap();
+    world.frozen.insert("users");
+    std::fs::write(world.tenant().join("users.json"), "{\"value\":[{").unwrap();
+    world.pass(day(0)).await;
+    world.frozen.remove("users");
+    world.pass(day(1)).await;
+    assert_eq!(world.state("ana").await, State::Registered);
+}
+
+#[tokio::test]
+async fn a_wrong_row_is_put_aside_and_the_others_count() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.sign_in_with("ana", before(1), json!({ "createdDateTime": "soon" }));
+    let report = world.pass(day(1)).await;
+    assert_eq!((report.read.sign_ins, report.read.quarantined), (1, 1));
+    assert_eq!(world.state("ana").await, State::InGrace);
+    let store = world.store().await;
+    let rows = store.quarantined(10).await.unwrap();
+    store.close().await;
+    let [(source, file, line, reason)] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    assert_eq!(
+        (source.as_str(), file.as_str(), *line),
+        ("sign_ins", "sign-ins-0002.json", 1)
+    );
+    assert!(reason.contains("createdDateTime"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_name_that_means_two_groups_holds_its_policy() {
+    let mut world = World::opened("ana").await;
+    world.daily(2..=14).await;
+    world.frozen.insert("groups");
+    let breakglass = world.accounts["breakglass"].id.clone();
+    let twins = ["1", "2"].map(|n| {
+        json!({
+            "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"),
+            "displayName": "Emergency",
+            "members": [breakglass],
+        })
+    });
+    world.write("groups.json", twins.to_vec(), day(15));
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    let hold = report
+        .holds
+        .iter()
+        .find(|hold| hold.id == "assignment:everyone")
+        .unwrap();
+    insta::assert_snapshot!(hold.text, @r#"exclude.groups names "Emergency", which matches 2 groups"#);
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+}
+
+#[tokio::test]
+async fn the_same_sign_in_in_two_files_opens_one_window() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(1)).await;
+    let log = world.tenant().join("sign-ins-0002.json");
+    std::fs::copy(log, world.tenant().join("sign-ins-again.json")).unwrap();
+    let report = world.pass(hour(1, 1)).await;
+    assert_eq!(report.windows.opened, 0);
+    let ana = world.decision("ana").await;
+    assert_eq!(ana.standing.window.run().unwrap().bypasses, 1);
+    world.mailbox("ana").await.expect_one("window.opened");
+}
+
+#[tokio::test]
+async fn nested_groups_count_and_circles_end() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("groups");
+    let group = |n: u8, name: &str, members: serde_json::Value| json!({ "id": format!("0a0a0a0a-0000-4000-8000-00000000000{n}"), "displayName": name, "members": members });
+    let (outer, inner) = (
+        "0a0a0a0a-0000-4000-8000-000000000001",
+        "0a0a0a0a-0000-4000-8000-000000000002",
+    );
+    let breakglass = world.accounts["breakglass"].id.clone();
+    let groups = vec![
+        group(1, "Emergency", json!([inner])),
+        group(2, "Inner", json!([outer, breakglass])),
+    ];
+    world.write("groups.json", groups, day(0));
+    world.pass(day(0)).await;
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+}
+
+#[tokio::test]
+async fn exports_made_after_the_rehearsed_day_are_as_old_as_the_pass() {
+    let mut world = World::of(&["ana"]);
+    // It is due an hour after the first pass.
+    world.sign_in("ana", hour(0, 3));
+    world.export(day(40));
+    world.pass_on_old_exports(hour(0, 2)).await;
+    for number in 1..=15 {
+        world.pass_on_old_exports(day(number)).await;
+        assert_eq!(world.held(), [""; 0], "day {number}");
+    }
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
