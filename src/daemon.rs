@@ -266,7 +266,7 @@ impl Watch {
         } else if self
             .engine
             .store()
-            .next_delivery()
+            .next_delivery(&self.engine.destinations())
             .await?
             .is_some_and(|next| next <= now)
         {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use fortnight::delivery::webhook::{TYPE_PREFIX, schema, standard};
 use fortnight::domain::message::EventKind;
-use happenings::happening;
+use happenings::{SOURCE, happening};
 use serde_json::Value;
 
 #[test]
@@ -51,8 +51,7 @@ fn published(file: &str, value: &Value) {
 #[test]
 fn a_schema_names_exactly_what_is_sent() {
     for kind in EventKind::ALL {
-        let event: Value =
-            serde_json::from_str(&standard(&happening(kind), "urn:fortnight:contoso")).unwrap();
+        let event: Value = serde_json::from_str(&standard(&happening(kind), SOURCE)).unwrap();
         assert_eq!(event["type"], format!("{TYPE_PREFIX}{}", kind.as_str()));
         compare(kind.as_str(), &schema::event(kind), &event);
     }

@@ -29,7 +29,7 @@ use fortnight::delivery::webhook::{
 };
 use fortnight::domain::message::EventKind;
 use fortnight::time::Clock;
-use happenings::{group, happening};
+use happenings::{SOURCE, group, happening};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use program::{find_program, missing};
@@ -43,7 +43,7 @@ const OLDER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[test]
 fn the_published_example_is_what_is_sent() {
-    let body = standard(&happening(EventKind::WindowOpened), "urn:fortnight:contoso");
+    let body = standard(&happening(EventKind::WindowOpened), SOURCE);
     let text = std::fs::read_to_string(DOCS).unwrap();
     let begin = text.find("<!-- begin example").unwrap();
     let start = begin + text[begin..].find("```json\n").unwrap() + "```json\n".len();
@@ -114,7 +114,7 @@ async fn received(kind: EventKind, at: Timestamp) -> Received {
     if let Some(person) = &mut happening.person {
         person.display_name = Some("Zoë \"山田\" \\ <b> %s $(id) 'x' 🦀".to_owned());
     }
-    let body = standard(&happening, "urn:fortnight:contoso");
+    let body = standard(&happening, SOURCE);
     let attempt = Attempt {
         id: &happening.id,
         body: body.as_bytes(),

@@ -7,16 +7,18 @@ use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::message::EventKind;
 use jiff::Timestamp;
 
+/// An installation, as a store names it.
+pub(crate) const SOURCE: &str = "urn:uuid:9f3c1b0e-6a2d-5e7f-8c41-2b7d90e3a6c5";
+
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The id says the kind: what a reader sees first in a failure.
 pub(crate) fn happening(kind: EventKind) -> Happening {
     let about_a_person = schema::is_about_a_person(kind);
     let paused = kind == EventKind::WindowPaused;
     Happening {
-        id: format!("2f1c7a52-{}", kind.as_str().replace('.', "-")),
+        id: format!("2f1c7a52-55a4-5f0c-9d3e-{:012}", kind as u8),
         kind,
         time: at("2026-12-02T08:00:00Z"),
         policy: Some(PolicyName::new("everyone")),
