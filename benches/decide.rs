@@ -14,7 +14,7 @@ use std::time::Instant;
 use fortnight::config::default_result_codes;
 use fortnight::domain::assignment::{Assignment, Include, Selection};
 use fortnight::domain::decide::decide;
-use fortnight::domain::facts::{Activity, Channel, Freshness, PersonFacts, World};
+use fortnight::domain::facts::{Activity, Channel, Freshness, NoticeBy, PersonFacts, World};
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::person::{AccountKind, Person, Presence};
 use fortnight::domain::policy::{Enforce, Policy, StartOn, Step};
@@ -61,6 +61,7 @@ fn world(now: Timestamp) -> World {
         log_gap: None,
         freshness: Freshness::default(),
         channel: Channel::Works,
+        notice_by: NoticeBy::Mail,
         upn_domains: Vec::new(),
         codes: default_result_codes(),
     }

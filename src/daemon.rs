@@ -25,6 +25,7 @@ use crate::engine::{Engine, Wake};
 use crate::http;
 use crate::pass::PassError;
 use crate::pass::report::{PassReport, Progress};
+use crate::stop::{DRAIN, within_drain};
 use crate::store::lock::PassLock;
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SkewDetector, cron};
@@ -37,8 +38,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const STALE_AFTER: u32 = 3;
 /// A whole registration report of a large tenant takes most of an hour: mails do not wait for it.
 const READING: Duration = Duration::from_mins(2);
-/// Deliveries that are under way when SIGTERM comes have this long to end.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// What `/readyz` and systemd are told.
 #[derive(Debug, Clone, Default)]
@@ -267,7 +266,7 @@ impl Watch {
         } else if self
             .engine
             .store()
-            .next_delivery()
+            .next_delivery(&self.engine.destinations())
             .await?
             .is_some_and(|next| next <= now)
         {
@@ -397,18 +396,6 @@ impl Watch {
         }
         self.health.send_modify(|health| health.warning = warning);
         notify(&[NotifyState::Ready]);
-    }
-}
-
-/// The work's result; none if it did not end soon enough after a stop.
-async fn within_drain<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        result = work => Some(result),
-        () = drained => None,
     }
 }
 

@@ -8,11 +8,15 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::courier::Courier;
+use crate::courier::outlet::{self, Outlet};
+use crate::delivery::webhook::ClientError;
 use crate::domain::brake::HoldKind;
 use crate::domain::facts::Channel;
+use crate::pass::announce::Herald;
 use crate::pass::report::{PassReport, Progress};
 use crate::pass::{self, Directory, Pass, PassError};
 use crate::store::holds::StandingHold;
+use crate::store::outbox::EMAIL;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
 use crate::transport::{Transport, channel};
@@ -34,6 +38,7 @@ pub struct Engine {
     directory: Directory,
     patience: Option<Duration>,
     transport: Option<Transport>,
+    outlets: Vec<Outlet>,
     progress: Arc<Progress>,
     clock_fault: std::sync::Mutex<Option<String>>,
 }
@@ -44,6 +49,9 @@ pub enum EngineError {
     /// The system's trust in certificates cannot be used.
     #[error("preparing the way to the mail server")]
     Mail(#[from] crate::delivery::smtp::TrustError),
+    /// The same, or a webhook that cannot be sent to.
+    #[error("preparing the way to a webhook")]
+    Webhook(#[from] ClientError),
     /// Nor to Graph.
     #[error(transparent)]
     Graph(#[from] crate::sources::graph::GraphError),
@@ -58,6 +66,7 @@ impl Engine {
         progress: Arc<Progress>,
     ) -> Result<Self, EngineError> {
         let transport = config.email.as_ref().map(Transport::new).transpose()?;
+        let outlets = Outlet::all(&config)?;
         let directory = Directory::new(&config.directory)?;
         Ok(Self {
             store,
@@ -66,6 +75,7 @@ impl Engine {
             directory,
             patience: None,
             transport,
+            outlets,
             progress,
             clock_fault: std::sync::Mutex::new(None),
         })
@@ -132,27 +142,14 @@ impl Engine {
     ) -> Result<(), PassError> {
         let went_back = self.went_back(report).await?;
         let now = report.as_of;
-        let channel = channel(
-            self.transport.as_ref(),
-            self.store.all_refused_lately().await?,
-        )
-        .await;
+        let channel = self.channel(now).await?;
         let parted = self
             .clock_fault
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone();
         let clock_fault = went_back.clone().or(parted);
-        let pass = Pass {
-            store: &self.store,
-            config: &self.config,
-            directory: &self.directory,
-            patience: self.patience,
-            now,
-            channel,
-            clock_fault,
-            progress: &self.progress,
-        };
+        let pass = self.pass_at(now, channel, clock_fault).await?;
         match wake {
             Wake::Sources => pass.run(report).await?,
             Wake::Changes => pass.run_on_changes(report).await?,
@@ -161,7 +158,32 @@ impl Engine {
             // While time stands behind the newest pass nothing is said (contract 7.16).
             return Ok(());
         }
-        self.deliver(report, stop).await
+        self.deliver(report, stop).await?;
+        if self.store.operators_wait().await? {
+            // An endpoint died: operators hear of it by the other ways, now.
+            pass.tell_operators(report).await?;
+            self.deliver(report, stop).await?;
+        }
+        Ok(())
+    }
+
+    async fn pass_at(
+        &self,
+        now: Timestamp,
+        channel: Channel,
+        clock_fault: Option<String>,
+    ) -> Result<Pass<'_>, StoreError> {
+        Ok(Pass {
+            store: &self.store,
+            config: &self.config,
+            directory: &self.directory,
+            patience: self.patience,
+            now,
+            channel,
+            herald: Herald::new(&self.store, &self.config, now).await?,
+            clock_fault,
+            progress: &self.progress,
+        })
     }
 
     /// Policy time never goes back (I11): a wall clock behind the newest pass decides by the time
@@ -209,9 +231,6 @@ impl Engine {
         report: &mut PassReport,
         stop: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<(), PassError> {
-        let Some(transport) = &self.transport else {
-            return Ok(());
-        };
         let now = self.clock.now();
         if self
             .store
@@ -228,16 +247,37 @@ impl Engine {
             store: &self.store,
             config: &self.config,
             policies: &policies,
-            transport,
+            transport: self.transport.as_ref(),
+            outlets: self.outlets(),
             clock: self.clock,
             progress: &self.progress,
         };
         Ok(courier.deliver(report, stop).await?)
     }
 
-    /// Whether mail works now.
-    pub async fn channel(&self) -> Channel {
-        channel(self.transport.as_ref(), false).await
+    /// The channels that something could be sent by.
+    pub fn destinations(&self) -> Vec<String> {
+        let mail = self.config.email.iter().map(|_| EMAIL.to_owned());
+        let webhooks = self.config.webhooks.iter();
+        mail.chain(webhooks.map(|webhook| webhook.endpoint.name.clone()))
+            .collect()
+    }
+
+    /// The endpoints that are sent to; none in a dry run.
+    fn outlets(&self) -> &[Outlet] {
+        if self.config.is_rehearsal {
+            return &[];
+        }
+        &self.outlets
+    }
+
+    /// Whether people can be told as of this pass (contract 7.11).
+    async fn channel(&self, now: Timestamp) -> Result<Channel, StoreError> {
+        let Some(transport) = &self.transport else {
+            return outlet::channel(&self.outlets, &self.store, now).await;
+        };
+        let refused = self.store.all_refused_lately().await?;
+        Ok(channel(transport, refused).await)
     }
 
     /// Says goodbye to the mail server.

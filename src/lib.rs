@@ -26,6 +26,7 @@ pub mod errors;
 pub mod http;
 pub mod pass;
 pub mod sources;
+mod stop;
 pub mod store;
 pub mod time;
 pub mod transport;

@@ -104,10 +104,7 @@ impl Transport {
 }
 
 /// Whether mail works as of this pass; `refused` says that the last recipients were all refused.
-pub async fn channel(transport: Option<&Transport>, refused: bool) -> Channel {
-    let Some(transport) = transport else {
-        return Channel::None;
-    };
+pub async fn channel(transport: &Transport, refused: bool) -> Channel {
     match transport.probe().await {
         Ok(()) if refused => {
             tracing::warn!("the last ten recipients were all refused: the way is taken for closed");

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use fortnight::config::{Config, Directory, EmailTransport, Severity, reference};
 use fortnight::delivery::smtp::Proof;
+use fortnight::domain::facts::NoticeBy;
 use fortnight::domain::policy::Enforce;
 use insta::assert_snapshot;
 use jiff::SignedDuration;
@@ -35,6 +36,10 @@ host = "smtp.contoso.com"
 /// The secret of these tests: nothing may ever print it.
 const SECRET: &str = "korrekt-horse-batterie";
 
+/// Two signing secrets, as while one replaces the other.
+const SIGNING: &str =
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\nwhsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n";
+
 /// A folder with a configuration in it.
 struct Desk {
     folder: TempDir,
@@ -47,6 +52,12 @@ impl Desk {
         std::fs::write(folder.path().join("fortnight.toml"), text).unwrap();
         std::fs::write(folder.path().join("password"), format!("{SECRET}\n")).unwrap();
         std::fs::write(folder.path().join("empty"), " \n").unwrap();
+        std::fs::write(
+            folder.path().join("url"),
+            format!("https://chat.example/{SECRET}\n"),
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("hook"), SIGNING).unwrap();
         Self {
             folder,
             variables: Vec::new(),
@@ -547,12 +558,12 @@ fn a_secret_is_never_shown() {
        ╰────
     "#);
     assert_snapshot!(said_after(&format!("[[webhook]]\nname = \"chat\"\nurl = \"https://chat/{SECRET}\"\n")), @r#"
-     × fortnight.toml:16:3: `webhook` is not in this version
+     × fortnight.toml:16:1: `webhook.format` is missing
        ╭────
     16 │ [[webhook]]
-       ·   ───────
+       · ───────────
        ╰────
-     help: remove it
+     help: say "standard", "slack" or "teams"
     "#);
     assert_snapshot!(said_with("source = \"files\"", &format!("source = \"files\"\ngraph = {{ client_secret = \"{SECRET}\" }}")), @r#"
      × fortnight.toml:4:11: `directory.graph.client_secret` is a secret and does not belong in
@@ -723,7 +734,8 @@ fn a_policy_that_could_hurt_is_refused() {
     6 │ [[policy]]
       · ──────────
       ╰────
-     help: configure [email], or use "report-only"
+     help: configure [email], or a [[webhook]] of format "standard" that gets "window.opened"; or use "report-
+           only"
     "#);
     let again = "[[policy]]\nname = \"everyone\"\ninclude = { users = [\"a@contoso.com\"] }\n";
     assert_snapshot!(said_after(again), @r#"
@@ -787,11 +799,19 @@ fn steps_that_do_otherwise_than_they_say_are_warned_of() {
 
 #[test]
 fn what_belongs_to_later_versions_is_refused_by_name() {
-    assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"chat\"\n"), @r#"
-     × fortnight.toml:16:3: `webhook` is not in this version
+    assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"url\"\nformat = \"discord\"\n"), @r#"
+     × fortnight.toml:19:10: `webhook.format = "discord"` is not in this version
        ╭────
-    16 │ [[webhook]]
-       ·   ───────
+    19 │ format = "discord"
+       ·          ─────────
+       ╰────
+     help: use "standard" or "slack" or "teams"
+    "#);
+    assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"url\"\nformat = \"slack\"\nevents = [\"enforcement.applied\"]\n"), @r#"
+     × fortnight.toml:20:11: the event "enforcement.applied" is not in this version
+       ╭────
+    20 │ events = ["enforcement.applied"]
+       ·           ─────────────────────
        ╰────
      help: remove it
     "#);
@@ -893,7 +913,7 @@ fn graph_is_asked_by_an_application_that_proves_itself_in_one_way() {
      × fortnight.toml:8:13: `directory.graph.graph_url`: "http://graph.example.org" would send
      │ tokens in clear: use https; http is for this machine only
       ╭────
-    8 │ graph_url = "http://graph.example.org"
+    8 │ graph_url = "http://******************
       ·             ──────────────────────────
       ╰────
      × fortnight.toml:9:17: `directory.graph.authority_url`: "https://login.example.org/tenant"
@@ -1113,6 +1133,150 @@ fn a_fault_says_its_place_in_one_line_too() {
     assert_snapshot!(faults.0[0].to_string().replace(&folder, ""), @r#"fortnight.toml:8:11: `policy.enforce` cannot be "yes""#);
 }
 
+/// A good webhook with one line written differently.
+fn webhook(line: &str, instead: &str) -> String {
+    let good = "[[webhook]]\nname = \"desk\"\nurl = \"https://desk.example/hooks\"\nformat = \"standard\"\nsecret_file = \"hook\"\n";
+    assert!(good.contains(line), "{line}");
+    format!("{GOOD}{}", good.replacen(line, instead, 1))
+}
+
+#[test]
+fn webhooks_are_read_with_all_events_and_both_secrets() {
+    let text = format!(
+        "{}[[webhook]]\nname = \"chat\"\nurl_file = \"url\"\nformat = \"slack\"\nevents = [\"window.opened\"]\nallow_networks = [\"10.0.0.0/8\"]\n",
+        webhook("", "")
+    );
+    let config = Desk::new(&text).config();
+    let [desk, chat] = config.webhooks.as_slice() else {
+        panic!("two are configured");
+    };
+    assert_eq!((desk.endpoint.secrets.len(), desk.events.len()), (2, 13));
+    assert!(desk.gives_notice() && !chat.gives_notice());
+    assert_eq!(chat.endpoint.url.host(), "chat.example");
+    assert_eq!(
+        config.notice_by(),
+        NoticeBy::Mail,
+        "with [email] no webhook is notice"
+    );
+    let without_mail = text[..text.find("[email]").unwrap()].to_owned()
+        + &text[text.find("[[webhook]]").unwrap()..];
+    assert_eq!(
+        Desk::new(&without_mail).config().notice_by(),
+        NoticeBy::Webhook
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_webhook_is_said_without_its_address() {
+    assert_snapshot!(said(&webhook("\"desk\"", "\"email\"")), @r#"
+     × fortnight.toml:17:8: `webhook.name`: "email" is the name of mail itself
+       ╭────
+    17 │ name = "email"
+       ·        ───────
+       ╰────
+    "#);
+    assert_snapshot!(said(&webhook("secret_file = \"hook\"\n", "")), @r#"
+     × fortnight.toml:16:1: `webhook.secret_file` is missing
+       ╭────
+    16 │ [[webhook]]
+       · ───────────
+       ╰────
+     help: name a file with a `whsec_` secret, as your receiver shows it
+    "#);
+    assert_snapshot!(said(&webhook("\"standard\"", "\"slack\"")), @r#"
+     × fortnight.toml:20:15: only format "standard" is signed
+       ╭────
+    20 │ secret_file = "hook"
+       ·               ──────
+       ╰────
+     help: remove it
+    "#);
+    assert_snapshot!(said(&webhook("secret_file = \"hook\"", "secret_file = \"password\"")), @r#"
+     × fortnight.toml:20:15: the signing secret in line 1 is not `whsec_` and Base64
+       ╭────
+    20 │ secret_file = "password"
+       ·               ──────────
+       ╰────
+     help: write one into the file, with: printf 'whsec_%s\n' "$(openssl rand -base64 32)"
+    "#);
+    assert_snapshot!(said(&webhook("https://", "http://")), @r#"
+     × fortnight.toml:18:7: plain http goes only to networks that `allow_networks` names
+       ╭────
+    18 │ url = "http://*******************
+       ·       ───────────────────────────
+       ╰────
+     help: use https, or name the network of the service in `allow_networks`
+    "#);
+    assert_snapshot!(said(&webhook("desk.example", "10.0.0.7")), @r#"
+     × fortnight.toml:18:7: 10.0.0.7 is not dialled: an address of a private network, and not
+     │ named in `allow_networks`
+       ╭────
+    18 │ url = "https://***************
+       ·       ────────────────────────
+       ╰────
+     help: if the service really lies there, name its network in `allow_networks`
+    "#);
+    assert_snapshot!(said(&webhook("desk.example", "169.254.169.254")), @r#"
+     × fortnight.toml:18:7: 169.254.169.254 is never dialled: a link-local address, where
+     │ metadata services are
+       ╭────
+    18 │ url = "https://**********************
+       ·       ───────────────────────────────
+       ╰────
+     help: give the address of the service itself
+    "#);
+    assert_snapshot!(said(&webhook("format", "allow_networks = [\"intranet\"]\nformat")), @r#"
+     × fortnight.toml:19:19: "intranet" is no network
+       ╭────
+    19 │ allow_networks = ["intranet"]
+       ·                   ──────────
+       ╰────
+     help: write "10.0.0.0/8", or one address
+    "#);
+    assert_snapshot!(said(&webhook("format", "events = [\"window.open\", \"nothing\"]\nformat")), @r#"
+     × fortnight.toml:19:11: there is no event "window.open"
+       ╭────
+    19 │ events = ["window.open", "nothing"]
+       ·           ─────────────
+       ╰────
+     help: did you mean "window.opened"?
+     × fortnight.toml:19:26: there is no event "nothing"
+       ╭────
+    19 │ events = ["window.open", "nothing"]
+       ·                          ─────────
+       ╰────
+     help: the events are window.opened, window.reminder, window.extended, window.paused, window.resumed,
+           user.registered, enforcement.needed, enforcement.released, hold.raised, hold.cleared, delivery.dead,
+           digest, test
+    "#);
+    assert_snapshot!(said(&format!("{}{}", webhook("", ""), &webhook("", "")[GOOD.len()..])), @r#"
+     × fortnight.toml:21:1: two webhooks are named "desk"
+       ╭────
+    21 │ [[webhook]]
+       · ───────────
+       ╰────
+     help: give each its own name
+    "#);
+    assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl = \"https://contoso.webhook.office.com/x\"\nformat = \"teams\"\n"), @r#"
+     × fortnight.toml:18:7: the address is of an Office 365 connector, and Microsoft has
+     │ switched these off
+       ╭────
+    18 │ url = "https://*****************************
+       ·       ──────────────────────────────────────
+       ╰────
+     help: in Teams, add the workflow "Post to a channel when a webhook request is received" and use its
+           address
+    "#);
+    assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nformat = \"teams\"\n"), @r#"
+     × fortnight.toml:16:1: a webhook without an address
+       ╭────
+    16 │ [[webhook]]
+       · ───────────
+       ╰────
+     help: name it in `url`, or the file that holds it in `url_file`
+    "#);
+}
+
 #[test]
 fn the_example_is_safe_and_has_no_fault() {
     let example = std::fs::read_to_string("fortnight.example.toml").unwrap();
@@ -1163,10 +1327,11 @@ fn in_schema<'a>(schema: &'a serde_json::Value, path: &str) -> &'a serde_json::V
 
 /// `key = value`, rather than a sentence.
 fn is_setting(line: &str) -> bool {
-    line.split_once(" = ").is_some_and(|(key, _)| {
-        key.chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    })
+    line == "[[webhook]]"
+        || line.split_once(" = ").is_some_and(|(key, _)| {
+            key.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        })
 }
 
 fn paths(at: &str, value: &toml::Value, found: &mut BTreeSet<String>) {
@@ -1199,7 +1364,7 @@ fn the_published_reference_is_that_of_the_program() {
     published("docs/configuration.md", &reference::markdown());
 }
 
-/// `FORTNIGHT_BLESS=1 ./dev test config` writes what is out of date.
+/// `FORTNIGHT_BLESS=1 ./dev test published` writes what is out of date.
 fn published(file: &str, text: &str) {
     if std::env::var_os("FORTNIGHT_BLESS").is_some() {
         std::fs::create_dir_all("docs").unwrap();
@@ -1208,6 +1373,6 @@ fn published(file: &str, text: &str) {
     let there = std::fs::read_to_string(file).unwrap_or_default();
     assert!(
         there == text,
-        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test config"
+        "{file} is out of date: run FORTNIGHT_BLESS=1 ./dev test published"
     );
 }

@@ -1,6 +1,8 @@
 //! The SMTP client against a server that misbehaves at every step.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+#[path = "support/authority.rs"]
+mod certificates;
 #[path = "support/smtp_peer.rs"]
 mod smtp_peer;
 
@@ -8,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use certificates::{Authority, authority, authority_for};
 use fortnight::delivery::mail::Letter;
 use fortnight::delivery::smtp::{Login, Outcome, Proof, Smtp, SmtpConfig, Timeouts, Tls};
 use fortnight::entra::{Application, Credential, Tokens};
-use smtp_peer::{Act, Authority, Peer, Protection, authority, authority_for};
+use smtp_peer::{Act, Peer, Protection};
 
 const MODERN: &[&str] = &["PIPELINING", "SIZE 100000", "8BITMIME"];
 const PLAIN_OLD: &[&str] = &["HELP"];

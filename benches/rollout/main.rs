@@ -26,6 +26,7 @@ use fortnight::config::Config;
 use fortnight::domain::decide::decide;
 use fortnight::domain::facts::Channel;
 use fortnight::engine::Engine;
+use fortnight::pass::announce::Herald;
 use fortnight::pass::report::{PassReport, Progress};
 use fortnight::pass::{self, Directory, Pass};
 use fortnight::store::{Store, Whom};
@@ -221,7 +222,7 @@ impl Rollout {
         }
     }
 
-    fn at(&self, now: Timestamp) -> Pass<'_> {
+    async fn at(&self, now: Timestamp) -> Pass<'_> {
         Pass {
             store: &self.store,
             config: &self.config,
@@ -229,6 +230,7 @@ impl Rollout {
             patience: None,
             now,
             channel: Channel::Works,
+            herald: Herald::new(&self.store, &self.config, now).await.unwrap(),
             clock_fault: None,
             progress: &self.progress,
         }
@@ -238,7 +240,7 @@ impl Rollout {
     async fn pass(&self, now: Timestamp) -> Duration {
         let mut report = PassReport::new(now);
         let began = Instant::now();
-        self.at(now).run(&mut report).await.unwrap();
+        self.at(now).await.run(&mut report).await.unwrap();
         began.elapsed()
     }
 
@@ -303,7 +305,11 @@ impl Rollout {
     async fn on_changes(&self, now: Timestamp) -> (u64, Duration) {
         let mut report = PassReport::new(now);
         let began = Instant::now();
-        self.at(now).run_on_changes(&mut report).await.unwrap();
+        self.at(now)
+            .await
+            .run_on_changes(&mut report)
+            .await
+            .unwrap();
         (report.deliveries.queued, began.elapsed())
     }
 

@@ -10,6 +10,7 @@ use crate::config::{Config, EmailTransport};
 use crate::engine::{Engine, Wake};
 use crate::pass::PassError;
 use crate::pass::report::PassReport;
+use crate::stop;
 use crate::store::lock::PassLock;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
@@ -45,7 +46,17 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     let engine = Engine::new(store.clone(), config, clock, bar.progress())?;
     let mut report = PassReport::new(clock.now());
     engine.recover().await?;
-    let result = engine.pass(Wake::Sources, &mut report, &|| false).await;
+    let stop = stop::on_signal().context("listening for signals")?;
+    let stopped = || stop.is_cancelled();
+    let pass = engine.pass(Wake::Sources, &mut report, &stopped);
+    let result = stop::within_drain(&stop, pass).await;
+    if result.is_none() {
+        engine.recover().await?;
+    }
+    if stop.is_cancelled() {
+        let text = "stopped by a signal: what was not read or sent yet waits for the next pass";
+        report.errors.push(text.to_owned());
+    }
     bar.finish();
     engine.close().await;
     store.close().await;
@@ -53,9 +64,10 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     drop(rehearsal);
     print(&report, args, out)?;
     match result {
-        Ok(()) if report.is_degraded() => Ok(DEGRADED),
-        Ok(()) => Ok(DONE),
-        Err(error) => {
+        Some(Ok(())) if report.is_degraded() => Ok(DEGRADED),
+        Some(Ok(())) => Ok(DONE),
+        None => Ok(FAILED),
+        Some(Err(error)) => {
             eprintln!("fortnight: {}", crate::pass::chain(&error));
             Ok(FAILED)
         }

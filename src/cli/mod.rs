@@ -132,7 +132,7 @@ impl Reader {
             .newest_pass()
             .await?
             .unwrap_or_else(|| Clock::system().now());
-        let channel = if config.email.is_some() {
+        let channel = if config.can_tell() {
             Channel::Works
         } else {
             Channel::None

@@ -145,6 +145,8 @@ impl Document {
             }
             let remedy = if name.starts_with("FORTNIGHT__POLICY") {
                 "policies are set in the file only".to_owned()
+            } else if name.starts_with("FORTNIGHT__WEBHOOK") {
+                "webhooks are set in the file only".to_owned()
             } else {
                 nearest(name, known.iter().map(String::as_str)).map_or_else(
                     || "remove it".to_owned(),

@@ -55,7 +55,10 @@ fn secret_value(line: &str) -> Option<usize> {
 /// address, which is a secret as a whole.
 fn address_with_login(line: &str) -> Option<usize> {
     let start = line.find("://")? + 3;
-    let secret = line[start..].contains('@') || line[..start].ends_with("https://");
+    let web = ["https://", "http://"]
+        .iter()
+        .any(|scheme| line[..start].ends_with(scheme));
+    let secret = line[start..].contains('@') || web;
     secret.then_some(start)
 }
 

@@ -16,7 +16,9 @@ mod secret;
 mod sections;
 mod suggest;
 mod values;
+mod webhooks;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,8 +37,10 @@ use self::document::Document;
 use self::fault::Source;
 use crate::delivery::mail::Sender;
 use crate::delivery::smtp::SmtpConfig;
-use crate::domain::facts::Freshness;
+use crate::delivery::webhook::{Endpoint, Format};
+use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
+use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, StartOn, Step};
 use crate::domain::sign_in::ResultCodes;
 use crate::time::CronPattern;
@@ -64,10 +68,14 @@ pub struct Config {
     pub policies: Vec<PolicyConfig>,
     /// How people are told; absent: not at all.
     pub email: Option<Email>,
+    /// Where events go.
+    pub webhooks: Vec<Webhook>,
     /// Where health is served.
     pub http: Option<Http>,
     /// The classes of result codes, overrides included.
     pub result_codes: ResultCodes,
+    /// Nothing is sent: a dry run.
+    pub is_rehearsal: bool,
 }
 
 /// When passes run.
@@ -165,6 +173,24 @@ pub struct Email {
     pub budgets: Budgets,
 }
 
+/// Where events go, and which of them.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What it gets.
+    pub events: BTreeSet<EventKind>,
+}
+
+impl Webhook {
+    /// Whether it can serve as notice, where no mail is configured (contract 7.11).
+    #[must_use]
+    pub fn gives_notice(&self) -> bool {
+        let announces = self.events.iter().any(|kind| kind.announces());
+        self.endpoint.format == Format::Standard && announces
+    }
+}
+
 /// How mails leave.
 #[derive(Debug, Clone)]
 pub enum EmailTransport {
@@ -251,8 +277,25 @@ impl Config {
         )
     }
 
-    /// Has mails go nowhere, for a dry run: the outbox is planned and not delivered.
+    /// What an accepted message is to count as notice (contract 7.11).
+    #[must_use]
+    pub fn notice_by(&self) -> NoticeBy {
+        if self.email.is_none() && self.webhooks.iter().any(Webhook::gives_notice) {
+            NoticeBy::Webhook
+        } else {
+            NoticeBy::Mail
+        }
+    }
+
+    /// Whether people can be told at all.
+    #[must_use]
+    pub fn can_tell(&self) -> bool {
+        self.email.is_some() || self.notice_by() == NoticeBy::Webhook
+    }
+
+    /// Has nothing go out, for a dry run: the outbox is planned and not delivered.
     pub fn rehearse(&mut self) {
+        self.is_rehearsal = true;
         if let Some(email) = &mut self.email {
             email.budgets = Budgets {
                 per_minute: Some(0),
@@ -301,11 +344,12 @@ fn read(document: &Document) -> Option<Config> {
     let freshness = sections::freshness(&root.section("freshness"));
     let email_section = root.section("email");
     let email = email::read(&email_section, &zone, graph.as_ref());
+    let (webhooks, notice) = webhooks::read(&root);
     // A configured but faulty [email] is one fault, not two.
-    let policies = policies::read(&root, email_section.is_there() || !root.lacks("email"));
+    let mail = email_section.is_there() || !root.lacks("email");
+    let policies = policies::read(&root, mail || notice);
     sections::enforcement(&root.section("enforcement"));
     let http = sections::http(&root.section("http"));
-    root.later("webhook");
     let result_codes = codes::read(&root);
     root.close();
     document.refuse_unused_variables();
@@ -317,8 +361,10 @@ fn read(document: &Document) -> Option<Config> {
         freshness,
         policies,
         email,
+        webhooks,
         http,
         result_codes,
+        is_rehearsal: false,
     })
 }
 

@@ -15,7 +15,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: SignedDuration = SignedDuration::from_hours(90 * 24);
 const DEFAULT_REMINDERS: [&str; 4] = ["0d", "-7d", "-3d", "-1d"];
 
-pub(super) fn read(root: &Section<'_>, mail: bool) -> Vec<PolicyConfig> {
+pub(super) fn read(root: &Section<'_>, notice: bool) -> Vec<PolicyConfig> {
     let document = root.document();
     let sections = root.sections("policy");
     if sections.is_empty() {
@@ -30,7 +30,7 @@ pub(super) fn read(root: &Section<'_>, mail: bool) -> Vec<PolicyConfig> {
         .into_iter()
         .filter_map(|section| {
             let place = section.place();
-            let policy = policy(&section, mail)?;
+            let policy = policy(&section, notice)?;
             if !names.insert(policy.name.clone()) {
                 document.error(
                     place,
@@ -47,7 +47,7 @@ pub(super) fn read(root: &Section<'_>, mail: bool) -> Vec<PolicyConfig> {
     clippy::too_many_lines,
     reason = "one read for each key, then what holds between them"
 )]
-fn policy(section: &Section<'_>, mail: bool) -> Option<PolicyConfig> {
+fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
     let document = section.document();
     let name = section.parsed(
         "name",
@@ -167,11 +167,11 @@ fn policy(section: &Section<'_>, mail: bool) -> Option<PolicyConfig> {
             "exclude your emergency accounts, or say allow_empty_exclusion = true",
         );
     }
-    if enforce == Enforce::On && !mail && !strict {
+    if enforce == Enforce::On && !can_tell && !strict {
         document.error(
             place.clone(),
             "enforce = \"on\" without [email]: nobody could be given notice",
-            "configure [email], or use \"report-only\"",
+            "configure [email], or a [[webhook]] of format \"standard\" that gets \"window.opened\"; or use \"report-only\"",
         );
     }
     warn_about_steps(&place, document, &reminders, length, notice);

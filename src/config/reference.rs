@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::document::{Document, KeyDoc, Kind};
 
 /// A document that has every table, so that reading it meets every key.
-const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.graph]\n[directory.files]\n[email.smtp]\n[email.file]\n";
+const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.graph]\n[directory.files]\n[email.smtp]\n[email.file]\n[[webhook]]\n";
 
 const INTRODUCTION: &str = "\
 # Configuration reference
@@ -19,7 +19,7 @@ Made from the program's own words; [fortnight.example.toml](../fortnight.example
 Durations are written `\"14d\"`, `\"6h\"`, `\"30s\"` or `\"1d 12h\"`; a day has 24 hours. Relative paths start at the file's
 folder.
 
-Every key outside `[[policy]]` can be overridden by an environment variable: `url` in `[database]` by
+Every key outside `[[policy]]` and `[[webhook]]` can be overridden by an environment variable: `url` in `[database]` by
 `FORTNIGHT__DATABASE__URL`. Lists are written there as in the file, `[\"a\", \"b\"]`, or `a,b`.
 
 Secrets never stand in the file. A key that ends in `_file` names a file with the secret in it; relative paths start at
@@ -68,10 +68,12 @@ fn table_of(path: &str) -> &str {
 
 /// The header that opens a table in the file; what a policy holds is written inline.
 fn heading(table: &str) -> String {
+    if let Some(list) = table.strip_suffix("[]") {
+        return format!("`[[{list}]]`");
+    }
     match table.strip_prefix("policy[]") {
         None if table.is_empty() => "Top level".to_owned(),
         None => format!("`[{table}]`"),
-        Some("") => "`[[policy]]`".to_owned(),
         Some(inline) => format!("`{} = {{ … }}` of a policy", inline.trim_start_matches('.')),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::document::{CREDENTIALS, Kind};
+use super::document::{CREDENTIALS, Found, Kind};
 use super::fault::Place;
 use super::reader::Section;
 
@@ -36,6 +36,20 @@ impl Section<'_> {
             self.variable(key_file);
             return self.filled(Place::Variable(name), "the secret is empty", &value);
         }
+        self.read_secret(key_file).map(|found| found.value)
+    }
+
+    /// The same where there is no variable and the key itself is none of this program.
+    pub(super) fn secret_file(
+        &self,
+        key_file: &'static str,
+        about: &'static str,
+    ) -> Option<Found<SecretString>> {
+        self.note(key_file, Kind::Text, "", about);
+        self.read_secret(key_file)
+    }
+
+    fn read_secret(&self, key_file: &str) -> Option<Found<SecretString>> {
         let found = self.raw_text(key_file, "the path of a file, in quotes")?;
         let path = match self.document.variables.get(CREDENTIALS) {
             Some(folder) => Path::new(folder).join(&found.value),
@@ -44,7 +58,11 @@ impl Section<'_> {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let message = format!("the secret file {} is empty", path.display());
-                self.filled(found.place, &message, &text)
+                let value = self.filled(found.place.clone(), &message, &text)?;
+                Some(Found {
+                    value,
+                    place: found.place,
+                })
             }
             Err(error) => {
                 let message = format!("cannot read the secret file {}: {error}", path.display());

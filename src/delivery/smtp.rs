@@ -11,7 +11,6 @@ mod connection;
 mod offer;
 mod opening;
 mod outcome;
-mod trust;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -24,8 +23,9 @@ use tokio::time::Instant;
 
 use self::connection::Connection;
 pub use self::outcome::Outcome;
-pub use self::trust::{TrustError, system_trust};
+
 use super::mail::Letter;
+pub use super::trust::{TrustError, system_trust};
 use crate::entra::Tokens;
 
 /// How a connection is protected.

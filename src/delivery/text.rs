@@ -180,6 +180,53 @@ pub fn mask_address(address: &str) -> String {
     }
 }
 
+/// The first of these lines that fit into so many bytes as JSON spells them, and how many do not.
+#[must_use]
+pub fn fitting(lines: &[String], limit: usize) -> (&[String], usize) {
+    let mut left = limit;
+    let fitting = lines
+        .iter()
+        .take_while(
+            |line| match left.checked_sub(json_length(line) + LINE_END) {
+                Some(rest) => {
+                    left = rest;
+                    true
+                }
+                None => false,
+            },
+        )
+        .count();
+    (&lines[..fitting], lines.len() - fitting)
+}
+
+/// A line end as JSON spells it.
+const LINE_END: usize = 2;
+
+fn json_length(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
+/// Text in which no chat finds somebody to call: `@channel` at the start of a word is kept from
+/// being one by a character that is not seen. Addresses stay as they are.
+#[must_use]
+pub fn without_mentions(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut before = None;
+    for c in text.chars() {
+        safe.push(c);
+        if c == '@' && !before.is_some_and(char::is_alphanumeric) {
+            safe.push('\u{2060}');
+        }
+        before = Some(c);
+    }
+    safe
+}
+
 #[cfg(test)]
 pub(in crate::delivery) mod tests {
     use proptest::prelude::*;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::assignment::Unresolved;
-use super::facts::{Channel, World};
+use super::facts::{Channel, NoticeBy, World};
 use super::id::{PolicyName, UserId};
 use super::window::later;
 
@@ -190,7 +190,13 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
         })
         .collect();
     if world.channel == Channel::Down {
-        let text = "mail does not connect or log in, so nobody can be given notice".to_owned();
+        let text = match world.notice_by {
+            NoticeBy::Mail => "mail does not connect or log in, so nobody can be given notice",
+            NoticeBy::Webhook => {
+                "an endpoint that gives notice does not take webhooks, so nobody can be given notice"
+            }
+        };
+        let text = text.to_owned();
         holds.push(Hold::new(HoldKind::Channel, "", None, text));
     }
     holds

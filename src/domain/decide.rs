@@ -97,7 +97,7 @@ pub enum Wait {
     Blocked(Timestamp),
     /// The person left an exclusion; a users snapshot of then or later is wanted.
     LeftExclusion(Timestamp),
-    /// Mail does not connect or log in: every flag waits that does not go without notice (7.11).
+    /// The way to people is closed: every flag waits that does not go without notice (7.11).
     ChannelDown,
 }
 
@@ -183,15 +183,33 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn event(&mut self, kind: EventKind, step: Option<Step>) {
+        self.numbered_event(kind, step, 0);
+    }
+
+    pub(super) fn numbered_event(&mut self, kind: EventKind, step: Option<Step>, number: u32) {
         let run = self.standing.window.run();
         self.effects.push(Effect::Event(Event {
             kind,
             step,
             sequence: self.standing.sequence,
             moves: run.map_or(0, |run| run.moves),
+            number,
+            rehearsed: self.is_rehearsed(kind),
             opened_at: run.map(|run| run.opened_at),
             deadline: run.map(|run| run.deadline(self.policy, self.now)),
         }));
+    }
+
+    /// What happens under a policy that is not on is only rehearsed. But what was real until this
+    /// pass is taken back for all to hear.
+    fn is_rehearsed(&self, kind: EventKind) -> bool {
+        let takes_back = matches!(
+            kind,
+            EventKind::EnforcementReleased | EventKind::WindowPaused | EventKind::UserRegistered
+        );
+        let before = self.facts.standings.get(&self.policy.name);
+        let was_on = before.is_some_and(|standing| standing.enforce == Some(Enforce::On));
+        self.policy.enforce != Enforce::On && !(takes_back && was_on)
     }
 
     /// Applies a transition that the match before it has made sure of.

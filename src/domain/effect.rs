@@ -25,24 +25,27 @@ pub enum Effect {
     },
 }
 
-/// What operators are told about people: one mail a pass and topic, which lists all of them.
+/// What operators are told in lines: one mail a pass and event, which lists all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     /// Who cannot be reached by mail.
     Unreachable,
+    /// Which endpoint takes nothing any more.
+    DeadEndpoint,
     /// Who lost a registration again.
     LostAgain,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 2] = [Self::Unreachable, Self::LostAgain];
+    pub const ALL: [Self; 3] = [Self::Unreachable, Self::DeadEndpoint, Self::LostAgain];
 
     /// The name in storage.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::DeadEndpoint => "dead_endpoint",
             Self::LostAgain => "lost_again",
         }
     }
@@ -51,7 +54,7 @@ impl Topic {
     #[must_use]
     pub fn event(self) -> EventKind {
         match self {
-            Self::Unreachable => EventKind::DeliveryDead,
+            Self::Unreachable | Self::DeadEndpoint => EventKind::DeliveryDead,
             Self::LostAgain => EventKind::Digest,
         }
     }
@@ -62,6 +65,8 @@ impl Topic {
         match (self, count) {
             (Self::Unreachable, 1) => "One person cannot be reached by mail".to_owned(),
             (Self::Unreachable, _) => format!("{count} people cannot be reached by mail"),
+            (Self::DeadEndpoint, 1) => "A webhook takes nothing any more".to_owned(),
+            (Self::DeadEndpoint, _) => format!("{count} webhooks take nothing any more"),
             (Self::LostAgain, _) => "Registrations lost again".to_owned(),
         }
     }
@@ -78,10 +83,29 @@ pub struct Event {
     pub sequence: u32,
     /// The number of the deadline's move: a step before a move and after it are two events.
     pub moves: u32,
+    /// Tells an announcement that is made again from the first one; 0 for everything else.
+    pub number: u32,
+    /// Of a policy that is report-only, or was until it went off: the journal alone hears of it.
+    pub rehearsed: bool,
     /// When the window opened.
     pub opened_at: Option<Timestamp>,
     /// Its deadline as of this pass.
     pub deadline: Option<Timestamp>,
+}
+
+impl Event {
+    /// What tells it from every other event, at whatever time a pass finds it (R5).
+    #[must_use]
+    pub fn key(&self, policy: &PolicyName, user: &UserId) -> String {
+        let step = self.step.map_or_else(String::new, |step| step.to_string());
+        format!(
+            "{policy}/{user}/{}/{}/{}/{}/{step}",
+            self.sequence,
+            self.moves,
+            self.number,
+            self.kind.as_str()
+        )
+    }
 }
 
 /// A mail to a person.

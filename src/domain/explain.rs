@@ -275,7 +275,9 @@ impl Case<'_> {
                 ),
                 Wait::Unreachable(until) => (
                     ReasonCode::Unreachable,
-                    format!("nobody can be reached; flagged after {until} while mail works"),
+                    format!(
+                        "nobody can be reached; flagged after {until} while the way to people works"
+                    ),
                     Some(until),
                 ),
                 Wait::Blocked(until) => (
@@ -285,7 +287,7 @@ impl Case<'_> {
                 ),
                 Wait::ChannelDown => (
                     ReasonCode::NoticeMissing,
-                    "not flagged while mail does not connect or log in".to_owned(),
+                    "not flagged while the way to people is closed".to_owned(),
                     None,
                 ),
                 Wait::LeftExclusion(from) => (

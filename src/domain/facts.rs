@@ -33,7 +33,7 @@ pub struct PersonFacts<'a> {
     pub audits: Vec<AuditEvent>,
     /// What operators did to this person, oldest first.
     pub acts: Vec<OperatorAct>,
-    /// What became of the mails to this person, oldest first.
+    /// What became of the messages to this person that can be notices, oldest first.
     pub deliveries: Vec<DeliveryFact>,
     /// What the last decision remembered, per policy.
     pub standings: BTreeMap<PolicyName, Standing>,
@@ -54,8 +54,10 @@ pub struct World {
     pub log_gap: Option<Gap>,
     /// Older facts flag nobody (R9).
     pub freshness: Freshness,
-    /// By what way people are told.
+    /// Whether the way to people works.
     pub channel: Channel,
+    /// Which way that is.
+    pub notice_by: NoticeBy,
     /// Domains whose user principal names are mailboxes.
     pub upn_domains: Vec<String>,
     /// The classes of result codes.
@@ -141,10 +143,22 @@ impl Default for Freshness {
 pub enum Channel {
     /// None is configured.
     None,
-    /// Mail, and it connects and logs in.
+    /// Mail that connects and logs in, or endpoints that take what they are sent.
     Works,
-    /// Mail, and it does not: every flag waits as long as that lasts.
+    /// The way is closed: every flag waits as long as that lasts.
     Down,
+}
+
+/// What counts as a notice when it was accepted (R7): a mail, or, where no mail is configured, a
+/// webhook of format `standard` (contract 7.11).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeBy {
+    /// A mail.
+    #[default]
+    Mail,
+    /// A webhook.
+    Webhook,
 }
 
 /// When the person was last seen by routes that cannot prompt.
@@ -194,9 +208,11 @@ pub enum ActKind {
     Reopen,
 }
 
-/// What became of one mail.
+/// What became of one mail, or of one webhook that serves as notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFact {
+    /// By which way it went.
+    pub by: NoticeBy,
     /// The policy whose step it was.
     pub policy: PolicyName,
     /// The window.
@@ -207,7 +223,7 @@ pub struct DeliveryFact {
     pub kind: EventKind,
     /// Which step.
     pub step: Option<Step>,
-    /// The address it went to.
+    /// The address it went to; empty for a webhook.
     pub address: String,
     /// The deadline that it names.
     pub deadline: Option<Timestamp>,

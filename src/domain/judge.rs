@@ -46,7 +46,7 @@ impl Case<'_> {
             .map(|at| later(at, BLOCKED_RECENTLY).min(later(deadline, BLOCKED_AT_MOST)))
             .filter(|until| *until > self.now);
         self.waits.extend(blocked.map(Wait::Blocked));
-        if self.mail_is_down() {
+        if self.channel_is_down() {
             self.waits.push(Wait::ChannelDown);
         }
         if let Some(left) = self.standing.left_exclusion {
@@ -76,7 +76,7 @@ impl Case<'_> {
 
     /// An outage of the channel holds every flag that is not strict (contract 7.11); a rehearsal
     /// sends nothing and so misses nothing.
-    fn mail_is_down(&self) -> bool {
+    fn channel_is_down(&self) -> bool {
         self.facts.world.channel == Channel::Down
             && self.policy.enforce == Enforce::On
             && !self.policy.strict

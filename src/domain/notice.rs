@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::decide::Decision;
 use super::effect::{Effect, Message};
-use super::facts::{DeliveryFact, DeliveryOutcome, PersonFacts};
+use super::facts::{DeliveryFact, DeliveryOutcome, NoticeBy, PersonFacts};
 use super::message::EventKind;
 use super::policy::{Enforce, Policy, Step};
 use super::window::{Run, Told, Unreachable, later};
@@ -39,7 +39,7 @@ pub fn steps(
 /// afterwards the latest step that fell due; what it overtakes is never sent (R6), and nothing
 /// that names a deadline is sent after it.
 #[must_use]
-pub fn due(run: &Run, policy: &Policy, now: Timestamp) -> Due {
+pub fn due(run: &Run, policy: &Policy, now: Timestamp, by: NoticeBy) -> Due {
     let deadline = run.deadline(policy, now);
     let mut past: Vec<(Timestamp, Step)> = steps(run, policy, deadline)
         .filter(|(at, step)| *at <= now && !run.dealt.contains(step))
@@ -60,7 +60,7 @@ pub fn due(run: &Run, policy: &Policy, now: Timestamp) -> Due {
     }
     let step = (run.notice == EventKind::WindowOpened).then_some(Step::OPENING);
     Due {
-        message: announces_at_once(run, policy, now, deadline).then_some((run.notice, step)),
+        message: announces_at_once(run, policy, now, deadline, by).then_some((run.notice, step)),
         overtaken: past
             .into_iter()
             .map(|(_, step)| step)
@@ -69,9 +69,17 @@ pub fn due(run: &Run, policy: &Policy, now: Timestamp) -> Due {
     }
 }
 
-/// A move is told at once, a window where `0d` asks for it or no later step could give notice.
-fn announces_at_once(run: &Run, policy: &Policy, now: Timestamp, deadline: Timestamp) -> bool {
+/// A move is told at once, a window where `0d` asks for it or no later step could give notice. A
+/// webhook says of every window that it opened.
+fn announces_at_once(
+    run: &Run,
+    policy: &Policy,
+    now: Timestamp,
+    deadline: Timestamp,
+    by: NoticeBy,
+) -> bool {
     run.retry
+        || by == NoticeBy::Webhook
         || run.notice != EventKind::WindowOpened
         || policy.reminders.contains(&Step::OPENING)
         || !a_later_step_tells(run, policy, now, deadline)
@@ -98,9 +106,11 @@ pub fn address<'a>(facts: &'a PersonFacts<'_>) -> Option<&'a str> {
     })
 }
 
-/// The accepted mail that is a notice of this window and so fixes its deadline: its own, or one
-/// of another policy that names the same or an earlier deadline (contract 7.17). A mail from
-/// before a move is no notice of what came after it, and a rehearsal takes no part in 7.17.
+/// The accepted message that is a notice of this window and so fixes its deadline: its own, or a
+/// mail of another policy that names the same or an earlier deadline (contract 7.17). One from
+/// before a move is no notice of what came after it, and a rehearsal takes no part in 7.17. A
+/// webhook's body was frozen when it was queued: what it names may leave less than the minimum
+/// notice by the time it is accepted, or less than a window that grew meanwhile.
 #[must_use]
 pub fn accepted(
     run: &Run,
@@ -121,10 +131,14 @@ pub fn accepted(
             }
             if delivery.policy == policy.name {
                 let own = delivery.sequence == sequence && delivery.moves == run.moves;
-                return own.then_some(Told {
-                    at,
-                    deadline: named,
-                });
+                let deadline = match delivery.by {
+                    NoticeBy::Mail => named,
+                    NoticeBy::Webhook => named.max(run.base).max(later(at, policy.min_notice)),
+                };
+                return own.then_some(Told { at, deadline });
+            }
+            if delivery.by == NoticeBy::Webhook {
+                return None;
             }
             let deadline = run.deadline(policy, at);
             (policy.enforce == Enforce::On && named <= deadline).then_some(Told { at, deadline })
@@ -262,7 +276,7 @@ mod tests {
             (&["-14d"], 0, "window.opened 0d", &["-14d"]),
         ] {
             let policy = under(reminders);
-            let due = due(&run(&policy), &policy, day(now));
+            let due = due(&run(&policy), &policy, day(now), NoticeBy::Mail);
             let expected = (
                 message.to_owned(),
                 overtaken.iter().map(ToString::to_string).collect(),
@@ -291,7 +305,7 @@ mod tests {
                 deadline: day(14),
             });
             run.dealt = dealt.iter().map(|text| step(text)).collect();
-            let due = due(&run, &policy, day(now));
+            let due = due(&run, &policy, day(now), NoticeBy::Mail);
             let expected = (
                 message.to_owned(),
                 overtaken.iter().map(ToString::to_string).collect(),
@@ -309,7 +323,7 @@ mod tests {
             let policy = under(reminders);
             let mut run = run(&policy);
             run.notice = kind;
-            let due = due(&run, &policy, day(8));
+            let due = due(&run, &policy, day(8), NoticeBy::Mail);
             assert_eq!(due.message, Some((kind, None)));
             let past: Vec<Step> = steps(&run, &policy, day(14))
                 .filter(|(at, _)| *at <= day(8))
@@ -327,7 +341,7 @@ mod tests {
         let policy = under(&["-3d"]);
         let mut run = run(&policy);
         run.retry = true;
-        let due = due(&run, &policy, day(2));
+        let due = due(&run, &policy, day(2), NoticeBy::Mail);
         assert_eq!(
             due.message,
             Some((EventKind::WindowOpened, Some(Step::OPENING)))
@@ -360,6 +374,7 @@ mod tests {
 
     fn accepted_on(at: i64, deadline: i64) -> DeliveryFact {
         DeliveryFact {
+            by: NoticeBy::Mail,
             policy: PolicyName::new("everyone"),
             sequence: 1,
             moves: 0,

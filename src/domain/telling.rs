@@ -1,14 +1,15 @@
 //! Telling the person: which message is due, what became of those before, and who hears when
 //! nobody can be reached.
 //!
-//! When steps fall due and what a mail holds is for [`super::notice`] to say.
+//! When steps fall due and what a mail holds is for [`super::notice`] to say. Where notice is given
+//! by webhook, the event is the message: nobody has an address, and nobody is unreachable.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::audit::AuditKind;
 use super::decide::{Case, Next, NextAction};
 use super::effect::{Effect, Topic};
-use super::facts::{Channel, DeliveryFact, DeliveryOutcome};
+use super::facts::{Channel, DeliveryFact, DeliveryOutcome, NoticeBy};
 use super::message::EventKind;
 use super::notice;
 use super::policy::{Enforce, Step};
@@ -22,9 +23,16 @@ pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
 const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
 
 impl Case<'_> {
-    /// What became of the mails: a notice fixes the deadline, a refusal starts R8's clock.
+    /// Whether an event itself is the notice (contract 7.11).
+    fn tells_by_webhook(&self) -> bool {
+        self.facts.world.notice_by == NoticeBy::Webhook
+    }
+
+    /// What became of the messages: a notice fixes the deadline, a refusal of the address starts
+    /// R8's clock.
     pub(super) fn follow_deliveries(&mut self) {
         let (facts, policy) = (self.facts, self.policy);
+        let by_webhook = self.tells_by_webhook();
         let never_queued = self.announcement_was_never_queued() && !self.a_mail_waits();
         let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
             return;
@@ -34,6 +42,14 @@ impl Case<'_> {
         }
         if run.told.is_some() || facts.world.channel == Channel::None {
             run.unreachable = None;
+            return;
+        }
+        if by_webhook {
+            run.unreachable = None;
+            if never_queued {
+                run.begun = false;
+                run.retry = true;
+            }
             return;
         }
         let address = notice::address(facts);
@@ -55,7 +71,8 @@ impl Case<'_> {
     }
 
     /// Another policy's mail was chosen instead of the announcement (contract 7.17), and neither
-    /// it nor a step to come tells the person: without a second try nobody ever would.
+    /// it nor a step to come tells the person: without a second try nobody ever would. By webhook
+    /// that is a window that began before there was an endpoint.
     pub(super) fn announcement_was_never_queued(&self) -> bool {
         let GraceWindow::Open(run) = &self.standing.window else {
             return false;
@@ -67,7 +84,7 @@ impl Case<'_> {
         };
         self.policy.enforce == Enforce::On
             && run.begun
-            && run.messages > 0
+            && (run.messages > 0) != self.tells_by_webhook()
             && run.unreachable.is_none()
             && !self.facts.deliveries.iter().any(own)
             && !notice::a_later_step_tells(
@@ -107,7 +124,8 @@ impl Case<'_> {
             });
             return;
         }
-        let due = notice::due(run, self.policy, self.now);
+        let again = run.retry && self.tells_by_webhook();
+        let due = notice::due(run, self.policy, self.now, self.facts.world.notice_by);
         for step in &due.overtaken {
             let text = format!("the step {step} was overtaken");
             self.because(ReasonCode::StepOvertaken, text, self.now);
@@ -120,8 +138,11 @@ impl Case<'_> {
         run.dealt.extend(due.overtaken);
         if let Some((kind, step)) = due.message {
             run.dealt.extend(step);
+            let number = run.messages + 1;
             if kind == EventKind::WindowReminder {
                 self.event(kind, step);
+            } else if again {
+                self.numbered_event(kind, step, number);
             }
             self.message(kind, step);
         }
@@ -159,7 +180,8 @@ impl Case<'_> {
             return;
         };
         let deadline = run.deadline(policy, now);
-        let by_mail = self.facts.world.channel != Channel::None;
+        let by_webhook = self.facts.world.notice_by == NoticeBy::Webhook;
+        let by_mail = self.facts.world.channel != Channel::None && !by_webhook;
         if by_mail && address.is_none() {
             if run.told.is_none() && kind.announces() {
                 run.unreachable.get_or_insert(Unreachable {
@@ -176,6 +198,10 @@ impl Case<'_> {
                 run.unreachable = None;
             }
             return;
+        }
+        if by_webhook && kind.announces() {
+            // The event is in the journal already, and so with every endpoint.
+            run.messages += 1;
         }
         let Some(address) = address.filter(|_| by_mail) else {
             return;

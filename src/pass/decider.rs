@@ -143,11 +143,13 @@ impl Decider<'_> {
     }
 
     /// Begins to commit a batch; the next one is decided about in the meantime.
-    fn commit(&mut self, outcomes: Vec<Outcome>, swept_to: Option<String>) {
+    fn commit(&mut self, mut outcomes: Vec<Outcome>, swept_to: Option<String>) {
+        let herald = self.pass.herald.clone();
         let (store, now) = (self.pass.store.clone(), self.pass.now);
         let sender = self.pass.config.sender_domain();
         let people = outcomes.len();
         let committing = tokio::spawn(async move {
+            herald.announce(&mut outcomes);
             store
                 .commit(&outcomes, swept_to.as_deref(), &sender, now)
                 .await
@@ -203,6 +205,7 @@ pub(super) fn outcome(
         dossier,
         decisions,
         mail: None,
+        announcements: Vec::new(),
         approved_by_hold: None,
     };
     choose_mail(&mut outcome);

@@ -4,6 +4,7 @@
 //! due, so a restart, a timer and an operator's act all mean "look again". Only would-be flags
 //! wait until its end, because the brakes judge them together.
 
+pub mod announce;
 mod assign;
 mod collect;
 mod decider;
@@ -11,10 +12,12 @@ mod holds;
 pub mod report;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::announce::Herald;
 pub use self::collect::Directory;
 use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
@@ -68,8 +71,10 @@ pub struct Pass<'a> {
     pub patience: Option<Duration>,
     /// The time by which everything is decided.
     pub now: Timestamp,
-    /// Whether mail works.
+    /// Whether the way to people works.
     pub channel: Channel,
+    /// Writes what endpoints are told.
+    pub herald: Herald,
     /// A clock that went wrong (R3), in words.
     pub clock_fault: Option<String>,
     /// How far it is.
@@ -144,7 +149,8 @@ impl Pass<'_> {
         decider.due(report).await?;
         let waiting = decider.waiting.into_values().collect();
         let flagged = brakes.judge(waiting).await?;
-        for batch in chunks(flagged, PEOPLE_AT_ONCE) {
+        for mut batch in chunks(flagged, PEOPLE_AT_ONCE) {
+            self.herald.announce(&mut batch);
             let tally = self
                 .store
                 .commit(&batch, None, &self.config.sender_domain(), self.now)
@@ -168,17 +174,19 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Operators hear of whom nobody can reach, and of repeated losses.
-    async fn tell_operators(&self, report: &mut PassReport) -> Result<(), PassError> {
+    /// Operators hear of whom nobody can reach, of endpoints that died and of repeated losses;
+    /// then chats of everything.
+    pub(crate) async fn tell_operators(&self, report: &mut PassReport) -> Result<(), PassError> {
         let queued = self
             .store
             .tell_operators(&self.operators(), self.now)
             .await?;
-        report.deliveries.queued += queued;
+        report.deliveries.queued += queued + self.tell_chats().await?;
         Ok(())
     }
 
     fn operators(&self) -> Operators {
+        let herald = self.herald.clone();
         Operators {
             addresses: self
                 .config
@@ -187,6 +195,7 @@ impl Pass<'_> {
                 .map(Email::operator_addresses)
                 .unwrap_or_default(),
             sender: self.config.sender_domain(),
+            announcer: Some(Arc::new(move |news| herald.of_news(news))),
         }
     }
 
@@ -223,6 +232,7 @@ pub async fn world(store: &Store, config: &Config, channel: Channel) -> Result<W
         log_gap: store.log_gap().await?,
         freshness: config.freshness,
         channel,
+        notice_by: config.notice_by(),
         upn_domains: config
             .email
             .as_ref()
@@ -249,7 +259,11 @@ pub fn look(dossier: Dossier, policies: &[Policy], world: &World, now: Timestamp
 
 fn fingerprint(config: &Config, policies: &[Policy]) -> String {
     let upn_domains = config.email.as_ref().map(|email| &email.upn_domains);
-    let text = format!("{policies:?}{:?}{upn_domains:?}", config.result_codes);
+    let notice = config.notice_by();
+    let text = format!(
+        "{policies:?}{:?}{upn_domains:?}{notice:?}",
+        config.result_codes
+    );
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).to_string()
 }
 

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::load::{Dossier, SWEEP};
 use super::operators::write_lines;
+use super::webhooks::{self, Announcement};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Event, Message};
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
-use crate::domain::policy::Enforce;
 use crate::domain::standing::Enforcement;
 use crate::domain::window::GraceWindow;
 
@@ -25,6 +25,8 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// The one mail that is due.
     pub mail: Option<Message>,
+    /// What endpoints are to hear.
+    pub announcements: Vec<Announcement>,
     /// The hold whose approval let a flag of this person through.
     pub approved_by_hold: Option<String>,
 }
@@ -44,15 +46,16 @@ pub struct Tally {
     pub flagged: u64,
     /// Flags taken back.
     pub released: u64,
-    /// Mails queued.
+    /// Mails and webhooks queued.
     pub queued: u64,
 }
 
 /// The namespace of ids that are functions of a key.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8d2c_5f1e_6a0b_4c57_9d1f_3b7e_2a94_60c8);
 
-/// The id of a delivery: a pure function of its key.
-pub(super) fn delivery_id(key: &str) -> String {
+/// The id of a delivery or an event: a pure function of its key.
+#[must_use]
+pub fn delivery_id(key: &str) -> String {
     Uuid::new_v5(&NAMESPACE, key.as_bytes()).to_string()
 }
 
@@ -71,8 +74,14 @@ impl Store {
         write_standings(connection, outcomes).await?;
         write_journal(connection, outcomes, now, &mut tally).await?;
         withdraw(connection, outcomes, now).await?;
+        webhooks::withdraw(connection, outcomes, now).await?;
         write_lines(connection, outcomes).await?;
         tally.queued = write_outbox(connection, outcomes, sender, now).await?;
+        let announcements: Vec<&Announcement> = outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.announcements)
+            .collect();
+        tally.queued += webhooks::announce(connection, &announcements, now).await?;
         forget_marks(connection, outcomes).await?;
         if let Some(id) = swept_to {
             super::set_meta(connection, SWEEP, id).await?;
@@ -191,7 +200,7 @@ async fn write_journal(
                 .push_bind(i64::from(event.sequence))
                 .push_bind(event.step.map(|step| step.to_string()))
                 .push_bind(event.deadline.map(micros))
-                .push_bind(decision.standing.enforce == Some(Enforce::ReportOnly))
+                .push_bind(event.rehearsed)
                 .push_bind(outcome.approved_by_hold.clone().filter(|_| flag))
                 .push_bind(reasons.clone());
             id += 1;
@@ -255,7 +264,7 @@ async fn withdraw(
             .push_bind(micros(now))
             .push(
                 " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy
-                  AND outbox.state IN ('pending', 'ambiguous')",
+                  AND outbox.state IN ('pending', 'ambiguous') AND outbox.channel = 'email'",
             );
         statement
             .build()

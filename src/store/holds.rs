@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::next_journal_id;
-use super::operators::{OperatorMail, Operators, queue};
+use super::operators::{News, Operators, announce, queue};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{
@@ -266,10 +266,19 @@ impl Store {
         // Every hold that stands, since operators may be new: the key lets each be said once.
         changes.standing = standing_holds(&mut *transaction).await?;
         for hold in &changes.standing {
-            changes.queued += queue(&mut transaction, &raised_mail(hold), operators, now).await?;
+            changes.queued += queue(&mut transaction, &raised_news(hold), operators, now).await?;
         }
         for hold in &changes.cleared {
-            changes.queued += queue(&mut transaction, &cleared_mail(hold), operators, now).await?;
+            changes.queued += queue(&mut transaction, &cleared_news(hold), operators, now).await?;
+        }
+        let news: Vec<News> = changes
+            .raised
+            .iter()
+            .map(raised_news)
+            .chain(changes.cleared.iter().map(cleared_news))
+            .collect();
+        for news in &news {
+            changes.queued += announce(&mut transaction, news, operators, now).await?;
         }
         transaction.commit().await.doing("recording holds")?;
         Ok(changes)
@@ -413,7 +422,7 @@ impl Store {
     }
 }
 
-fn raised_mail(hold: &StandingHold) -> OperatorMail {
+fn raised_news(hold: &StandingHold) -> News {
     let ends = match hold.released_by {
         ReleasedBy::Approval => format!(
             "To let the flags through: fortnight enforcement approve {} --reason TEXT",
@@ -421,17 +430,21 @@ fn raised_mail(hold: &StandingHold) -> OperatorMail {
         ),
         ReleasedBy::Data => "Only good data ends it.".to_owned(),
     };
-    OperatorMail {
+    News {
         key: hold_key(EventKind::HoldRaised, hold),
+        about: format!("hold/{}", hold.id),
+        policy: hold.policy.clone(),
         event: EventKind::HoldRaised,
         title: format!("Flags are held: {}", hold.id),
         lines: vec![hold.text.clone(), ends],
     }
 }
 
-fn cleared_mail(hold: &StandingHold) -> OperatorMail {
-    OperatorMail {
+fn cleared_news(hold: &StandingHold) -> News {
+    News {
         key: hold_key(EventKind::HoldCleared, hold),
+        about: format!("hold/{}", hold.id),
+        policy: hold.policy.clone(),
         event: EventKind::HoldCleared,
         title: format!("No longer held: {}", hold.id),
         lines: vec![hold.text.clone()],

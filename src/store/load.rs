@@ -10,10 +10,13 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::outbox::EMAIL;
 use super::records::{PERSON, REGISTRATION, person, registration};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
-use crate::domain::facts::{ActKind, Activity, DeliveryFact, DeliveryOutcome, OperatorAct, World};
+use crate::domain::facts::{
+    ActKind, Activity, DeliveryFact, DeliveryOutcome, NoticeBy, OperatorAct, World,
+};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::person::Person;
@@ -44,7 +47,7 @@ pub struct Dossier {
     pub audits: Vec<AuditEvent>,
     /// What operators did.
     pub acts: Vec<OperatorAct>,
-    /// What became of the mails.
+    /// What became of the messages that can be notices.
     pub deliveries: Vec<DeliveryFact>,
     /// What the last decisions remembered.
     pub standings: BTreeMap<PolicyName, Standing>,
@@ -75,7 +78,15 @@ impl Dossier {
             activity: self.activity,
             audits: self.audits.clone(),
             acts: self.acts.clone(),
-            deliveries: self.deliveries.clone(),
+            deliveries: self
+                .deliveries
+                .iter()
+                // With mail, an accepted webhook is no notice.
+                .filter(|delivery| {
+                    world.notice_by == NoticeBy::Webhook || delivery.by == NoticeBy::Mail
+                })
+                .cloned()
+                .collect(),
             standings: self.standings.clone(),
         }
     }
@@ -242,7 +253,8 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
         put_act,
     ),
     (
-        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at FROM outbox WHERE policy IS NOT NULL AND ",
+        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at, channel FROM outbox
+         WHERE policy IS NOT NULL AND (channel = 'email' OR announces = TRUE) AND ",
         "user_id",
         " ORDER BY position",
         put_delivery,
@@ -367,7 +379,13 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
         ("superseded" | "expired" | "dead", Some(at)) => DeliveryOutcome::Dropped(at),
         _ => return Err(inconsistent("state", &state)),
     };
+    let channel: String = row.try_get(10).doing(reading)?;
     dossier.deliveries.push(DeliveryFact {
+        by: if channel == EMAIL {
+            NoticeBy::Mail
+        } else {
+            NoticeBy::Webhook
+        },
         policy: PolicyName::new(&policy),
         sequence: u32::try_from(row.try_get::<i64, _>(2).doing(reading)?).unwrap_or(0),
         moves: u32::try_from(row.try_get::<i64, _>(3).doing(reading)?).unwrap_or(0),

@@ -7,7 +7,9 @@
 
 pub mod acts;
 pub mod changes;
+pub mod chats;
 pub mod commit;
+pub mod destinations;
 pub mod holds;
 pub mod load;
 pub mod lock;
@@ -21,6 +23,7 @@ pub mod read;
 mod records;
 pub mod sources;
 mod staging;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +55,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -77,6 +80,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         20_261_124_150_000,
         "create graph readings",
         include_str!("../../migrations/20261124150000_create_graph_readings.sql"),
+    ),
+    (
+        20_261_124_160_000,
+        "create destinations",
+        include_str!("../../migrations/20261124160000_create_destinations.sql"),
     ),
 ];
 

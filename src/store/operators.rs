@@ -1,37 +1,61 @@
-//! Mails to operators, one row of the outbox per address.
+//! What operators are told: mails, one row of the outbox per address, and webhooks.
 //!
 //! What they tell of is committed before the pass is over, and a pass can die in between. So a
 //! decision leaves lines in its own transaction, and lines leave only with the mail that says them.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::commit::{Outcome, delivery_id, next_position};
+use super::webhooks::{self, Announcement};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::effect::{Effect, Topic};
+use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 
 /// Who hears of what goes wrong, and from where.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Operators {
     /// Their addresses; none where no mail is configured.
     pub addresses: Vec<String>,
     /// The domain of Message-IDs.
     pub sender: String,
+    /// What endpoints are to hear of the same, where there are any.
+    pub announcer: Option<Announcer>,
 }
 
-/// A mail to operators.
+/// Writes what endpoints are to hear of some news; none if no endpoint wants it.
+pub type Announcer = Arc<dyn Fn(&News) -> Option<Announcement> + Send + Sync>;
+
+/// Something that operators are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OperatorMail {
+pub struct News {
     /// Keeps it from being said twice.
-    pub(super) key: String,
-    pub(super) event: EventKind,
-    pub(super) title: String,
-    pub(super) lines: Vec<String>,
+    pub key: String,
+    /// What it is about: later news of the same follow it.
+    pub about: String,
+    /// What happened.
+    pub event: EventKind,
+    /// The policy that it is about.
+    pub policy: Option<PolicyName>,
+    /// The subject of the mail.
+    pub title: String,
+    /// Its lines.
+    pub lines: Vec<String>,
 }
 
 impl Store {
-    /// Makes one mail of all lines about a topic, and says how many rows that queued. Lines that
+    /// Whether something waits to be told.
+    pub async fn operators_wait(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM operator_lines)")
+            .fetch_one(&self.read)
+            .await
+            .doing("looking for what operators should know")
+    }
+
+    /// Makes one mail of all lines of an event, and says how many rows that queued. Lines that
     /// nobody is there to read go as well.
     pub async fn tell_operators(
         &self,
@@ -40,43 +64,86 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let mut queued = 0;
-        for topic in Topic::ALL {
-            let lines: Vec<String> = sqlx::query_scalar(
-                "SELECT DISTINCT line FROM operator_lines WHERE topic = $1 ORDER BY line",
-            )
-            .bind(topic.as_str())
-            .fetch_all(&mut *transaction)
-            .await
-            .doing("reading what operators should know")?;
-            if lines.is_empty() {
+        for event in [EventKind::DeliveryDead, EventKind::Digest] {
+            let Some((news, topics)) = news(&mut transaction, event, now).await? else {
+                continue;
+            };
+            let mails = queue(&mut transaction, &news, operators, now).await?;
+            if mails == 0 && !operators.addresses.is_empty() {
+                // A pass repeated at one time has used the key: its lines are for the next mail.
                 continue;
             }
-            let mail = OperatorMail {
-                key: format!("{}/{}", topic.as_str(), micros(now)),
-                event: topic.event(),
-                title: topic.title(lines.len()),
-                lines,
-            };
-            let rows = queue(&mut transaction, &mail, operators, now).await?;
-            // A pass repeated at one time has used the key: its lines are for the next mail.
-            if rows > 0 || operators.addresses.is_empty() {
+            queued += mails + announce(&mut transaction, &news, operators, now).await?;
+            for topic in topics {
                 sqlx::query("DELETE FROM operator_lines WHERE topic = $1")
                     .bind(topic.as_str())
                     .execute(&mut *transaction)
                     .await
                     .doing("forgetting what operators were told")?;
             }
-            queued += rows;
         }
         transaction.commit().await.doing("telling operators")?;
         Ok(queued)
     }
 }
 
+/// All lines that wait to be told as one event, and their topics.
+async fn news(
+    connection: &mut SqliteConnection,
+    event: EventKind,
+    now: Timestamp,
+) -> Result<Option<(News, Vec<Topic>)>, StoreError> {
+    let (mut lines, mut topics, mut titles) = (Vec::new(), Vec::new(), Vec::new());
+    for topic in Topic::ALL
+        .into_iter()
+        .filter(|topic| topic.event() == event)
+    {
+        let of_topic: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT line FROM operator_lines WHERE topic = $1 ORDER BY line",
+        )
+        .bind(topic.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .doing("reading what operators should know")?;
+        if !of_topic.is_empty() {
+            titles.push(topic.title(of_topic.len()));
+            topics.push(topic);
+            lines.extend(of_topic);
+        }
+    }
+    let key: Vec<&str> = topics.iter().map(|topic| topic.as_str()).collect();
+    let news = News {
+        key: format!("{}/{}", key.join("+"), micros(now)),
+        about: key.join("+"),
+        event,
+        policy: None,
+        title: titles.join("; "),
+        lines,
+    };
+    Ok((!topics.is_empty()).then_some((news, topics)))
+}
+
+/// Has endpoints told as well.
+pub(super) async fn announce(
+    connection: &mut SqliteConnection,
+    news: &News,
+    operators: &Operators,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let announcement = operators
+        .announcer
+        .as_ref()
+        .and_then(|announcer| announcer(news));
+    match announcement {
+        Some(announcement) => webhooks::announce(connection, &[&announcement], now).await,
+        None => Ok(0),
+    }
+}
+
 /// Queues a mail for each address.
 pub(super) async fn queue(
     connection: &mut SqliteConnection,
-    mail: &OperatorMail,
+    mail: &News,
     operators: &Operators,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
@@ -107,6 +174,23 @@ pub(super) async fn queue(
         .rows_affected();
     }
     Ok(queued)
+}
+
+/// Keeps a line until it is mailed.
+pub(super) async fn write_line(
+    connection: &mut SqliteConnection,
+    topic: Topic,
+    line: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO operator_lines (id, topic, line) SELECT COALESCE(MAX(id), 0) + 1, $1, $2 FROM operator_lines",
+    )
+    .bind(topic.as_str())
+    .bind(line)
+    .execute(connection)
+    .await
+    .doing("keeping what operators should know")
+    .map(drop)
 }
 
 /// Keeps what operators should know of a batch until it is mailed.
@@ -192,6 +276,7 @@ mod tests {
         Operators {
             addresses: vec!["oncall@contoso.com".to_owned()],
             sender: "contoso.com".to_owned(),
+            announcer: None,
         }
     }
 

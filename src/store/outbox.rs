@@ -1,4 +1,4 @@
-//! The outbox: mails are claimed, sent elsewhere and settled, so that a crash anywhere repeats
+//! The outbox: rows of every destination; here mails are claimed, sent elsewhere and settled, so that a crash anywhere repeats
 //! harmlessly with the same Message-ID (contract 5).
 //!
 //! The attempt is recorded before the first byte leaves. A row found `leased` at start met a stop
@@ -17,6 +17,9 @@ use crate::domain::message::EventKind;
 use crate::domain::policy::{Policy, Step};
 use crate::domain::standing::Standing;
 use crate::domain::window::later;
+
+/// The channel of mails; every other name is a webhook's.
+pub const EMAIL: &str = "email";
 
 /// A mail whose outcome was lost is sent once more after this (contract 5).
 pub const AMBIGUOUS_RESEND: SignedDuration = SignedDuration::from_mins(10);
@@ -73,8 +76,12 @@ pub enum Disposition {
     RetryAt(Timestamp),
     /// The outcome was lost.
     Ambiguous,
+    /// The outcome was lost, and it is tried again then, as often as it takes.
+    Lost(Timestamp),
     /// Refused for good.
     Refused,
+    /// There is nobody any more to send it to.
+    Dead,
 }
 
 /// The end of an attempt.
@@ -173,11 +180,11 @@ impl Store {
                     EXISTS (SELECT 1 FROM attempts WHERE attempts.delivery_id = outbox.id AND attempts.outcome IN ('ambiguous', 'stopped')),
                     standings.memory,
                     (SELECT earlier.message_id FROM outbox AS earlier
-                     WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy
+                     WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy AND earlier.channel = 'email'
                          AND earlier.sequence = outbox.sequence AND earlier.state = 'sent'
                      ORDER BY earlier.position LIMIT 1), queued_at
              FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
-             WHERE outbox.state IN ('pending', 'ambiguous') AND outbox.next_at <= $1
+             WHERE outbox.channel = 'email' AND outbox.state IN ('pending', 'ambiguous') AND outbox.next_at <= $1
                  AND (outbox.not_after IS NULL OR outbox.not_after > $1)
                  AND (outbox.policy IS NULL OR (
                      EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = 'on')
@@ -202,24 +209,34 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Whether anything could be claimed now or later, and when next.
-    pub async fn next_delivery(&self) -> Result<Option<Timestamp>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(next_at) FROM outbox WHERE state IN ('pending', 'ambiguous')",
-        )
-        .fetch_one(&self.read)
-        .await
-        .doing("looking for the next mail")?;
+    /// When the next row for one of these destinations can be claimed, if any waits.
+    pub async fn next_delivery(
+        &self,
+        channels: &[String],
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "SELECT MIN(CASE WHEN destinations.paused_until > outbox.next_at THEN destinations.paused_until ELSE outbox.next_at END)
+             FROM outbox LEFT JOIN destinations ON destinations.name = outbox.channel
+             WHERE outbox.state IN ('pending', 'ambiguous') AND ",
+        );
+        super::Whom::these(channels).restrict(&mut statement, "outbox.channel");
+        let next: Option<i64> = statement
+            .build_query_scalar()
+            .fetch_one(&self.read)
+            .await
+            .doing("looking for the next delivery")?;
         Ok(next.map(instant))
     }
 
-    /// How many attempts began since then: what budgets count.
+    /// How many attempts at mails began since then: what budgets count.
     pub async fn attempts_since(&self, since: Timestamp) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM attempts WHERE started_at > $1")
-            .bind(micros(since))
-            .fetch_one(&self.read)
-            .await
-            .doing("counting attempts")?;
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempts WHERE channel = 'email' AND started_at > $1",
+        )
+        .bind(micros(since))
+        .fetch_one(&self.read)
+        .await
+        .doing("counting attempts")?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -227,7 +244,7 @@ impl Store {
     /// not they (contract 7.11). Fewer than ten say nothing.
     pub async fn all_refused_lately(&self) -> Result<bool, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT address, state FROM outbox WHERE state IN ('sent', 'failed') AND user_id IS NOT NULL
+            "SELECT address, state FROM outbox WHERE state IN ('sent', 'failed') AND user_id IS NOT NULL AND channel = 'email'
              ORDER BY settled_at DESC, position DESC LIMIT 100",
         )
         .fetch_all(&self.read)
@@ -246,47 +263,34 @@ impl Store {
     /// Settles a batch of attempts. Whoever was reached or refused is decided about again.
     pub async fn settle(&self, batch: &[Settled]) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let connection = &mut *transaction;
-        let mut tally = SettledTally::default();
-        let mut changed = Vec::new();
-        for batch in batch.chunks(ROWS_PER_STATEMENT) {
-            for (state, user) in settle_rows(connection, batch).await? {
-                match state.as_str() {
-                    "sent" => tally.sent += 1,
-                    "failed" | "dead" => tally.failed += 1,
-                    "ambiguous" => tally.ambiguous += 1,
-                    _ => {}
-                }
-                if matches!(state.as_str(), "sent" | "failed" | "dead") {
-                    changed.extend(user);
-                }
-            }
-            end_attempts(connection, batch).await?;
-        }
-        mark_changed(connection, &changed).await?;
+        let tally = settle_batch(&mut transaction, batch).await?;
         transaction.commit().await.doing("settling mails")?;
         Ok(tally)
     }
 
     /// Takes back claims that led to no attempt, as if they had never been made.
-    pub async fn give_back(&self, claims: &[&Claimed], now: Timestamp) -> Result<(), StoreError> {
+    pub async fn give_back(
+        &self,
+        claims: &[(&str, u32)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if claims.is_empty() {
             return Ok(());
         }
         let mut transaction = self.begin().await?;
-        for Claimed { id, attempt, .. } in claims {
+        for (id, attempt) in claims {
             sqlx::query(
                 "UPDATE outbox SET attempts = attempts - 1, next_at = $3, state = CASE WHEN resent = TRUE THEN 'ambiguous' ELSE 'pending' END
                  WHERE id = $1 AND state = 'leased' AND attempts = $2",
             )
-            .bind(id)
+            .bind(*id)
             .bind(i64::from(*attempt))
             .bind(micros(now))
             .execute(&mut *transaction)
             .await
             .doing("giving back mails")?;
             sqlx::query("DELETE FROM attempts WHERE delivery_id = $1 AND number = $2")
-                .bind(id)
+                .bind(*id)
                 .bind(i64::from(*attempt))
                 .execute(&mut *transaction)
                 .await
@@ -329,38 +333,68 @@ impl Store {
     }
 }
 
+/// Settles a batch. Whoever got a notice, or cannot get one, is decided about again.
+pub(super) async fn settle_batch(
+    connection: &mut SqliteConnection,
+    batch: &[Settled],
+) -> Result<SettledTally, StoreError> {
+    let mut tally = SettledTally::default();
+    let mut changed = Vec::new();
+    for batch in batch.chunks(ROWS_PER_STATEMENT) {
+        for (state, user) in settle_rows(connection, batch).await? {
+            match state.as_str() {
+                "sent" => tally.sent += 1,
+                "failed" | "dead" => tally.failed += 1,
+                "ambiguous" => tally.ambiguous += 1,
+                _ => {}
+            }
+            if matches!(state.as_str(), "sent" | "failed" | "dead") {
+                changed.extend(user);
+            }
+        }
+        end_attempts(connection, batch).await?;
+    }
+    mark_changed(connection, &changed).await?;
+    Ok(tally)
+}
+
 /// Settles rows that are leased for just these attempts; what each is now, and to whom it went.
 async fn settle_rows(
     connection: &mut SqliteConnection,
     batch: &[Settled],
 ) -> Result<Vec<(String, Option<String>)>, StoreError> {
     let mut statement = QueryBuilder::<Sqlite>::new(
-        "WITH over (id, attempt, state, next_at, at, code, error) AS (",
+        "WITH over (id, attempt, state, next_at, at, code, error, is_last) AS (",
     );
     statement.push_values(batch, |mut row, settled| {
         let (state, next_at) = match settled.disposition {
             Disposition::Sent => ("sent", None),
             Disposition::RetryAt(at) => ("pending", Some(at)),
             Disposition::Ambiguous => ("ambiguous", Some(later(settled.at, AMBIGUOUS_RESEND))),
+            Disposition::Lost(at) => ("ambiguous", Some(at)),
             Disposition::Refused => ("failed", None),
+            Disposition::Dead => ("dead", None),
         };
+        // A mail whose outcome was lost is sent once more, and not again after that.
+        let once = settled.disposition == Disposition::Ambiguous;
         row.push_bind(&settled.id)
             .push_bind(i64::from(settled.attempt))
             .push_bind(state)
             .push_bind(next_at.map(micros))
             .push_bind(micros(settled.at))
             .push_bind(&settled.code)
-            .push_bind(&settled.text);
+            .push_bind(&settled.text)
+            .push_bind(once);
     });
     statement.push(
         ") UPDATE outbox SET
-             state = CASE WHEN over.state = 'ambiguous' AND outbox.resent = TRUE THEN 'dead' ELSE over.state END,
-             next_at = CASE WHEN over.state = 'ambiguous' AND outbox.resent = TRUE THEN NULL ELSE over.next_at END,
+             state = CASE WHEN over.is_last = TRUE AND outbox.resent = TRUE THEN 'dead' ELSE over.state END,
+             next_at = CASE WHEN over.is_last = TRUE AND outbox.resent = TRUE THEN NULL ELSE over.next_at END,
              resent = CASE WHEN over.state = 'ambiguous' THEN TRUE ELSE outbox.resent END,
-             settled_at = CASE WHEN over.state IN ('sent', 'failed') OR (over.state = 'ambiguous' AND outbox.resent = TRUE) THEN over.at ELSE NULL END,
+             settled_at = CASE WHEN over.state IN ('sent', 'failed', 'dead') OR (over.is_last = TRUE AND outbox.resent = TRUE) THEN over.at ELSE NULL END,
              last_code = over.code, last_error = over.error
          FROM over WHERE outbox.id = over.id AND outbox.state = 'leased' AND outbox.attempts = over.attempt
-         RETURNING outbox.state, outbox.user_id",
+         RETURNING outbox.state, CASE WHEN outbox.channel = 'email' OR outbox.announces = TRUE THEN outbox.user_id END",
     );
     statement
         .build_query_as()
@@ -382,8 +416,9 @@ async fn end_attempts(
             .push_bind(match settled.disposition {
                 Disposition::Sent => "accepted",
                 Disposition::RetryAt(_) => "deferred",
-                Disposition::Ambiguous => "ambiguous",
+                Disposition::Ambiguous | Disposition::Lost(_) => "ambiguous",
                 Disposition::Refused => "rejected",
+                Disposition::Dead => "gone",
             })
             .push_bind(&settled.code);
     });

@@ -13,6 +13,8 @@ const KEEP: SignedDuration = SignedDuration::from_hours(35 * 24);
 const KEEP_UNKNOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Attempts are kept this long; budgets look back a day.
 const KEEP_ATTEMPTS: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// What was sent to endpoints is kept this long after it was settled: it names people.
+const KEEP_BODIES: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Rows removed in one go.
 const SLICE: i64 = 5_000;
 
@@ -67,6 +69,11 @@ impl Store {
                 "DELETE FROM attempts WHERE (delivery_id, number) IN (
                      SELECT delivery_id, number FROM attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)",
                 KEEP_ATTEMPTS,
+            ),
+            (
+                "UPDATE outbox SET body = NULL WHERE id IN (
+                     SELECT id FROM outbox WHERE body IS NOT NULL AND settled_at < $1 LIMIT $2)",
+                KEEP_BODIES,
             ),
         ];
         let mut more = false;

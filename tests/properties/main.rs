@@ -189,6 +189,21 @@ proptest! {
         })?;
     }
 
+    /// The id of a webhook is a function of its event: two events with one key would be one row.
+    #[test]
+    fn every_event_has_a_key_of_its_own(history in histories()) {
+        let mut keys = BTreeSet::new();
+        live(&history, Reading::Plain, |rollout| -> Checked {
+            for one in &rollout.last().decided {
+                for event in one.events().filter(|event| !event.rehearsed) {
+                    let key = event.key(&one.policy.name, &one.user);
+                    prop_assert!(keys.insert(key.clone()), "{key} twice");
+                }
+            }
+            Ok(())
+        })?;
+    }
+
     #[test]
     fn i07_leaving_takes_the_flag_back_in_the_same_pass(history in histories()) {
         live(&history, Reading::Plain, |rollout| -> Checked {

@@ -11,7 +11,7 @@ use fortnight::domain::brake::{self, Hold, HoldKind, MassHistory, WouldFlag};
 use fortnight::domain::decide::{Decision, decide};
 use fortnight::domain::effect::{Effect, Event};
 use fortnight::domain::facts::{
-    Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, PersonFacts, World,
+    Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, PersonFacts, World,
 };
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::notice;
@@ -249,6 +249,7 @@ impl Rollout {
                 log_gap: None,
                 freshness: Freshness::default(),
                 channel: Channel::Works,
+                notice_by: NoticeBy::Mail,
                 upn_domains: Vec::new(),
                 codes: codes(),
             },
@@ -539,6 +540,7 @@ impl Rollout {
                 key: message.key(&user),
                 user,
                 fact: DeliveryFact {
+                    by: NoticeBy::Mail,
                     policy: message.policy.clone(),
                     sequence: message.sequence,
                     moves: message.moves,

@@ -21,8 +21,8 @@ use super::brake::{self, MassHistory, WouldFlag};
 use super::decide::{Decision, decide};
 use super::effect::{Effect, Event, Message};
 use super::facts::{
-    ActKind, Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, OperatorAct, PersonFacts,
-    World,
+    ActKind, Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, OperatorAct,
+    PersonFacts, World,
 };
 use super::id::{GroupId, PolicyName, UserId};
 use super::message::EventKind;
@@ -139,6 +139,16 @@ pub enum Server {
     Silent,
 }
 
+impl Server {
+    fn outcome(self, now: Timestamp) -> DeliveryOutcome {
+        match self {
+            Self::Accepts => DeliveryOutcome::Accepted(now),
+            Self::RefusesForGood => DeliveryOutcome::Refused(now),
+            Self::Silent => DeliveryOutcome::Open,
+        }
+    }
+}
+
 /// One person, some policies, and what happens to them.
 #[derive(Debug, Clone)]
 pub struct Story {
@@ -190,6 +200,7 @@ impl Story {
                 log_gap: None,
                 freshness: Freshness::default(),
                 channel: Channel::Works,
+                notice_by: NoticeBy::Mail,
                 upn_domains: Vec::new(),
                 codes: codes(),
             },
@@ -406,6 +417,13 @@ impl Story {
                     Effect::Event(event) => {
                         self.journal
                             .push((now, decision.policy.clone(), event.clone()));
+                        if self.world.notice_by == NoticeBy::Webhook
+                            && event.kind.announces()
+                            && !event.rehearsed
+                        {
+                            self.withdraw(&decision.policy, now);
+                            self.hook(&decision.policy, event, now);
+                        }
                     }
                     Effect::WithdrawMessages => self.withdraw(&decision.policy, now),
                     Effect::TellOperators { line, .. } => self.told_operators.push(line.clone()),
@@ -429,6 +447,7 @@ impl Story {
 
     fn queue(&mut self, mail: Message, now: Timestamp) {
         self.deliveries.push(DeliveryFact {
+            by: NoticeBy::Mail,
             policy: mail.policy.clone(),
             sequence: mail.sequence,
             moves: mail.moves,
@@ -436,13 +455,34 @@ impl Story {
             step: mail.step,
             address: mail.address.clone(),
             deadline: Some(mail.deadline),
-            outcome: match self.server {
-                Server::Accepts => DeliveryOutcome::Accepted(now),
-                Server::RefusesForGood => DeliveryOutcome::Refused(now),
-                Server::Silent => DeliveryOutcome::Open,
-            },
+            outcome: self.server.outcome(now),
         });
         self.sent.push((now, mail));
+    }
+
+    /// A webhook that serves as notice; its body is written now.
+    fn hook(&mut self, policy: &PolicyName, event: &Event, now: Timestamp) {
+        self.deliveries.push(DeliveryFact {
+            by: NoticeBy::Webhook,
+            policy: policy.clone(),
+            sequence: event.sequence,
+            moves: event.moves,
+            kind: event.kind,
+            step: event.step,
+            address: String::new(),
+            deadline: event.deadline,
+            outcome: self.server.outcome(now),
+        });
+    }
+
+    /// The endpoint takes the webhooks that wait, as they were written.
+    pub fn accept_webhooks(&mut self, at: Timestamp) -> &mut Self {
+        for delivery in &mut self.deliveries {
+            if delivery.outcome == DeliveryOutcome::Open {
+                delivery.outcome = DeliveryOutcome::Accepted(at);
+            }
+        }
+        self
     }
 
     /// The server accepts the mail that waits; one that announces names the deadline as of then.

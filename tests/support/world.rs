@@ -531,10 +531,11 @@ impl World {
         let config = self.config();
         let now = store.newest_pass().await.unwrap().unwrap();
         let policies = pass::policies(&store, &config, now).await.unwrap();
-        let channel = config
-            .email
-            .as_ref()
-            .map_or(Channel::None, |_| Channel::Works);
+        let channel = if config.can_tell() {
+            Channel::Works
+        } else {
+            Channel::None
+        };
         let world = pass::world(&store, &config, channel).await.unwrap();
         let by_id: BTreeMap<UserId, String> = names
             .iter()

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::domain::assignment::Include;
 use crate::domain::audit::AuditKind;
-use crate::domain::facts::{ActKind, Channel, DeliveryOutcome};
+use crate::domain::facts::{ActKind, Channel, DeliveryOutcome, NoticeBy};
 use crate::domain::person::{AccountKind, Presence};
 use crate::domain::registration::{Detail, Level};
 use crate::domain::standing::ScopeMemory;
@@ -605,6 +605,170 @@ fn a_refusal_is_forgotten_once_mail_is_configured_no_more() {
     story.world.channel = Channel::None;
     assert_eq!(story.daily(6..=40).deadline, Some(day(43)));
     assert_eq!(unreachable(&story), None);
+}
+
+// Contract 7.11: a webhook as notice, where no mail is configured.
+
+fn by_webhook() -> Story {
+    let mut story = Story::default_policy();
+    story.world.notice_by = NoticeBy::Webhook;
+    story.person.mail = None;
+    story
+}
+
+#[test]
+fn an_accepted_webhook_is_notice_and_leads_to_the_flag() {
+    let mut story = by_webhook();
+    let decision = story.sign_in(day(0), 0).daily(0..=14);
+    assert_eq!(decision.state, State::EnforcementNeeded);
+    assert_eq!(
+        story.events(),
+        [
+            "d0 window.opened 0d",
+            "d7 window.reminder -7d",
+            "d11 window.reminder -3d",
+            "d13 window.reminder -1d",
+            "d14 enforcement.needed",
+        ]
+    );
+    assert_eq!(story.mails(), Vec::<String>::new());
+    assert_eq!(story.told_operators, Vec::<String>::new());
+}
+
+#[test]
+fn a_webhook_fixes_the_later_of_what_it_names_and_its_acceptance_plus_the_notice() {
+    for (accepted, deadline) in [(0, 14), (10, 14), (12, 15), (20, 23)] {
+        let mut story = by_webhook();
+        story.server = Server::Silent;
+        story.policy().reminders = vec![step("0d")];
+        story.sign_in(day(0), 0).daily(0..=accepted);
+        story.accept_webhooks(day(accepted));
+        let decision = story.daily(accepted..=accepted + 1);
+        assert_eq!(decision.deadline, Some(day(deadline)), "day {accepted}");
+        let before = story.daily(accepted + 2..=deadline - 1);
+        assert_ne!(before.state, State::EnforcementNeeded, "day {accepted}");
+        assert_eq!(story.pass(day(deadline)).state, State::EnforcementNeeded);
+    }
+}
+
+#[test]
+fn a_window_that_grew_while_its_webhook_waited_keeps_what_it_gained() {
+    let mut story = by_webhook();
+    story.server = Server::Silent;
+    story.sign_in(day(0), 0).pass(day(0));
+    story.policy().window = days(20);
+    story.pass(day(1));
+    story.accept_webhooks(day(2));
+    assert_eq!(story.pass(day(2)).deadline, Some(day(20)));
+}
+
+#[test]
+fn a_webhook_that_nobody_takes_is_no_unreachable_person() {
+    for server in [Server::Silent, Server::RefusesForGood] {
+        let mut story = by_webhook();
+        story.server = server;
+        let decision = story.sign_in(day(0), 0).daily(0..=60);
+        assert_eq!(unreachable(&story), None);
+        assert_eq!(decision.waits, []);
+        assert_eq!(decision.deadline, Some(day(63)), "it moves on untold");
+        assert!(!story.happened(EventKind::EnforcementNeeded));
+    }
+}
+
+#[test]
+fn an_outage_of_the_endpoint_holds_those_who_were_told() {
+    let mut story = by_webhook();
+    story.sign_in(day(0), 0).daily(0..=13);
+    story.world.channel = Channel::Down;
+    assert_eq!(story.daily(14..=20).waits, [Wait::ChannelDown]);
+    story.world.channel = Channel::Works;
+    assert_eq!(story.pass(day(21)).state, State::EnforcementNeeded);
+}
+
+#[test]
+fn without_0d_a_webhook_says_all_the_same_that_a_window_opened() {
+    for enforce in [Enforce::On, Enforce::ReportOnly] {
+        let mut story = by_webhook();
+        story.policy().enforce = enforce;
+        story.policy().reminders = vec![step("-7d")];
+        story.sign_in(day(0), 0).daily(0..=3);
+        assert_eq!(story.events(), ["d0 window.opened 0d"]);
+        let run = story.decisions[0].standing.window.run().unwrap();
+        assert_eq!(run.told.map(|told| told.at), Some(day(0)), "{enforce:?}");
+    }
+}
+
+#[test]
+fn a_window_from_before_the_endpoint_is_announced_once_it_is_there() {
+    let mut story = by_webhook();
+    story.world.notice_by = NoticeBy::Mail;
+    story.world.channel = Channel::None;
+    story.policy().reminders = vec![step("0d")];
+    story.sign_in(day(0), 0).daily(0..=20);
+    story.world.notice_by = NoticeBy::Webhook;
+    story.world.channel = Channel::Works;
+    story.daily(21..=23);
+    assert_eq!(
+        story.events(),
+        ["d0 window.opened 0d", "d21 window.opened 0d"]
+    );
+    let keys: std::collections::BTreeSet<String> = story
+        .journal
+        .iter()
+        .map(|(_, policy, event)| event.key(policy, &story.person.id))
+        .collect();
+    assert_eq!(keys.len(), 2, "two events, two ids: {keys:?}");
+    assert_eq!(story.pass(day(24)).state, State::EnforcementNeeded);
+}
+
+#[test]
+fn an_accepted_webhook_is_notice_of_its_own_policy_alone() {
+    let mut story = Story::under(vec![policy("admins"), policy("everyone")]);
+    story.world.notice_by = NoticeBy::Webhook;
+    story.sign_in(day(0), 0).pass(day(0));
+    story
+        .deliveries
+        .retain(|fact| fact.policy == policy("admins").name);
+    let told: Vec<bool> = {
+        story.pass(day(1));
+        let runs = story.decisions.iter().map(|one| one.standing.window.run());
+        runs.map(|run| run.unwrap().told.is_some()).collect()
+    };
+    assert_eq!(told, [true, false]);
+}
+
+#[test]
+fn what_a_switch_from_on_takes_back_was_no_rehearsal() {
+    for (to, kinds) in [
+        (
+            Enforce::ReportOnly,
+            vec![
+                ("enforcement.released", false),
+                ("enforcement.needed", true),
+            ],
+        ),
+        (
+            Enforce::Off,
+            vec![("enforcement.released", false), ("window.paused", false)],
+        ),
+    ] {
+        let mut story = by_webhook();
+        story.sign_in(day(0), 0).daily(0..=14);
+        let before = story.journal.len();
+        story.policy().enforce = to;
+        story.pass(day(15));
+        let told: Vec<(&str, bool)> = story.journal[before..]
+            .iter()
+            .map(|(_, _, event)| (event.kind.as_str(), event.rehearsed))
+            .collect();
+        assert_eq!(told, kinds, "{to:?}");
+    }
+    let mut story = by_webhook();
+    story.policy().enforce = Enforce::ReportOnly;
+    story.sign_in(day(0), 0).daily(0..=14);
+    story.policy().enforce = Enforce::Off;
+    story.pass(day(15));
+    assert!(story.journal.iter().all(|(_, _, event)| event.rehearsed));
 }
 
 // Contract 7.3 and 7.18: returns, moves, and their messages.

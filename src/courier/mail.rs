@@ -1,6 +1,4 @@
-//! Claim, send, settle: the courier takes due mails out of the outbox and says what became of
-//! them. A claim holds about a second's sending, so that a kill leaves little in doubt; a stop
-//! that is asked for gives back what was not sent yet.
+//! The lane of mail: its claims follow the speed of the server, its budgets what that allows.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,23 +8,20 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::Config;
+use super::retry::retry_at;
+use super::{Courier, Ledger};
 use crate::delivery::smtp::Outcome;
 use crate::domain::id::PolicyName;
 use crate::domain::policy::Policy;
 use crate::domain::window::later;
-use crate::pass::report::{PassReport, Progress};
+use crate::store::StoreError;
 use crate::store::outbox::{Claimed, Disposition, Settled};
-use crate::store::{Store, StoreError};
-use crate::time::Clock;
 use crate::transport::Transport;
 
 /// The first claim; later ones follow the speed of the server.
 const FIRST_CLAIM: u32 = 20;
 /// No claim is larger, however fast the server is.
 const LARGEST_CLAIM: u32 = 2_000;
-/// The first retry comes within this, and each later one within twice the one before.
-const RETRY_FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// No retry waits longer (delivery C4).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);
 /// So many failures of the connection in a row end the deliveries of a pass.
@@ -36,37 +31,19 @@ const FAILURES_IN_A_ROW: u32 = 5;
 /// A commit takes some 5 ms, in which nothing else is sent.
 const SETTLE_EVERY: Duration = Duration::from_millis(200);
 
-/// Delivers what is due.
-pub struct Courier<'a> {
-    /// The outbox.
-    pub store: &'a Store,
-    /// The configuration.
-    pub config: &'a Config,
-    /// The policies, for the deadline that an announcing mail names.
-    pub policies: &'a [Policy],
-    /// The way to the recipients.
-    pub transport: &'a Transport,
-    /// The time.
-    pub clock: Clock,
-    /// How far it is.
-    pub progress: &'a Progress,
-}
-
 impl Courier<'_> {
-    /// Delivers until nothing is due, the budget is spent, the way is blocked or `stop` says so.
-    pub async fn deliver(
+    /// Sends mails until none is due, the budget is spent, the way is blocked or `stop` says so.
+    pub(super) async fn mails(
         &self,
-        report: &mut PassReport,
-        stop: impl Fn() -> bool,
+        transport: &Transport,
+        ledger: &Ledger<'_>,
+        stop: &impl Fn() -> bool,
     ) -> Result<(), StoreError> {
         let policies: BTreeMap<PolicyName, Policy> = self
             .policies
             .iter()
             .map(|policy| (policy.name.clone(), policy.clone()))
             .collect();
-        // Nobody else delivers, so what is leased now was left by a delivery that broke off.
-        self.store.recover_leased(self.clock.now()).await?;
-        self.store.expire(self.clock.now()).await?;
         let failures = AtomicU32::new(0);
         let ends = || stop() || is_blocked(&failures);
         let mut size = FIRST_CLAIM;
@@ -81,14 +58,12 @@ impl Courier<'_> {
                 break;
             }
             let began = Instant::now();
-            self.deliver_claimed(&claimed, &failures, &ends, report)
+            self.deliver_claimed(transport, &claimed, &failures, &ends, ledger)
                 .await?;
             size = pace(claimed.len(), began.elapsed());
         }
         if is_blocked(&failures) {
-            report
-                .errors
-                .push("mail does not go out; it is tried again in the next pass".to_owned());
+            ledger.error("mail does not go out; it is tried again in the next pass".to_owned());
         }
         Ok(())
     }
@@ -97,10 +72,11 @@ impl Courier<'_> {
     /// way yet is given back.
     async fn deliver_claimed(
         &self,
+        transport: &Transport,
         claimed: &[Claimed],
         failures: &AtomicU32,
         ends: &impl Fn() -> bool,
-        report: &mut PassReport,
+        ledger: &Ledger<'_>,
     ) -> Result<(), StoreError> {
         let mut waiting = claimed.iter();
         let mut under_way = FuturesUnordered::new();
@@ -108,24 +84,27 @@ impl Courier<'_> {
         let mut settle_at = Instant::now() + SETTLE_EVERY;
         loop {
             if ends() {
-                let rest: Vec<&Claimed> = waiting.by_ref().collect();
+                let rest: Vec<(&str, u32)> = waiting
+                    .by_ref()
+                    .map(|claimed| (claimed.id.as_str(), claimed.attempt))
+                    .collect();
                 self.store.give_back(&rest, self.clock.now()).await?;
             }
-            let free = self.transport.connections() - under_way.len();
+            let free = transport.connections() - under_way.len();
             under_way.extend(
                 waiting
                     .by_ref()
                     .take(free)
-                    .map(|claimed| self.attempt(claimed, failures)),
+                    .map(|claimed| self.attempt_mail(transport, claimed, failures)),
             );
             match tokio::time::timeout_at(settle_at.into(), under_way.next()).await {
                 Ok(Some(settled)) => over.push(settled),
-                Ok(None) => return self.settle(&over, report).await,
+                Ok(None) => return self.settle_mails(&over, ledger).await,
                 // Every wait for the server has its own end, so this is no standstill.
                 Err(_) => self.progress.beat(),
             }
             if Instant::now() >= settle_at {
-                self.settle(&over, report).await?;
+                self.settle_mails(&over, ledger).await?;
                 over.clear();
                 settle_at = Instant::now() + SETTLE_EVERY;
             }
@@ -133,8 +112,13 @@ impl Courier<'_> {
     }
 
     /// One attempt; a failure of the way itself is counted until one succeeds.
-    async fn attempt(&self, claimed: &Claimed, failures: &AtomicU32) -> Settled {
-        let (settled, blocked) = self.send(claimed).await;
+    async fn attempt_mail(
+        &self,
+        transport: &Transport,
+        claimed: &Claimed,
+        failures: &AtomicU32,
+    ) -> Settled {
+        let (settled, blocked) = self.send_mail(transport, claimed).await;
         if blocked {
             failures.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -153,15 +137,13 @@ impl Courier<'_> {
         settled
     }
 
-    async fn settle(&self, over: &[Settled], report: &mut PassReport) -> Result<(), StoreError> {
+    async fn settle_mails(&self, over: &[Settled], ledger: &Ledger<'_>) -> Result<(), StoreError> {
         if over.is_empty() {
             return Ok(());
         }
         let tally = self.store.settle(over).await?;
         self.progress.settled(over.len());
-        report.deliveries.sent += tally.sent;
-        report.deliveries.failed += tally.failed;
-        report.deliveries.ambiguous += tally.ambiguous;
+        ledger.settled(tally);
         Ok(())
     }
 
@@ -184,19 +166,28 @@ impl Courier<'_> {
     }
 
     /// Sends one mail; whether the way itself was blocked.
-    async fn send(&self, claimed: &Claimed) -> (Settled, bool) {
+    async fn send_mail(&self, transport: &Transport, claimed: &Claimed) -> (Settled, bool) {
         let now = self.clock.now();
-        let outcome = self.transport.send(claimed, now).await;
+        let outcome = transport.send(claimed, now).await;
+        let retry = || {
+            let Claimed {
+                id,
+                attempt,
+                not_after,
+                ..
+            } = claimed;
+            retry_at(id, *attempt, *not_after, RETRY_AT_MOST, now)
+        };
         let (disposition, code, text, blocked) = match outcome {
             Outcome::Sent { code } => (Disposition::Sent, code.to_string(), String::new(), false),
             Outcome::Deferred { code, text } => (
-                Disposition::RetryAt(retry_at(claimed, now)),
+                Disposition::RetryAt(retry()),
                 word(code, "deferred"),
                 text,
                 false,
             ),
             Outcome::TransportFailure { code, text } => (
-                Disposition::RetryAt(retry_at(claimed, now)),
+                Disposition::RetryAt(retry()),
                 word(code, "unreachable"),
                 text,
                 true,
@@ -236,27 +227,6 @@ fn pace(sent: usize, took: Duration) -> u32 {
     )]
     let size = per_second.clamp(1.0, f64::from(LARGEST_CLAIM)) as u32;
     size
-}
-
-/// When a mail is tried again: full jitter below a bound that doubles, and always early enough
-/// for three more tries before the mail is of no use (delivery C4). The jitter is a function of
-/// the mail and the attempt, so that a rehearsal repeats it.
-fn retry_at(claimed: &Claimed, now: Timestamp) -> Timestamp {
-    let doubled = RETRY_FIRST.as_secs() << claimed.attempt.saturating_sub(1).min(10);
-    let mut bound = SignedDuration::from_secs(doubled).min(RETRY_AT_MOST);
-    if let Some(not_after) = claimed.not_after {
-        bound = bound.min(not_after.duration_since(now) / 3);
-    }
-    let key = format!("{}/{}", claimed.id, claimed.attempt);
-    let draw = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes())
-        .as_fields()
-        .0;
-    let share = f64::from(draw) / f64::from(u32::MAX);
-    let wait = bound.as_secs_f64().max(1.0) * share;
-    later(
-        now,
-        SignedDuration::from_secs_f64(wait).max(SignedDuration::from_secs(1)),
-    )
 }
 
 /// The server's code, or a word of ours where it said none.

@@ -1,4 +1,4 @@
-//! Which certificates a mail server may show: those that the system trusts.
+//! Which certificates a server may show: those that the system trusts.
 //!
 //! On Linux `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's store, which is how a
 //! private authority is named. They are read once, when the channel is set up.

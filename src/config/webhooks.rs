@@ -1,0 +1,274 @@
+//! The `[[webhook]]` tables: where events go, and which of them (contract 2, 5 and 7.11).
+//!
+//! The trap is the address: a chat's is its password, so it may come from a file, and no fault
+//! repeats one.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use secrecy::ExposeSecret as _;
+
+use super::document::{Document, Found, Kind};
+use super::reader::Section;
+use super::suggest::nearest;
+use super::{REQUIRED, Webhook};
+use crate::delivery::webhook::{Endpoint, Format, SecretUrl, SigningSecret};
+use crate::domain::message::EventKind;
+
+/// The name of mail in the outbox.
+const MAIL: &str = "email";
+
+/// An event of the contract that no part of this version makes.
+const LATER_EVENT: &str = "enforcement.applied";
+
+/// The endpoints, and whether one of them gives notice. A faulty table is taken for one that
+/// does: it has its faults already.
+pub(super) fn read(root: &Section<'_>) -> (Vec<Webhook>, bool) {
+    let document = root.document();
+    let mut names = BTreeSet::new();
+    let mut notice = false;
+    let webhooks = root
+        .sections("webhook")
+        .into_iter()
+        .filter_map(|section| {
+            let place = section.place();
+            let webhook = webhook(&section);
+            notice |= webhook.as_ref().is_none_or(Webhook::gives_notice);
+            let webhook = webhook?;
+            if !names.insert(webhook.endpoint.name.clone()) {
+                document.error(
+                    place,
+                    format!("two webhooks are named {:?}", webhook.endpoint.name),
+                    "give each its own name",
+                );
+            }
+            Some(webhook)
+        })
+        .collect();
+    (webhooks, notice)
+}
+
+fn webhook(section: &Section<'_>) -> Option<Webhook> {
+    let document = section.document();
+    let faults_before = document.faults.borrow().len();
+    let name = section.parsed(
+        "name",
+        Kind::Text,
+        REQUIRED,
+        "Its name in `deliveries` and `status`; not \"email\".",
+        parse_name,
+    );
+    let url = url(section);
+    let format = section.one_of(
+        "format",
+        &[
+            ("standard", Format::Standard),
+            ("slack", Format::Slack),
+            ("teams", Format::Teams),
+        ],
+        &["standard", "slack", "teams"],
+        &["discord", "mattermost", "google-chat", "jira", "servicenow", "pagerduty"],
+        REQUIRED,
+        "CloudEvents for programs, one per event and signed; or a chat, one message per pass and event type.",
+    );
+    let events = events(section);
+    let secrets = secrets(section, format.as_ref().map(|format| format.value));
+    let allow_networks = networks(section);
+    section.require("name", "add name = \"…\"");
+    section.require("format", "say \"standard\", \"slack\" or \"teams\"");
+    section.close();
+    if document.faults.borrow().len() > faults_before {
+        return None;
+    }
+    let url = url?;
+    let endpoint = Endpoint {
+        name: name?.value,
+        url: url.value,
+        format: format?.value,
+        secrets: secrets?,
+        allow_networks,
+    };
+    if let Err(fault) = endpoint.check() {
+        document.error(url.place, fault.to_string(), fault.remedy());
+        return None;
+    }
+    Some(Webhook { endpoint, events })
+}
+
+fn parse_name(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text == MAIL {
+        return Err("\"email\" is the name of mail itself");
+    }
+    let sound = !text.is_empty() && text.chars().count() <= 64;
+    if !sound || text.contains(char::is_control) || text.contains('/') {
+        return Err("a name has 1 to 64 characters, without slashes and control characters");
+    }
+    Ok(text.to_owned())
+}
+
+/// The address, from this file or from one of its own.
+fn url(section: &Section<'_>) -> Option<Found<SecretUrl>> {
+    let inline = section.text("url", "", "The address, where it is no secret.");
+    let file = section.secret_file(
+        "url_file",
+        "The file of the address, where it is a secret, as that of a chat.",
+    );
+    let written = match (inline, file) {
+        (Some(inline), None) => inline,
+        (None, Some(file)) => Found {
+            value: file.value.expose_secret().to_owned(),
+            place: file.place,
+        },
+        (Some(inline), Some(_)) => {
+            let message = "`url` and `url_file` both name the address";
+            section.document().error(inline.place, message, "keep one");
+            return None;
+        }
+        (None, None) => {
+            // A file that cannot be read has its fault already.
+            if section.lacks("url") && section.lacks("url_file") {
+                let message = "a webhook without an address";
+                let remedy = "name it in `url`, or the file that holds it in `url_file`";
+                section.document().error(section.place(), message, remedy);
+            }
+            return None;
+        }
+    };
+    match SecretUrl::parse(written.value.trim()) {
+        Ok(value) => Some(Found {
+            value,
+            place: written.place,
+        }),
+        Err(fault) => {
+            section
+                .document()
+                .error(written.place, fault.to_string(), fault.remedy());
+            None
+        }
+    }
+}
+
+fn events(section: &Section<'_>) -> BTreeSet<EventKind> {
+    let about = "Which events it gets.";
+    let Some(texts) = section.texts("events", false, "all", about) else {
+        return EventKind::ALL.into_iter().collect();
+    };
+    if texts.is_empty() {
+        let message = "`webhook.events` names none, so nothing would ever be sent";
+        section
+            .document()
+            .error(section.place(), message, "leave it out for all events");
+    }
+    texts
+        .into_iter()
+        .filter_map(|text| event(section.document(), text))
+        .collect()
+}
+
+fn event(document: &Document, text: Found<String>) -> Option<EventKind> {
+    let kind = EventKind::parse(&text.value);
+    if kind.is_none() {
+        let names = || EventKind::ALL.into_iter().map(EventKind::as_str);
+        let (message, remedy) = if text.value == LATER_EVENT {
+            let message = format!("the event {LATER_EVENT:?} is not in this version");
+            (message, "remove it".to_owned())
+        } else {
+            let remedy = nearest(&text.value, names()).map_or_else(
+                || format!("the events are {}", names().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean {near:?}?"),
+            );
+            (format!("there is no event {:?}", text.value), remedy)
+        };
+        document.error(text.place, message, remedy);
+    }
+    kind
+}
+
+/// What signs: needed for `standard`, and of no use to a chat.
+fn secrets(section: &Section<'_>, format: Option<Format>) -> Option<Vec<SigningSecret>> {
+    let file = section.secret_file(
+        "secret_file",
+        "For \"standard\": the file of the Standard Webhooks secret (`whsec_…`), or of two in a line each while it is changed.",
+    );
+    match (format, file) {
+        (Some(format), Some(file)) if format.is_chat() => {
+            let message = "only format \"standard\" is signed";
+            section.document().error(file.place, message, "remove it");
+            None
+        }
+        (_, Some(file)) => match SigningSecret::parse_file(file.value.expose_secret()) {
+            Ok(secrets) => Some(secrets),
+            Err(fault) => {
+                section
+                    .document()
+                    .error(file.place, fault.to_string(), fault.remedy());
+                None
+            }
+        },
+        (Some(Format::Standard), None) => {
+            section.require(
+                "secret_file",
+                "name a file with a `whsec_` secret, as your receiver shows it",
+            );
+            None
+        }
+        _ => Some(Vec::new()),
+    }
+}
+
+fn networks(section: &Section<'_>) -> Vec<IpNet> {
+    let about = "Private or loopback networks in which it may lie; plain http goes only to these.";
+    let texts = section.texts("allow_networks", false, "", about);
+    texts
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|text| match network(&text.value) {
+            Some(network) => Some(network),
+            None => {
+                section.document().error(
+                    text.place,
+                    format!("{:?} is no network", text.value),
+                    "write \"10.0.0.0/8\", or one address",
+                );
+                None
+            }
+        })
+        .collect()
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    let alone = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(alone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_not_that_of_mail() {
+        for (written, name) in [
+            (" chat ", Some("chat")),
+            ("email", None),
+            ("", None),
+            ("a/b", None),
+            ("a\nb", None),
+        ] {
+            assert_eq!(parse_name(written).ok().as_deref(), name, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_a_range_or_one_address() {
+        for (written, read) in [
+            ("10.0.0.0/8", Some("10.0.0.0/8")),
+            ("127.0.0.1", Some("127.0.0.1/32")),
+            ("::1", Some("::1/128")),
+            ("localhost", None),
+        ] {
+            let network = network(written).map(|network| network.to_string());
+            assert_eq!(network.as_deref(), read);
+        }
+    }
+}

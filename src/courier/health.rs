@@ -1,0 +1,212 @@
+//! What an answer says about the endpoint itself, and what follows for everything else that waits
+//! for it. Pure: the lane asks, the store remembers.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::retry::retry_at;
+use crate::delivery::webhook::Outcome;
+use crate::domain::window::later;
+use crate::store::destinations::{Destination, DestinationState};
+
+/// So many attempts in a row that led to nothing put the endpoint off as a whole.
+pub(super) const FAILURES_IN_A_ROW: u32 = 3;
+/// So many rows in a row that were refused for good are no coincidence.
+const REFUSALS_IN_A_ROW: u32 = 10;
+/// A paused endpoint is tried this often, with one row.
+const PAUSE: SignedDuration = SignedDuration::from_mins(15);
+/// Nobody may put us off for longer (delivery A6).
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// The endpoint after an attempt, and what operators should hear of it, once each time it stops
+/// taking what it is sent.
+pub(super) fn after(
+    before: &Destination,
+    outcome: &Outcome,
+    name: &str,
+    now: Timestamp,
+) -> (Destination, Option<String>) {
+    let mut next = before.clone();
+    if before.state == DestinationState::Dead {
+        // What was under way when it said so.
+        return (next, None);
+    }
+    match outcome {
+        Outcome::Accepted { .. } => {
+            // What was under way when it asked for time does not take that back.
+            let paused_until = before.paused_until.filter(|until| *until > now);
+            next = Destination {
+                paused_until,
+                reason: before.reason.clone().filter(|_| paused_until.is_some()),
+                ..Destination::default()
+            };
+            return (next, None);
+        }
+        Outcome::Deferred {
+            text, retry_after, ..
+        } => {
+            next.failures += 1;
+            next.reason = Some(text.clone());
+            let asked = retry_after.map(|wait| later(now, wait.min(LONGEST_WAIT)));
+            next.paused_until = asked.or_else(|| back_off(&next, name, now));
+        }
+        Outcome::Unreachable { text } | Outcome::Lost { text } => {
+            next.failures += 1;
+            next.reason = Some(text.clone());
+            next.paused_until = back_off(&next, name, now);
+        }
+        Outcome::Refused { text, .. } => {
+            next.failures = 0;
+            next.refusals += 1;
+            if next.refusals >= REFUSALS_IN_A_ROW {
+                pause(&mut next, text.clone(), now);
+            }
+        }
+        Outcome::Unauthorized { text, .. } => pause(&mut next, text.clone(), now),
+        Outcome::Gone { text, .. } => {
+            next.state = DestinationState::Dead;
+            next.paused_until = None;
+            next.reason = Some(text.clone());
+        }
+    }
+    let told = (next.state != before.state).then(|| line(name, &next));
+    (next, told)
+}
+
+/// After some failures in a row the endpoint as a whole waits, longer each time.
+fn back_off(endpoint: &Destination, name: &str, now: Timestamp) -> Option<Timestamp> {
+    let beyond = (endpoint.failures + 1).checked_sub(FAILURES_IN_A_ROW)?;
+    (beyond > 0).then(|| retry_at(name, beyond, None, PAUSE, now))
+}
+
+fn pause(endpoint: &mut Destination, reason: String, now: Timestamp) {
+    endpoint.state = DestinationState::Paused;
+    endpoint.reason = Some(reason);
+    endpoint.paused_until = Some(later(now, PAUSE));
+}
+
+fn line(name: &str, endpoint: &Destination) -> String {
+    let reason = endpoint.reason.as_deref().unwrap_or_default();
+    match endpoint.state {
+        DestinationState::Active => format!("webhook {name} takes what it is sent again"),
+        DestinationState::Paused => format!(
+            "webhook {name} is paused ({reason}): what waits for it is kept, and one row is tried every quarter of an hour"
+        ),
+        DestinationState::Dead => format!(
+            "webhook {name} is dead ({reason}): nothing is sent to it until `fortnight deliveries retry --destination {name}`"
+        ),
+    }
+}
+
+/// How many rows it may be sent at once: one, while it is in doubt.
+pub(super) fn at_once(endpoint: &Destination, usual: u32) -> u32 {
+    if endpoint.state == DestinationState::Active && endpoint.failures < FAILURES_IN_A_ROW {
+        usual
+    } else {
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn lived_through(outcomes: &[Outcome]) -> (Destination, Vec<String>) {
+        let mut told = Vec::new();
+        let endpoint = outcomes
+            .iter()
+            .fold(Destination::default(), |before, outcome| {
+                let (next, line) = after(&before, outcome, "desk", NOW);
+                told.extend(line);
+                next
+            });
+        (endpoint, told)
+    }
+
+    fn text() -> String {
+        "why".to_owned()
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused {
+            code: 400,
+            text: text(),
+        }
+    }
+
+    fn lost() -> Outcome {
+        Outcome::Lost { text: text() }
+    }
+
+    #[test]
+    fn retry_after_puts_the_whole_endpoint_off_in_full() {
+        for (asked, hours) in [(1, 1), (23, 23), (300, 24)] {
+            let (endpoint, told) = lived_through(&[Outcome::Deferred {
+                code: 429,
+                text: text(),
+                retry_after: Some(SignedDuration::from_hours(asked)),
+            }]);
+            let until = later(NOW, SignedDuration::from_hours(hours));
+            assert_eq!(endpoint.paused_until, Some(until), "{asked} h");
+            assert_eq!(endpoint.state, DestinationState::Active);
+            assert_eq!(told, Vec::<String>::new(), "that is no trouble yet");
+        }
+    }
+
+    #[test]
+    fn a_few_failures_in_a_row_put_it_off_and_one_success_makes_it_well() {
+        let (endpoint, _) = lived_through(&[lost(), lost()]);
+        assert_eq!((endpoint.paused_until, at_once(&endpoint, 20)), (None, 20));
+        let (endpoint, told) = lived_through(&[lost(), lost(), lost()]);
+        assert!(endpoint.paused_until.is_some_and(|until| until > NOW));
+        assert_eq!((at_once(&endpoint, 20), told.len()), (1, 0));
+        let later = endpoint.paused_until.unwrap();
+        let (well, _) = after(&endpoint, &Outcome::Accepted { code: 204 }, "desk", later);
+        assert_eq!(well, Destination::default());
+        let (still, _) = after(&endpoint, &Outcome::Accepted { code: 204 }, "desk", NOW);
+        assert_eq!(still.paused_until, Some(later), "it was under way before");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_accepted_pauses_it_and_is_told_once() {
+        let unauthorized = || Outcome::Unauthorized {
+            code: 401,
+            text: text(),
+        };
+        let (endpoint, told) = lived_through(&[unauthorized(), unauthorized()]);
+        assert_eq!(endpoint.state, DestinationState::Paused);
+        assert_eq!(endpoint.paused_until, Some(later(NOW, PAUSE)));
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (_, again) = lived_through(&[
+            unauthorized(),
+            Outcome::Accepted { code: 200 },
+            unauthorized(),
+        ]);
+        assert_eq!(again.len(), 2, "{again:?}");
+    }
+
+    #[test]
+    fn ten_refusals_in_a_row_pause_it_and_an_accepted_row_between_starts_anew() {
+        let ten: Vec<Outcome> = (0..10).map(|_| refused()).collect();
+        let (endpoint, told) = lived_through(&ten);
+        assert_eq!(endpoint.state, DestinationState::Paused);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let mut broken = ten;
+        broken.insert(5, Outcome::Accepted { code: 200 });
+        assert_eq!(lived_through(&broken).0.state, DestinationState::Active);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_gone_is_dead() {
+        let (endpoint, told) = lived_through(&[Outcome::Gone {
+            code: 410,
+            text: text(),
+        }]);
+        assert_eq!(endpoint.state, DestinationState::Dead);
+        assert!(
+            told[0].contains("deliveries retry --destination desk"),
+            "{told:?}"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! Claim, send, settle: the courier takes due rows out of the outbox and says what became of them.
+//!
+//! Each destination, mail and every endpoint, has a lane of its own: own claims, own pace, own
+//! failures. They run side by side, so that one that stalls delays none of the others. A claim
+//! holds about a second's sending, so that a kill leaves little in doubt; a stop that is asked for
+//! gives back what was not sent yet.
+
+mod health;
+mod mail;
+pub mod outlet;
+mod retry;
+mod webhooks;
+
+use std::sync::Mutex;
+
+use futures_util::future;
+
+use self::outlet::Outlet;
+use crate::config::Config;
+use crate::domain::policy::Policy;
+use crate::pass::report::{PassReport, Progress};
+use crate::store::outbox::SettledTally;
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+use crate::transport::Transport;
+
+/// Delivers what is due.
+pub struct Courier<'a> {
+    /// The outbox.
+    pub store: &'a Store,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The policies, for the deadline that an announcing mail names.
+    pub policies: &'a [Policy],
+    /// The way to the recipients of mails, if there is one.
+    pub transport: Option<&'a Transport>,
+    /// The endpoints.
+    pub outlets: &'a [Outlet],
+    /// The time.
+    pub clock: Clock,
+    /// How far it is.
+    pub progress: &'a Progress,
+}
+
+impl Courier<'_> {
+    /// Delivers until nothing is due, the budgets are spent, the ways are blocked or `stop` says so.
+    pub async fn deliver(
+        &self,
+        report: &mut PassReport,
+        stop: impl Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        // Nobody else delivers, so what is leased now was left by a delivery that broke off.
+        self.store.recover_leased(self.clock.now()).await?;
+        self.store.expire(self.clock.now()).await?;
+        let report = Ledger(Mutex::new(report));
+        let mail = async {
+            match self.transport {
+                Some(transport) => self.mails(transport, &report, &stop).await,
+                None => Ok(()),
+            }
+        };
+        let webhooks = self
+            .outlets
+            .iter()
+            .map(|outlet| self.webhooks(outlet, &report, &stop));
+        let (mail, webhooks) = future::join(mail, future::join_all(webhooks)).await;
+        mail?;
+        webhooks.into_iter().collect()
+    }
+}
+
+/// The report, to which all lanes add as they go: an early end still says what was done.
+struct Ledger<'a>(Mutex<&'a mut PassReport>);
+
+impl Ledger<'_> {
+    fn write(&self, entry: impl FnOnce(&mut PassReport)) {
+        let mut report = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        entry(&mut report);
+    }
+
+    fn settled(&self, tally: SettledTally) {
+        self.write(|report| {
+            report.deliveries.sent += tally.sent;
+            report.deliveries.failed += tally.failed;
+            report.deliveries.ambiguous += tally.ambiguous;
+        });
+    }
+
+    fn error(&self, text: String) {
+        self.write(|report| report.errors.push(text));
+    }
+}

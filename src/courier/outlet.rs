@@ -1,0 +1,77 @@
+//! The endpoints of a configuration, ready to be sent to; and whether they are a way to people.
+
+use jiff::Timestamp;
+
+use super::health::FAILURES_IN_A_ROW;
+use crate::config::Config;
+use crate::delivery::webhook::{Client, ClientError};
+use crate::domain::facts::{Channel, NoticeBy};
+use crate::store::destinations::DestinationState;
+use crate::store::{Store, StoreError};
+
+/// An endpoint that is ready to be sent to.
+pub struct Outlet {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The connections to it.
+    pub client: Client,
+    gives_notice: bool,
+}
+
+impl Outlet {
+    /// All that are configured.
+    pub fn all(config: &Config) -> Result<Vec<Self>, ClientError> {
+        let by_webhook = config.notice_by() == NoticeBy::Webhook;
+        config
+            .webhooks
+            .iter()
+            .map(|webhook| {
+                Ok(Self {
+                    name: webhook.endpoint.name.clone(),
+                    client: Client::new(webhook.endpoint.clone())?,
+                    gives_notice: by_webhook && webhook.gives_notice(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Whether webhooks are a way to people, and an open one: every endpoint that gives notice can be
+/// reached and takes what it is sent. One that does not is an outage (contract 7.11), since
+/// nobody knows whom another one tells.
+pub async fn channel(
+    outlets: &[Outlet],
+    store: &Store,
+    now: Timestamp,
+) -> Result<Channel, StoreError> {
+    let mut channel = Channel::None;
+    for outlet in outlets.iter().filter(|outlet| outlet.gives_notice) {
+        if channel != Channel::Down {
+            channel = Channel::Works;
+        }
+        if let Some(trouble) = trouble(outlet, store, now).await? {
+            tracing::warn!(
+                webhook = outlet.name,
+                trouble,
+                "no notice can be given by webhook"
+            );
+            channel = Channel::Down;
+        }
+    }
+    Ok(channel)
+}
+
+async fn trouble(
+    outlet: &Outlet,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let known = store.destination(&outlet.name).await?;
+    let failing = known.state != DestinationState::Active || known.failures >= FAILURES_IN_A_ROW;
+    let put_off = known.paused_until.is_some_and(|until| until > now);
+    if failing || put_off {
+        let reason = known.reason.unwrap_or_default();
+        return Ok(Some(format!("{}: {reason}", known.state.as_str())));
+    }
+    Ok(outlet.client.probe().await.err())
+}

@@ -1,0 +1,209 @@
+//! The lane of one endpoint.
+//!
+//! What one answer says about the endpoint holds for everything else that waits for it: a pause it
+//! asks for, a secret it does not accept, a success. Rows about one person go one after the other
+//! (the claim sees to that), all others side by side.
+
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+
+use super::outlet::Outlet;
+use super::retry::retry_at;
+use super::{Courier, Ledger, health};
+use crate::delivery::webhook::{Attempt, Outcome};
+use crate::store::StoreError;
+use crate::store::destinations::{Destination, DestinationState};
+use crate::store::outbox::{Disposition, Settled};
+use crate::store::webhooks::ClaimedWebhook;
+
+/// Requests to a program that may be under way at once; a chat gets its messages one by one.
+const CONNECTIONS: usize = 4;
+/// Rows that are claimed at once: at most so many are in doubt after a kill.
+const CLAIM: u32 = 40;
+/// No retry waits longer (delivery C4).
+const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(6);
+
+impl Courier<'_> {
+    /// Sends what is due to one endpoint, as long as that takes it.
+    pub(super) async fn webhooks(
+        &self,
+        outlet: &Outlet,
+        ledger: &Ledger<'_>,
+        stop: &impl Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        let mut known = self.store.destination(&outlet.name).await?;
+        loop {
+            let now = self.clock.now();
+            if known.state == DestinationState::Dead {
+                let buried = self.store.bury_waiting(&outlet.name, now).await?;
+                ledger.write(|report| report.deliveries.failed += buried);
+            }
+            if stop() || is_blocked(&known, now) {
+                break;
+            }
+            let limit = health::at_once(&known, CLAIM);
+            let claimed = self.store.claim_webhooks(&outlet.name, limit, now).await?;
+            if claimed.is_empty() {
+                break;
+            }
+            known = self
+                .send_claimed(outlet, known, &claimed, ledger, stop)
+                .await?;
+        }
+        if known.state != DestinationState::Active || known.failures >= health::FAILURES_IN_A_ROW {
+            let (name, state) = (&outlet.name, known.state.as_str());
+            let reason = known.reason.unwrap_or_default();
+            ledger.error(format!(
+                "the webhook {name} ({state}) does not take what it is sent: {reason}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sends what was claimed, and settles it as it goes; what is not under way yet when the
+    /// endpoint turns out to take nothing is given back.
+    async fn send_claimed(
+        &self,
+        outlet: &Outlet,
+        mut known: Destination,
+        claimed: &[ClaimedWebhook],
+        ledger: &Ledger<'_>,
+        stop: &impl Fn() -> bool,
+    ) -> Result<Destination, StoreError> {
+        let connections = if outlet.client.endpoint().format.is_chat() {
+            1
+        } else {
+            CONNECTIONS
+        };
+        let mut waiting = claimed.iter();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            if stop() || is_blocked(&known, self.clock.now()) {
+                let rest: Vec<(&str, u32)> = waiting
+                    .by_ref()
+                    .map(|row| (row.id.as_str(), row.attempt))
+                    .collect();
+                self.store.give_back(&rest, self.clock.now()).await?;
+            }
+            let free = connections - under_way.len();
+            under_way.extend(
+                waiting
+                    .by_ref()
+                    .take(free)
+                    .map(|row| self.attempt(outlet, row)),
+            );
+            // Every request has its own end, so this is no standstill.
+            let Some(first) = under_way.next().await else {
+                return Ok(known);
+            };
+            let mut over = vec![first];
+            while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
+                over.push(next);
+            }
+            known = self.settle_webhooks(outlet, known, over, ledger).await?;
+        }
+    }
+
+    async fn attempt<'row>(
+        &self,
+        outlet: &Outlet,
+        row: &'row ClaimedWebhook,
+    ) -> (&'row ClaimedWebhook, Outcome) {
+        let began = Instant::now();
+        let attempt = Attempt {
+            id: &row.webhook_id,
+            body: row.body.as_bytes(),
+            at: self.clock.host().wall,
+        };
+        let outcome = outlet.client.send(&attempt).await;
+        tracing::debug!(
+            delivery.id = row.id,
+            webhook = outlet.name,
+            attempt = row.attempt,
+            took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "attempt {} of delivery {}",
+            row.attempt,
+            row.id
+        );
+        (row, outcome)
+    }
+
+    /// Writes down what became of some rows, together with what that says about the endpoint.
+    async fn settle_webhooks(
+        &self,
+        outlet: &Outlet,
+        mut known: Destination,
+        over: Vec<(&ClaimedWebhook, Outcome)>,
+        ledger: &Ledger<'_>,
+    ) -> Result<Destination, StoreError> {
+        let now = self.clock.now();
+        let mut line = None;
+        let mut settled = Vec::with_capacity(over.len());
+        for (row, outcome) in over {
+            let (next, told) = health::after(&known, &outcome, &outlet.name, now);
+            known = next;
+            line = told.or(line);
+            let one = settle(row, outcome, &known, now);
+            if one.disposition != Disposition::Sent {
+                tracing::warn!(
+                    delivery.id = one.id,
+                    webhook = outlet.name,
+                    attempt = one.attempt,
+                    code = one.code,
+                    text = one.text,
+                    "webhook {} did not take delivery {}",
+                    outlet.name,
+                    one.id
+                );
+            }
+            settled.push(one);
+        }
+        let tally = self
+            .store
+            .settle_at(&outlet.name, &settled, &known, line.as_deref(), now)
+            .await?;
+        self.progress.settled(settled.len());
+        ledger.settled(tally);
+        Ok(known)
+    }
+}
+
+fn is_blocked(known: &Destination, now: Timestamp) -> bool {
+    known.state == DestinationState::Dead || known.paused_until.is_some_and(|until| until > now)
+}
+
+/// What becomes of a row; one that is to be tried again waits as long as the endpoint does.
+fn settle(row: &ClaimedWebhook, outcome: Outcome, known: &Destination, now: Timestamp) -> Settled {
+    let retry = || {
+        let own = retry_at(&row.id, row.attempt, row.not_after, RETRY_AT_MOST, now);
+        known.paused_until.map_or(own, |until| own.max(until))
+    };
+    let (disposition, code, text) = match outcome {
+        Outcome::Accepted { code } => (Disposition::Sent, code.to_string(), String::new()),
+        Outcome::Deferred { code, text, .. } => {
+            (Disposition::RetryAt(retry()), code.to_string(), text)
+        }
+        Outcome::Unauthorized { code, text } => {
+            (Disposition::RetryAt(retry()), code.to_string(), text)
+        }
+        Outcome::Unreachable { text } => (
+            Disposition::RetryAt(retry()),
+            "unreachable".to_owned(),
+            text,
+        ),
+        Outcome::Lost { text } => (Disposition::Lost(retry()), "lost".to_owned(), text),
+        Outcome::Refused { code, text } => (Disposition::Refused, code.to_string(), text),
+        Outcome::Gone { code, text } => (Disposition::Dead, code.to_string(), text),
+    };
+    Settled {
+        id: row.id.clone(),
+        attempt: row.attempt,
+        disposition,
+        code,
+        text,
+        at: now,
+    }
+}

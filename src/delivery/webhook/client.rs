@@ -1,0 +1,293 @@
+//! Sends what is rendered to one endpoint, and says what became of it.
+//!
+//! The signature is made here, as it is of the attempt. The trap is the moment at which doubt
+//! begins: until the connection stands nothing can have been taken, and afterwards everything
+//! may have been, whatever the error says.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Response, StatusCode, redirect};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::{Endpoint, EndpointFault, Format, Outcome, outcome, signing};
+use crate::delivery::egress::{Egress, Lookup, system_lookup};
+use crate::delivery::text;
+use crate::delivery::trust::{TrustError, system_trust};
+use crate::errors::chain;
+
+/// How much of an answer is read; nobody needs more than its first words.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// An unused connection is closed before the 5 s after which common servers close theirs: a
+/// request that crosses with that is lost.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// What stands for the words of a server that repeats our address.
+const WITHHELD: &[u8] = b"its words are withheld, as they repeat the address";
+
+/// One attempt to send a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The event's id, which stays over all attempts.
+    pub id: &'a str,
+    /// The rendered body, which stays too.
+    pub body: &'a [u8],
+    /// The real time: receivers compare it with their clock (contract 7.22).
+    pub at: Timestamp,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To find and connect, with TLS.
+    pub connect: Duration,
+    /// For everything until the answer is read.
+    pub whole: Duration,
+}
+
+impl Default for Timeouts {
+    /// Standard Webhooks asks for 15 to 30 seconds.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            whole: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How the outside is reached.
+#[derive(Clone)]
+pub struct Reach {
+    /// Whose certificates are trusted.
+    pub trust: Arc<ClientConfig>,
+    /// What turns names into addresses.
+    pub lookup: Lookup,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+impl Reach {
+    /// As the system is set up.
+    pub fn system() -> Result<Self, TrustError> {
+        Ok(Self {
+            trust: system_trust()?,
+            lookup: system_lookup(),
+            timeouts: Timeouts::default(),
+        })
+    }
+}
+
+/// Why an endpoint cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointFault),
+    /// No certificates.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The library refuses its settings.
+    #[error("setting up HTTP")]
+    Http(#[source] reqwest::Error),
+}
+
+/// One endpoint and the open connections to it.
+pub struct Client {
+    endpoint: Endpoint,
+    http: reqwest::Client,
+    egress: Egress,
+    trust: Arc<ClientConfig>,
+    timeouts: Timeouts,
+}
+
+impl Client {
+    /// For that endpoint, reached as the system is set up.
+    pub fn new(endpoint: Endpoint) -> Result<Self, ClientError> {
+        Self::reaching(endpoint, Reach::system()?)
+    }
+
+    /// For that endpoint, reached in that way.
+    pub fn reaching(endpoint: Endpoint, reach: Reach) -> Result<Self, ClientError> {
+        endpoint.check()?;
+        let Reach {
+            trust,
+            lookup,
+            timeouts,
+        } = reach;
+        let egress = Egress::new(endpoint.url.expose(), &endpoint.allow_networks, lookup);
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("fortnight/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(ClientConfig::clone(&trust))
+            .dns_resolver(egress.clone())
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_gzip()
+            .http1_only()
+            .pool_idle_timeout(IDLE)
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.whole)
+            .build()
+            .map_err(ClientError::Http)?;
+        Ok(Self {
+            endpoint,
+            http,
+            egress,
+            trust,
+            timeouts,
+        })
+    }
+
+    /// The endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a body. Cancelling this leaves open whether it arrived.
+    pub async fn send(&self, attempt: &Attempt<'_>) -> Outcome {
+        let request = self
+            .http
+            .post(self.endpoint.url.expose().clone())
+            .headers(self.headers(attempt))
+            .body(attempt.body.to_vec());
+        match request.send().await {
+            Ok(response) => self.judge(response, attempt.at).await,
+            Err(error) => unanswered(error),
+        }
+    }
+
+    /// Whether the endpoint can be reached: finds it, connects, and sends nothing.
+    pub async fn probe(&self) -> Result<(), String> {
+        let limit = self.timeouts.connect;
+        match timeout(limit, self.connect()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(format!("no connection within {limit:?}")),
+        }
+    }
+
+    fn headers(&self, attempt: &Attempt<'_>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.endpoint.format.is_chat() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return headers;
+        }
+        let Attempt { id, body, at } = *attempt;
+        let media = HeaderValue::from_static("application/cloudevents+json; charset=UTF-8");
+        headers.insert(CONTENT_TYPE, media);
+        let signature = signing::signature(&self.endpoint.secrets, id, at, body);
+        for (name, value) in [
+            ("webhook-id", id),
+            ("webhook-timestamp", &at.as_second().to_string()),
+            ("webhook-signature", &signature),
+        ] {
+            // Ids are UUIDs; without the header of one that is not, receivers refuse the request.
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+        headers
+    }
+
+    async fn judge(&self, response: Response, now: Timestamp) -> Outcome {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let (mut body, whole) = start_of(response).await;
+        let format = self.endpoint.format;
+        if !whole && format == Format::Slack && status == StatusCode::OK {
+            let text =
+                "200, but the answer broke off, and only its text says whether it was posted";
+            return Outcome::Lost {
+                text: text.to_owned(),
+            };
+        }
+        if self
+            .endpoint
+            .url
+            .is_repeated_in(&String::from_utf8_lossy(&body))
+        {
+            body = WITHHELD.to_vec();
+        }
+        outcome(format, status, &headers, &body, now)
+    }
+
+    async fn connect(&self) -> Result<(), String> {
+        let url = self.endpoint.url.expose();
+        let host = url.host().ok_or("the address names no host")?;
+        let (addresses, name) = match host {
+            Host::Ipv4(address) => (vec![address.into()], IpAddr::V4(address).into()),
+            Host::Ipv6(address) => (vec![address.into()], IpAddr::V6(address).into()),
+            Host::Domain(domain) => {
+                let found = self.egress.addresses(domain).await;
+                let name = ServerName::try_from(domain.to_owned());
+                (
+                    found.map_err(|error| words(&error))?,
+                    name.map_err(|error| words(&error))?,
+                )
+            }
+        };
+        let port = url.port_or_known_default().unwrap_or(443);
+        let tcp = first(&addresses, port).await?;
+        if url.scheme() == "https" {
+            let connector = TlsConnector::from(Arc::clone(&self.trust));
+            let shaken = connector.connect(name, tcp).await;
+            shaken.map_err(|error| {
+                format!("TLS with {}: {}", self.endpoint.url.host(), words(&error))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The first of the addresses that answers.
+async fn first(addresses: &[IpAddr], port: u16) -> Result<TcpStream, String> {
+    let mut failure = "no address to connect to".to_owned();
+    for address in addresses {
+        let address = SocketAddr::new(*address, port);
+        match TcpStream::connect(address).await {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => failure = format!("connecting to {address}: {error}"),
+        }
+    }
+    Err(failure)
+}
+
+/// The start of an answer, and whether that is all that was wanted of it.
+async fn start_of(mut response: Response) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return (body, true),
+            Err(_) => return (body, false),
+        }
+        if body.len() >= MAX_ANSWER {
+            body.truncate(MAX_ANSWER);
+            return (body, true);
+        }
+    }
+}
+
+fn unanswered(error: reqwest::Error) -> Outcome {
+    let nothing_sent = error.is_connect() || error.is_builder();
+    let text = words(&error.without_url());
+    if nothing_sent {
+        Outcome::Unreachable { text }
+    } else {
+        Outcome::Lost { text }
+    }
+}
+
+/// An error and its causes on one line, cleaned.
+fn words(error: &dyn Error) -> String {
+    text::clean_line(&chain(error), text::MAX_REPLY)
+}

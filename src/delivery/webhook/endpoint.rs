@@ -1,0 +1,268 @@
+//! An endpoint as the configuration describes it, and what cannot be one.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::{Format, SigningSecret};
+use crate::delivery::egress::{self, Forbidden};
+
+/// The shortest part of an address whose repetition would give something away.
+const TELLING: usize = 8;
+
+/// Where messages go, and how.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its address.
+    pub url: SecretUrl,
+    /// How it wants to be told.
+    pub format: Format,
+    /// What signs, the first of them first; none for a chat.
+    pub secrets: Vec<SigningSecret>,
+    /// Private networks in which it may lie.
+    pub allow_networks: Vec<IpNet>,
+}
+
+/// Why an address can be none of an endpoint. No variant repeats it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointFault {
+    /// Not an absolute address at all.
+    #[error("the address is not a URL: {0}")]
+    NotAUrl(url::ParseError),
+    /// Neither https nor http.
+    #[error("the address begins with `{0}:` instead of `https:`")]
+    Scheme(String),
+    /// Nothing to dial.
+    #[error("the address names no host")]
+    NoHost,
+    /// Not dialled, or not in clear.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// Format `standard` is always signed.
+    #[error("format \"standard\" is signed, and there is no signing secret")]
+    NoSecret,
+    /// Switched off by Microsoft in May 2026.
+    #[error("the address is of an Office 365 connector, and Microsoft has switched these off")]
+    RetiredConnector,
+}
+
+impl EndpointFault {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotAUrl(_) | Self::Scheme(_) | Self::NoHost => {
+                "write the whole address, beginning with https://"
+            }
+            Self::Forbidden(forbidden) => forbidden.remedy(),
+            Self::NoSecret => "name a file with a `whsec_` secret in `secret_file`",
+            Self::RetiredConnector => {
+                "in Teams, add the workflow \"Post to a channel when a webhook request is received\" and use its address"
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// What can be said against it without looking up a name.
+    pub fn check(&self) -> Result<(), EndpointFault> {
+        let url = self.url.expose();
+        if self.format == Format::Teams && is_retired_connector(url) {
+            return Err(EndpointFault::RetiredConnector);
+        }
+        if self.format == Format::Standard && self.secrets.is_empty() {
+            return Err(EndpointFault::NoSecret);
+        }
+        Ok(egress::check(url, &self.allow_networks)?)
+    }
+}
+
+/// Whether that is an Office 365 connector (`*.webhook.office.com`), which no longer exist.
+fn is_retired_connector(url: &Url) -> bool {
+    url.domain().is_some_and(|domain| {
+        let domain = domain.trim_end_matches('.');
+        domain == "webhook.office.com"
+            || domain.ends_with(".webhook.office.com")
+            || (domain == "outlook.office.com" && url.path().starts_with("/webhook"))
+    })
+}
+
+/// An address that is a password: only its host is ever shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(Url);
+
+impl SecretUrl {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, EndpointFault> {
+        let url = Url::parse(text.trim()).map_err(EndpointFault::NotAUrl)?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(EndpointFault::Scheme(url.scheme().to_owned()));
+        }
+        match url.host() {
+            None | Some(Host::Domain("")) => Err(EndpointFault::NoHost),
+            Some(_) => Ok(Self(url)),
+        }
+    }
+
+    /// The host, which is no secret.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    pub(super) fn expose(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether a text repeats what is secret in the address: a server that does not know a path
+    /// likes to say which.
+    pub(super) fn is_repeated_in(&self, text: &str) -> bool {
+        let url = self.expose();
+        let path = url.path_segments().into_iter().flatten().map(str::to_owned);
+        let query = url.query_pairs().map(|(_, value)| value.into_owned());
+        let raw = url
+            .query()
+            .unwrap_or_default()
+            .split(['&', '='])
+            .map(str::to_owned);
+        let password = url.password().map(str::to_owned);
+        path.chain(query)
+            .chain(raw)
+            .chain(password)
+            .any(|part| part.len() >= TELLING && text.contains(&part))
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}/***", self.expose().scheme(), self.host())
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str, format: Format) -> Endpoint {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        Endpoint {
+            name: "hook".to_owned(),
+            url: SecretUrl::parse(url).unwrap(),
+            format,
+            secrets: SigningSecret::parse_file(secret).unwrap(),
+            allow_networks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_not_repeated() {
+        for (text, expected) in [
+            ("", "the address is not a URL: relative URL without a base"),
+            (
+                "hooks.slack.com/services/T0SECRET",
+                "the address is not a URL: relative URL without a base",
+            ),
+            (
+                "ftp://hooks.example/T0SECRET",
+                "the address begins with `ftp:` instead of `https:`",
+            ),
+            (
+                "file:///etc/T0SECRET",
+                "the address begins with `file:` instead of `https:`",
+            ),
+            ("https://", "the address is not a URL: empty host"),
+            (
+                "https://a b/T0SECRET",
+                "the address is not a URL: invalid international domain name",
+            ),
+            (
+                "https://[::1/T0SECRET",
+                "the address is not a URL: invalid IPv6 address",
+            ),
+            (
+                "https://256.1.1.1/T0SECRET",
+                "the address is not a URL: invalid IPv4 address",
+            ),
+            (
+                "https://[fe80::1%25eth0]/",
+                "the address is not a URL: invalid IPv6 address",
+            ),
+        ] {
+            let fault = SecretUrl::parse(text).unwrap_err();
+            assert_eq!(fault.to_string(), expected, "{text:?}");
+            assert!(!format!("{fault:?}").contains("SECRET"));
+        }
+    }
+
+    #[test]
+    fn an_address_shows_its_host_only() {
+        let url = SecretUrl::parse(" https://u:pw@hooks.slack.com/services/T0SECRET?sig=SECRET \n");
+        let url = url.unwrap();
+        assert_eq!(url.to_string(), "https://hooks.slack.com/***");
+        assert_eq!(format!("{url:?}"), url.to_string());
+        assert_eq!(url.host(), "hooks.slack.com");
+    }
+
+    #[test]
+    fn a_text_that_repeats_the_address_is_noticed() {
+        let url = SecretUrl::parse("https://a:passphrase@x.example/flow/0d2f1c7a?sig=AbC%2Bdef01");
+        let url = url.unwrap();
+        for text in [
+            "no flow 0d2f1c7a",
+            "sig=AbC+def01",
+            "AbC%2Bdef01",
+            "passphrase",
+        ] {
+            assert!(url.is_repeated_in(text), "{text}");
+        }
+        for text in ["", "no such flow", "x.example", "sig"] {
+            assert!(!url.is_repeated_in(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn connectors_that_microsoft_has_switched_off_are_named_with_the_remedy() {
+        for url in [
+            "https://contoso.webhook.office.com/webhookb2/1",
+            "https://CONTOSO.WEBHOOK.OFFICE.COM./webhookb2/1",
+            "https://webhook.office.com/1",
+            "https://outlook.office.com/webhook/1",
+        ] {
+            let fault = endpoint(url, Format::Teams).check().unwrap_err();
+            assert_eq!(fault, EndpointFault::RetiredConnector, "{url}");
+            assert!(fault.remedy().contains("workflow"));
+        }
+        for url in [
+            "https://prod-12.westeurope.logic.azure.com/workflows/1",
+            "https://default.environment.api.powerplatform.com/1",
+            "https://xwebhook.office.com/1",
+        ] {
+            assert_eq!(endpoint(url, Format::Teams).check(), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_never_told_without_a_signature() {
+        let url = "https://hooks.example/";
+        for (format, expected) in [
+            (Format::Standard, Err(EndpointFault::NoSecret)),
+            (Format::Slack, Ok(())),
+            (Format::Teams, Ok(())),
+        ] {
+            let endpoint = Endpoint {
+                secrets: Vec::new(),
+                ..endpoint(url, format)
+            };
+            assert_eq!(endpoint.check(), expected);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Webhooks: from a row of the outbox to an accepted request.
+//!
+//! A [`Happening`] or a [`Group`] of them becomes a body, by a pure function per [`Format`]. A
+//! [`Client`] signs it for the moment of the attempt, sends it, and says in an [`Outcome`] what
+//! the row becomes. When to try again, and what becomes of the endpoint, are the courier's.
+//!
+//! The trap: the address of a chat is its password. It is a [`SecretUrl`], and no error, log or
+//! kept answer of a server may repeat it.
+
+mod chat;
+mod client;
+mod endpoint;
+mod outcome;
+pub mod schema;
+mod signing;
+mod slack;
+mod standard;
+mod teams;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::message::EventKind;
+
+pub use self::client::{Attempt, Client, ClientError, Reach, Timeouts};
+pub use self::endpoint::{Endpoint, EndpointFault, SecretUrl};
+pub use self::outcome::{Outcome, outcome};
+pub use self::signing::{SecretFault, SigningSecret};
+pub use self::slack::slack;
+pub use self::standard::{TYPE_PREFIX, standard};
+pub use self::teams::teams;
+
+/// The most names that a message to a chat lists (contract 5).
+pub const MAX_NAMES: usize = 10;
+
+/// How an endpoint wants to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `CloudEvents`, one per event, signed as in Standard Webhooks: for programs.
+    Standard,
+    /// An incoming webhook of Slack: one message per pass and kind of event.
+    Slack,
+    /// A workflow of Microsoft Teams: one message per pass and kind of event.
+    Teams,
+}
+
+impl Format {
+    /// Every format, in the order of contract 2.
+    pub const ALL: [Self; 3] = [Self::Standard, Self::Slack, Self::Teams];
+
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+        }
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// Whether it takes several events of one kind as one message.
+    #[must_use]
+    pub fn is_chat(self) -> bool {
+        match self {
+            Self::Standard => false,
+            Self::Slack | Self::Teams => true,
+        }
+    }
+}
+
+/// One thing that happened, as a row of the outbox tells it to a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// A pure function of the event, the same at every endpoint and attempt; without a full stop,
+    /// which separates the parts of what is signed.
+    pub id: String,
+    /// What happened.
+    pub kind: EventKind,
+    /// The pass that queued it.
+    pub time: Timestamp,
+    /// The policy it is about.
+    pub policy: Option<PolicyName>,
+    /// The person it is about; none for what only operators are told.
+    pub person: Option<Person>,
+    /// That person's window under the policy.
+    pub window: Option<Window>,
+    /// The entry of `reminders` that fell due, or `"deadline"`.
+    pub step: Option<String>,
+    /// What only operators are told, in lines.
+    pub text: Option<String>,
+    /// Where to read on, by name.
+    pub links: BTreeMap<String, String>,
+}
+
+/// A person, as a row tells of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The object id.
+    pub id: UserId,
+    /// For display.
+    pub user_principal_name: String,
+    /// As the directory spells it: whoever it names can have written it.
+    pub display_name: Option<String>,
+    /// The address.
+    pub mail: Option<String>,
+}
+
+/// A window, as a row tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Which of the person's windows under the policy.
+    pub sequence: u32,
+    /// The qualifying sign-in.
+    pub opened_at: Option<Timestamp>,
+    /// None while it is paused.
+    pub deadline: Option<Timestamp>,
+}
+
+/// Everything of one kind that a pass queued for a chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What happened.
+    pub kind: EventKind,
+    /// The pass that queued it.
+    pub time: Timestamp,
+    /// The policies it is about.
+    pub policies: Vec<PolicyName>,
+    /// How many people, holds or other things.
+    pub count: u64,
+    /// The earliest and the latest deadline.
+    pub deadlines: Option<(Timestamp, Timestamp)>,
+    /// Some of the people; more than [`MAX_NAMES`] are not listed.
+    pub names: Vec<String>,
+    /// What only operators are told.
+    pub lines: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

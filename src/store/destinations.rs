@@ -1,0 +1,260 @@
+//! What is known of each endpoint: whether it takes what it is sent, and what follows for its rows.
+//!
+//! An endpoint that always did has no row. What an answer means for the endpoint is decided by
+//! `courier::health`; here it is written down with what became of the rows.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqliteConnection};
+
+use super::outbox::{Settled, SettledTally, settle_batch};
+use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::effect::Topic;
+
+/// Whether an endpoint is sent anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DestinationState {
+    /// Yes.
+    #[default]
+    Active,
+    /// It does not accept our secret, or nothing that it is sent: now and then one is tried.
+    Paused,
+    /// It is no more, until an operator says otherwise.
+    Dead,
+}
+
+impl DestinationState {
+    /// The name in storage.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Dead => "dead",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Active, Self::Paused, Self::Dead]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
+}
+
+/// What is known of an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Destination {
+    /// Whether it is sent anything.
+    pub state: DestinationState,
+    /// Nothing is sent before.
+    pub paused_until: Option<Timestamp>,
+    /// Why, in its words or ours.
+    pub reason: Option<String>,
+    /// Attempts in a row that led to nothing.
+    pub failures: u32,
+    /// Rows in a row that it refused for good.
+    pub refusals: u32,
+}
+
+/// An endpoint that does not take everything, as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TroubledDestination {
+    /// Its name.
+    pub name: String,
+    /// Paused or dead; active where it only asked for a pause.
+    pub state: DestinationState,
+    /// Nothing is sent before.
+    pub paused_until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Store {
+    /// What is known of an endpoint.
+    pub async fn destination(&self, name: &str) -> Result<Destination, StoreError> {
+        let row = sqlx::query(
+            "SELECT state, paused_until, reason, failures, refusals FROM destinations WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_optional(&self.read)
+        .await
+        .doing("reading an endpoint")?;
+        let Some(row) = row else {
+            return Ok(Destination::default());
+        };
+        let state: String = row.try_get(0).doing("reading an endpoint")?;
+        let count = |column| {
+            row.try_get::<i64, _>(column)
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+                .doing("reading an endpoint")
+        };
+        Ok(Destination {
+            state: known_state(name, &state)?,
+            paused_until: row
+                .try_get::<Option<i64>, _>(1)
+                .doing("reading an endpoint")?
+                .map(instant),
+            reason: row.try_get(2).doing("reading an endpoint")?,
+            failures: count(3)?,
+            refusals: count(4)?,
+        })
+    }
+
+    /// The endpoints that are paused or dead, or asked for time.
+    pub async fn troubled_destinations(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<TroubledDestination>, StoreError> {
+        let rows: Vec<(String, String, Option<i64>, Option<String>)> = sqlx::query_as(
+            "SELECT name, state, paused_until, reason FROM destinations
+             WHERE state <> 'active' OR paused_until > $1 ORDER BY name",
+        )
+        .bind(micros(now))
+        .fetch_all(&self.read)
+        .await
+        .doing("reading endpoints")?;
+        rows.into_iter()
+            .map(|(name, state, paused_until, reason)| {
+                Ok(TroubledDestination {
+                    state: known_state(&name, &state)?,
+                    paused_until: paused_until.map(instant),
+                    name,
+                    reason,
+                })
+            })
+            .collect()
+    }
+
+    /// Settles attempts at an endpoint together with what they say about it, and a line for the
+    /// operators. Where it is dead now, so is everything that waits for it.
+    pub async fn settle_at(
+        &self,
+        name: &str,
+        batch: &[Settled],
+        destination: &Destination,
+        line: Option<&str>,
+        now: Timestamp,
+    ) -> Result<SettledTally, StoreError> {
+        let mut transaction = self.begin().await?;
+        let tally = settle_batch(&mut transaction, batch).await?;
+        write(&mut transaction, name, destination).await?;
+        if destination.state == DestinationState::Dead {
+            bury(&mut transaction, name, now).await?;
+        }
+        if let Some(line) = line {
+            super::operators::write_line(&mut transaction, Topic::DeadEndpoint, line).await?;
+        }
+        transaction.commit().await.doing("settling webhooks")?;
+        Ok(tally)
+    }
+
+    /// What was queued for a dead endpoint since it died is not sent; how many rows that are.
+    pub async fn bury_waiting(&self, name: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let buried = bury(&mut transaction, name, now).await?;
+        transaction.commit().await.doing("settling webhooks")?;
+        Ok(buried)
+    }
+
+    /// An operator says that an endpoint is well again: what waits is due now, and so is what died
+    /// with it, unless it is of no use any more. How many rows are due; none if there is no such
+    /// endpoint.
+    pub async fn reopen(&self, name: &str, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        let doing = "reopening an endpoint";
+        let mut transaction = self.begin().await?;
+        let known: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM destinations WHERE name = $1) OR EXISTS (SELECT 1 FROM outbox WHERE channel = $1)",
+        )
+        .bind(name)
+        .fetch_one(&mut *transaction)
+        .await
+        .doing(doing)?;
+        if !known {
+            return Ok(None);
+        }
+        write(&mut transaction, name, &Destination::default()).await?;
+        // A notice of a window that is no longer open, or a flag that no longer stands.
+        sqlx::query(
+            "UPDATE outbox SET state = 'superseded', settled_at = $2 WHERE channel = $1 AND state = 'dead' AND policy IS NOT NULL AND (
+                 (event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed') AND NOT EXISTS (
+                     SELECT 1 FROM standings WHERE standings.policy = outbox.policy AND standings.user_id = outbox.user_id
+                         AND standings.sequence = outbox.sequence
+                         AND standings.state IN ('in_grace', 'due_soon', 'overdue_checking', 'unknown', 'registration_reported')))
+                 OR (event = 'enforcement.needed' AND NOT EXISTS (
+                     SELECT 1 FROM standings WHERE standings.policy = outbox.policy AND standings.user_id = outbox.user_id
+                         AND standings.sequence = outbox.sequence AND standings.state = 'enforcement_needed')))",
+        )
+        .bind(name)
+        .bind(micros(now))
+        .execute(&mut *transaction)
+        .await
+        .doing(doing)?;
+        let due = sqlx::query(
+            "UPDATE outbox SET state = 'pending', settled_at = NULL, next_at = $2
+             WHERE channel = $1 AND state IN ('pending', 'ambiguous', 'dead') AND body IS NOT NULL",
+        )
+        .bind(name)
+        .bind(micros(now))
+        .execute(&mut *transaction)
+        .await
+        .doing(doing)?
+        .rows_affected();
+        transaction.commit().await.doing(doing)?;
+        Ok(Some(due))
+    }
+}
+
+fn known_state(name: &str, state: &str) -> Result<DestinationState, StoreError> {
+    DestinationState::parse(state).ok_or_else(|| StoreError::Inconsistent {
+        table: "destinations",
+        key: name.to_owned(),
+        column: "state",
+        value: state.to_owned(),
+    })
+}
+
+async fn write(
+    connection: &mut SqliteConnection,
+    name: &str,
+    destination: &Destination,
+) -> Result<(), StoreError> {
+    if *destination == Destination::default() {
+        return sqlx::query("DELETE FROM destinations WHERE name = $1")
+            .bind(name)
+            .execute(connection)
+            .await
+            .doing("noting an endpoint")
+            .map(drop);
+    }
+    sqlx::query(
+        "INSERT INTO destinations (name, state, paused_until, reason, failures, refusals) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (name) DO UPDATE SET state = excluded.state, paused_until = excluded.paused_until,
+             reason = excluded.reason, failures = excluded.failures, refusals = excluded.refusals",
+    )
+    .bind(name)
+    .bind(destination.state.as_str())
+    .bind(destination.paused_until.map(micros))
+    .bind(&destination.reason)
+    .bind(i64::from(destination.failures))
+    .bind(i64::from(destination.refusals))
+    .execute(connection)
+    .await
+    .doing("noting an endpoint")
+    .map(drop)
+}
+
+async fn bury(
+    connection: &mut SqliteConnection,
+    name: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    Ok(sqlx::query(
+        "UPDATE outbox SET state = 'dead', next_at = NULL, settled_at = $2 WHERE channel = $1 AND state IN ('pending', 'ambiguous')",
+    )
+    .bind(name)
+    .bind(micros(now))
+    .execute(connection)
+    .await
+    .doing("settling webhooks")?
+    .rows_affected())
+}
