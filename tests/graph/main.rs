@@ -12,6 +12,7 @@ mod credentials;
 mod kills;
 mod pace;
 mod program;
+mod service;
 mod troubled;
 #[path = "../support/world.rs"]
 mod world;

@@ -186,7 +186,7 @@ async fn three_weeks(seed: u64) {
         assert_eq!(told(&troubled), told(&calm), "seed {seed}, day {number}");
     }
     assert!(yesterday.len() > 2, "the story tells something");
-    assert!(met > 20, "only {met} sources failed");
+    assert!(met > 5, "only {met} sources failed");
 }
 
 #[tokio::test]

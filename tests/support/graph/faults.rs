@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::question::Kind;
+use super::question::{Kind, Question};
 use super::service::host_now;
 
 /// What a request meets.
@@ -91,8 +91,19 @@ impl Faults {
         self.always.remove(&kind);
     }
 
-    /// What the present request of this kind meets.
-    pub fn next(&mut self, kind: Kind) -> Option<Fault> {
+    /// What the present request meets.
+    pub fn next(&mut self, question: &Question) -> Option<Fault> {
+        let kind = question.kind;
+        let fault = self.due(kind);
+        if fault == Some(Fault::SkipToken) && question.option("$skiptoken").is_none() {
+            // A first page has no token that could die; the next page is meant.
+            self.script(Some(kind), 1, Fault::SkipToken);
+            return None;
+        }
+        fault
+    }
+
+    fn due(&mut self, kind: Kind) -> Option<Fault> {
         let meant = |of: Option<Kind>| of.is_none_or(|of| of == kind);
         for (_, left, _) in self.once.iter_mut().filter(|(of, ..)| meant(*of)) {
             // Two that are due at once come one after the other.

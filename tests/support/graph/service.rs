@@ -89,7 +89,7 @@ impl Service {
             sample.live(self);
             self.sample = Some(sample);
         }
-        let fault = self.faults.next(question.kind);
+        let fault = self.faults.next(question);
         let mut answer = match &fault {
             Some(fault) if let Some(refusal) = fault.instead() => refusal,
             _ if question.kind.is_graph() => self.graph(question),
