@@ -8,8 +8,11 @@
 )]
 
 mod cases;
+mod chance;
 mod credentials;
+mod directory;
 mod kills;
+mod logs;
 mod pace;
 mod program;
 mod service;
