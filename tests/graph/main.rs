@@ -13,6 +13,7 @@ mod credentials;
 mod directory;
 mod kills;
 mod logs;
+mod moving;
 mod pace;
 mod program;
 mod service;
