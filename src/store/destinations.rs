@@ -136,10 +136,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let tally = settle_batch(&mut transaction, batch).await?;
+        let mut tally = settle_batch(&mut transaction, batch).await?;
         write(&mut transaction, name, destination).await?;
         if destination.state == DestinationState::Dead {
-            bury(&mut transaction, name, now).await?;
+            tally.failed += bury(&mut transaction, name, now).await?;
         }
         if let Some(line) = line {
             super::operators::write_line(&mut transaction, Topic::DeadEndpoint, line).await?;
