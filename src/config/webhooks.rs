@@ -223,16 +223,16 @@ fn networks(section: &Section<'_>) -> Vec<IpNet> {
     texts
         .unwrap_or_default()
         .into_iter()
-        .filter_map(|text| match network(&text.value) {
-            Some(network) => Some(network),
-            None => {
+        .filter_map(|text| {
+            let network = network(&text.value);
+            if network.is_none() {
                 section.document().error(
                     text.place,
                     format!("{:?} is no network", text.value),
                     "write \"10.0.0.0/8\", or one address",
                 );
-                None
             }
+            network
         })
         .collect()
 }

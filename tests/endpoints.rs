@@ -1,0 +1,502 @@
+//! Webhooks through the real engine and store: which events go where, what becomes of them where
+//! an endpoint fails, and notice by webhook where there is no mail.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+#[path = "support/endpoint.rs"]
+mod endpoint;
+#[path = "support/world.rs"]
+mod world;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use endpoint::{Endpoints, Knock, Reply, SECRET};
+use fortnight::domain::facts::ActKind;
+use fortnight::domain::state::State;
+use serde_json::json;
+use world::{World, day, hour};
+
+/// These stories are played on exported files.
+#[allow(dead_code, reason = "the other crate's own answer counts")]
+pub(crate) fn on_graph() -> bool {
+    false
+}
+
+/// Less than an endpoint is given to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn well(_: &Knock<'_>) -> Reply {
+    Reply::Taken
+}
+
+/// An organisation with mail and these webhooks, since day 0.
+async fn world_with(names: &[&str], webhooks: &[String]) -> World {
+    let mut world = configured(names, webhooks);
+    world.pass(day(0)).await;
+    world
+}
+
+fn configured(names: &[&str], webhooks: &[String]) -> World {
+    let mut world = World::of(names);
+    world.configuration += &webhooks.concat();
+    std::fs::write(world.folder().join("hook"), SECRET).unwrap();
+    world
+}
+
+/// The same without mail.
+async fn without_mail(names: &[&str], webhooks: &[String]) -> World {
+    let mut world = configured(names, webhooks);
+    let text = world.configuration.clone();
+    let (before, after) = text.split_once("[email]").unwrap();
+    let (_, after) = after.split_once("path = \"outbox\"\n").unwrap();
+    world.configuration = format!("{before}{after}");
+    world.pass(day(0)).await;
+    world
+}
+
+/// The rows of a channel, as `event state`.
+async fn rows(world: &World, channel: &str) -> Vec<String> {
+    let store = world.store().await;
+    let rows = store.deliveries(&[], None).await.unwrap();
+    store.close().await;
+    rows.iter()
+        .filter(|row| row.channel == channel)
+        .map(|row| format!("{} {}", row.event, row.state))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_endpoint_gets_every_event_of_a_window_beside_the_mails() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[peer.standard("desk"), peer.standard("siem")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=15).await;
+    world.registers("ana");
+    world.pass(day(16)).await;
+    let expected = [
+        "window.opened",
+        "window.reminder",
+        "window.reminder",
+        "window.reminder",
+        "enforcement.needed",
+        "enforcement.released",
+        "user.registered",
+    ];
+    assert_eq!(peer.events("desk"), expected);
+    assert_eq!(peer.events("siem"), expected);
+    let (desk, siem) = (peer.taken("desk"), peer.taken("siem"));
+    let opened = desk[0].json();
+    assert_eq!(opened["subject"], json!(world.id("ana").as_str()));
+    assert_eq!(opened["data"]["step"], "0d");
+    assert_eq!(opened["data"]["policy"], "everyone");
+    assert_eq!(opened["data"]["window"]["deadline"], "2026-01-19T01:00:00Z");
+    assert_eq!(opened["time"], day(1).to_string());
+    assert_eq!(desk[4].json()["data"]["step"], "deadline");
+    for (one, other) in desk.iter().zip(&siem) {
+        assert_eq!(
+            (&one.id, &one.body),
+            (&other.id, &other.body),
+            "the same everywhere"
+        );
+        assert_eq!(one.json()["id"], json!(one.id));
+    }
+    let ids: BTreeSet<&str> = desk.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids.len(), expected.len());
+    assert_eq!(
+        world.mailbox("ana").await.events(),
+        [
+            "window.opened",
+            "window.reminder -7d",
+            "window.reminder -3d",
+            "window.reminder -1d",
+            "enforcement.needed",
+            "user.registered"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_gets_only_what_it_asked_for_and_the_report_counts_it() {
+    let peer = Endpoints::start(well);
+    let desk = peer.standard("desk") + "events = [\"enforcement.needed\"]\n";
+    let mut world = world_with(&["ana"], &[desk]).await;
+    world.sign_in("ana", hour(0, 1));
+    let report = world.pass(day(1)).await;
+    assert_eq!((report.deliveries.queued, report.deliveries.sent), (1, 1));
+    world.daily(2..=14).await;
+    assert_eq!(peer.came("desk"), []);
+    let report = world.pass(day(15)).await;
+    assert_eq!((report.deliveries.queued, report.deliveries.sent), (2, 2));
+    assert_eq!(peer.events("desk"), ["enforcement.needed"]);
+}
+
+#[tokio::test]
+async fn report_only_tells_nobody_and_a_switch_from_on_takes_back_what_was_told() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[peer.standard("desk"), peer.slack("chat")]).await;
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=15).await;
+    assert_eq!(peer.came("desk"), []);
+    assert_eq!(peer.came("chat"), []);
+    world.change("enforce = \"report-only\"", "enforce = \"on\"");
+    world.daily(16..=19).await;
+    assert_eq!(
+        peer.events("desk"),
+        ["window.opened", "window.reminder", "enforcement.needed"]
+    );
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.pass(day(20)).await;
+    assert_eq!(peer.events("desk")[3..], ["enforcement.released"]);
+}
+
+#[tokio::test]
+async fn a_chat_gets_one_message_per_pass_and_event_type() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&[], &[peer.slack("chat")]).await;
+    let crowd = world.crowd("p", 12);
+    for name in &crowd {
+        world.sign_in(name, hour(0, 1));
+    }
+    let report = world.pass(day(1)).await;
+    assert_eq!((report.deliveries.queued, report.deliveries.sent), (13, 13));
+    let came = peer.taken("chat");
+    assert_eq!(came.len(), 1);
+    assert!(came[0].body.contains("12"), "{}", came[0].body);
+    assert!(
+        came[0].body.contains("p0") && !came[0].body.contains("p11"),
+        "ten names"
+    );
+    assert_eq!(rows(&world, "chat").await, ["window.opened sent"]);
+    world.daily(2..=7).await;
+    assert_eq!(peer.taken("chat").len(), 1, "nothing happened");
+}
+
+#[tokio::test]
+async fn what_a_pass_that_broke_off_left_for_a_chat_is_said_by_the_next() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[peer.slack("chat")]).await;
+    // As a pass leaves it that dies after its last batch.
+    sqlx_line(&world).await;
+    let report = world.pass_on_old_exports(hour(0, 1)).await;
+    assert_eq!(report.deliveries.sent, 1);
+    assert!(peer.taken("chat")[0].body.contains("Bo"));
+    world.pass_on_old_exports(hour(0, 2)).await;
+    assert_eq!(peer.taken("chat").len(), 1, "and once");
+}
+
+async fn sqlx_line(world: &World) {
+    let url = format!("sqlite:{}", world.database().display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("INSERT INTO chat_lines (id, event, policy, deadline, line) VALUES (1, 'user.registered', 'everyone', NULL, 'Bo')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn holds_are_told_to_whoever_wants_them_once() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[peer.standard("desk"), peer.slack("chat")]).await;
+    for number in 3..=5 {
+        world.pass_on_old_exports(day(number)).await;
+    }
+    assert_eq!(peer.events("desk"), ["hold.raised"; 3]);
+    assert_eq!(peer.taken("chat").len(), 1, "three kinds of facts at once");
+    let raised = peer.taken("desk")[0].json();
+    assert_eq!(raised["subject"], json!(null));
+    assert_eq!(raised["data"]["user"], json!(null));
+    world.pass(day(6)).await;
+    assert_eq!(peer.events("desk")[3..], ["hold.cleared"; 3]);
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_made_again_with_the_same_id_and_bytes() {
+    let peer = Endpoints::start(|knock| match knock.nth {
+        1 => Reply::Say(503),
+        _ => Reply::Taken,
+    });
+    let mut world = world_with(&["ana"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.pass(day(1)).await;
+    assert_eq!(rows(&world, "desk").await, ["window.opened pending"]);
+    world.pass_on_old_exports(hour(1, 1)).await;
+    let came = peer.came("desk");
+    assert_eq!(came.len(), 2);
+    assert_eq!((&came[0].id, &came[0].body), (&came[1].id, &came[1].body));
+    assert_eq!(rows(&world, "desk").await, ["window.opened sent"]);
+}
+
+#[tokio::test]
+async fn retry_after_holds_the_whole_endpoint_back_and_outlives_a_restart() {
+    let peer = Endpoints::start(|_| Reply::Wait(429, 7200));
+    let mut world = world_with(&["ana", "bo"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.pass(day(1)).await;
+    peer.follow(well);
+    // Each pass is an engine of its own, as after a restart.
+    world.sign_in("bo", hour(1, 0));
+    world.pass(hour(1, 1)).await;
+    assert_eq!(
+        peer.came("desk").len(),
+        1,
+        "nothing for anybody before the two hours are over"
+    );
+    world.pass_on_old_exports(hour(1, 2)).await;
+    assert_eq!(peer.events("desk"), ["window.opened"; 2]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_refused_pauses_the_endpoint_and_operators_hear_once() {
+    let peer = Endpoints::start(|_| Reply::Say(401));
+    let mut world = world_with(&["ana"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    let report = world.pass(day(1)).await;
+    assert!(report.is_degraded(), "{:?}", report.errors);
+    assert_eq!(
+        rows(&world, "desk").await,
+        ["window.opened pending", "delivery.dead pending"]
+    );
+    let told = world.operators().await;
+    assert!(
+        told.expect_one("delivery.dead")
+            .text
+            .contains("webhook desk is paused")
+    );
+    world.pass_on_old_exports(hour(1, 1)).await;
+    world.operators().await.expect_none();
+    peer.follow(well);
+    world.pass_on_old_exports(hour(1, 2)).await;
+    assert_eq!(peer.events("desk"), ["window.opened", "delivery.dead"]);
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_gets_nothing_until_it_is_reopened() {
+    let peer = Endpoints::start(|knock| match knock.to {
+        "desk" => Reply::Say(410),
+        _ => Reply::Taken,
+    });
+    let mut world = world_with(
+        &["ana", "bo", "cleo"],
+        &[peer.standard("desk"), peer.standard("siem")],
+    )
+    .await;
+    world.sign_in("ana", hour(0, 1));
+    world.sign_in("cleo", hour(0, 2));
+    world.pass(day(1)).await;
+    assert_eq!(
+        rows(&world, "desk").await,
+        [
+            "window.opened dead",
+            "window.opened dead",
+            "delivery.dead dead"
+        ]
+    );
+    let told = world.operators().await;
+    let mail = told.expect_one("delivery.dead");
+    assert!(
+        mail.text.contains("deliveries retry --destination desk"),
+        "{}",
+        mail.text
+    );
+    assert_eq!(
+        peer.events("siem"),
+        ["window.opened", "window.opened", "delivery.dead"]
+    );
+    let knocks = peer.came("desk").len();
+    world.sign_in("bo", hour(1, 1));
+    world.registers("cleo");
+    world.pass(day(2)).await;
+    assert_eq!(
+        peer.came("desk").len(),
+        knocks,
+        "nobody knocks at a dead endpoint"
+    );
+    world.operators().await.expect_none();
+    peer.follow(well);
+    let store = world.store().await;
+    let due = store.reopen("desk", day(2)).await.unwrap();
+    assert_eq!(due, Some(4), "the notice to cleo is of no use any more");
+    assert_eq!(store.reopen("dsek", day(2)).await.unwrap(), None);
+    store.close().await;
+    world.pass_on_old_exports(hour(2, 1)).await;
+    let mut events = peer.events("desk");
+    events.sort();
+    assert_eq!(
+        events,
+        [
+            "delivery.dead",
+            "user.registered",
+            "window.opened",
+            "window.opened"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn events_of_a_person_come_in_order_and_a_later_notice_overtakes_one_that_waits() {
+    let peer = Endpoints::start(|_| Reply::Say(503));
+    let mut world = world_with(&["ana"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=9).await;
+    assert_eq!(
+        rows(&world, "desk").await,
+        ["window.opened superseded", "window.reminder pending"]
+    );
+    world.who("ana").enabled = false;
+    world.pass(day(10)).await;
+    world.who("ana").enabled = true;
+    world.pass(day(11)).await;
+    peer.follow(well);
+    world.pass_on_old_exports(hour(11, 12)).await;
+    world.pass_on_old_exports(hour(11, 18)).await;
+    assert_eq!(peer.events("desk"), ["window.paused", "window.resumed"]);
+}
+
+#[tokio::test]
+async fn a_flag_that_was_taken_back_before_it_was_told_is_not_told() {
+    let peer = Endpoints::start(|_| Reply::Say(503));
+    let desk =
+        peer.standard("desk") + "events = [\"enforcement.needed\", \"enforcement.released\"]\n";
+    let mut world = world_with(&["ana"], &[desk]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=15).await;
+    assert_eq!(rows(&world, "desk").await, ["enforcement.needed pending"]);
+    world
+        .act("ana", ActKind::Extend { days: 5 }, hour(15, 1))
+        .await;
+    peer.follow(well);
+    world.pass(day(16)).await;
+    world.pass_on_old_exports(hour(16, 12)).await;
+    assert_eq!(peer.events("desk"), ["enforcement.released"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_everything_stops_being_tried() {
+    let peer = Endpoints::start(|_| Reply::Say(400));
+    let mut world = world_with(&[], &[peer.standard("desk")]).await;
+    let crowd = world.crowd("p", 40);
+    for name in &crowd {
+        world.sign_in(name, hour(0, 1));
+    }
+    world.pass(day(1)).await;
+    let tried = peer.came("desk").len();
+    assert!((10..=14).contains(&tried), "{tried}");
+    let waiting = rows(&world, "desk").await;
+    let waits = waiting
+        .iter()
+        .filter(|row| row.ends_with("pending"))
+        .count();
+    assert_eq!(waits, 40 - tried + 1, "the news of itself included");
+    world.pass_on_old_exports(hour(1, 1)).await;
+    assert_eq!(peer.came("desk").len(), tried + 1, "one is tried");
+    peer.follow(well);
+    world.pass_on_old_exports(hour(1, 2)).await;
+    assert_eq!(peer.events("desk").len(), 40 - tried);
+}
+
+#[tokio::test]
+async fn a_stalled_endpoint_delays_neither_mail_nor_the_others() {
+    let peer = Endpoints::start(|knock| match knock.to {
+        "slow" => Reply::Hold,
+        _ => Reply::Taken,
+    });
+    let mut world = world_with(&[], &[peer.standard("slow"), peer.standard("desk")]).await;
+    let crowd = world.crowd("p", 30);
+    for name in &crowd {
+        world.sign_in(name, hour(0, 1));
+    }
+    let outbox = world.folder().join("outbox");
+    let others_are_done = async {
+        let done = || {
+            let mails = std::fs::read_dir(&outbox).map_or(0, Iterator::count);
+            mails == 30 && peer.taken("desk").len() == 30
+        };
+        let began = std::time::Instant::now();
+        while !done() && began.elapsed() < PATIENCE {
+            tokio::task::yield_now().await;
+        }
+        let slow = peer.came("slow").len();
+        peer.go_on();
+        slow
+    };
+    let (report, slow) = tokio::join!(world.pass(day(1)), others_are_done);
+    assert!((1..=4).contains(&slow), "{slow} were under way");
+    assert_eq!(report.deliveries.sent, 90, "and then it goes on");
+}
+
+// Notice by webhook (contract 7.11).
+
+#[tokio::test]
+async fn without_mail_an_accepted_webhook_leads_to_the_flag() {
+    let peer = Endpoints::start(well);
+    let mut world = without_mail(&["ana"], &[peer.standard("desk")]).await;
+    world.who("ana").mail = None;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=14).await;
+    assert_eq!(world.state("ana").await, State::DueSoon);
+    world.pass(day(15)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    assert_eq!(
+        peer.events("desk"),
+        [
+            "window.opened",
+            "window.reminder",
+            "window.reminder",
+            "window.reminder",
+            "enforcement.needed"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_mail_nobody_is_flagged_whom_no_endpoint_could_tell() {
+    for answer in [410, 401, 503] {
+        let peer = Endpoints::start(move |_| Reply::Say(answer));
+        let mut world = without_mail(&["ana"], &[peer.standard("desk")]).await;
+        world.sign_in("ana", hour(0, 1));
+        world.daily(1..=30).await;
+        assert_eq!(world.state("ana").await, State::DueSoon, "{answer}");
+        assert_eq!(
+            world.deadline("ana").await,
+            Some(day(33)),
+            "{answer}: it moves on untold"
+        );
+        assert_eq!(world.held(), ["channel"], "{answer}");
+        peer.follow(well);
+        if answer == 410 {
+            let store = world.store().await;
+            store.reopen("desk", day(30)).await.unwrap();
+            store.close().await;
+        }
+        world.daily(31..=33).await;
+        assert_ne!(
+            world.state("ana").await,
+            State::EnforcementNeeded,
+            "{answer}: told too late"
+        );
+        world.daily(34..=36).await;
+        assert_eq!(
+            world.state("ana").await,
+            State::EnforcementNeeded,
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_mail_an_endpoint_that_fails_later_holds_the_flags_of_those_who_were_told() {
+    let peer = Endpoints::start(well);
+    let mut world = without_mail(&["ana"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=13).await;
+    peer.follow(|_| Reply::Say(401));
+    world.daily(14..=20).await;
+    assert_eq!(world.held(), ["channel"]);
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    peer.follow(well);
+    world.daily(21..=22).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
