@@ -16,6 +16,7 @@ mod logs;
 mod moving;
 mod pace;
 mod program;
+mod registration;
 mod service;
 mod troubled;
 #[path = "../support/world.rs"]
