@@ -65,6 +65,8 @@ pub(crate) enum Reply {
     Say(u16),
     /// This status, with so many seconds in `Retry-After`.
     Wait(u16, u32),
+    /// It is taken, after a while.
+    Slow(Duration),
     /// It is taken, and nothing more is said before the peer is told to go on.
     Hold,
 }
@@ -189,7 +191,7 @@ async fn take(
         body: &body,
         nth,
     });
-    let taken = matches!(reply, Reply::Taken | Reply::Hold);
+    let taken = matches!(reply, Reply::Taken | Reply::Slow(_) | Reply::Hold);
     shared.came.lock().unwrap().push(Came {
         to,
         id: id.unwrap_or_default().to_owned(),
@@ -205,6 +207,10 @@ async fn take(
             [(header::RETRY_AFTER, seconds.to_string())],
         )
             .into_response(),
+        Reply::Slow(length) => {
+            tokio::time::sleep(length).await;
+            "ok".into_response()
+        }
         Reply::Hold => {
             let mut released = shared.go_on.subscribe();
             released.wait_for(|released| *released).await.unwrap();
