@@ -223,16 +223,14 @@ fn networks(section: &Section<'_>) -> Vec<IpNet> {
     texts
         .unwrap_or_default()
         .into_iter()
-        .filter_map(|text| match network(&text.value) {
-            Some(network) => Some(network),
-            None => {
-                section.document().error(
-                    text.place,
-                    format!("{:?} is no network", text.value),
-                    "write \"10.0.0.0/8\", or one address",
-                );
-                None
+        .filter_map(|text| {
+            let network = network(&text.value);
+            if network.is_none() {
+                let message = format!("{:?} is no network", text.value);
+                let remedy = "write \"10.0.0.0/8\", or one address";
+                section.document().error(text.place, message, remedy);
             }
+            network
         })
         .collect()
 }

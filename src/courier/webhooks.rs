@@ -183,10 +183,7 @@ fn settle(row: &ClaimedWebhook, outcome: Outcome, known: &Destination, now: Time
     };
     let (disposition, code, text) = match outcome {
         Outcome::Accepted { code } => (Disposition::Sent, code.to_string(), String::new()),
-        Outcome::Deferred { code, text, .. } => {
-            (Disposition::RetryAt(retry()), code.to_string(), text)
-        }
-        Outcome::Unauthorized { code, text } => {
+        Outcome::Deferred { code, text, .. } | Outcome::Unauthorized { code, text } => {
             (Disposition::RetryAt(retry()), code.to_string(), text)
         }
         Outcome::Unreachable { text } => (
