@@ -195,6 +195,9 @@ const NAT64: Ipv6Net = v6([0x64, 0xFF9B, 0, 0], 0, 96);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample;
+
     use super::*;
 
     fn judged(address: &str, allow: &[&str]) -> &'static str {
@@ -322,6 +325,56 @@ mod tests {
                 "never",
                 "{address}"
             );
+        }
+    }
+
+    /// The standard library's own word about an address.
+    fn is_plainly_elsewhere(v4: Ipv4Addr) -> bool {
+        v4.is_private()
+            || v4.is_loopback()
+            || v4.is_link_local()
+            || v4.is_broadcast()
+            || v4.is_documentation()
+            || v4.is_unspecified()
+            || v4.is_multicast()
+    }
+
+    fn near_the_edges() -> impl Strategy<Value = u32> {
+        let edges = NAMED_V4.iter().chain(&NEVER_V4).flat_map(|(network, _)| {
+            let (first, last) = (network.network().to_bits(), network.broadcast().to_bits());
+            [first, last, first.wrapping_sub(1), last.wrapping_add(1)]
+        });
+        prop_oneof![any::<u32>(), sample::select(edges.collect::<Vec<_>>())]
+    }
+
+    proptest! {
+        #[test]
+        fn wrapped_in_whatever_way_an_address_elsewhere_is_not_dialled(bits in near_the_edges()) {
+            let v4 = Ipv4Addr::from_bits(bits);
+            let low = u128::from(bits);
+            let nat64 = (0x0064_FF9B_u128 << 96) | low;
+            let six_to_four = (0x2002_u128 << 112) | (low << 80);
+            let teredo = (0x2001_u128 << 112) | u128::from(!bits);
+            let direct = vet(v4.into(), &[]);
+            for wrapped in [low | (0xFFFF << 32), nat64] {
+                // These are the address itself, so they are judged alike.
+                prop_assert_eq!(vet(Ipv6Addr::from_bits(wrapped).into(), &[]).is_ok(), direct.is_ok());
+            }
+            for wrapped in [low, six_to_four, teredo] {
+                prop_assert!(vet(Ipv6Addr::from_bits(wrapped).into(), &[]).is_err());
+            }
+            if is_plainly_elsewhere(v4) {
+                prop_assert!(direct.is_err(), "{v4}");
+            }
+        }
+
+        #[test]
+        fn of_ipv6_only_global_unicast_and_nat64_are_dialled(bits in any::<u128>()) {
+            let v6 = Ipv6Addr::from_bits(bits);
+            if vet(v6.into(), &[]).is_ok() {
+                prop_assert!(GLOBAL_V6.contains(&v6) || NAT64.contains(&v6));
+                prop_assert!(!v6.is_unicast_link_local() && !v6.is_unique_local());
+            }
         }
     }
 }
