@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
+use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
 use super::retry::retry_at;
 use super::{Courier, Ledger};
 use crate::delivery::smtp::Outcome;
@@ -18,18 +19,10 @@ use crate::store::StoreError;
 use crate::store::outbox::{Claimed, Disposition, Settled};
 use crate::transport::Transport;
 
-/// The first claim; later ones follow the speed of the server.
-const FIRST_CLAIM: u32 = 20;
-/// No claim is larger, however fast the server is.
-const LARGEST_CLAIM: u32 = 2_000;
 /// No retry waits longer (delivery C4).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);
 /// So many failures of the connection in a row end the deliveries of a pass.
 const FAILURES_IN_A_ROW: u32 = 5;
-
-/// What is over is settled this often, however large the claim: a kill leaves so much in doubt.
-/// A commit takes some 5 ms, in which nothing else is sent.
-const SETTLE_EVERY: Duration = Duration::from_millis(200);
 
 impl Courier<'_> {
     /// Sends mails until none is due, the budget is spent, the way is blocked or `stop` says so.
@@ -60,7 +53,7 @@ impl Courier<'_> {
             let began = Instant::now();
             self.deliver_claimed(transport, &claimed, &failures, &ends, ledger)
                 .await?;
-            size = pace(claimed.len(), began.elapsed());
+            size = next_claim(claimed.len(), began.elapsed());
         }
         if is_blocked(&failures) {
             ledger.error("mail does not go out; it is tried again in the next pass".to_owned());
@@ -214,19 +207,6 @@ impl Courier<'_> {
 
 fn is_blocked(failures: &AtomicU32) -> bool {
     failures.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW
-}
-
-/// The next claim, so that it takes about a second.
-fn pace(sent: usize, took: Duration) -> u32 {
-    let per_second =
-        f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to a small range before"
-    )]
-    let size = per_second.clamp(1.0, f64::from(LARGEST_CLAIM)) as u32;
-    size
 }
 
 /// The server's code, or a word of ours where it said none.

@@ -8,6 +8,7 @@
 mod health;
 mod mail;
 pub mod outlet;
+mod pace;
 mod retry;
 mod webhooks;
 

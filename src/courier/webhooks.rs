@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
 use super::outlet::Outlet;
+use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
 use super::retry::retry_at;
 use super::{Courier, Ledger, health};
 use crate::delivery::webhook::{Attempt, Outcome};
@@ -21,8 +22,6 @@ use crate::store::webhooks::ClaimedWebhook;
 
 /// Requests to a program that may be under way at once; a chat gets its messages one by one.
 const CONNECTIONS: usize = 4;
-/// Rows that are claimed at once: at most so many are in doubt after a kill.
-const CLAIM: u32 = 40;
 /// No retry waits longer (delivery C4).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(6);
 
@@ -35,6 +34,7 @@ impl Courier<'_> {
         stop: &impl Fn() -> bool,
     ) -> Result<(), StoreError> {
         let mut known = self.store.destination(&outlet.name).await?;
+        let mut size = FIRST_CLAIM;
         loop {
             let now = self.clock.now();
             if known.state == DestinationState::Dead {
@@ -44,14 +44,16 @@ impl Courier<'_> {
             if stop() || is_blocked(&known, now) {
                 break;
             }
-            let limit = health::at_once(&known, CLAIM);
+            let limit = health::at_once(&known, size);
             let claimed = self.store.claim_webhooks(&outlet.name, limit, now).await?;
             if claimed.is_empty() {
                 break;
             }
+            let began = Instant::now();
             known = self
                 .send_claimed(outlet, known, &claimed, ledger, stop)
                 .await?;
+            size = next_claim(claimed.len(), began.elapsed());
         }
         if known.state != DestinationState::Active || known.failures >= health::FAILURES_IN_A_ROW {
             let (name, state) = (&outlet.name, known.state.as_str());
@@ -80,6 +82,8 @@ impl Courier<'_> {
         };
         let mut waiting = claimed.iter();
         let mut under_way = FuturesUnordered::new();
+        let mut over = Vec::new();
+        let mut settle_at = Instant::now() + SETTLE_EVERY;
         loop {
             if stop() || is_blocked(&known, self.clock.now()) {
                 let rest: Vec<(&str, u32)> = waiting
@@ -95,15 +99,20 @@ impl Courier<'_> {
                     .take(free)
                     .map(|row| self.attempt(outlet, row)),
             );
-            // Every request has its own end, so this is no standstill.
-            let Some(first) = under_way.next().await else {
-                return Ok(known);
-            };
-            let mut over = vec![first];
-            while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
-                over.push(next);
+            match tokio::time::timeout_at(settle_at.into(), under_way.next()).await {
+                Ok(Some(ended)) => over.push(ended),
+                Ok(None) => return self.settle_webhooks(outlet, known, over, ledger).await,
+                // Every request has its own end, so this is no standstill.
+                Err(_) => self.progress.beat(),
             }
-            known = self.settle_webhooks(outlet, known, over, ledger).await?;
+            // What was not accepted may hold for whatever else waits: it is looked at first.
+            let refused =
+                |(_, outcome): &(_, Outcome)| !matches!(outcome, Outcome::Accepted { .. });
+            if over.last().is_some_and(refused) || Instant::now() >= settle_at {
+                let ended = std::mem::take(&mut over);
+                known = self.settle_webhooks(outlet, known, ended, ledger).await?;
+                settle_at = Instant::now() + SETTLE_EVERY;
+            }
         }
     }
 
@@ -139,6 +148,9 @@ impl Courier<'_> {
         over: Vec<(&ClaimedWebhook, Outcome)>,
         ledger: &Ledger<'_>,
     ) -> Result<Destination, StoreError> {
+        if over.is_empty() {
+            return Ok(known);
+        }
         let now = self.clock.now();
         let mut line = None;
         let mut settled = Vec::with_capacity(over.len());
@@ -163,7 +175,14 @@ impl Courier<'_> {
         }
         let tally = self
             .store
-            .settle_at(&outlet.name, &settled, &known, line.as_deref(), now)
+            .settle_at(
+                &outlet.name,
+                &settled,
+                &known,
+                outlet.tells(),
+                line.as_deref(),
+                now,
+            )
             .await?;
         self.progress.settled(settled.len());
         ledger.settled(tally);

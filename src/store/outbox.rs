@@ -101,6 +101,15 @@ pub struct Settled {
     pub at: Timestamp,
 }
 
+/// Whom a destination tells: what became of a notice is decided about again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// People, by its messages.
+    People,
+    /// Programs only.
+    Programs,
+}
+
 /// What settling changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SettledTally {
@@ -268,7 +277,7 @@ impl Store {
     /// Settles a batch of attempts. Whoever was reached or refused is decided about again.
     pub async fn settle(&self, batch: &[Settled]) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let tally = settle_batch(&mut transaction, batch).await?;
+        let tally = settle_batch(&mut transaction, batch, Tells::People).await?;
         transaction.commit().await.doing("settling mails")?;
         Ok(tally)
     }
@@ -342,6 +351,7 @@ impl Store {
 pub(super) async fn settle_batch(
     connection: &mut SqliteConnection,
     batch: &[Settled],
+    tells: Tells,
 ) -> Result<SettledTally, StoreError> {
     let mut tally = SettledTally::default();
     let mut changed = Vec::new();
@@ -353,7 +363,7 @@ pub(super) async fn settle_batch(
                 "ambiguous" => tally.ambiguous += 1,
                 _ => {}
             }
-            if matches!(state.as_str(), "sent" | "failed" | "dead") {
+            if tells == Tells::People && matches!(state.as_str(), "sent" | "failed" | "dead") {
                 changed.extend(user);
             }
         }

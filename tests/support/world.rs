@@ -166,6 +166,11 @@ pub struct World {
 impl World {
     /// These people, none registered, and an emergency account in the exclusion.
     pub fn of(names: &[&str]) -> Self {
+        Self::told_by(crate::on_graph().then(FakeGraph::start), names)
+    }
+
+    /// The same, told by this service, or else by exported files.
+    pub fn told_by(graph: Option<FakeGraph>, names: &[&str]) -> Self {
         let mut world = Self {
             folder: tempfile::tempdir().unwrap(),
             configuration: CONFIGURATION.to_owned(),
@@ -179,7 +184,7 @@ impl World {
             joined: 0,
             events: 0,
             read: BTreeSet::new(),
-            graph: crate::on_graph().then(FakeGraph::start_thread),
+            graph,
             report: PassReport::new(day(0)),
             now: day(0),
         };

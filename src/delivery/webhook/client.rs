@@ -23,6 +23,7 @@ use super::{Endpoint, EndpointFault, Format, Outcome, outcome, signing};
 use crate::delivery::egress::{Egress, Lookup, system_lookup};
 use crate::delivery::text;
 use crate::delivery::trust::{TrustError, system_trust};
+use crate::errors::chain;
 
 /// How much of an answer is read; nobody needs more than its first words.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -229,8 +230,8 @@ impl Client {
                 let found = self.egress.addresses(domain).await;
                 let name = ServerName::try_from(domain.to_owned());
                 (
-                    found.map_err(|error| chain(&error))?,
-                    name.map_err(|error| chain(&error))?,
+                    found.map_err(|error| words(&error))?,
+                    name.map_err(|error| words(&error))?,
                 )
             }
         };
@@ -240,7 +241,7 @@ impl Client {
             let connector = TlsConnector::from(Arc::clone(&self.trust));
             let shaken = connector.connect(name, tcp).await;
             shaken.map_err(|error| {
-                format!("TLS with {}: {}", self.endpoint.url.host(), chain(&error))
+                format!("TLS with {}: {}", self.endpoint.url.host(), words(&error))
             })?;
         }
         Ok(())
@@ -278,7 +279,7 @@ async fn start_of(mut response: Response) -> (Vec<u8>, bool) {
 
 fn unanswered(error: reqwest::Error) -> Outcome {
     let nothing_sent = error.is_connect() || error.is_builder();
-    let text = chain(&error.without_url());
+    let text = words(&error.without_url());
     if nothing_sent {
         Outcome::Unreachable { text }
     } else {
@@ -286,17 +287,7 @@ fn unanswered(error: reqwest::Error) -> Outcome {
     }
 }
 
-/// An error and its causes on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut words = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some libraries repeat their cause.
-        if !words.last().is_some_and(|last| last.ends_with(&text)) {
-            words.push(text);
-        }
-        cause = error.source();
-    }
-    text::clean_line(&words.join(": "), text::MAX_REPLY)
+/// An error and its causes on one line, cleaned.
+fn words(error: &dyn Error) -> String {
+    text::clean_line(&chain(error), text::MAX_REPLY)
 }

@@ -224,7 +224,13 @@ impl Client {
     async fn attempt(&self, ask: &Ask) -> Result<Tried, GraphError> {
         let token = self.tokens.get(&self.resource).await?;
         let url = self.url(ask)?;
-        self.limiter(ask.bucket).pass(ask.cost).await;
+        let passed = self.limiter(ask.bucket).pass(ask.cost, LONGEST_WAIT).await;
+        if let Err(retry_after) = passed {
+            return Err(GraphError::Throttled {
+                what: ask.what,
+                retry_after,
+            });
+        }
         let http = self
             .http
             .read()

@@ -37,15 +37,21 @@ impl Limiter {
         }
     }
 
-    /// Waits until a request of this cost may go. Requests go in the order in which they came.
-    pub(super) async fn pass(&self, cost: u32) {
+    /// Waits until a request of this cost may go; one that would have to wait longer than
+    /// `at_most` gives up at once, with how long it would be. Requests go in the order in which
+    /// they came.
+    pub(super) async fn pass(&self, cost: u32, at_most: Duration) -> Result<(), Duration> {
         let mut state = self.state.lock().await;
         loop {
             let now = Instant::now();
             let Some(free_at) = state.free_at(now, self.units, cost) else {
                 state.sent.push_back((now, cost));
-                return;
+                return Ok(());
             };
+            let wait = free_at.duration_since(now);
+            if wait > at_most {
+                return Err(wait);
+            }
             tokio::time::sleep_until(free_at).await;
         }
     }
@@ -92,7 +98,7 @@ mod tests {
         let begin = Instant::now();
         let mut sent = Vec::new();
         for _ in 0..23 {
-            limiter.pass(1).await;
+            limiter.pass(1, WINDOW).await.unwrap();
             sent.push(begin.elapsed());
         }
         for (at, last) in sent.iter().enumerate() {
@@ -113,13 +119,20 @@ mod tests {
     async fn units_count_and_a_pause_holds_everybody() {
         let limiter = Limiter::new(10);
         let begin = Instant::now();
-        limiter.pass(6).await;
-        limiter.pass(4).await;
+        limiter.pass(6, WINDOW).await.unwrap();
+        limiter.pass(4, WINDOW).await.unwrap();
         assert_eq!(begin.elapsed(), Duration::ZERO);
-        limiter.pass(30).await;
+        limiter.pass(30, WINDOW).await.unwrap();
         assert_eq!(begin.elapsed(), WINDOW);
-        limiter.pause(Duration::from_mins(2)).await;
-        limiter.pass(1).await;
-        assert_eq!(begin.elapsed(), WINDOW + Duration::from_mins(2));
+        let pause = Duration::from_mins(2);
+        limiter.pause(pause).await;
+        limiter.pass(1, pause).await.unwrap();
+        assert_eq!(begin.elapsed(), WINDOW + pause);
+        // A pause that is longer than anybody waits is said at once, to whoever comes.
+        limiter.pause(Duration::from_hours(2)).await;
+        for _ in 0..2 {
+            assert_eq!(limiter.pass(1, pause).await, Err(Duration::from_hours(2)));
+        }
+        assert_eq!(begin.elapsed(), WINDOW + pause);
     }
 }

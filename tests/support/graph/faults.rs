@@ -1,36 +1,41 @@
-//! Failing on purpose, and throttling.
+//! What goes wrong on purpose: the nth request of a kind, or all of them.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::serve::{Answer, Kind};
-use super::{FakeGraph, State};
+use super::answer::Answer;
+use super::question::{Kind, Question};
+use super::service::host_now;
 
-/// What happens to a request instead of an answer.
-#[derive(Debug, Clone)]
+/// What a request meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: the request after it is meant.
-    None,
     /// An error with this code.
     Status(u16, &'static str),
     /// 429 or 503, and when to come again.
     Busy(u16, RetryAfter),
-    /// The body ends in the middle.
+    /// Half of the body, then the connection ends.
     Cut,
-    /// The body is no JSON.
+    /// A body that is no JSON from its middle on.
     Garbled,
-    /// The link to the next page leads to another host.
-    ForeignLink,
-    /// Neither a next page nor an end.
+    /// A body that never ends.
+    Endless,
+    /// The answer, after a while.
+    Slow(Duration),
+    /// No answer at all, while the connection stays.
+    Hang,
+    /// The link on leads to another host: this one.
+    LinkTo(String),
+    /// The page has neither a next page nor an end.
     DeadEnd,
-    /// Paging broke: `Skip token is null.`
+    /// The token of the page has died: `Skip token is null.` (domain 2.4).
     SkipToken,
 }
 
 /// How a service says when to come again (domain case 53).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
     Missing,
     Text(&'static str),
@@ -38,148 +43,94 @@ pub enum RetryAfter {
     Date(u64),
 }
 
-/// Buckets as the service keeps them.
-pub(super) struct Throttle {
-    reports_per_10s: usize,
-    reports: VecDeque<Instant>,
-    /// How many were turned away.
-    refused: u32,
-}
-
-const WINDOW: Duration = Duration::from_secs(10);
-
-impl FakeGraph {
-    /// The next requests of this kind meet these, in their order.
-    pub fn fail(&self, kind: Kind, faults: &[Fault]) {
-        let mut state = self.state();
-        state
-            .faults
-            .entry(kind)
-            .or_default()
-            .extend(faults.iter().cloned());
-    }
-
-    /// Every request of this kind meets this, until it is mended.
-    pub fn break_down(&self, kind: Kind, fault: Fault) {
-        self.state().broken.insert(kind, fault);
-    }
-
-    pub fn mend(&self, kind: Kind) {
-        self.state().broken.remove(&kind);
-    }
-
-    pub fn revoke_permission(&self, permission: &str) {
-        self.state()
-            .permissions
-            .retain(|granted| *granted != permission);
-    }
-
-    pub fn grant_permission(&self, permission: &'static str) {
-        self.state().permissions.insert(permission);
-    }
-
-    /// Whether the tenant has P1.
-    pub fn set_licensed(&self, licensed: bool) {
-        self.state().licensed = licensed;
-    }
-
-    /// Requests beyond the limits are turned away, by the host's clock.
-    pub fn throttle(&self, reports_per_10s: usize) {
-        self.state().throttle = Some(Throttle {
-            reports_per_10s,
-            reports: VecDeque::new(),
-            refused: 0,
-        });
-    }
-
-    /// How many requests the limits turned away.
-    pub fn throttled(&self) -> u32 {
-        self.state()
-            .throttle
-            .as_ref()
-            .map_or(0, |throttle| throttle.refused)
-    }
-}
-
-impl State {
-    /// What comes instead of an answer, if anything does.
-    pub(super) fn fault(&mut self, kind: Kind) -> Option<Fault> {
-        if let Some(fault) = self.faults.get_mut(&kind).and_then(VecDeque::pop_front) {
-            return Some(fault);
-        }
-        self.broken.get(&kind).cloned()
-    }
-
-    /// Whether the limits turn a request away.
-    pub(super) fn turned_away(&mut self, kind: Kind) -> Option<Answer> {
-        if !kind.is_report() {
-            return None;
-        }
-        let throttle = self.throttle.as_mut()?;
-        let now = Instant::now();
-        while throttle
-            .reports
-            .front()
-            .is_some_and(|at| now.duration_since(*at) >= WINDOW)
-        {
-            throttle.reports.pop_front();
-        }
-        throttle.reports.push_back(now);
-        if throttle.reports.len() <= throttle.reports_per_10s {
-            return None;
-        }
-        throttle.refused += 1;
-        Some(busy(429, RetryAfter::Text("2.128")))
-    }
-}
-
-pub(super) fn busy(status: u16, retry_after: RetryAfter) -> Answer {
-    let answer = Answer::error(status, "TooManyRequests", "Please retry after");
-    match retry_after {
-        RetryAfter::Missing => answer,
-        RetryAfter::Text(text) => answer.header("Retry-After", text),
-        RetryAfter::Date(seconds) => {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "HTTP dates are of the host's clock"
-            )]
-            let at = std::time::SystemTime::now() + Duration::from_secs(seconds);
-            answer.header("Retry-After", &httpdate::fmt_http_date(at))
+impl Fault {
+    /// The answer that stands instead of the right one.
+    pub fn instead(&self) -> Option<Answer> {
+        match self {
+            Self::Status(status, code) => Some(Answer::error(*status, code, "(text varies)")),
+            Self::Busy(status, when) => Some(busy(*status, *when)),
+            Self::SkipToken => Some(Answer::dead_skip_token()),
+            _ => None,
         }
     }
-}
 
-pub(super) fn forbidden() -> Answer {
-    Answer::error(
-        403,
-        "Authorization_RequestDenied",
-        "Insufficient privileges to complete the operation.",
-    )
-}
-
-pub(super) fn unlicensed() -> Answer {
-    Answer::error(
-        403,
-        "Authentication_RequestFromNonPremiumTenantOrB2CTenant",
-        "Neither tenant is B2C or tenant doesn't have premium license",
-    )
-}
-
-/// A page whose links were tampered with.
-pub(super) fn tamper(mut body: Value, fault: &Fault) -> Value {
-    let links = ["@odata.nextLink", "@odata.deltaLink"];
-    for name in links {
-        if let Some(link) = body.get(name).and_then(Value::as_str).map(str::to_owned) {
-            match fault {
-                Fault::ForeignLink => {
-                    let path = link.split("/v1.0/").nth(1).unwrap_or_default();
-                    body[name] = json!(format!("https://graph.microsoft.com.example/v1.0/{path}"));
-                }
-                _ => {
-                    body.as_object_mut().unwrap().remove(name);
-                }
+    /// What is changed in the right answer.
+    pub fn spoil(&self, body: &mut Value) {
+        let Value::Object(page) = body else { return };
+        match self {
+            Self::LinkTo(host) => {
+                let link = format!("{host}/v1.0/users/delta?$skiptoken=x");
+                page.insert("@odata.nextLink".to_owned(), json!(link));
             }
+            Self::DeadEnd => {
+                page.retain(|name, _| !name.ends_with("Link"));
+            }
+            _ => {}
         }
     }
-    body
+}
+
+/// The script.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// None: whatever is asked for.
+    once: Vec<(Option<Kind>, usize, Fault)>,
+    always: BTreeMap<Kind, Fault>,
+}
+
+impl Faults {
+    pub fn script(&mut self, kind: Option<Kind>, nth: usize, fault: Fault) {
+        self.once.push((kind, nth, fault));
+    }
+
+    pub fn always(&mut self, kind: Kind, fault: Fault) {
+        self.always.insert(kind, fault);
+    }
+
+    pub fn end(&mut self, kind: Kind) {
+        self.always.remove(&kind);
+    }
+
+    /// What the present request meets.
+    pub fn next(&mut self, question: &Question) -> Option<Fault> {
+        let kind = question.kind;
+        let fault = self.due(kind);
+        if fault == Some(Fault::SkipToken) && question.option("$skiptoken").is_none() {
+            // A first page has no token that could die; the next page is meant.
+            self.script(Some(kind), 1, Fault::SkipToken);
+            return None;
+        }
+        fault
+    }
+
+    fn due(&mut self, kind: Kind) -> Option<Fault> {
+        let meant = |of: Option<Kind>| of.is_none_or(|of| of == kind);
+        for (_, left, _) in self.once.iter_mut().filter(|(of, ..)| meant(*of)) {
+            // Two that are due at once come one after the other.
+            *left = left.saturating_sub(1);
+        }
+        let due = self
+            .once
+            .iter()
+            .position(|(of, left, _)| meant(*of) && *left == 0);
+        let once = due.map(|place| self.once.remove(place).2);
+        once.or_else(|| self.always.get(&kind).cloned())
+    }
+}
+
+fn busy(status: u16, when: RetryAfter) -> Answer {
+    let code = if status == 429 {
+        "TooManyRequests"
+    } else {
+        "serviceNotAvailable"
+    };
+    let answer = Answer::error(status, code, "(text varies)");
+    match when {
+        RetryAfter::Missing => answer,
+        RetryAfter::Text(text) => answer.with("retry-after", text),
+        RetryAfter::Date(seconds) => {
+            let at = host_now() + Duration::from_secs(seconds);
+            answer.with("retry-after", httpdate::fmt_http_date(at.into()))
+        }
+    }
 }

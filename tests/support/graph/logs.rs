@@ -1,191 +1,179 @@
-//! The registration report, sign-ins and audit events.
-
-use std::collections::BTreeMap;
+//! The two logs. An event appears some time after it happened; who asks for it sooner never knows
+//! that it was missing.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::serve::{Answer, Ask, link, page};
-use super::{Event, FakeGraph, State, directory};
+use super::answer::{Answer, Found};
+use super::filter::{self, Clause, Literal};
+use super::paging::{Paging, Position, Sizes};
+use super::question::Question;
 
-impl FakeGraph {
-    /// Makes these the rows of the registration report, as it was refreshed last.
-    pub fn set_report(&self, rows: Vec<Value>) {
-        let rows = rows
-            .into_iter()
-            .map(|row| (row["id"].as_str().unwrap().to_owned(), row));
-        self.state().report = rows.collect();
-    }
+/// As long as a licensed tenant keeps its logs.
+const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+const SIZES: Sizes = Sizes {
+    usual: 1_000,
+    most: 1_000,
+};
 
-    /// Changes one row of the report.
-    pub fn put_report_row(&self, row: Value) {
-        let id = row["id"].as_str().unwrap().to_owned();
-        self.state().report.insert(id, row);
-    }
-
-    pub fn add_sign_in(&self, row: Value) {
-        let lag = self.state().lag;
-        self.add_sign_in_late(row, lag);
-    }
-
-    /// One that shows in the log so long after its time.
-    pub fn add_sign_in_late(&self, row: Value, lag: SignedDuration) {
-        let mut state = self.state();
-        let event = Event::of(row, "createdDateTime", lag);
-        state.sign_ins.insert(event.row["id"].to_string(), event);
-    }
-
-    pub fn add_audit(&self, row: Value) {
-        let mut state = self.state();
-        let lag = state.lag;
-        let event = Event::of(row, "activityDateTime", lag);
-        state.audits.insert(event.row["id"].to_string(), event);
-    }
+#[derive(Debug)]
+pub struct Log {
+    /// The property that says when an event happened.
+    time: &'static str,
+    /// Properties that can be compared with a text.
+    texts: &'static [&'static str],
+    events: Vec<Event>,
+    pub lag: SignedDuration,
+    pub retention: SignedDuration,
 }
 
-impl Event {
-    fn of(row: Value, time: &str, lag: SignedDuration) -> Self {
-        // A row whose time is none is in the log all the same.
-        let at: Timestamp = row[time]
-            .as_str()
-            .and_then(|at| at.parse().ok())
-            .unwrap_or(Timestamp::UNIX_EPOCH);
+#[derive(Debug)]
+struct Event {
+    row: Value,
+    /// None: the row says none, and is in the log all the same.
+    at: Option<Timestamp>,
+    appears_at: Timestamp,
+}
+
+impl Log {
+    pub fn sign_ins() -> Self {
+        let texts = &["userId", "userPrincipalName", "appDisplayName", "id"];
+        Self::of("createdDateTime", texts)
+    }
+
+    pub fn audits() -> Self {
+        let texts = &["loggedByService", "activityDisplayName", "category", "id"];
+        Self::of("activityDateTime", texts)
+    }
+
+    fn of(time: &'static str, texts: &'static [&'static str]) -> Self {
         Self {
-            visible_at: at.checked_add(lag).unwrap(),
-            at,
+            time,
+            texts,
+            events: Vec::new(),
+            lag: SignedDuration::ZERO,
+            retention: RETENTION,
+        }
+    }
+
+    pub fn add(&mut self, row: Value, lag: Option<SignedDuration>) {
+        let lag = lag.unwrap_or(self.lag);
+        let appears_at = self.time_of(&row).map_or(Timestamp::MIN, |at| at + lag);
+        self.insert(row, appears_at);
+    }
+
+    /// An event that appears now, or later if the log lags; one that is known is completed.
+    pub fn appear(&mut self, row: &Value, now: Timestamp) {
+        let id = row["id"].as_str().unwrap();
+        if self.events.iter().any(|event| event.row["id"] == *id) {
+            return self.change(id, row);
+        }
+        let appears_at = self.time_of(row).map_or(now, |at| now.max(at + self.lag));
+        self.insert(row.clone(), appears_at);
+    }
+
+    fn insert(&mut self, row: Value, appears_at: Timestamp) {
+        let at = self.time_of(&row);
+        self.events.retain(|event| event.row["id"] != row["id"]);
+        self.events.push(Event {
             row,
-        }
-    }
-}
-
-impl State {
-    pub(super) fn registrations(&self, ask: &Ask) -> Answer {
-        let at = ask.at();
-        let top = self.page_size.min(ask.top());
-        let rows: Vec<Value> = self.report.values().skip(at).take(top).cloned().collect();
-        let end = at + rows.len();
-        let path = "reports/authenticationMethods/userRegistrationDetails";
-        let next = (end < self.report.len())
-            .then(|| link(&self.url, path, "$skiptoken", &json!({ "at": end })));
-        page(rows, next, None)
-    }
-
-    pub(super) fn registration(&self, id: &str) -> Answer {
-        match self.report.get(id) {
-            Some(row) => Answer::json(row.clone()),
-            None => directory::not_found(id),
-        }
-    }
-
-    /// Only interactive sign-ins come without `signInEventTypes` (domain 2.1).
-    pub(super) fn sign_ins(&self, ask: &Ask) -> Answer {
-        let interactive = |row: &Value| row["isInteractive"] != false;
-        self.log(
-            &self.sign_ins,
-            "auditLogs/signIns",
-            "createdDateTime",
-            interactive,
-            ask,
-        )
-    }
-
-    pub(super) fn audits(&self, ask: &Ask) -> Answer {
-        self.log(
-            &self.audits,
-            "auditLogs/directoryAudits",
-            "activityDateTime",
-            |_| true,
-            ask,
-        )
-    }
-
-    fn log(
-        &self,
-        events: &BTreeMap<String, Event>,
-        path: &str,
-        time: &str,
-        shows: impl Fn(&Value) -> bool,
-        ask: &Ask,
-    ) -> Answer {
-        let token = ask.token();
-        let filter = match &token {
-            Some(token) => token["filter"].as_str().unwrap().to_owned(),
-            None => ask.query("$filter").unwrap_or_default(),
-        };
-        let Some(filter) = Filter::parse(&filter, time) else {
-            return Answer::error(400, "BadRequest", "Invalid filter clause");
-        };
-        let oldest = self.now().checked_sub(self.retention).unwrap();
-        if filter.from.is_some_and(|from| from < oldest) {
-            return Answer::error(400, "BadRequest", "Invalid filter clause");
-        }
-        let mut rows: Vec<&Event> = events
-            .values()
-            .filter(|event| event.visible_at <= self.now() && event.at >= oldest)
-            .filter(|event| shows(&event.row) && filter.matches(event))
-            .collect();
-        rows.sort_by_key(|event| std::cmp::Reverse(event.at));
-        let at = ask.at();
-        let top = token.map_or(ask.top(), |token| {
-            usize::try_from(token["top"].as_u64().unwrap()).unwrap()
+            at,
+            appears_at,
         });
-        let top = top.min(self.page_size).min(1_000);
-        let page_rows: Vec<Value> = rows
+    }
+
+    pub fn change(&mut self, id: &str, fields: &Value) {
+        let mut events = self.events.iter_mut();
+        let event = events.find(|event| event.row["id"] == *id).unwrap();
+        for (name, value) in fields.as_object().unwrap() {
+            event.row[name] = value.clone();
+        }
+        event.at = time(self.time, &event.row);
+    }
+
+    fn time_of(&self, row: &Value) -> Option<Timestamp> {
+        time(self.time, row)
+    }
+
+    /// The last sign-in of a person, as the directory remembers it for ever.
+    pub fn last_of(&self, user: &str, now: Timestamp) -> Option<Timestamp> {
+        self.events
             .iter()
-            .skip(at)
-            .take(top)
-            .map(|event| event.row.clone())
-            .collect();
-        let end = at + page_rows.len();
-        let next = (end < rows.len()).then(|| {
-            link(
-                &self.url,
-                path,
-                "$skiptoken",
-                &json!({ "at": end, "top": top, "filter": filter.text }),
-            )
-        });
-        page(page_rows, next, None)
+            .filter(|event| event.row["userId"] == *user && event.appears_at <= now)
+            .filter_map(|event| event.at)
+            .max()
     }
-}
 
-/// A filter of a log: `ge` and `le` on its time work, `gt` and `lt` give everything (domain 2.1).
-struct Filter {
-    text: String,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    service: Option<String>,
-}
-
-impl Filter {
-    fn parse(text: &str, time: &str) -> Option<Self> {
-        let mut filter = Self {
-            text: text.to_owned(),
-            from: None,
-            to: None,
-            service: None,
+    /// Newest first.
+    pub fn find(&self, paging: &Paging, base: &str, question: &Question, now: Timestamp) -> Found {
+        let position = Position::of(question)?;
+        let clauses = match position.option("$filter") {
+            Some(text) => filter::parse(text).ok_or_else(Answer::invalid_filter)?,
+            None => Vec::new(),
         };
-        for clause in text.split(" and ").filter(|clause| !clause.is_empty()) {
-            let [property, operator, value] = clause.splitn(3, ' ').collect::<Vec<_>>()[..] else {
-                return None;
-            };
-            match (property, operator) {
-                (name, "ge") if name == time => filter.from = Some(value.parse().ok()?),
-                (name, "le") if name == time => filter.to = Some(value.parse().ok()?),
-                (name, "gt" | "lt") if name == time => {}
-                ("loggedByService", "eq") => {
-                    filter.service = Some(value.trim_matches('\'').to_owned());
-                }
-                _ => return None,
-            }
+        for clause in &clauses {
+            self.check(clause, now)?;
         }
-        Some(filter)
+        let mut rows: Vec<(String, Value)> = self
+            .events
+            .iter()
+            .filter(|event| {
+                event.appears_at <= now
+                    && event
+                        .at
+                        .is_none_or(|at| now.duration_since(at) <= self.retention)
+            })
+            // This version shows interactive sign-ins only (domain 2.1).
+            .filter(|event| event.row["isInteractive"] != false)
+            .filter(|event| fits(event, &clauses))
+            .map(|event| (newest_first(event), event.row.clone()))
+            .collect();
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        paging.page(base, question, position, SIZES, &rows)
     }
 
-    fn matches(&self, event: &Event) -> bool {
-        let service = |service: &String| event.row["loggedByService"] == service.as_str();
-        self.from.is_none_or(|from| event.at >= from)
-            && self.to.is_none_or(|to| event.at <= to)
-            && self.service.as_ref().is_none_or(service)
+    /// Whether the log takes a comparison.
+    fn check(&self, clause: &Clause, now: Timestamp) -> Result<(), Answer> {
+        match &clause.value {
+            Literal::Time(at) if clause.property == self.time => {
+                let too_old = now.duration_since(*at) > self.retention;
+                if clause.operator == "ge" && too_old {
+                    return Err(Answer::invalid_filter());
+                }
+                Ok(())
+            }
+            Literal::Text(_)
+                if self.texts.contains(&clause.property.as_str()) && clause.operator == "eq" =>
+            {
+                Ok(())
+            }
+            _ => Err(Answer::invalid_filter()),
+        }
     }
+}
+
+fn fits(event: &Event, clauses: &[Clause]) -> bool {
+    clauses.iter().all(|clause| match &clause.value {
+        Literal::Text(text) => event.row[&clause.property] == *text.as_str(),
+        Literal::Time(at) => match clause.operator.as_str() {
+            "ge" => event.at.is_none_or(|event| event >= *at),
+            "le" => event.at.is_none_or(|event| event <= *at),
+            "eq" => event.at.is_none_or(|event| event == *at),
+            // The service takes `gt` and `lt`, and does not filter (domain 2.1).
+            _ => true,
+        },
+    })
+}
+
+fn time(property: &str, row: &Value) -> Option<Timestamp> {
+    row[property].as_str()?.parse().ok()
+}
+
+/// A key that sorts the newest first.
+fn newest_first(event: &Event) -> String {
+    let nanos = i128::MAX - event.at.map_or(0, Timestamp::as_nanosecond);
+    format!(
+        "{nanos:040} {}",
+        event.row["id"].as_str().unwrap_or_default()
+    )
 }

@@ -1,0 +1,283 @@
+//! Cases of domain 9 that only Graph can make, each from the wire to what people are told.
+
+use std::time::Duration;
+
+use fortnight::domain::state::State;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::program::{cycle, say};
+use crate::world::graph::{Asked, FakeGraph, Fault, Kind, Removal, RetryAfter};
+use crate::world::{World, before, day, hour};
+
+const GROUP: &str = "0a0a0a0a-0000-4000-8000-000000000000";
+
+fn graph(world: &World) -> FakeGraph {
+    world.graph.clone().unwrap()
+}
+
+fn of(requests: &[Asked], kind: Kind) -> Vec<&Asked> {
+    requests.iter().filter(|asked| asked.kind == kind).collect()
+}
+
+/// When the facts of a source are from, as `status` says.
+fn as_of(world: &World, source: &str) -> Timestamp {
+    let status = say(world, &["status", "--format", "json"]).json();
+    let sources = status["sources"].as_array().unwrap();
+    let row = sources.iter().find(|row| row["name"] == source).unwrap();
+    row["as_of"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn case_11_a_soft_deleted_person_is_told_of_by_the_delta_and_comes_back_with_the_remainder() {
+    let mut world = World::opened("ana").await;
+    let id = world.accounts["ana"].id.clone();
+    world.pass_on_old_exports(day(2)).await;
+    graph(&world).set_now(day(3));
+    graph(&world).remove_user(&id, Removal::Soft);
+    world.pass_on_old_exports(day(3)).await;
+    assert_eq!(world.state("ana").await, State::Gone);
+    graph(&world).set_now(day(5));
+    graph(&world).restore_user(&id);
+    world.pass(day(5)).await;
+    assert_eq!(world.state("ana").await, State::InGrace);
+    // Twelve days were left of it, but for an hour.
+    assert_eq!(world.deadline("ana").await, Some(hour(16, 23)));
+    world.mailbox("ana").await.expect_one("window.resumed");
+}
+
+#[tokio::test]
+async fn case_15_nobody_leaves_with_an_included_group_that_answers_404() {
+    for name in ["Pilot", GROUP] {
+        let mut world = World::of(&["ana"]);
+        let include = format!("{{ groups = [\"{name}\"] }}");
+        world.change("{ all_users = true }", &include);
+        world.change(
+            "exclude = { groups = [\"Emergency\"] }",
+            "exclude = { users = [\"breakglass@contoso.example\"] }",
+        );
+        world.groups.clear();
+        world.add_to("Pilot", "ana");
+        world.pass(day(0)).await;
+        world.sign_in("ana", before(1));
+        world.daily(1..=14).await;
+        world.groups.clear();
+        let report = world.pass(day(15)).await;
+        assert_eq!(report.flagged, 0, "{name}");
+        assert_eq!(world.held(), ["assignment:everyone"], "{name}");
+        assert_eq!(world.state("ana").await, State::OverdueChecking, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn case_16_an_exclusion_whose_members_are_hidden_fails_closed() {
+    let mut world = World::opened("ana").await;
+    world.daily(2..=14).await;
+    graph(&world).hide_members(GROUP, true);
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    assert_eq!(world.held(), ["exclusion:everyone/groups"]);
+    graph(&world).hide_members(GROUP, false);
+    let report = world.pass(hour(15, 1)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+}
+
+#[tokio::test]
+async fn case_22_after_eight_days_the_delta_is_dead_and_each_late_person_hears_once() {
+    let mut world = World::of(&["ana", "ben", "cleo"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.pass(day(1)).await;
+    world.mailbox("ana").await.expect_one("window.opened");
+    // Meanwhile:
+    world.sign_in("ben", hour(3, 9));
+    world.who("cleo").exists = false;
+    world.join("dora").created_at = day(4);
+    world.sign_in("dora", hour(5, 9));
+    graph(&world).take_requests();
+    world.pass(hour(9, 1)).await;
+    let requests = graph(&world).take_requests();
+    let statuses: Vec<u16> = of(&requests, Kind::Users)
+        .iter()
+        .map(|asked| asked.status)
+        .collect();
+    assert_eq!(statuses, [410, 200]);
+    assert_eq!(world.report.errors, [""; 0]);
+    world.mailbox("ana").await.expect_one("window.reminder -7d");
+    world.mailbox("ben").await.expect_one("window.opened");
+    world.mailbox("dora").await.expect_one("window.opened");
+    assert_eq!(world.deadline("ben").await, Some(hour(17, 9)));
+    assert_eq!(world.state("cleo").await, State::Gone);
+    world.pass(hour(9, 2)).await;
+    assert!(world.post().await.is_empty());
+}
+
+#[tokio::test]
+async fn case_51_a_report_that_breaks_off_leaves_the_last_one() {
+    let mut world = World::opened("ana").await;
+    world.crowd("person", 8);
+    let graph = graph(&world);
+    graph.set_page_size(3);
+    world.pass(day(2)).await;
+    assert_eq!(as_of(&world, "registration"), day(2));
+    world.registers("ana");
+    for fault in [
+        Fault::Status(501, "NotImplemented"),
+        Fault::LinkTo("http://127.0.0.1:9".to_owned()),
+    ] {
+        graph.fail(Kind::Report, 2, fault);
+        let report = world.pass(day(3)).await;
+        assert!(
+            report.errors[0].starts_with("registration: "),
+            "{:?}",
+            report.errors
+        );
+        assert_eq!(as_of(&world, "registration"), day(2));
+        assert_eq!(
+            world.state("ana").await,
+            State::InGrace,
+            "no half of a report counts"
+        );
+    }
+    world.pass(day(3)).await;
+    assert_eq!(as_of(&world, "registration"), day(3));
+    assert_eq!(world.state("ana").await, State::Registered);
+}
+
+#[tokio::test]
+async fn case_52_no_link_takes_the_token_to_another_host() {
+    for kind in [
+        Kind::Users,
+        Kind::Members,
+        Kind::SignIns,
+        Kind::Audits,
+        Kind::Report,
+    ] {
+        let mut world = World::of(&["ana"]);
+        let stranger = FakeGraph::start();
+        graph(&world).fail(kind, 1, Fault::LinkTo(stranger.url().to_owned()));
+        let report = world.pass(day(0)).await;
+        assert!(stranger.requests().is_empty(), "{kind:?}");
+        let error = report.errors.join("; ");
+        assert!(
+            error.contains("leads to another host, \"127.0.0.1\""),
+            "{kind:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn case_53_every_form_of_retry_after_is_waited_for() {
+    for (when, least, most) in [
+        (RetryAfter::Missing, 2.0, 4.0),
+        (RetryAfter::Text("0.4"), 0.4, 1.4),
+        (RetryAfter::Text("1"), 1.0, 2.0),
+        // Dates have whole seconds.
+        (RetryAfter::Date(2), 1.0, 3.0),
+    ] {
+        let mut world = World::of(&["ana"]);
+        world.export(day(0));
+        graph(&world).fail(Kind::SignIns, 1, Fault::Busy(429, when));
+        assert_eq!(cycle(&world, day(0)).code, Some(0));
+        let requests = graph(&world).take_requests();
+        let [refused, again] = of(&requests, Kind::SignIns)[..] else {
+            panic!("{requests:?}");
+        };
+        let waited = again.came_at.duration_since(refused.came_at);
+        let bounds = Duration::from_secs_f64(least)..Duration::from_secs_f64(most);
+        assert!(bounds.contains(&waited), "{when:?}: {waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn case_54_a_licence_that_is_lost_stops_flags_and_not_mails() {
+    let mut world = World::opened("ana").await;
+    world.daily(2..=12).await;
+    world.mailbox("ana").await;
+    graph(&world).set_licensed(false);
+    world.daily(13..=14).await;
+    world.mailbox("ana").await.expect_one("window.reminder -1d");
+    let report = world.pass(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    assert!(
+        world.held().contains(&"stale:sign_ins"),
+        "{:?}",
+        world.held()
+    );
+    assert!(
+        report
+            .errors
+            .iter()
+            .any(|text| text.contains("no Entra ID P1 or P2 licence")),
+        "{:?}",
+        report.errors
+    );
+    graph(&world).set_licensed(true);
+    let report = world.pass(hour(15, 2)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
+}
+
+#[test]
+fn case_64_an_expired_secret_stops_everything_and_names_the_remedy() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    assert_eq!(cycle(&world, day(0)).code, Some(0));
+    world.sign_in("ana", before(1));
+    world.export(day(1));
+    let graph = graph(&world);
+    graph.refuse_tokens(Some(7_000_222));
+    graph.take_requests();
+    let said = cycle(&world, day(1));
+    assert_eq!(said.code, Some(3));
+    let errors = said.json()["errors"].to_string();
+    assert!(errors.contains("has expired"), "{errors}");
+    // Asked once, since asking again mends nothing; and Graph not at all.
+    let kinds: Vec<Kind> = graph
+        .take_requests()
+        .iter()
+        .map(|asked| asked.kind)
+        .collect();
+    assert_eq!(kinds, [Kind::Token]);
+    graph.refuse_tokens(None);
+    let said = cycle(&world, hour(1, 1));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.json()["windows"]["opened"], json!(1));
+}
+
+#[tokio::test]
+async fn case_1_what_is_three_hours_late_counts_from_when_it_happened() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    let graph = graph(&world);
+    let late = json!({ "id": "51000000-0000-4000-9000-00000000late", "createdDateTime": hour(0, 12).to_string(),
+        "userId": world.accounts["ana"].id, "isInteractive": true, "clientAppUsed": "Browser", "status": { "errorCode": 0 } });
+    graph.add_sign_in_late(late, SignedDuration::from_hours(3));
+    for number in 1..=14 {
+        world.pass(hour(0, number)).await;
+        assert_eq!(world.state("ana").await, State::WaitingFirstSignIn);
+    }
+    // These read an hour again, and one a day reads three days.
+    for number in 15..=24 {
+        world.pass(hour(0, number)).await;
+    }
+    assert_eq!(world.deadline("ana").await, Some(hour(14, 12)));
+}
+
+#[tokio::test]
+async fn case_4_a_row_that_is_completed_later_counts_as_it_is_read_last() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in_with(
+        "ana",
+        before(1),
+        json!({ "status": { "errorCode": 50_074 } }),
+    );
+    world.pass(day(1)).await;
+    assert_eq!(world.state("ana").await, State::WaitingFirstSignIn);
+    let id = "51000000-0000-4000-9000-000000000001";
+    graph(&world).change_sign_in(id, &json!({ "status": { "errorCode": 0 } }));
+    world.pass(day(2)).await;
+    assert_eq!(world.deadline("ana").await, Some(hour(14, 23)));
+}
