@@ -4,6 +4,7 @@
 
 mod graph;
 mod mail;
+mod webhook;
 
 use serde::Serialize;
 
@@ -73,6 +74,7 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
         Directory::Graph(graph) => checks.extend(graph::checks(config, graph).await),
     }
     checks.extend(mail::check(config).await);
+    checks.extend(webhook::checks(config).await);
     let code = if checks.iter().all(|check| check.verdict == Verdict::Good) {
         DONE
     } else {
