@@ -23,6 +23,7 @@ CREATE TABLE destinations (
     paused_until  BIGINT,
     reason        TEXT,
     failures      BIGINT NOT NULL,
+    failing_since BIGINT,
     refusals      BIGINT NOT NULL
 );
 

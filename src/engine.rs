@@ -220,7 +220,7 @@ impl Engine {
     /// waiting, or pass for fresh, until the time that it showed.
     async fn turn_back(&self, now: Timestamp) -> Result<(), StoreError> {
         self.store.date_sources_by(now).await?;
-        self.store.date_mails_by(now).await?;
+        self.store.date_deliveries_by(now).await?;
         self.store.begin_sweep().await?;
         self.store.note_pass(now).await
     }

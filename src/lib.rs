@@ -6,9 +6,9 @@
 //! - [`domain`]: the rules, pure. Begin with [`domain::decide`].
 //! - [`pass`]: the road, once: collect → decide → notice → brake → commit → deliver.
 //! - [`sources`]: exports become facts, streamed.
-//! - [`store`]: facts, decisions and mails in one `SQLite` file.
-//! - [`delivery`]: from a row to the bytes of a mail, and to a mail server or a folder;
-//!   [`transport`] and [`courier`] join it with the outbox.
+//! - [`store`]: facts, decisions and deliveries in one `SQLite` file.
+//! - [`delivery`]: from a row to the bytes of a mail or a webhook, and to a mail server, a folder
+//!   or an endpoint; [`transport`] and [`courier`] join it with the outbox.
 //! - [`engine`]: a pass with its deliveries; [`daemon`], [`http`], [`cli`] and the demo turn it.
 //! - [`config`] and [`time`]: the leaves.
 

@@ -8,6 +8,8 @@
     reason = "helpers of tests fail at once, and read better with values written in place"
 )]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
 #[path = "support/world.rs"]
 mod world;
 
@@ -15,6 +17,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use endpoint::{Endpoints, Reply, SECRET};
 use fortnight::store::lock::PassLock;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
@@ -318,7 +321,8 @@ fn explain_and_status_keep_their_shape() {
           "in_grace": "number"
         }
       },
-      "unresolved": []
+      "unresolved": [],
+      "webhooks": []
     }
     "#);
 }
@@ -848,4 +852,110 @@ fn an_export_that_unpacks_without_end() {
     });
     let world = spoiled("users.json.gz", &bomb);
     insta::assert_snapshot!(errors(&world), @"users: users.json.gz, line 1: it unpacks to more than 200 times its size; check who wrote it; unpack it by hand if it is honest");
+}
+
+// Webhooks.
+
+/// Ana, and two endpoints beside mail.
+fn with_webhooks(peer: &Endpoints) -> World {
+    let mut world = World::of(&["ana"]);
+    world.configuration += &(peer.standard("desk") + &peer.slack("chat"));
+    std::fs::write(world.folder().join("hook"), SECRET).unwrap();
+    world.export(day(0));
+    assert_eq!(cycle(&world, day(0), &[]).code, 0);
+    world.sign_in("ana", hour(0, 1));
+    world.export(day(1));
+    world
+}
+
+#[test]
+fn a_dry_run_plans_webhooks_and_sends_none() {
+    let peer = Endpoints::start(|_| Reply::Taken);
+    let world = with_webhooks(&peer);
+    let report = json(&cycle(&world, day(1), &["--dry-run", "--format", "json"]));
+    assert_eq!(
+        report["deliveries"],
+        json!({ "queued": 3, "sent": 0, "failed": 0, "ambiguous": 0 })
+    );
+    assert_eq!((peer.came("desk"), peer.came("chat")), (vec![], vec![]));
+    let report = json(&cycle(&world, day(1), &["--format", "json"]));
+    assert_eq!(
+        report["deliveries"],
+        json!({ "queued": 3, "sent": 3, "failed": 0, "ambiguous": 0 })
+    );
+    let rows = json(&run(&world, &["deliveries", "list", "--format", "json"]));
+    let channels: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["channel"].as_str().unwrap())
+        .collect();
+    assert_eq!(channels, ["email", "desk", "chat"]);
+    assert_eq!(rows[1]["message_id"], json!(peer.taken("desk")[0].id));
+    assert_eq!(rows[2]["user"], Value::Null);
+}
+
+#[test]
+fn a_dead_endpoint_is_in_status_until_somebody_reopens_it() {
+    let peer = Endpoints::start(|knock| match knock.to {
+        "desk" => Reply::Say(410),
+        _ => Reply::Taken,
+    });
+    let world = with_webhooks(&peer);
+    assert_eq!(cycle(&world, day(1), &[]).code, 3);
+    let status = run(&world, &["status", "--format", "json"]);
+    assert_eq!(status.code, 3);
+    assert_eq!(json(&status)["webhooks"][0]["name"], "desk");
+    assert_eq!(json(&status)["webhooks"][0]["state"], "dead");
+    assert!(
+        run(&world, &["status"])
+            .out
+            .contains("Webhook desk is dead: 410")
+    );
+    let doctor = run(&world, &["doctor"]);
+    assert!(
+        doctor.out.contains("retry --destination desk"),
+        "{}",
+        doctor.out
+    );
+    let wrong = run(&world, &["deliveries", "retry", "--destination", "dsek"]);
+    assert_eq!(wrong.code, 2);
+    insta::assert_snapshot!(wrong.err, @r#"
+    fortnight: there is no webhook "dsek"; the webhooks are desk, chat
+    "#);
+    peer.follow(|_| Reply::Taken);
+    let reopened = run(&world, &["deliveries", "retry", "--destination", "desk"]);
+    assert_eq!(reopened.code, 0, "{}", reopened.err);
+    insta::assert_snapshot!(reopened.out, @r#"
+    desk: open again, 2 rows are due now
+    "#);
+    assert_eq!(run(&world, &["status"]).code, 0);
+}
+
+#[test]
+fn a_webhook_is_shown_before_it_is_sent_and_tested_for_real() {
+    let peer = Endpoints::start(|_| Reply::Taken);
+    let world = with_webhooks(&peer);
+    let shown = json(&run(
+        &world,
+        &["preview", "webhook", "desk", "--message", "window.reminder"],
+    ));
+    assert_eq!(shown["type"], "io.fortnight.window.reminder");
+    assert_eq!(shown["data"]["user"]["display_name"], "Alex Example");
+    let chat = json(&run(
+        &world,
+        &["preview", "webhook", "chat", "--message", "hold.raised"],
+    ));
+    assert!(chat["text"].is_string());
+    assert_eq!(run(&world, &["preview", "webhook", "pager"]).code, 2);
+    assert_eq!(peer.came("desk"), []);
+    let sent = run(&world, &["test", "webhook", "desk"]);
+    assert_eq!((sent.code, sent.out.as_str()), (0, "desk: accepted (200)"));
+    assert_eq!(peer.events("desk"), ["test"]);
+    assert_eq!(
+        peer.came("desk")[0].json()["id"],
+        json!(peer.came("desk")[0].id)
+    );
+    peer.follow(|_| Reply::Say(401));
+    assert_eq!(run(&world, &["test", "webhook", "desk"]).code, 1);
 }

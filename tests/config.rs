@@ -1225,6 +1225,10 @@ fn what_is_wrong_with_a_webhook_is_said_without_its_address() {
        ╰────
      help: give the address of the service itself
     "#);
+}
+
+#[test]
+fn what_is_wrong_with_the_lists_of_a_webhook_is_said() {
     assert_snapshot!(said(&webhook("format", "allow_networks = [\"intranet\"]\nformat")), @r#"
      × fortnight.toml:19:19: "intranet" is no network
        ╭────

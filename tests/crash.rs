@@ -2,6 +2,8 @@
 //! kills in the middle of it.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/recorder.rs"]
@@ -12,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use endpoint::{Endpoints, Knock, Reply, SECRET};
 use jiff::{SignedDuration, Timestamp};
 use program::{Organisation, after, at, eventually, hours, minutes};
 use rand::rngs::SmallRng;
@@ -350,11 +353,26 @@ fn moody(seed: u64) -> impl Fn(&Moment<'_>) -> Answer + Send + Sync + 'static {
     }
 }
 
-/// What of each message was lost sight of so far: it was leased, or its outcome was lost.
+/// The endpoints of the fifty kills: sometimes busy, and slow now and then.
+fn busy(seed: u64) -> impl Fn(&Knock<'_>) -> Reply + Send + Sync + 'static {
+    let random = Mutex::new(SmallRng::seed_from_u64(seed));
+    move |knock| match random.lock().unwrap().random_range(0..100) {
+        0..5 if knock.nth == 1 => Reply::Say(503),
+        5..20 => Reply::Slow(Duration::from_millis(15)),
+        _ => Reply::Taken,
+    }
+}
+
+/// What of each row was lost sight of so far: it was leased, or its outcome was lost.
 #[derive(Default)]
 struct Doubts(BTreeMap<String, usize>);
 
 impl Doubts {
+    fn of(&self, row: &serde_json::Value) -> usize {
+        let id = row["id"].as_str().unwrap();
+        self.0.get(id).copied().unwrap_or(0)
+    }
+
     /// Looks at a database that a kill left.
     fn look(&mut self, organisation: &Organisation) {
         if !organisation.path("fortnight.db").exists() {
@@ -368,7 +386,7 @@ impl Doubts {
             if matches!(row["state"].as_str(), Some("leased" | "ambiguous")) {
                 *self
                     .0
-                    .entry(row["message_id"].as_str().unwrap().to_owned())
+                    .entry(row["id"].as_str().unwrap().to_owned())
                     .or_default() += 1;
             }
         }
@@ -379,6 +397,7 @@ impl Doubts {
 struct Killed {
     organisation: Organisation,
     recorder: Recorder,
+    endpoints: Endpoints,
     random: SmallRng,
     now: Timestamp,
     doubts: Doubts,
@@ -420,6 +439,7 @@ impl Killed {
     /// The server is well, and nobody kills any more.
     fn recover(&mut self) {
         self.recorder.follow(well);
+        self.endpoints.follow(|_| Reply::Taken);
         for _ in 0..4 {
             self.now = after(self.now, minutes(11));
             self.organisation.cycle(self.now);
@@ -435,14 +455,15 @@ impl Killed {
             *times += 1;
             assert_eq!(*to, kept.to, "one Message-ID, one recipient");
         }
-        let rows = self.organisation.deliveries();
+        let mut rows = self.organisation.deliveries();
+        rows.retain(|row| row["channel"] == "email");
         let mut told = BTreeSet::new();
         let mut known = BTreeSet::new();
         for row in &rows {
             let id = row["message_id"].as_str().unwrap();
             known.insert(id.to_owned());
             let times = taken.get(id).map_or(0, |taken| taken.0);
-            let doubts = self.doubts.0.get(id).copied().unwrap_or(0);
+            let doubts = self.doubts.of(row);
             match row["state"].as_str().unwrap() {
                 "sent" => {
                     assert!(times >= 1, "lost: {row}");
@@ -471,6 +492,44 @@ impl Killed {
     }
 }
 
+impl Killed {
+    /// The same of webhooks: each event came to each endpoint under one id with one body, and more
+    /// than once only where a kill left its row in doubt.
+    fn judge_webhooks(&self, people: usize) -> String {
+        let mut rows = self.organisation.deliveries();
+        rows.retain(|row| row["channel"] == "desk");
+        let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for came in self.endpoints.taken("desk") {
+            taken.entry(came.id).or_default().push(came.body);
+        }
+        let mut told = BTreeSet::new();
+        for row in &rows {
+            let id = row["message_id"].as_str().unwrap();
+            let bodies = taken.remove(id).unwrap_or_default();
+            match row["state"].as_str().unwrap() {
+                "sent" => {
+                    assert!(!bodies.is_empty(), "lost: {row}");
+                    told.extend(row["user"].as_str());
+                }
+                "superseded" => {}
+                _ => panic!("not sent: {row}"),
+            }
+            assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{row}");
+            let doubts = self.doubts.of(row);
+            let times = bodies.len();
+            assert!(
+                times <= 1 + doubts,
+                "taken {times} times with {doubts} outcomes lost: {row}"
+            );
+        }
+        assert_eq!(told.len(), people, "every window was told");
+        assert!(taken.is_empty(), "nobody queued {taken:?}");
+        let chats = self.endpoints.taken("chat").len();
+        assert!(chats > 0, "nobody told the chat");
+        format!("{} webhooks and {chats} messages to a chat", rows.len())
+    }
+}
+
 #[test]
 fn fifty_kills_lose_nothing() {
     let seed = std::env::var("FORTNIGHT_SEED").ok();
@@ -480,9 +539,15 @@ fn fifty_kills_lose_nothing() {
     let begin = Instant::now();
     let people = 400;
     let recorder = Recorder::start(moody(seed));
+    let endpoints = Endpoints::start(busy(seed));
+    let mut organisation = organisation(people, &recorder);
+    organisation.more += &(endpoints.standard("desk") + &endpoints.slack("chat"));
+    std::fs::write(organisation.path("hook"), SECRET).unwrap();
+    organisation.configure();
     let mut killed = Killed {
-        organisation: organisation(people, &recorder),
+        organisation,
         recorder,
+        endpoints,
         random: SmallRng::seed_from_u64(seed),
         now: monday(),
         doubts: Doubts::default(),
@@ -493,6 +558,7 @@ fn fifty_kills_lose_nothing() {
     }
     killed.recover();
     eprintln!("{}", killed.judge(people));
+    eprintln!("{}", killed.judge_webhooks(people));
     let took = begin.elapsed();
     assert!(took < Duration::from_mins(1), "{took:?}");
 }

@@ -1,6 +1,8 @@
 //! The daemon as its operators and systemd meet it.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/recorder.rs"]
@@ -10,6 +12,7 @@ use rustix::process::Signal;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use endpoint::{Endpoints, Reply, SECRET, TWO_SECRETS};
 use jiff::Timestamp;
 use program::{Organisation, Running, after, at, eventually, hours, page, ready};
 use recorder::{Answer, PATIENCE, Recorder};
@@ -152,6 +155,51 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
         warned["warning"].as_str().unwrap().contains("http.listen"),
         "{warned}"
     );
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// The sides of a secret's change never see a request that neither of theirs signed.
+#[test]
+fn a_reload_takes_in_endpoints_and_their_secrets() {
+    let Begun {
+        mut organisation,
+        mut daemon,
+        port,
+        ..
+    } = begin(2);
+    let peer = Endpoints::start(|_| Reply::Taken);
+    organisation.more += &peer.standard("desk");
+    std::fs::write(organisation.path("hook"), SECRET).unwrap();
+    organisation.configure();
+    let mut told = Vec::new();
+    for (person, secrets) in [(0, SECRET), (1, TWO_SECRETS)] {
+        std::fs::write(organisation.path("hook"), secrets).unwrap();
+        daemon.signal(Signal::HUP);
+        wait_for_another_pass(port);
+        wait_for_another_pass(port);
+        let user = Organisation::address(person);
+        let said = organisation.say(&[
+            "window",
+            "extend",
+            &user,
+            "--days",
+            "3",
+            "--reason",
+            "on a journey",
+        ]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        eventually("the event", || {
+            told = peer.taken("desk");
+            (told.len() > person).then_some(())
+        });
+    }
+    let came: Vec<(String, usize)> = told
+        .iter()
+        .map(|came| (came.event(), came.signatures))
+        .collect();
+    let extended = || "window.extended".to_owned();
+    assert_eq!(came, [(extended(), 1), (extended(), 2)]);
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
 }

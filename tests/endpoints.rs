@@ -1,7 +1,11 @@
 //! Webhooks through the real engine and store: which events go where, what becomes of them where
 //! an endpoint fails, and notice by webhook where there is no mail.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail at once, and read better with values written in place"
+)]
 
 #[path = "support/endpoint.rs"]
 mod endpoint;
@@ -338,7 +342,9 @@ async fn a_dead_endpoint_gets_nothing_until_it_is_reopened() {
 #[tokio::test]
 async fn events_of_a_person_come_in_order_and_a_later_notice_overtakes_one_that_waits() {
     let peer = Endpoints::start(|_| Reply::Say(503));
-    let mut world = world_with(&["ana"], &[peer.standard("desk")]).await;
+    let desk = peer.standard("desk")
+        + "events = [\"window.opened\", \"window.reminder\", \"window.paused\", \"window.resumed\"]\n";
+    let mut world = world_with(&["ana"], &[desk]).await;
     world.sign_in("ana", hour(0, 1));
     world.daily(1..=9).await;
     assert_eq!(

@@ -225,11 +225,14 @@ pub enum Deliveries {
         #[arg(long, default_value = "table")]
         format: Format,
     },
-    /// Try rows again now, with the same Message-ID
+    /// Try rows again now, with the same Message-ID or webhook-id
     Retry {
         /// Ids of rows
-        #[arg(required = true)]
+        #[arg(required_unless_present = "destination")]
         ids: Vec<String>,
+        /// Everything that waits for this webhook, or died with it: it is well again
+        #[arg(long, value_name = "NAME", conflicts_with = "ids")]
+        destination: Option<String>,
     },
     /// Set rows aside for good
     Discard {
@@ -279,6 +282,17 @@ pub enum Preview {
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// The body of a webhook
+    Webhook {
+        /// As this one would get it; default: the first that is configured
+        name: Option<String>,
+        /// The message, by its event: window.opened, hold.raised, …
+        #[arg(long, default_value = "window.opened", value_name = "EVENT")]
+        message: String,
+        /// Where to write; default: stdout
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// What to send.
@@ -289,5 +303,10 @@ pub enum Test {
         /// To whom; default: the operators
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,
+    },
+    /// One event, marked as a test
+    Webhook {
+        /// To which webhook
+        name: String,
     },
 }

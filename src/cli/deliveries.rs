@@ -47,10 +47,12 @@ pub(super) async fn run(
                 return Ok(DONE);
             }
             let headings = [
-                "event", "step", "user", "address", "state", "attempts", "next", "code", "id",
+                "channel", "event", "step", "user", "address", "state", "attempts", "next", "code",
+                "id",
             ];
             let cells = rows.into_iter().map(|row| {
                 vec![
+                    row.channel,
                     row.event,
                     row.step.unwrap_or_default(),
                     row.user.unwrap_or_else(|| "operators".to_owned()),
@@ -64,11 +66,44 @@ pub(super) async fn run(
             });
             out.rows(format, &headings, cells.collect())?;
         }
-        Deliveries::Retry { ids } => replay(&store, &ids, false, out).await?,
+        Deliveries::Retry {
+            destination: Some(name),
+            ..
+        } => reopen(&store, config, &name, out).await?,
+        Deliveries::Retry { ids, .. } => replay(&store, &ids, false, out).await?,
         Deliveries::Discard { ids } => replay(&store, &ids, true, out).await?,
     }
     store.close().await;
     Ok(DONE)
+}
+
+/// An endpoint is well again: what waits for it, or died with it, is due now.
+async fn reopen(
+    store: &Store,
+    config: &Config,
+    name: &str,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
+    let names: Vec<&str> = config
+        .webhooks
+        .iter()
+        .map(|webhook| webhook.endpoint.name.as_str())
+        .collect();
+    let now = act_time(store, None).await?;
+    let due = match store.reopen(name, now).await? {
+        Some(due) => due,
+        None if names.contains(&name) => 0,
+        None => {
+            let known = if names.is_empty() {
+                "no [[webhook]] is configured".to_owned()
+            } else {
+                format!("the webhooks are {}", names.join(", "))
+            };
+            return Err(Usage(format!("there is no webhook {name:?}; {known}")).into());
+        }
+    };
+    out.line(format!("{name}: open again, {due} rows are due now"))?;
+    Ok(())
 }
 
 async fn replay(

@@ -4,6 +4,7 @@
 
 mod graph;
 mod mail;
+mod webhook;
 
 use serde::Serialize;
 
@@ -73,6 +74,7 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
         Directory::Graph(graph) => checks.extend(graph::checks(config, graph).await),
     }
     checks.extend(mail::check(config).await);
+    checks.extend(webhook::checks(config).await);
     let code = if checks.iter().all(|check| check.verdict == Verdict::Good) {
         DONE
     } else {
@@ -106,7 +108,11 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
 async fn database(config: &Config) -> Result<String, String> {
     let path = config.database.display();
     if !config.database.exists() {
-        let folder = config.database.parent().filter(|folder| folder.is_dir());
+        // A relative path of one step has an empty parent: the present folder.
+        let folder = config
+            .database
+            .parent()
+            .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir());
         return match folder {
             Some(_) => Ok(format!(
                 "there is none yet at {path}; the first pass makes it"

@@ -108,7 +108,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Window(args) => window::run(&config, &args, out).await,
         Command::Deliveries { command } => deliveries::run(&config, command, out).await,
         Command::Enforcement { command } => enforcement::run(&config, command, out).await,
-        Command::Preview { command } => preview::preview(&config, &command, out),
+        Command::Preview { command } => preview::preview(&config, &command, out).await,
         Command::Test { command } => preview::test(&config, &command, out).await,
         Command::Completions { .. } | Command::Man | Command::Demo { .. } | Command::Check => {
             Ok(DONE)

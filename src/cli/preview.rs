@@ -1,5 +1,9 @@
 //! `preview` and `test`: what people will read, before they do.
 
+mod webhook;
+
+use std::path::Path;
+
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,21 +19,25 @@ use crate::store::outbox::Claimed;
 use crate::time::Clock;
 use crate::transport::{Transport, notice};
 
-pub(super) fn preview(config: &Config, command: &Preview, out: &mut Printer) -> anyhow::Result<u8> {
-    let Preview::Email {
-        message,
-        language,
-        days_left,
-        out: file,
-    } = command;
-    let Some(kind) = EventKind::parse(message) else {
-        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        return Err(Usage(format!(
-            "there is no message {message:?}; the messages are {}",
-            known.join(", ")
-        ))
-        .into());
+pub(super) async fn preview(
+    config: &Config,
+    command: &Preview,
+    out: &mut Printer,
+) -> anyhow::Result<u8> {
+    let (message, language, days_left, file) = match command {
+        Preview::Email {
+            message,
+            language,
+            days_left,
+            out,
+        } => (message, language, days_left, out),
+        Preview::Webhook {
+            name,
+            message,
+            out: file,
+        } => return webhook::preview(config, name.as_deref(), message, file.as_deref(), out).await,
     };
+    let kind = event_kind(message)?;
     let email = email(config)?;
     let now = Clock::system().now();
     let sample = sample(
@@ -41,19 +49,36 @@ pub(super) fn preview(config: &Config, command: &Preview, out: &mut Printer) -> 
         now,
     );
     let letter = mail::letter(&email.sender, &notice(&sample), now)?;
-    match file {
-        Some(path) => {
-            std::fs::write(path, &letter.bytes)
-                .with_context(|| format!("writing {}", path.display()))?;
-            out.line(format!("wrote {}", path.display()))?;
-        }
-        None => out.bytes(&letter.bytes)?,
-    }
+    write(&letter.bytes, file.as_deref(), out)?;
     Ok(DONE)
 }
 
+fn event_kind(name: &str) -> Result<EventKind, Usage> {
+    EventKind::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        Usage(format!(
+            "there is no message {name:?}; the messages are {}",
+            known.join(", ")
+        ))
+    })
+}
+
+fn write(bytes: &[u8], file: Option<&Path>, out: &mut Printer) -> anyhow::Result<()> {
+    match file {
+        Some(path) => {
+            std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
+            out.line(format!("wrote {}", path.display()))?;
+        }
+        None => out.bytes(bytes)?,
+    }
+    Ok(())
+}
+
 pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> anyhow::Result<u8> {
-    let Test::Email { to } = command;
+    let to = match command {
+        Test::Email { to } => to,
+        Test::Webhook { name } => return webhook::test(config, name, out).await,
+    };
     let email = email(config)?;
     let addresses = match to {
         Some(address) => vec![address.clone()],
@@ -105,6 +130,13 @@ fn email(config: &Config) -> Result<&Email, Usage> {
         .ok_or_else(|| Usage("no [email] is configured".to_owned()))
 }
 
+fn sample_policy(config: &Config) -> PolicyName {
+    config
+        .policies
+        .first()
+        .map_or_else(|| PolicyName::new("everyone"), |policy| policy.name.clone())
+}
+
 /// A mail with facts that nobody can mistake for a person's.
 fn sample(
     config: &Config,
@@ -114,18 +146,8 @@ fn sample(
     id: &str,
     now: Timestamp,
 ) -> Claimed {
-    let operators = matches!(
-        event,
-        EventKind::HoldRaised
-            | EventKind::HoldCleared
-            | EventKind::DeliveryDead
-            | EventKind::Digest
-            | EventKind::Test
-    );
-    let policy = config
-        .policies
-        .first()
-        .map_or_else(|| PolicyName::new("everyone"), |policy| policy.name.clone());
+    let operators = !event.is_about_person();
+    let policy = sample_policy(config);
     let days = |count: i64| SignedDuration::from_hours(24 * count);
     Claimed {
         id: id.to_owned(),

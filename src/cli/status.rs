@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::domain::decide::{Decision, Next};
 use crate::domain::person::Person;
 use crate::domain::policy::Policy;
+use crate::store::destinations::{DestinationState, TroubledDestination};
 use crate::store::holds::StandingHold;
 
 /// Rows put aside that `status` shows.
@@ -26,6 +27,8 @@ struct Status {
     deliveries: BTreeMap<String, i64>,
     next: Option<Next>,
     holds: Vec<StandingHold>,
+    /// Webhooks that are paused or dead, or asked for time.
+    webhooks: Vec<TroubledDestination>,
     /// Names of the configuration that mean nobody, or more than one group.
     unresolved: Vec<String>,
     /// A sentence if the people in scope cannot be told in time through the budgets.
@@ -113,7 +116,16 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
         .await?;
     let holds = store.holds().await?;
     let sources = sources(config, reader).await?;
-    let degraded = !holds.is_empty() || sources.iter().any(|source| source.error.is_some());
+    let mut webhooks = store.troubled_destinations(reader.now).await?;
+    webhooks.retain(|troubled| {
+        let mut configured = config.webhooks.iter();
+        configured.any(|webhook| webhook.endpoint.name == troubled.name)
+    });
+    let degraded = !holds.is_empty()
+        || sources.iter().any(|source| source.error.is_some())
+        || webhooks
+            .iter()
+            .any(|webhook| webhook.state != DestinationState::Active);
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
@@ -122,6 +134,7 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
         deliveries: store.delivery_counts().await?,
         next: census.next,
         holds,
+        webhooks,
         unresolved: unresolved(&reader.policies),
         capacity: capacity::shortage(config, store.in_scope(&reader.policies).await? as u64),
         repeated_losses: census.repeated_losses,
@@ -255,6 +268,19 @@ fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<(
             "Held ({}) since {}: {}{approved}",
             hold.id, hold.since, hold.text
         ))?;
+    }
+    for webhook in &status.webhooks {
+        let reason = webhook.reason.as_deref().unwrap_or_default();
+        let until = webhook
+            .paused_until
+            .map_or_else(String::new, |until| format!(" until {until}"));
+        let name = &webhook.name;
+        let state = match webhook.state {
+            DestinationState::Active => "asked for time",
+            DestinationState::Paused => "is paused",
+            DestinationState::Dead => "is dead",
+        };
+        out.line(format!("Webhook {name} {state}{until}: {reason}"))?;
     }
     for line in status.unresolved.iter().chain(&status.capacity) {
         out.line(format!("Note: {line}"))?;

@@ -226,11 +226,9 @@ fn networks(section: &Section<'_>) -> Vec<IpNet> {
         .filter_map(|text| {
             let network = network(&text.value);
             if network.is_none() {
-                section.document().error(
-                    text.place,
-                    format!("{:?} is no network", text.value),
-                    "write \"10.0.0.0/8\", or one address",
-                );
+                let message = format!("{:?} is no network", text.value);
+                let remedy = "write \"10.0.0.0/8\", or one address";
+                section.document().error(text.place, message, remedy);
             }
             network
         })

@@ -14,6 +14,8 @@ pub(super) const FAILURES_IN_A_ROW: u32 = 3;
 const REFUSALS_IN_A_ROW: u32 = 10;
 /// A paused endpoint is tried this often, with one row.
 const PAUSE: SignedDuration = SignedDuration::from_mins(15);
+/// An endpoint that failed at every attempt for so long is paused, and operators hear of it (F44).
+const FAILING_TOO_LONG: SignedDuration = SignedDuration::from_hours(120);
 /// Nobody may put us off for longer (delivery A6).
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -44,18 +46,17 @@ pub(super) fn after(
         Outcome::Deferred {
             text, retry_after, ..
         } => {
-            next.failures += 1;
-            next.reason = Some(text.clone());
+            fail(&mut next, text, now);
             let asked = retry_after.map(|wait| later(now, wait.min(LONGEST_WAIT)));
             next.paused_until = asked.or_else(|| back_off(&next, name, now));
         }
         Outcome::Unreachable { text } | Outcome::Lost { text } => {
-            next.failures += 1;
-            next.reason = Some(text.clone());
+            fail(&mut next, text, now);
             next.paused_until = back_off(&next, name, now);
         }
         Outcome::Refused { text, .. } => {
             next.failures = 0;
+            next.failing_since = None;
             next.refusals += 1;
             if next.refusals >= REFUSALS_IN_A_ROW {
                 pause(&mut next, text.clone(), now);
@@ -70,6 +71,16 @@ pub(super) fn after(
     }
     let told = (next.state != before.state).then(|| line(name, &next));
     (next, told)
+}
+
+/// One more attempt that led to nothing.
+fn fail(endpoint: &mut Destination, text: &str, now: Timestamp) {
+    endpoint.failures += 1;
+    endpoint.reason = Some(text.to_owned());
+    let since = *endpoint.failing_since.get_or_insert(now);
+    if now.duration_since(since) >= FAILING_TOO_LONG {
+        endpoint.state = DestinationState::Paused;
+    }
 }
 
 /// After some failures in a row the endpoint as a whole waits, longer each time.
@@ -195,6 +206,21 @@ mod tests {
         let mut broken = ten;
         broken.insert(5, Outcome::Accepted { code: 200 });
         assert_eq!(lived_through(&broken).0.state, DestinationState::Active);
+    }
+
+    #[test]
+    fn failing_for_five_days_pauses_it_and_keeps_what_waits() {
+        let mut endpoint = Destination::default();
+        let mut told = Vec::new();
+        for hours in 0..=130 {
+            let now = later(NOW, SignedDuration::from_hours(hours));
+            let (next, line) = after(&endpoint, &lost(), "desk", now);
+            told.extend(line.map(|line| (hours, line)));
+            endpoint = next;
+        }
+        assert_eq!(endpoint.state, DestinationState::Paused);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].0, 120);
     }
 
     #[test]

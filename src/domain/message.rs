@@ -90,7 +90,16 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// Whether an accepted mail of this kind names a deadline and so is a notice (R7).
+    /// Whether it happens to a person, and not only operators are told.
+    #[must_use]
+    pub fn is_about_person(self) -> bool {
+        !matches!(
+            self,
+            Self::HoldRaised | Self::HoldCleared | Self::DeliveryDead | Self::Digest | Self::Test
+        )
+    }
+
+    /// Whether an accepted message of this kind names a deadline and so is a notice (R7).
     #[must_use]
     pub fn announces(self) -> bool {
         matches!(

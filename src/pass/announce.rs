@@ -33,7 +33,7 @@ const STANDINGS_USEFUL: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What only people read is old news after this.
 const NEWS_USEFUL: SignedDuration = SignedDuration::from_hours(72);
 /// The setting that names this installation to receivers of several.
-const INSTANCE: &str = "instance";
+pub(crate) const INSTANCE: &str = "instance";
 
 /// Writes what endpoints are told in a pass.
 #[derive(Debug, Clone)]
@@ -216,15 +216,7 @@ impl Herald {
 
     /// The messages that chats get about all of one event type.
     fn to_chats(&self, news: &ChatNews) -> Vec<ChatMessage> {
-        let about_people = !matches!(
-            news.event,
-            EventKind::HoldRaised
-                | EventKind::HoldCleared
-                | EventKind::DeliveryDead
-                | EventKind::Digest
-                | EventKind::Test
-        );
-        let (names, lines) = if about_people {
+        let (names, lines) = if news.event.is_about_person() {
             let names = news.lines.iter().take(MAX_NAMES).cloned().collect();
             (names, Vec::new())
         } else {

@@ -52,6 +52,8 @@ pub struct Destination {
     pub reason: Option<String>,
     /// Attempts in a row that led to nothing.
     pub failures: u32,
+    /// When the first of them was made.
+    pub failing_since: Option<Timestamp>,
     /// Rows in a row that it refused for good.
     pub refusals: u32,
 }
@@ -73,7 +75,7 @@ impl Store {
     /// What is known of an endpoint.
     pub async fn destination(&self, name: &str) -> Result<Destination, StoreError> {
         let row = sqlx::query(
-            "SELECT state, paused_until, reason, failures, refusals FROM destinations WHERE name = $1",
+            "SELECT state, paused_until, reason, failures, refusals, failing_since FROM destinations WHERE name = $1",
         )
         .bind(name)
         .fetch_optional(&self.read)
@@ -95,6 +97,10 @@ impl Store {
                 .doing("reading an endpoint")?
                 .map(instant),
             reason: row.try_get(2).doing("reading an endpoint")?,
+            failing_since: row
+                .try_get::<Option<i64>, _>(5)
+                .doing("reading an endpoint")?
+                .map(instant),
             failures: count(3)?,
             refusals: count(4)?,
         })
@@ -228,9 +234,10 @@ async fn write(
             .map(drop);
     }
     sqlx::query(
-        "INSERT INTO destinations (name, state, paused_until, reason, failures, refusals) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO destinations (name, state, paused_until, reason, failures, refusals, failing_since) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (name) DO UPDATE SET state = excluded.state, paused_until = excluded.paused_until,
-             reason = excluded.reason, failures = excluded.failures, refusals = excluded.refusals",
+             reason = excluded.reason, failures = excluded.failures, refusals = excluded.refusals,
+             failing_since = excluded.failing_since",
     )
     .bind(name)
     .bind(destination.state.as_str())
@@ -238,6 +245,7 @@ async fn write(
     .bind(&destination.reason)
     .bind(i64::from(destination.failures))
     .bind(i64::from(destination.refusals))
+    .bind(destination.failing_since.map(micros))
     .execute(connection)
     .await
     .doing("noting an endpoint")

@@ -265,21 +265,7 @@ impl Store {
         }
         // Every hold that stands, since operators may be new: the key lets each be said once.
         changes.standing = standing_holds(&mut *transaction).await?;
-        for hold in &changes.standing {
-            changes.queued += queue(&mut transaction, &raised_news(hold), operators, now).await?;
-        }
-        for hold in &changes.cleared {
-            changes.queued += queue(&mut transaction, &cleared_news(hold), operators, now).await?;
-        }
-        let news: Vec<News> = changes
-            .raised
-            .iter()
-            .map(raised_news)
-            .chain(changes.cleared.iter().map(cleared_news))
-            .collect();
-        for news in &news {
-            changes.queued += announce(&mut transaction, news, operators, now).await?;
-        }
+        changes.queued = tell(&mut transaction, &changes, operators, now).await?;
         transaction.commit().await.doing("recording holds")?;
         Ok(changes)
     }
@@ -420,6 +406,27 @@ impl Store {
         transaction.commit().await.doing("noting the yardstick")?;
         Ok(None)
     }
+}
+
+/// Operators hear of every hold that stands and of those that are over, endpoints of what changed.
+async fn tell(
+    connection: &mut SqliteConnection,
+    changes: &HoldChanges,
+    operators: &Operators,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut queued = 0;
+    for hold in &changes.standing {
+        queued += queue(connection, &raised_news(hold), operators, now).await?;
+    }
+    for hold in &changes.cleared {
+        queued += queue(connection, &cleared_news(hold), operators, now).await?;
+        queued += announce(connection, &cleared_news(hold), operators, now).await?;
+    }
+    for hold in &changes.raised {
+        queued += announce(connection, &raised_news(hold), operators, now).await?;
+    }
+    Ok(queued)
 }
 
 fn raised_news(hold: &StandingHold) -> News {

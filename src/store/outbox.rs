@@ -144,9 +144,14 @@ impl Store {
         Ok(recovered)
     }
 
-    /// Mails that a clock ahead of this one queued or put off: due now, or ten minutes from now
-    /// where an attempt was made.
-    pub async fn date_mails_by(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Rows that a clock ahead of this one queued or put off: due now, or ten minutes from now
+    /// where an attempt was made. No endpoint waits any longer either.
+    pub async fn date_deliveries_by(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE destinations SET paused_until = $1 WHERE paused_until > $1")
+            .bind(micros(now))
+            .execute(&self.write)
+            .await
+            .doing("dating endpoints anew")?;
         sqlx::query(
             "UPDATE outbox SET next_at = CASE WHEN attempts = 0 THEN $1 ELSE $2 END
              WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN $1 ELSE $2 END",

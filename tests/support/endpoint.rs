@@ -15,6 +15,10 @@ use serde_json::Value;
 /// The signing secret of the endpoints.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// The same in front of the one that it replaces.
+pub(crate) const TWO_SECRETS: &str =
+    "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\nwhsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
+
 /// A webhook that came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Came {
@@ -22,6 +26,8 @@ pub(crate) struct Came {
     pub(crate) to: String,
     /// The `webhook-id`; empty for a chat.
     pub(crate) id: String,
+    /// How often it was signed.
+    pub(crate) signatures: usize,
     /// The bytes.
     pub(crate) body: String,
     /// Whether it was taken.
@@ -65,6 +71,8 @@ pub(crate) enum Reply {
     Say(u16),
     /// This status, with so many seconds in `Retry-After`.
     Wait(u16, u32),
+    /// It is taken, after a while.
+    Slow(Duration),
     /// It is taken, and nothing more is said before the peer is told to go on.
     Hold,
 }
@@ -176,6 +184,10 @@ async fn take(
     let to = uri.path().trim_start_matches('/').to_owned();
     let body = String::from_utf8(body.to_vec()).unwrap();
     let id = headers.get("webhook-id").map(|id| id.to_str().unwrap());
+    let signatures = headers.get("webhook-signature").map_or(0, |all| {
+        let all = all.to_str().unwrap();
+        all.split(' ').filter(|one| one.starts_with("v1,")).count()
+    });
     let nth = {
         let came = shared.came.lock().unwrap();
         came.iter()
@@ -189,10 +201,11 @@ async fn take(
         body: &body,
         nth,
     });
-    let taken = matches!(reply, Reply::Taken | Reply::Hold);
+    let taken = matches!(reply, Reply::Taken | Reply::Slow(_) | Reply::Hold);
     shared.came.lock().unwrap().push(Came {
         to,
         id: id.unwrap_or_default().to_owned(),
+        signatures,
         body,
         taken,
     });
@@ -205,6 +218,10 @@ async fn take(
             [(header::RETRY_AFTER, seconds.to_string())],
         )
             .into_response(),
+        Reply::Slow(length) => {
+            tokio::time::sleep(length).await;
+            "ok".into_response()
+        }
         Reply::Hold => {
             let mut released = shared.go_on.subscribe();
             released.wait_for(|released| *released).await.unwrap();

@@ -1,0 +1,173 @@
+//! What an endpoint will be sent: rendered, or sent for real as one marked test.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::output::Printer;
+use super::super::{DONE, FAILED, Usage};
+use super::{event_kind, sample_policy, write};
+use crate::config::{Config, Webhook};
+use crate::delivery::webhook::{
+    Attempt, Client, Format, Group, Happening, Outcome, Person, Window, slack, standard, teams,
+};
+use crate::domain::id::UserId;
+use crate::domain::message::EventKind;
+use crate::domain::window::later;
+use crate::pass::announce::INSTANCE;
+use crate::store::Store;
+use crate::store::commit::delivery_id;
+use crate::time::Clock;
+
+/// The account of a person who does not exist.
+const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+/// The body as the endpoint would get it; without a name, as the first would, or a program.
+pub(super) async fn preview(
+    config: &Config,
+    name: Option<&str>,
+    message: &str,
+    file: Option<&std::path::Path>,
+    out: &mut Printer,
+) -> anyhow::Result<u8> {
+    let kind = event_kind(message)?;
+    let webhook = match name {
+        Some(name) => Some(find(config, name)?),
+        None => config.webhooks.first(),
+    };
+    let format = webhook.map_or(Format::Standard, |webhook| webhook.endpoint.format);
+    let now = Clock::system().now();
+    let body = body(config, format, kind, "preview", now).await;
+    write(body.as_bytes(), file, out)?;
+    Ok(DONE)
+}
+
+/// Sends one event that is marked as a test.
+pub(super) async fn test(config: &Config, name: &str, out: &mut Printer) -> anyhow::Result<u8> {
+    let endpoint = find(config, name)?.endpoint.clone();
+    let clock = Clock::system();
+    let now = clock.now();
+    let id = delivery_id(&format!("test/{name}/{now}"));
+    let body = body(config, endpoint.format, EventKind::Test, &id, now).await;
+    let client = Client::new(endpoint)?;
+    let attempt = Attempt {
+        id: &id,
+        body: body.as_bytes(),
+        at: clock.host().wall,
+    };
+    let (code, text) = match client.send(&attempt).await {
+        Outcome::Accepted { code } => (DONE, format!("accepted ({code})")),
+        Outcome::Lost { text } => (FAILED, format!("the outcome was lost: {text}")),
+        Outcome::Gone { text, .. } => (FAILED, format!("the endpoint is no more: {text}")),
+        Outcome::Unauthorized { text, .. } => (
+            FAILED,
+            format!("our secret or address is not accepted: {text}"),
+        ),
+        Outcome::Unreachable { text }
+        | Outcome::Deferred { text, .. }
+        | Outcome::Refused { text, .. } => (FAILED, format!("not accepted: {text}")),
+    };
+    out.line(format!("{name}: {text}"))?;
+    Ok(code)
+}
+
+fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Webhook, Usage> {
+    let found = config
+        .webhooks
+        .iter()
+        .find(|webhook| webhook.endpoint.name == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = config
+            .webhooks
+            .iter()
+            .map(|webhook| webhook.endpoint.name.as_str())
+            .collect();
+        Usage(match names.as_slice() {
+            [] => "no [[webhook]] is configured".to_owned(),
+            names => format!(
+                "there is no webhook {name:?}; the webhooks are {}",
+                names.join(", ")
+            ),
+        })
+    })
+}
+
+/// A message with facts that nobody can mistake for a person's.
+async fn body(
+    config: &Config,
+    format: Format,
+    kind: EventKind,
+    id: &str,
+    now: Timestamp,
+) -> String {
+    match format {
+        Format::Standard => standard(&happening(config, kind, id, now), &source(config).await),
+        Format::Slack => slack(&group(config, kind, now), &config.zone),
+        Format::Teams => teams(&group(config, kind, now), &config.zone),
+    }
+}
+
+/// The installation's name, once a pass has given it one.
+async fn source(config: &Config) -> String {
+    let known = async {
+        let store = Store::open_existing(&config.database).await.ok()?;
+        let known = store.setting(INSTANCE).await.ok()?;
+        store.close().await;
+        known
+    };
+    known.await.unwrap_or_else(|| "urn:fortnight".to_owned())
+}
+
+fn days(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * count)
+}
+
+fn happening(config: &Config, kind: EventKind, id: &str, now: Timestamp) -> Happening {
+    let person = UserId::parse(NOBODY).ok().map(|id| Person {
+        id,
+        user_principal_name: "alex.example@example.org".to_owned(),
+        display_name: Some("Alex Example".to_owned()),
+        mail: Some("alex.example@example.org".to_owned()),
+    });
+    let about_person = kind.is_about_person();
+    Happening {
+        id: id.to_owned(),
+        kind,
+        time: now,
+        policy: about_person.then(|| sample_policy(config)),
+        person: person.filter(|_| about_person),
+        window: about_person.then(|| Window {
+            sequence: 1,
+            opened_at: Some(later(now, -days(7))),
+            deadline: (kind != EventKind::WindowPaused).then(|| later(now, days(7))),
+        }),
+        step: match kind {
+            EventKind::WindowOpened => Some("0d".to_owned()),
+            EventKind::WindowReminder => Some("-7d".to_owned()),
+            EventKind::EnforcementNeeded => Some("deadline".to_owned()),
+            _ => None,
+        },
+        text: (!about_person).then(|| "This line stands for what happened.".to_owned()),
+        links: BTreeMap::new(),
+    }
+}
+
+fn group(config: &Config, kind: EventKind, now: Timestamp) -> Group {
+    let about_person = kind.is_about_person();
+    let line = "This line stands for what happened.".to_owned();
+    Group {
+        kind,
+        time: now,
+        policies: about_person
+            .then(|| sample_policy(config))
+            .into_iter()
+            .collect(),
+        count: 1,
+        deadlines: about_person.then(|| (later(now, days(7)), later(now, days(7)))),
+        names: about_person
+            .then(|| "Alex Example".to_owned())
+            .into_iter()
+            .collect(),
+        lines: (!about_person).then_some(line).into_iter().collect(),
+    }
+}
