@@ -13,6 +13,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// From this share on, answers say how full the bucket is.
 const WORTH_SAYING: f64 = 0.8;
 
+const SCOPE: &str = "Tenant_Application/ReadWrite";
+
 /// How `Retry-After` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RetryForm {
@@ -55,25 +57,10 @@ impl Throttle {
             return (None, Vec::new());
         };
         let units = question.units();
-        let (bucket, cost, limit, scope) = if question.kind.is_report() {
-            (
-                &mut self.reports,
-                1,
-                reports_limit,
-                "Tenant_Application/ReadWrite",
-            )
+        let (bucket, cost, limit) = if question.kind.is_report() {
+            (&mut self.reports, 1, reports_limit)
         } else {
-            let limit = match users {
-                0..50 => 3_500,
-                50..=500 => 5_000,
-                _ => 8_000,
-            };
-            (
-                &mut self.directory,
-                units,
-                limit,
-                "Tenant_Application/ReadWrite",
-            )
+            (&mut self.directory, units, directory_limit(users))
         };
         while bucket
             .front()
@@ -87,7 +74,7 @@ impl Throttle {
         let share = f64::from(spent) / f64::from(limit);
         if share >= WORTH_SAYING {
             headers.push(("x-ms-throttle-limit-percentage", format!("{share:.2}")));
-            headers.push(("x-ms-throttle-scope", scope.to_owned()));
+            headers.push(("x-ms-throttle-scope", SCOPE.to_owned()));
         }
         if spent <= limit {
             return (None, headers);
@@ -96,6 +83,15 @@ impl Throttle {
         headers.extend(retry_after(self.form, free_in, wall).map(|text| ("retry-after", text)));
         self.refused += 1;
         (Some(Answer::throttled()), headers)
+    }
+}
+
+/// Units by the size of the tenant.
+fn directory_limit(users: usize) -> u32 {
+    match users {
+        0..50 => 3_500,
+        50..=500 => 5_000,
+        _ => 8_000,
     }
 }
 
