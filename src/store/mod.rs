@@ -252,12 +252,12 @@ impl Store {
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("temp_store", "memory");
         let unusable = |source: sqlx::Error| unusable("open", path, source);
-        let write = SqlitePoolOptions::new()
+        let write = pool()
             .max_connections(1)
             .connect_with(options.clone())
             .await
             .map_err(unusable)?;
-        let read = SqlitePoolOptions::new()
+        let read = pool()
             .max_connections(READERS)
             .connect_with(
                 options
@@ -403,6 +403,15 @@ impl Store {
             .await
             .map_err(|source| unusable("write", &self.path, source))
     }
+}
+
+/// Connections to a file need no renewal. sqlx's task for that, which counts idle connections
+/// while others take them, has been seen to count below zero and to go round for ever: without
+/// anything to renew it does not begin.
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 /// A database that cannot be used, with the remedy that fits.

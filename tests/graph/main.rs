@@ -8,10 +8,15 @@
 )]
 
 mod cases;
+mod chance;
 mod credentials;
+mod directory;
 mod kills;
+mod logs;
+mod moving;
 mod pace;
 mod program;
+mod registration;
 mod service;
 mod troubled;
 #[path = "../support/world.rs"]

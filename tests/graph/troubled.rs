@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::chance::Chance;
 use crate::program::{deliveries, users};
 use crate::world::graph::{FakeGraph, Fault, Kind, RetryAfter};
 use crate::world::{World, before, day};
@@ -61,24 +62,6 @@ fn organisation(graph: Option<FakeGraph>) -> World {
         world.exclude(&name);
     }
     world
-}
-
-/// Something that a seed chooses.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, many: usize) -> usize {
-        // Knuth's multiplier; the high bits are the better ones.
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % many
-    }
-
-    fn of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())].clone()
-    }
 }
 
 const KINDS: [Kind; 6] = [
@@ -156,7 +139,7 @@ async fn three_weeks(seed: u64) {
     graph.replay_changes(4);
     graph.set_lag(SignedDuration::from_mins(45));
     let (mut calm, mut troubled) = (organisation(None), organisation(Some(graph.clone())));
-    let mut chance = Chance(seed);
+    let mut chance = Chance::of_seed(seed);
     let (mut yesterday, mut met) = (BTreeSet::new(), 0);
     for number in 0..=DAYS {
         for world in [&mut calm, &mut troubled] {

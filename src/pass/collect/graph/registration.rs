@@ -26,6 +26,9 @@ const FOLLOW_UP: [SignedDuration; 4] = [
     SignedDuration::from_hours(4),
     SignedDuration::from_hours(24),
 ];
+/// A flag that waits for a younger report than the service had is worth another whole reading after
+/// this: the service refreshes it every few hours.
+const REFRESHED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// People who are asked about in one pass: each is a request of five in ten seconds, and a whole
 /// report of as many pages tells of forty thousand.
 const PROBES: usize = 40;
@@ -38,6 +41,13 @@ struct Reading {
     stage: Stage,
     /// When the service refreshed the report last, by its newest row.
     refreshed_at: Option<Timestamp>,
+}
+
+impl Reading {
+    /// The earlier of the service's refresh and our question (contract 7.8).
+    fn as_of(&self, asked_at: Timestamp) -> Timestamp {
+        self.refreshed_at.map_or(asked_at, |at| at.min(asked_at))
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,8 +88,11 @@ impl Graph<'_> {
         Ok(match (&reading.stage, reading.asked_at) {
             (Stage::Reading { .. }, _) | (_, None) => true,
             (Stage::Idle | Stage::Whole, Some(asked_at)) => {
-                now.duration_since(asked_at) >= config.schedule.registration
+                let since = now.duration_since(asked_at);
+                since >= config.schedule.registration
                     || store.a_flag_waits(asked_at, now).await?
+                    || since >= REFRESHED_AFTER
+                        && store.a_flag_waits(reading.as_of(asked_at), now).await?
             }
         })
     }
@@ -177,8 +190,7 @@ impl Graph<'_> {
             last.user.as_str().clone_into(&mut above);
             import.registrations(rows).await?;
         }
-        // The earlier of the two (contract 7.8).
-        import.end_part(reading.refreshed_at.map_or(asked_at, |at| at.min(asked_at)));
+        import.end_part(reading.as_of(asked_at));
         let approved = self.collector.approved_size(Source::Registration);
         match import.finish(&[], &gone, approved).await? {
             Imported::Accepted { .. } | Imported::ReadAll => {
