@@ -10,6 +10,7 @@
     reason = "a benchmark ends where something is missing"
 )]
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -165,9 +166,11 @@ since = 2026-03-01T00:00:00Z
 "#,
     );
     for (name, url) in endpoints {
-        text += &format!(
-            "[[webhook]]\nname = \"{name}\"\nurl = \"{url}\"\nformat = \"standard\"\nsecret_file = \"secret\"\nallow_networks = [\"127.0.0.0/8\"]\n"
-        );
+        writeln!(
+            text,
+            "[[webhook]]\nname = \"{name}\"\nurl = \"{url}\"\nformat = \"standard\"\nsecret_file = \"secret\"\nallow_networks = [\"127.0.0.0/8\"]"
+        )
+        .unwrap();
     }
     std::fs::write(folder.join("secret"), SECRET).unwrap();
     let file = folder.join("fortnight.toml");

@@ -1,7 +1,11 @@
 //! The identity platform over TLS: by certificates that the system trusts, or that `SSL_CERT_FILE`
 //! names; and never by others.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail at once, and read better with values written in place"
+)]
 
 #[path = "support/authority.rs"]
 #[allow(dead_code, reason = "other tests take other parts of it")]

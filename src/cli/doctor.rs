@@ -108,7 +108,11 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
 async fn database(config: &Config) -> Result<String, String> {
     let path = config.database.display();
     if !config.database.exists() {
-        let folder = config.database.parent().filter(|folder| folder.is_dir());
+        // A relative path of one step has an empty parent: the present folder.
+        let folder = config
+            .database
+            .parent()
+            .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir());
         return match folder {
             Some(_) => Ok(format!(
                 "there is none yet at {path}; the first pass makes it"
