@@ -1,5 +1,5 @@
 //! Sign-ins and audit events, slice by slice; how slices follow each other is for
-//! [`Reading`](crate::sources::graph::Reading) to say.
+//! [`Reading`] to say.
 
 use jiff::{SignedDuration, Timestamp};
 
