@@ -12,8 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::client::Link;
 use crate::domain::window::later;
 
-/// Every pass reads this much again.
+/// Every pass reads this much again; where that is many pages, one pass an hour does, and the
+/// others so much.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+const SHORT_OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// Pages of one run that a large tenant's overlap is shortened from.
+const MANY_PAGES_OF_A_RUN: u32 = 30;
 /// Events younger than this are read, and read again.
 const SETTLE: SignedDuration = SignedDuration::from_mins(2);
 /// Once in this time, and after an outage of six hours, three days are read again.
@@ -46,6 +50,8 @@ pub struct Reading {
     slice_s: i64,
     /// How long the service keeps its logs, as far as it has shown.
     kept_s: i64,
+    /// The last recent run that went back the whole overlap, and the pages it took.
+    wide: Option<(Timestamp, u32)>,
     recent: Option<Run>,
     deep: Option<Run>,
 }
@@ -62,6 +68,10 @@ pub enum Depth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Run {
     until: Timestamp,
+    /// Of all its slices.
+    pages: u32,
+    /// A recent run that goes back the whole overlap.
+    is_wide: bool,
     restarts: u32,
     slice: Slice,
 }
@@ -85,6 +95,7 @@ impl Default for Reading {
             deep_from: None,
             slice_s: FIRST.as_secs(),
             kept_s: RETENTION.as_secs(),
+            wide: None,
             recent: None,
             deep: None,
         }
@@ -125,6 +136,7 @@ impl Reading {
             return;
         };
         run.slice.pages += 1;
+        run.pages += 1;
         if next.is_some() {
             run.slice.link = next;
         } else {
@@ -133,6 +145,9 @@ impl Reading {
             if end >= run.until {
                 if depth == Depth::Recent {
                     self.covered_to = self.covered_to.max(Some(run.until));
+                    if run.is_wide {
+                        self.wide = Some((run.until, run.pages));
+                    }
                 }
                 return;
             }
@@ -181,13 +196,20 @@ impl Reading {
 
     fn plan_recent(&self, begin: Timestamp, now: Timestamp) -> Option<Run> {
         let until = later(now, -SETTLE);
+        let is_wide = self.wide.is_none_or(|(at, pages)| {
+            pages <= MANY_PAGES_OF_A_RUN || until.duration_since(at) >= OVERLAP
+        });
         let from = match self.covered_to {
             None => begin.max(later(until, -OVERLAP)),
             Some(covered_to) if covered_to >= until => return None,
-            Some(covered_to) => later(covered_to, -OVERLAP),
+            Some(covered_to) if is_wide => later(covered_to, -OVERLAP),
+            Some(covered_to) => later(covered_to, -SHORT_OVERLAP),
         };
         let from = from.max(self.oldest(now));
-        Some(self.new_run(Depth::Recent, from, until))
+        Some(Run {
+            is_wide,
+            ..self.new_run(Depth::Recent, from, until)
+        })
     }
 
     /// What lies before the stretch that this pass reads anyhow: of a first reading all of it,
@@ -222,6 +244,8 @@ impl Reading {
     fn new_run(&self, depth: Depth, from: Timestamp, until: Timestamp) -> Run {
         Run {
             until,
+            pages: 0,
+            is_wide: false,
             restarts: 0,
             slice: self.slice_from(depth, from, until),
         }
@@ -386,6 +410,50 @@ mod tests {
         assert_eq!(slice.from, later(day(23), MARGIN));
         let again = reading.too_old(Depth::Deep, day(30));
         assert!(!again, "if that is too old too, something else is wrong");
+    }
+
+    /// Pages of a log in which each person leaves five rows a day, in passes ten minutes apart:
+    /// the newest, and what is read again.
+    fn pages_of_a_day(people: i64) -> (i64, i64) {
+        let rows = |slice: &Slice, now: Timestamp| {
+            let length = slice.to.unwrap_or(now).duration_since(slice.from);
+            length.as_secs() * people * 5 / 86_400
+        };
+        let mut reading = Reading::default();
+        pass(&mut reading, day(9));
+        let (mut recent, mut deep) = (0, 0);
+        for number in 1..=144 {
+            let now = later(day(9), SignedDuration::from_mins(10 * number));
+            for (depth, pages) in [(Depth::Recent, &mut recent), (Depth::Deep, &mut deep)] {
+                while let Some(slice) = reading.slice(depth, BEGIN, now) {
+                    let all = (rows(&slice, now) + 998) / 999;
+                    for page in 1..=all.max(1) {
+                        *pages += 1;
+                        reading.page_read(depth, (page < all).then(|| link("page")));
+                    }
+                }
+            }
+        }
+        (recent, deep)
+    }
+
+    /// The service gives 43,200 answers a day for reports and logs (domain 5). A day takes a page
+    /// of the report for each thousand people and reading of it, and the two logs; the audit log
+    /// is small.
+    #[test]
+    fn a_day_against_the_bucket() {
+        for (people, reports_a_day, expected) in [
+            (1_000, 24, (144, 15, 48, 0)),
+            (100_000, 24, (3_744, 1_491, 2_424, 18)),
+            // The report of a million people is for every few hours, or nothing else gets through.
+            (1_000_000, 24, (15_264, 14_839, 24_048, 125)),
+            (1_000_000, 4, (15_264, 14_839, 4_008, 79)),
+        ] {
+            let (recent, deep) = pages_of_a_day(people);
+            let report = reports_a_day * ((people + 998) / 999);
+            let percent = (recent + deep + report + 145) * 100 / 43_200;
+            assert_eq!((recent, deep, report, percent), expected, "{people}");
+        }
     }
 
     proptest! {
