@@ -10,6 +10,7 @@
 mod cases;
 mod chance;
 mod credentials;
+mod daemon;
 mod directory;
 mod kills;
 mod logs;

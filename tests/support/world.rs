@@ -322,7 +322,10 @@ impl World {
     /// The configuration's file, as it stands now.
     pub fn file(&self) -> PathBuf {
         let file = self.folder().join("fortnight.toml");
-        std::fs::write(&file, &self.configuration).unwrap();
+        // A program that is reading it finds it whole.
+        if std::fs::read_to_string(&file).ok().as_ref() != Some(&self.configuration) {
+            std::fs::write(&file, &self.configuration).unwrap();
+        }
         file
     }
 

@@ -208,7 +208,14 @@ impl Client {
                     self.tokens.forget(&self.resource).await;
                     continue;
                 }
-                Tried::Failed(error) => return Err(error),
+                Tried::Failed(error) => {
+                    if let GraphError::Forbidden { .. } = error {
+                        // What a token permits is fixed when it is given: once the permission is
+                        // granted, only a fresh one has it.
+                        self.tokens.forget(&self.resource).await;
+                    }
+                    return Err(error);
+                }
                 Tried::Again(error, wait) => (error, wait),
             };
             let wait = wait.unwrap_or(FIRST_WAIT * 2_u32.pow(attempt - 1));
