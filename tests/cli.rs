@@ -321,6 +321,7 @@ fn explain_and_status_keep_their_shape() {
           "in_grace": "number"
         }
       },
+      "stranded": [],
       "unresolved": [],
       "webhooks": []
     }
@@ -930,6 +931,21 @@ fn a_dead_endpoint_is_in_status_until_somebody_reopens_it() {
     desk: open again, 2 rows are due now
     "#);
     assert_eq!(run(&world, &["status"]).code, 0);
+}
+
+#[test]
+fn what_waits_for_an_endpoint_that_was_renamed_is_in_status() {
+    let peer = Endpoints::start(|_| Reply::Say(503));
+    let mut world = with_webhooks(&peer);
+    cycle(&world, day(1), &[]);
+    assert_eq!(
+        json(&run(&world, &["status", "--format", "json"]))["stranded"],
+        json!([])
+    );
+    world.change("name = \"desk\"", "name = \"service-desk\"");
+    let status = run(&world, &["status"]);
+    let said = "Note: one row waits for the webhook desk, which is not configured";
+    assert!(status.out.contains(said), "{}", status.out);
 }
 
 #[test]

@@ -411,8 +411,9 @@ impl Killed {
         let random = &mut self.random;
         let pause = minutes(11) + SignedDuration::from_secs(random.random_range(0..600));
         self.now = after(self.now, pause);
-        // Now and then a day goes by, and reminders fall due.
-        if random.random_bool(0.15) {
+        // Now and then a day goes by, and reminders fall due; none of them is to expire, however
+        // many runs it takes.
+        if self.now < after(monday(), hours(24 * 9)) && random.random_bool(0.15) {
             self.now = after(self.now, hours(24));
         }
         if random.random_bool(0.3) {

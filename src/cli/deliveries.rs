@@ -6,6 +6,7 @@ use super::{DONE, Usage, act_time, one};
 use crate::config::Config;
 use crate::delivery::text::mask_address;
 use crate::store::Store;
+use crate::store::outbox::EMAIL;
 
 const STATES: [&str; 8] = [
     "pending",
@@ -51,12 +52,17 @@ pub(super) async fn run(
                 "id",
             ];
             let cells = rows.into_iter().map(|row| {
+                let (nobody, address) = if row.channel == EMAIL {
+                    ("operators", mask_address(&row.address))
+                } else {
+                    ("", String::new())
+                };
                 vec![
                     row.channel,
                     row.event,
                     row.step.unwrap_or_default(),
-                    row.user.unwrap_or_else(|| "operators".to_owned()),
-                    mask_address(&row.address),
+                    row.user.unwrap_or_else(|| nobody.to_owned()),
+                    address,
                     row.state,
                     row.attempts.to_string(),
                     row.next_at.map(|at| at.to_string()).unwrap_or_default(),

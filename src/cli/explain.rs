@@ -11,11 +11,13 @@ use crate::config::Config;
 use crate::delivery::text::{clean_line, mask_address};
 use crate::domain::brake::Hold;
 use crate::domain::decide::NextAction;
+use crate::domain::facts::NoticeBy;
+use crate::domain::message::EventKind;
 use crate::domain::reason::{Reason, ReasonCode};
 use crate::domain::state::State;
 use crate::store::Whom;
 use crate::store::holds::StandingHold;
-use crate::store::outbox::DeliveryRow;
+use crate::store::outbox::{DeliveryRow, EMAIL};
 use crate::store::read::JournalLine;
 use crate::time::format_duration;
 
@@ -65,7 +67,8 @@ pub(super) async fn run(
     let outcomes = reader.look(&Whom::these([user.as_str()])).await?;
     let holds = reader.store.holds().await?;
     let history = reader.store.history(&user).await?;
-    let deliveries = reader.store.deliveries(&[], Some(&user)).await?;
+    let mut deliveries = reader.store.deliveries(&[], Some(&user)).await?;
+    deliveries.retain(|row| tells(config, row));
     let explanations: Vec<Explanation> = outcomes
         .iter()
         .flat_map(PersonView::of)
@@ -111,7 +114,11 @@ fn explain(
             Some(LastMail {
                 at: row.settled_at?,
                 event: row.event.clone(),
-                address: mask_address(&row.address),
+                address: if row.channel == EMAIL {
+                    mask_address(&row.address)
+                } else {
+                    format!("the webhook {}", row.channel)
+                },
             })
         });
     Explanation {
@@ -127,6 +134,12 @@ fn explain(
             .collect(),
         person,
     }
+}
+
+/// Whether a row is a message to the person: a mail, or a webhook that serves as notice.
+fn tells(config: &Config, row: &DeliveryRow) -> bool {
+    let announces = EventKind::parse(&row.event).is_some_and(EventKind::announces);
+    row.channel == EMAIL || (config.notice_by() == NoticeBy::Webhook && announces)
 }
 
 fn stops(hold: &StandingHold, policy: &str) -> bool {

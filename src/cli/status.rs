@@ -29,6 +29,8 @@ struct Status {
     holds: Vec<StandingHold>,
     /// Webhooks that are paused or dead, or asked for time.
     webhooks: Vec<TroubledDestination>,
+    /// What waits for webhooks that are not configured any more.
+    stranded: Vec<String>,
     /// Names of the configuration that mean nobody, or more than one group.
     unresolved: Vec<String>,
     /// A sentence if the people in scope cannot be told in time through the budgets.
@@ -135,6 +137,7 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
         next: census.next,
         holds,
         webhooks,
+        stranded: stranded(config, reader).await?,
         unresolved: unresolved(&reader.policies),
         capacity: capacity::shortage(config, store.in_scope(&reader.policies).await? as u64),
         repeated_losses: census.repeated_losses,
@@ -173,6 +176,23 @@ async fn sources(config: &Config, reader: &Reader) -> anyhow::Result<Vec<SourceV
         }
     });
     Ok(sources.collect())
+}
+
+/// An endpoint that was renamed or removed leaves behind what waited for it.
+async fn stranded(config: &Config, reader: &Reader) -> anyhow::Result<Vec<String>> {
+    let mut waiting = reader.store.waiting_by_webhook().await?;
+    waiting.retain(|(name, _)| {
+        let mut configured = config.webhooks.iter();
+        !configured.any(|webhook| webhook.endpoint.name == *name)
+    });
+    let lines = waiting.into_iter().map(|(name, rows)| {
+        let rows = match rows {
+            1 => "one row waits".to_owned(),
+            rows => format!("{rows} rows wait"),
+        };
+        format!("{rows} for the webhook {name}, which is not configured: configure it again, or use `deliveries discard`")
+    });
+    Ok(lines.collect())
 }
 
 fn unresolved(policies: &[Policy]) -> Vec<String> {
@@ -282,7 +302,12 @@ fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<(
         };
         out.line(format!("Webhook {name} {state}{until}: {reason}"))?;
     }
-    for line in status.unresolved.iter().chain(&status.capacity) {
+    for line in status
+        .stranded
+        .iter()
+        .chain(&status.unresolved)
+        .chain(&status.capacity)
+    {
         out.line(format!("Note: {line}"))?;
     }
     for person in &status.repeated_losses {

@@ -183,17 +183,14 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn event(&mut self, kind: EventKind, step: Option<Step>) {
-        self.numbered_event(kind, step, 0);
-    }
-
-    pub(super) fn numbered_event(&mut self, kind: EventKind, step: Option<Step>, number: u32) {
+        self.standing.events += 1;
         let run = self.standing.window.run();
         self.effects.push(Effect::Event(Event {
             kind,
             step,
             sequence: self.standing.sequence,
             moves: run.map_or(0, |run| run.moves),
-            number,
+            number: self.standing.events,
             rehearsed: self.is_rehearsed(kind),
             opened_at: run.map(|run| run.opened_at),
             deadline: run.map(|run| run.deadline(self.policy, self.now)),

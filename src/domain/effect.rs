@@ -83,7 +83,8 @@ pub struct Event {
     pub sequence: u32,
     /// The number of the deadline's move: a step before a move and after it are two events.
     pub moves: u32,
-    /// Tells an announcement that is made again from the first one; 0 for everything else.
+    /// Its number among the events of this person under this policy: a flag can be taken back twice
+    /// before the deadline moves, and both are to be told.
     pub number: u32,
     /// Of a policy that is report-only, or was until it went off: the journal alone hears of it.
     pub rehearsed: bool,

@@ -16,6 +16,9 @@ pub struct Standing {
     pub window: GraceWindow,
     /// How many windows have opened.
     pub sequence: u32,
+    /// How many events there were: the number of the last one is part of its key (R5).
+    #[serde(default)]
+    pub events: u32,
     /// What is asked of whoever enforces.
     pub enforcement: Enforcement,
     /// The last registration that was lost.

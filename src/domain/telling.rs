@@ -138,11 +138,8 @@ impl Case<'_> {
         run.dealt.extend(due.overtaken);
         if let Some((kind, step)) = due.message {
             run.dealt.extend(step);
-            let number = run.messages + 1;
-            if kind == EventKind::WindowReminder {
+            if kind == EventKind::WindowReminder || again {
                 self.event(kind, step);
-            } else if again {
-                self.numbered_event(kind, step, number);
             }
             self.message(kind, step);
         }

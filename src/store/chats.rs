@@ -108,7 +108,7 @@ impl Store {
             queued += sqlx::query(
                 "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register,
                      queued_at, not_after, urgent_at, state, attempts, resent, next_at, message_id, body)
-                 VALUES ($1, $2, $3, $4, $5, 0, 0, '', FALSE, FALSE, $6, $7, $6, 'pending', 0, FALSE, $6, $8, $9)
+                 VALUES ($1, $2, $3, $4, $5, 0, 0, '', FALSE, FALSE, $6, $7, $3, 'pending', 0, FALSE, $6, $8, $9)
                  ON CONFLICT (dedup_key) DO NOTHING",
             )
             .bind(delivery_id(&key))

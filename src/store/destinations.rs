@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
-use super::outbox::{Settled, SettledTally, Tells, settle_batch};
+use super::outbox::{EMAIL, Settled, SettledTally, Tells, settle_batch};
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::effect::Topic;
 
@@ -129,6 +129,18 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// How many rows wait for each webhook.
+    pub async fn waiting_by_webhook(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        sqlx::query_as(
+            "SELECT channel, COUNT(*) FROM outbox WHERE state IN ('pending', 'ambiguous') AND channel <> $1
+             GROUP BY channel ORDER BY channel",
+        )
+        .bind(EMAIL)
+        .fetch_all(&self.read)
+        .await
+        .doing("counting what waits")
     }
 
     /// Settles attempts at an endpoint together with what they say about it, and a line for the

@@ -321,19 +321,22 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
         let mut transaction = self.begin().await?;
-        let before: Option<(String, Option<String>)> =
-            sqlx::query_as("SELECT state, user_id FROM outbox WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&mut *transaction)
-                .await
-                .doing("replaying a mail")?;
+        let before: Option<(String, Option<String>)> = sqlx::query_as(
+            "SELECT CASE WHEN channel = 'email' OR body IS NOT NULL OR $2 = TRUE THEN state ELSE 'too old to be sent' END, user_id
+             FROM outbox WHERE id = $1",
+        )
+        .bind(id)
+        .bind(discard)
+        .fetch_optional(&mut *transaction)
+        .await
+        .doing("replaying a mail")?;
         let Some((state, user)) = before else {
             return Ok(None);
         };
         let statement = if discard {
             "UPDATE outbox SET state = 'superseded', settled_at = $2, next_at = NULL WHERE id = $1 AND state IN ('pending', 'ambiguous', 'failed', 'dead')"
         } else {
-            "UPDATE outbox SET state = 'pending', settled_at = NULL, next_at = $2, resent = FALSE WHERE id = $1 AND state IN ('pending', 'ambiguous', 'failed', 'dead')"
+            "UPDATE outbox SET state = 'pending', settled_at = NULL, next_at = $2, resent = FALSE WHERE id = $1 AND state IN ('pending', 'ambiguous', 'failed', 'dead') AND (channel = 'email' OR body IS NOT NULL)"
         };
         sqlx::query(statement)
             .bind(id)

@@ -86,7 +86,7 @@ impl Store {
                      WHERE earlier.channel = outbox.channel AND earlier.ordering_key IS NOT NULL
                          AND earlier.ordering_key = outbox.ordering_key AND earlier.position < outbox.position
                          AND earlier.state IN ('pending', 'leased', 'ambiguous'))
-             ORDER BY urgent_at, position LIMIT $3",
+             ORDER BY urgent_at LIMIT $3",
         )
         .bind(endpoint)
         .bind(micros(now))
@@ -160,7 +160,8 @@ pub(super) async fn withdraw(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let waits: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM outbox WHERE state IN ('pending', 'ambiguous') AND (channel < $1 OR channel > $1))",
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE state IN ('pending', 'ambiguous') AND channel < $1)
+             OR EXISTS (SELECT 1 FROM outbox WHERE state IN ('pending', 'ambiguous') AND channel > $1)",
     )
     .bind(EMAIL)
     .fetch_one(&mut *connection)
@@ -260,7 +261,8 @@ pub(super) async fn announce(
                 .push_bind(false)
                 .push_bind(micros(now))
                 .push_bind(one.not_after.map(micros))
-                .push_bind(micros(now))
+                // Oldest first; a column whose values differ, so that the index alone has the order.
+                .push_bind(position)
                 .push_bind("pending")
                 .push_bind(0_i64)
                 .push_bind(false)

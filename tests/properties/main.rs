@@ -101,6 +101,40 @@ proptest! {
         })?;
     }
 
+    /// The same where webhooks are the notice (contract 7.11): each policy by itself, no deadline
+    /// below the notice, and nobody is flagged for not being reachable.
+    #[test]
+    fn i02_no_flag_without_a_webhook_where_there_is_no_mail(history in histories()) {
+        let mut untold_since: BTreeMap<String, Timestamp> = BTreeMap::new();
+        live(&history, Reading::ByWebhook, |rollout| -> Checked {
+            let now = rollout.last().at;
+            for one in &rollout.last().decided {
+                let switched = one.before.enforce == Some(Enforce::ReportOnly) && one.policy.enforce == Enforce::On;
+                let anew = one.events().any(|event| {
+                    matches!(event.kind, EventKind::WindowOpened | EventKind::WindowResumed)
+                });
+                if anew || switched {
+                    untold_since.insert(one.whose(), now);
+                }
+                let unreachable = one.decision.standing.window.run().is_some_and(|run| run.unreachable.is_some());
+                prop_assert!(!unreachable, "{} is unreachable by webhook", one.whose());
+            }
+            for flag in rollout.last().real_flags().filter(|flag| !flag.policy.strict) {
+                let since = untold_since[&flag.whose()];
+                let until = now - flag.policy.min_notice;
+                let told = accepted_mails(rollout, flag).any(|hook| {
+                    let DeliveryOutcome::Accepted(at) = hook.fact.outcome else {
+                        return false;
+                    };
+                    hook.fact.policy == flag.policy.name && (since..=until).contains(&at)
+                });
+                prop_assert!(told, "{} flagged at {now} without a webhook since {since}", flag.whose());
+                prop_assert!(rollout.last().world.channel != Channel::Down, "{} flagged in an outage", flag.whose());
+            }
+            Ok(())
+        })?;
+    }
+
     #[test]
     fn i03_nobody_is_flagged_whom_the_policy_does_not_reach(history in histories()) {
         live(&history, Reading::Plain, |rollout| -> Checked {
@@ -195,7 +229,7 @@ proptest! {
         let mut keys = BTreeSet::new();
         live(&history, Reading::Plain, |rollout| -> Checked {
             for one in &rollout.last().decided {
-                for event in one.events().filter(|event| !event.rehearsed) {
+                for event in one.events() {
                     let key = event.key(&one.policy.name, &one.user);
                     prop_assert!(keys.insert(key.clone()), "{key} twice");
                 }

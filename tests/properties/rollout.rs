@@ -39,6 +39,8 @@ pub(crate) enum Reading {
     RejectedDoNotCome,
     /// Only people with something new, or whose next look is due, are decided about.
     OnlyTheDue,
+    /// Mail is not configured: webhooks are the notice, and nobody has an address.
+    ByWebhook,
 }
 
 pub(crate) fn minutes(count: i64) -> SignedDuration {
@@ -249,7 +251,11 @@ impl Rollout {
                 log_gap: None,
                 freshness: Freshness::default(),
                 channel: Channel::Works,
-                notice_by: NoticeBy::Mail,
+                notice_by: if reading == Reading::ByWebhook {
+                    NoticeBy::Webhook
+                } else {
+                    NoticeBy::Mail
+                },
                 upn_domains: Vec::new(),
                 codes: codes(),
             },
@@ -517,6 +523,9 @@ impl Rollout {
             if one.decision.effects.contains(&Effect::WithdrawMessages) {
                 self.drop_open(|mail| mail.user == one.user && mail.fact.policy == one.policy.name);
             }
+            if self.reading == Reading::ByWebhook {
+                self.announce(one);
+            }
         }
         for user in self
             .people
@@ -552,6 +561,33 @@ impl Rollout {
                 },
                 not_after: message.not_after,
                 announces: message.announces,
+            });
+        }
+    }
+
+    /// Queues the webhooks that serve as notice, as they are worded now.
+    fn announce(&mut self, one: &Decided) {
+        let notices = one
+            .events()
+            .filter(|event| event.kind.announces() && !event.rehearsed);
+        for event in notices {
+            self.drop_open(|mail| mail.user == one.user && mail.fact.policy == one.policy.name);
+            self.mails.push(Mail {
+                key: event.key(&one.policy.name, &one.user),
+                user: one.user.clone(),
+                fact: DeliveryFact {
+                    by: NoticeBy::Webhook,
+                    policy: one.policy.name.clone(),
+                    sequence: event.sequence,
+                    moves: event.moves,
+                    kind: event.kind,
+                    step: event.step,
+                    address: String::new(),
+                    deadline: event.deadline,
+                    outcome: DeliveryOutcome::Open,
+                },
+                not_after: None,
+                announces: false,
             });
         }
     }

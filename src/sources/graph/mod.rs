@@ -13,4 +13,4 @@ mod slices;
 pub use ask::Ask;
 pub use client::{Client, GraphConfig, Link, Page};
 pub use error::GraphError;
-pub use slices::{Reading, Slice};
+pub use slices::{Depth, Reading, Slice};

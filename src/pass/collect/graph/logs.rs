@@ -1,5 +1,5 @@
 //! Sign-ins and audit events, slice by slice; how slices follow each other is for
-//! [`Reading`](crate::sources::graph::Reading) to say.
+//! [`Reading`] to say.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +10,7 @@ use crate::domain::sign_in::SignIn;
 use crate::domain::window::later;
 use crate::pass::collect::{CollectError, Collector};
 use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, GraphError, Reading, Slice};
+use crate::sources::graph::{Ask, Depth, GraphError, Reading, Slice};
 use crate::sources::wire::{self, Recorded, Row, RowError};
 use crate::store::logs::PartEnd;
 use crate::store::sources::{NewPart, Source};
@@ -25,17 +25,32 @@ const ARRIVAL: SignedDuration = SignedDuration::from_hours(1);
 
 impl Graph<'_> {
     pub(super) async fn log<T: LogRow>(&self, report: &mut PassReport) -> Result<(), CollectError> {
+        let mut reading: Reading = self.reading(T::SOURCE).await?.unwrap_or_default();
+        self.read::<T>(Depth::Recent, &mut reading, report).await?;
+        if reading.is_under_way(Depth::Recent) {
+            return Ok(());
+        }
+        self.accept::<T>(&reading).await?;
+        self.read::<T>(Depth::Deep, &mut reading, report).await
+    }
+
+    /// Reads a run to its end, or for as long as this pass has patience.
+    async fn read<T: LogRow>(
+        &self,
+        depth: Depth,
+        reading: &mut Reading,
+        report: &mut PassReport,
+    ) -> Result<(), CollectError> {
         let now = self.collector.now;
         let begin = T::begin(self.collector.config, now);
-        let mut reading: Reading = self.reading(T::SOURCE).await?.unwrap_or_default();
         let patience = self.patience();
-        while let Some(slice) = reading.slice(begin, now) {
+        while let Some(slice) = reading.slice(depth, begin, now) {
             let page = match self.client.page(&ask::<T>(&slice)).await {
                 Ok(page) => page,
                 // Paging can die in the middle, and old hours go while they are read (domain 2).
-                Err(GraphError::LinkExpired { .. }) if reading.restart_slice() => continue,
+                Err(GraphError::LinkExpired { .. }) if reading.restart_slice(depth) => continue,
                 Err(GraphError::BadRequest { .. })
-                    if slice.link.is_none() && reading.too_old(now) =>
+                    if slice.link.is_none() && reading.too_old(depth, now) =>
                 {
                     continue;
                 }
@@ -45,13 +60,13 @@ impl Graph<'_> {
                 .facts(T::SOURCE, &page, |raw| T::row(raw, now), report)
                 .await?;
             *T::counter(report) += rows.len() as u64;
-            reading.page_read(page.next);
-            T::absorb(self.collector.store, &rows, &[], &kept(&reading)).await?;
-            if reading.is_under_way() && patience.is_over(report) {
+            reading.page_read(depth, page.next);
+            T::absorb(self.collector.store, &rows, &[], &kept(reading)).await?;
+            if reading.is_under_way(depth) && patience.is_over(report) {
                 return Ok(());
             }
         }
-        self.accept::<T>(&reading).await
+        Ok(())
     }
 
     /// The log is read up to where it was meant to be read.
