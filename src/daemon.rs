@@ -22,6 +22,7 @@ use crate::cli::{DEGRADED, DONE};
 use crate::config::Config;
 use crate::domain::brake::HoldKind;
 use crate::engine::{Engine, Wake};
+use crate::errors::chain;
 use crate::http;
 use crate::pass::PassError;
 use crate::pass::report::{PassReport, Progress};
@@ -244,7 +245,7 @@ impl Watch {
             }
             if let Err(error) = self.look(&mut last).await {
                 // A database that is busy or full now may be well at the next ring (F3, F5).
-                let error = crate::pass::chain(&error);
+                let error = chain(&error);
                 tracing::error!("{error}");
                 self.health.send_modify(|health| health.error = Some(error));
             }
@@ -302,7 +303,7 @@ impl Watch {
         if result.is_none()
             && let Err(error) = self.engine.recover().await
         {
-            tracing::error!("{}", crate::pass::chain(&error));
+            tracing::error!("{}", chain(&error));
         }
         let next = cron::next_after(
             &self.engine.config().schedule.poll,
@@ -311,7 +312,7 @@ impl Watch {
         );
         let error = match result {
             Some(Ok(())) => None,
-            Some(Err(error)) => Some(crate::pass::chain(&error)),
+            Some(Err(error)) => Some(chain(&error)),
             None => {
                 Some("stopped before the pass ended; it begins again at the next start".to_owned())
             }
@@ -387,7 +388,7 @@ impl Watch {
                     (!keys.is_empty())
                         .then(|| format!("{} changed: that takes a restart", keys.join(" and ")))
                 }
-                Err(error) => Some(unusable(&crate::pass::chain(&error))),
+                Err(error) => Some(unusable(&chain(&error))),
             },
             Err(text) => Some(unusable(&text)),
         };

@@ -10,6 +10,7 @@ use crate::delivery::mail::{
 use crate::delivery::smtp::{Outcome, Smtp, TrustError};
 use crate::domain::facts::Channel;
 use crate::domain::id::PolicyName;
+use crate::errors::chain;
 use crate::store::outbox::Claimed;
 
 /// How mails leave.
@@ -52,7 +53,7 @@ impl Transport {
     pub async fn probe(&self) -> Result<(), String> {
         match &self.way {
             Way::Smtp { smtp, .. } => smtp.probe().await.map_err(|outcome| words(&outcome)),
-            Way::Folder(folder) => folder.probe().map_err(|error| crate::pass::chain(&error)),
+            Way::Folder(folder) => folder.probe().map_err(|error| chain(&error)),
         }
     }
 
@@ -64,15 +65,15 @@ impl Transport {
             Err(error @ MailError::NoAddress { .. }) => {
                 return Outcome::Refused {
                     code: None,
-                    text: crate::pass::chain(&error),
+                    text: chain(&error),
                 };
             }
             // … a letter that we cannot write is ours: the row waits, and nobody is flagged for it.
             Err(error) => {
-                tracing::error!(delivery.id = claimed.id, error = %crate::pass::chain(&error), "cannot write the mail of delivery {}", claimed.id);
+                tracing::error!(delivery.id = claimed.id, error = %chain(&error), "cannot write the mail of delivery {}", claimed.id);
                 return Outcome::Deferred {
                     code: None,
-                    text: crate::pass::chain(&error),
+                    text: chain(&error),
                 };
             }
         };
@@ -84,7 +85,7 @@ impl Transport {
                     Ok(Ok(_)) => Outcome::Sent { code: 250 },
                     Ok(Err(error)) => Outcome::TransportFailure {
                         code: None,
-                        text: crate::pass::chain(&error),
+                        text: chain(&error),
                     },
                     Err(_) => Outcome::TransportFailure {
                         code: None,

@@ -8,6 +8,7 @@ use super::output::{Format, Printer};
 use super::{DEGRADED, DONE, FAILED, WRONG};
 use crate::config::{Config, EmailTransport};
 use crate::engine::{Engine, Wake};
+use crate::errors::chain;
 use crate::pass::PassError;
 use crate::pass::report::PassReport;
 use crate::stop;
@@ -68,7 +69,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
         Some(Ok(())) => Ok(DONE),
         None => Ok(FAILED),
         Some(Err(error)) => {
-            eprintln!("fortnight: {}", crate::pass::chain(&error));
+            eprintln!("fortnight: {}", chain(&error));
             Ok(FAILED)
         }
     }

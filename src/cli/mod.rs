@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::domain::facts::{Channel, World};
 use crate::domain::id::UserId;
 use crate::domain::policy::Policy;
+use crate::errors::chain;
 use crate::pass;
 use crate::store::commit::Outcome;
 use crate::store::{Store, StoreError, Whom};
@@ -53,7 +54,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::reader_went_away(&error) => ExitCode::from(DONE),
         Err(error) => {
-            eprintln!("fortnight: {}", pass::chain(error.as_ref()));
+            eprintln!("fortnight: {}", chain(error.as_ref()));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -26,7 +26,6 @@ use self::report::{PassReport, Progress};
 use crate::config::{Config, Email};
 use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
-pub use crate::errors::chain;
 use crate::store::commit::Outcome;
 use crate::store::holds::Approval;
 use crate::store::load::Dossier;

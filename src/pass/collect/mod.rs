@@ -17,10 +17,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::groups::Wanted;
+use super::PassError;
 use super::report::{PassReport, Progress};
-use super::{PassError, chain};
 use crate::config::{self, Config};
 use crate::domain::brake::{Hold, HoldKind};
+use crate::errors::chain;
 use crate::sources::graph::{Client, GraphError};
 use crate::sources::{Quarantined, SourceError};
 use crate::store::holds::{Approval, Raised};
