@@ -25,6 +25,17 @@ pub struct UserPage {
     pub removed: Vec<UserId>,
 }
 
+/// A reading of users that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsersRead {
+    /// The number of the last reading of everybody.
+    pub part: i64,
+    /// How old its facts are.
+    pub as_of: Timestamp,
+    /// Whether it told of anybody; if not, nobody is counted again.
+    pub differs: bool,
+}
+
 /// How many users there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headcount {
@@ -165,30 +176,32 @@ impl Store {
         transaction.commit().await.doing("settling who is gone")
     }
 
-    /// A reading is over and believed; `as_of` is when it began.
+    /// A reading is over and believed.
     pub async fn accept_users(
         &self,
-        part: i64,
-        as_of: Timestamp,
+        read: UsersRead,
         reading: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let connection = &mut *transaction;
         let doing = "accepting users";
-        let (before, _) = sources::accepted(connection, Source::Users).await?;
-        let present: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE gone_at IS NULL")
-            .fetch_one(&mut *connection)
-            .await
-            .doing(doing)?;
-        let rows = u64::try_from(present).unwrap_or(0);
+        let (before, mut rows) = sources::accepted(connection, Source::Users).await?;
+        if read.differs {
+            let present: i64 =
+                sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE gone_at IS NULL")
+                    .fetch_one(&mut *connection)
+                    .await
+                    .doing(doing)?;
+            rows = u64::try_from(present).unwrap_or(0);
+        }
         sqlx::query("DELETE FROM parts WHERE source = $1 AND id <> $2")
             .bind(Source::Users.as_str())
-            .bind(part)
+            .bind(read.part)
             .execute(&mut *connection)
             .await
             .doing(doing)?;
-        sources::accept(connection, Source::Users, as_of, rows, now).await?;
+        sources::accept(connection, Source::Users, read.as_of, rows, now).await?;
         sources::set_reading(connection, Source::Users, reading).await?;
         if before.is_none() {
             // Nobody was marked while there was no snapshot to decide on.

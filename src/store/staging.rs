@@ -176,13 +176,12 @@ impl Store {
         transaction.commit().await.doing(doing)
     }
 
-    /// Whether anybody would be flagged if only a report younger than `asked_at` said that they
-    /// are not registered (T8).
-    pub async fn a_flag_waits(
+    /// The newest deadline of those who would be flagged if only a report younger than it said
+    /// that they are not registered (T8).
+    pub async fn newest_waiting_deadline(
         &self,
-        asked_at: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Timestamp>, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT memory FROM standings
              WHERE state = 'overdue_checking' OR (is_open AND next_at <= $1)",
@@ -198,6 +197,7 @@ impl Store {
                 let run = standing.window.run()?;
                 Some(run.told.map_or(run.base, |told| told.deadline))
             })
-            .any(|deadline| asked_at < deadline && deadline <= now))
+            .filter(|deadline| *deadline <= now)
+            .max())
     }
 }

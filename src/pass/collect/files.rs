@@ -6,20 +6,19 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::groups::Wanted;
+use super::log::LogRow;
 use super::reader::{Dated, PartRead, Reader, Step};
 use super::{CollectError, Collected, Collector, collapse, nesting};
-use crate::domain::audit::AuditEvent;
 use crate::domain::registration::ReportRow;
-use crate::domain::sign_in::SignIn;
 use crate::pass::PassError;
 use crate::pass::report::PassReport;
 use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
+use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
 use crate::store::sources::{NewPart, Source, StoredPart};
-use crate::store::{Store, StoreError};
 
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
 const LOG_COMMIT: usize = 20_000;
@@ -57,11 +56,11 @@ pub(super) async fn collect(
             Source::Groups => nesting::collect(collector, &folder, wanted, collected, report).await,
             Source::Registration => collector.registration(&folder, collected, report).await,
             Source::SignIns => match folder.required(Collection::SignIns) {
-                Ok(parts) => collector.log::<SignIn>(parts, report).await,
+                Ok(parts) => collector.log(parts, files::sign_ins, report).await,
                 Err(error) => Err(error.into()),
             },
             Source::Audits => match folder.parts(Collection::Audits) {
-                Ok(parts) => collector.log::<AuditEvent>(parts, report).await,
+                Ok(parts) => collector.log(parts, files::audits, report).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -344,13 +343,14 @@ impl Collector<'_> {
     async fn log<T: LogRow>(
         &self,
         parts: &[Part],
+        rows_of: fn(&Part, Timestamp) -> files::Rows<T>,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
         let change = difference(parts, self.store.parts(T::SOURCE).await?, false);
         if change.is_empty() {
             return Ok(self.log_unchanged(T::SOURCE, &change.unchanged).await?);
         }
-        let mut reader = Reader::start(&change.read, self.now, T::rows);
+        let mut reader = Reader::start(&change.read, self.now, rows_of);
         let (mut rows, mut ended) = (Vec::new(), Vec::new());
         for part in &change.read {
             let mut whole = rows.len();
@@ -397,53 +397,13 @@ impl Collector<'_> {
         report: &mut PassReport,
     ) -> Result<(), StoreError> {
         let (ends, reads): (Vec<_>, Vec<_>) = ended.drain(..).unzip();
-        T::absorb(self.store, rows, &ends).await?;
+        T::absorb(self.store, rows, &ends, None).await?;
         rows.clear();
         for read in reads {
             self.note_quarantined(T::SOURCE, read.quarantined, read.quarantined_count, report)
                 .await?;
         }
         Ok(())
-    }
-}
-
-/// A row of a log: logs add, and differ only in what their rows are.
-trait LogRow: Dated + Send + Sized + 'static {
-    const SOURCE: Source;
-    fn rows(part: &Part, now: Timestamp) -> files::Rows<Self>;
-    async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError>;
-    fn counter(report: &mut PassReport) -> &mut u64;
-}
-
-impl LogRow for SignIn {
-    const SOURCE: Source = Source::SignIns;
-
-    fn rows(part: &Part, now: Timestamp) -> files::Rows<Self> {
-        files::sign_ins(part, now)
-    }
-
-    async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError> {
-        store.absorb_sign_ins(rows, ended, None).await
-    }
-
-    fn counter(report: &mut PassReport) -> &mut u64 {
-        &mut report.read.sign_ins
-    }
-}
-
-impl LogRow for AuditEvent {
-    const SOURCE: Source = Source::Audits;
-
-    fn rows(part: &Part, now: Timestamp) -> files::Rows<Self> {
-        files::audits(part, now)
-    }
-
-    async fn absorb(store: &Store, rows: &[Self], ended: &[PartEnd]) -> Result<(), StoreError> {
-        store.absorb_audits(rows, ended, None).await
-    }
-
-    fn counter(report: &mut PassReport) -> &mut u64 {
-        &mut report.read.audits
     }
 }
 

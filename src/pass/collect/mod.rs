@@ -7,6 +7,7 @@
 mod files;
 mod graph;
 pub(super) mod groups;
+mod log;
 mod nesting;
 mod reader;
 

@@ -52,11 +52,11 @@ pub(super) enum Place {
 }
 
 impl Ask {
-    /// The same question at the page behind a link.
+    /// The same question at the page behind a link, where there is one.
     #[must_use]
-    pub fn at(self, link: Link) -> Self {
+    pub fn at(self, link: Option<Link>) -> Self {
         Self {
-            place: Place::Link(link),
+            place: link.map_or(self.place, Place::Link),
             ..self
         }
     }

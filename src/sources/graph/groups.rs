@@ -55,10 +55,7 @@ impl Client {
     ) -> Result<Vec<T>, GraphError> {
         let (mut all, mut next) = (Vec::new(), None);
         loop {
-            let page = match next {
-                Some(link) => self.page(&ask.clone().at(link)).await?,
-                None => self.page(&ask).await?,
-            };
+            let page = self.page(&ask.clone().at(next)).await?;
             for row in &page.rows {
                 let row = read(row.get().as_bytes()).map_err(|error| unreadable(&ask, &error))?;
                 all.push(row);

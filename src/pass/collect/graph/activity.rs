@@ -28,10 +28,7 @@ impl Graph<'_> {
         let ask = Ask::activity(gap.from);
         let mut next = None;
         loop {
-            let page = match next {
-                Some(link) => self.client.page(&ask.clone().at(link)).await?,
-                None => self.client.page(&ask).await?,
-            };
+            let page = self.client.page(&ask.clone().at(next)).await?;
             let seen = |raw: &[u8]| {
                 Ok(match wire::user(raw)? {
                     Row::Fact(person) => match person.last_sign_in_at {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Graph;
+use super::{Graph, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::GroupId;
 use crate::pass::collect::groups::{Wanted, judge, meant, unread};
@@ -11,10 +11,7 @@ use crate::pass::collect::{CollectError, Collected};
 use crate::pass::report::PassReport;
 use crate::sources::graph::GraphError;
 use crate::store::memberships::{GroupSnapshot, Members};
-use crate::store::sources::{NewPart, Source};
-
-/// The name of the snapshot among the parts of its source.
-const PART: &str = "graph";
+use crate::store::sources::Source;
 
 impl Graph<'_> {
     pub(super) async fn groups(
@@ -101,17 +98,9 @@ impl Graph<'_> {
 
     async fn accept_groups(&self, snapshot: &GroupSnapshot) -> Result<(), CollectError> {
         let (store, now) = (self.collector.store, self.collector.now);
-        let part = NewPart {
-            name: PART.to_owned(),
-            fingerprint: String::new(),
-        };
-        let gone: Vec<i64> = store
-            .parts(Source::Groups)
-            .await?
-            .into_iter()
-            .filter(|part| part.name != PART)
-            .map(|part| part.id)
-            .collect();
+        let before = self.files_before(Source::Groups).await?;
+        let gone: Vec<i64> = before.iter().map(|part| part.id).collect();
+        let part = part(String::new());
         store
             .absorb_groups(snapshot, &[(part, now)], &gone, now)
             .await?;

@@ -3,28 +3,25 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Graph, kept};
+use super::{Graph, kept, part};
 use crate::config::Config;
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::SignIn;
 use crate::domain::window::later;
+use crate::pass::collect::log::LogRow;
 use crate::pass::collect::{CollectError, Collector};
 use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, Depth, GraphError, Reading, Slice};
+use crate::sources::graph::{Ask, Depth, GraphError, Reading};
 use crate::sources::wire::{self, Recorded, Row, RowError};
 use crate::store::logs::PartEnd;
-use crate::store::sources::{NewPart, Source};
-use crate::store::{Store, StoreError};
 
-/// The name of a log among the parts of its source.
-const PART: &str = "graph";
 /// What a first reading of audit events goes back: so long an event holds reminders (T7).
 const EVENTS_HOLD: SignedDuration = SignedDuration::from_hours(24);
 /// What a first reading of sign-ins goes back where no policy says since when they count.
 const ARRIVAL: SignedDuration = SignedDuration::from_hours(1);
 
 impl Graph<'_> {
-    pub(super) async fn log<T: LogRow>(&self, report: &mut PassReport) -> Result<(), CollectError> {
+    pub(super) async fn log<T: Asked>(&self, report: &mut PassReport) -> Result<(), CollectError> {
         let mut reading: Reading = self.reading(T::SOURCE).await?.unwrap_or_default();
         self.read::<T>(Depth::Recent, &mut reading, report).await?;
         if reading.is_under_way(Depth::Recent) {
@@ -35,7 +32,7 @@ impl Graph<'_> {
     }
 
     /// Reads a run to its end, or for as long as this pass has patience.
-    async fn read<T: LogRow>(
+    async fn read<T: Asked>(
         &self,
         depth: Depth,
         reading: &mut Reading,
@@ -45,7 +42,8 @@ impl Graph<'_> {
         let begin = T::begin(self.collector.config, now);
         let patience = self.patience();
         while let Some(slice) = reading.slice(depth, begin, now) {
-            let page = match self.client.page(&ask::<T>(&slice)).await {
+            let ask = T::ask(slice.from, slice.to).at(slice.link.clone());
+            let page = match self.client.page(&ask).await {
                 Ok(page) => page,
                 // Paging can die in the middle, and old hours go while they are read (domain 2).
                 Err(GraphError::LinkExpired { .. }) if reading.restart_slice(depth) => continue,
@@ -61,7 +59,7 @@ impl Graph<'_> {
                 .await?;
             *T::counter(report) += rows.len() as u64;
             reading.page_read(depth, page.next);
-            T::absorb(self.collector.store, &rows, &[], &kept(reading)).await?;
+            T::absorb(self.collector.store, &rows, &[], Some(&kept(reading))).await?;
             if reading.is_under_way(depth) && patience.is_over(report) {
                 return Ok(());
             }
@@ -70,53 +68,31 @@ impl Graph<'_> {
     }
 
     /// The log is read up to where it was meant to be read.
-    async fn accept<T: LogRow>(&self, reading: &Reading) -> Result<(), CollectError> {
+    async fn accept<T: Asked>(&self, reading: &Reading) -> Result<(), CollectError> {
         let Collector { store, now, .. } = *self.collector;
         let Some(as_of) = reading.covered_to() else {
             return Ok(());
         };
         let end = PartEnd {
-            part: NewPart {
-                name: PART.to_owned(),
-                fingerprint: String::new(),
-            },
+            part: part(String::new()),
             as_of: as_of.min(now),
             rows: 0,
         };
-        T::absorb(store, &[], &[end], &kept(reading)).await?;
-        let mut gone = store.parts(T::SOURCE).await?;
-        gone.retain(|part| part.name != PART);
+        T::absorb(store, &[], &[end], Some(&kept(reading))).await?;
+        let gone = self.files_before(T::SOURCE).await?;
         Ok(store.accept_log(T::SOURCE, &gone, now).await?)
     }
 }
 
-fn ask<T: LogRow>(slice: &Slice) -> Ask {
-    let ask = T::ask(slice.from, slice.to);
-    match &slice.link {
-        Some(link) => ask.at(link.clone()),
-        None => ask,
-    }
-}
-
-/// A row of a log, and how that log is asked for.
-pub(super) trait LogRow: Sized {
-    const SOURCE: Source;
+/// How a log is asked for.
+pub(super) trait Asked: LogRow {
     /// Where a first reading begins.
     fn begin(config: &Config, now: Timestamp) -> Timestamp;
     fn ask(from: Timestamp, to: Option<Timestamp>) -> Ask;
     fn row(raw: &[u8], now: Timestamp) -> Result<Row<Self>, RowError>;
-    async fn absorb(
-        store: &Store,
-        rows: &[Self],
-        ended: &[PartEnd],
-        reading: &str,
-    ) -> Result<(), StoreError>;
-    fn counter(report: &mut PassReport) -> &mut u64;
 }
 
-impl LogRow for SignIn {
-    const SOURCE: Source = Source::SignIns;
-
+impl Asked for SignIn {
     /// Sign-ins count from when a policy was switched on (contract 7.1).
     fn begin(config: &Config, now: Timestamp) -> Timestamp {
         let since = config.policies.iter().filter_map(|policy| policy.since);
@@ -130,24 +106,9 @@ impl LogRow for SignIn {
     fn row(raw: &[u8], now: Timestamp) -> Result<Row<Self>, RowError> {
         wire::sign_in(raw, Recorded::ByRow, now)
     }
-
-    async fn absorb(
-        store: &Store,
-        rows: &[Self],
-        ended: &[PartEnd],
-        reading: &str,
-    ) -> Result<(), StoreError> {
-        store.absorb_sign_ins(rows, ended, Some(reading)).await
-    }
-
-    fn counter(report: &mut PassReport) -> &mut u64 {
-        &mut report.read.sign_ins
-    }
 }
 
-impl LogRow for AuditEvent {
-    const SOURCE: Source = Source::Audits;
-
+impl Asked for AuditEvent {
     fn begin(_: &Config, now: Timestamp) -> Timestamp {
         later(now, -EVENTS_HOLD)
     }
@@ -158,18 +119,5 @@ impl LogRow for AuditEvent {
 
     fn row(raw: &[u8], now: Timestamp) -> Result<Row<Self>, RowError> {
         wire::audit(raw, now)
-    }
-
-    async fn absorb(
-        store: &Store,
-        rows: &[Self],
-        ended: &[PartEnd],
-        reading: &str,
-    ) -> Result<(), StoreError> {
-        store.absorb_audits(rows, ended, Some(reading)).await
-    }
-
-    fn counter(report: &mut PassReport) -> &mut u64 {
-        &mut report.read.audits
     }
 }

@@ -24,7 +24,7 @@ use crate::sources::Quarantined;
 use crate::sources::graph::{Client, GraphError, Page};
 use crate::sources::wire::{Row, RowError};
 use crate::store::StoreError;
-use crate::store::sources::Source;
+use crate::store::sources::{NewPart, Source, StoredPart};
 
 /// Reads what Graph has to tell.
 pub(super) async fn collect(
@@ -56,6 +56,9 @@ pub(super) async fn collect(
     }
     Ok(())
 }
+
+/// The name of what Graph gives among the parts of a source; users have one for each reading.
+const PART: &str = "graph";
 
 /// Reading from Graph into the store.
 struct Graph<'a> {
@@ -98,6 +101,13 @@ impl Graph<'_> {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
+    /// The parts of a source that files gave before.
+    async fn files_before(&self, source: Source) -> Result<Vec<StoredPart>, StoreError> {
+        let mut parts = self.collector.store.parts(source).await?;
+        parts.retain(|part| part.name != PART);
+        Ok(parts)
+    }
+
     /// Rows of a page as facts; those that cannot be believed are put aside.
     async fn facts<T>(
         &self,
@@ -130,6 +140,14 @@ impl Graph<'_> {
 /// A reading as it is kept.
 fn kept<T: Serialize>(reading: &T) -> String {
     serde_json::to_string(reading).unwrap_or_default()
+}
+
+/// What Graph gives as a part of its source; the fingerprint tells one snapshot from another.
+fn part(fingerprint: String) -> NewPart {
+    NewPart {
+        name: PART.to_owned(),
+        fingerprint,
+    }
 }
 
 /// A page from which nothing leads on.

@@ -5,17 +5,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Graph, kept};
+use super::{Graph, kept, part};
 use crate::domain::registration::{Level, ReportRow};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
 use crate::pass::report::PassReport;
 use crate::sources::graph::{Ask, GraphError, Link, Page};
 use crate::sources::wire::{self, Report, Row, RowError, Who};
 use crate::store::people::Imported;
-use crate::store::sources::{NewPart, Source};
+use crate::store::sources::Source;
 
-/// The name of the report among the parts of its source.
-const PART: &str = "graph";
 /// Staged rows that are taken over at once.
 const BATCH: u32 = 2_000;
 /// The report is asked about a person so long after the event: it lags by minutes to a day
@@ -89,10 +87,12 @@ impl Graph<'_> {
             (Stage::Reading { .. }, _) | (_, None) => true,
             (Stage::Idle | Stage::Whole, Some(asked_at)) => {
                 let since = now.duration_since(asked_at);
-                since >= config.schedule.registration
-                    || store.a_flag_waits(asked_at, now).await?
-                    || since >= REFRESHED_AFTER
-                        && store.a_flag_waits(reading.as_of(asked_at), now).await?
+                if since >= config.schedule.registration {
+                    return Ok(true);
+                }
+                let waiting = store.newest_waiting_deadline(now).await?;
+                waiting > Some(asked_at)
+                    || since >= REFRESHED_AFTER && waiting > Some(reading.as_of(asked_at))
             }
         })
     }
@@ -111,12 +111,7 @@ impl Graph<'_> {
                 Stage::Idle | Stage::Whole => None,
             };
             let first = next.is_none();
-            let ask = Ask::registrations();
-            let ask = match next {
-                Some(link) => ask.at(link),
-                None => ask,
-            };
-            let page = match self.client.page(&ask).await {
+            let page = match self.client.page(&Ask::registrations().at(next)).await {
                 Err(GraphError::LinkExpired { .. }) if !first && !begun_anew => {
                     begun_anew = true;
                     reading.stage = Stage::Idle;
@@ -171,18 +166,11 @@ impl Graph<'_> {
         let Collector { store, now, .. } = *self.collector;
         let parts = store.parts(Source::Registration).await?;
         let reread: Vec<i64> = parts.iter().map(|part| part.id).collect();
-        let gone: Vec<i64> = parts
-            .iter()
-            .filter(|part| part.name != PART)
-            .map(|part| part.id)
-            .collect();
+        let before = self.files_before(Source::Registration).await?;
+        let gone: Vec<i64> = before.iter().map(|part| part.id).collect();
         let asked_at = reading.asked_at.unwrap_or(now);
         let mut import = store.import(Source::Registration, &reread, now).await?;
-        let part = NewPart {
-            name: PART.to_owned(),
-            fingerprint: asked_at.to_string(),
-        };
-        import.begin_part(part).await?;
+        import.begin_part(part(asked_at.to_string())).await?;
         let mut above = String::new();
         loop {
             let rows = store.staged_registrations(&above, BATCH).await?;

@@ -16,7 +16,7 @@ use crate::pass::report::PassReport;
 use crate::sources::graph::{Ask, GraphError, Link, Page};
 use crate::sources::wire::{self, Row, RowError, UserRow};
 use crate::store::StoreError;
-use crate::store::changes::UserPage;
+use crate::store::changes::{Headcount, UserPage, UsersRead};
 use crate::store::people::Imported;
 use crate::store::sources::Source;
 
@@ -34,6 +34,9 @@ struct Reading {
     began_at: Timestamp,
     /// Whether the round is over, so that `link` leads to what will have changed.
     over: bool,
+    /// Whether anybody was told of since a round was last accepted: if not, there are as many as
+    /// then.
+    told: bool,
     link: Option<Link>,
 }
 
@@ -88,16 +91,14 @@ impl Graph<'_> {
             everybody: true,
             began_at: now,
             over: false,
+            told: false,
             link: None,
         })
     }
 
     async fn user_page(&self, reading: &Reading) -> Result<Page, GraphError> {
-        let ask = Ask::users();
-        let page = match &reading.link {
-            Some(link) => self.client.page(&ask.at(link.clone())).await?,
-            None => self.client.page(&ask).await?,
-        };
+        let ask = Ask::users().at(reading.link.clone());
+        let page = self.client.page(&ask).await?;
         if page.next.is_none() && page.delta.is_none() {
             return Err(dead_end("users"));
         }
@@ -112,6 +113,7 @@ impl Graph<'_> {
     ) -> Result<(), StoreError> {
         let told = self.facts(Source::Users, &page, told, report).await?;
         report.read.users += told.len() as u64;
+        reading.told |= !told.is_empty();
         let mut users = UserPage::default();
         for row in told {
             match row {
@@ -134,20 +136,15 @@ impl Graph<'_> {
         collected: &mut Collected,
     ) -> Result<(), CollectError> {
         let store = self.collector.store;
-        let heads = store.headcount().await?;
-        let after = heads.present.saturating_sub(heads.doubted);
-        let approved = self.collector.approved_size(Source::Users);
-        if collapsed(heads.accepted, after) && approved.is_none_or(|least| after < least) {
-            let seen = Imported::Collapsed {
-                before: heads.accepted,
-                after,
-            };
+        let doubted = store.doubted_users().await?;
+        if !doubted.is_empty()
+            && let Some(seen) = self.collapse(store.headcount().await?)
+        {
             collected
                 .holds
                 .extend(collapse(Source::Users, seen, "directory"));
             return Ok(());
         }
-        let doubted = store.doubted_users().await?;
         for ids in doubted.chunks(SETTLED_AT_ONCE) {
             let (mut present, mut unreadable, mut gone) = (Vec::new(), Vec::new(), Vec::new());
             for id in ids {
@@ -171,10 +168,29 @@ impl Graph<'_> {
                 )
                 .await?;
         }
-        let as_of = reading.began_at.min(self.collector.now);
+        let read = UsersRead {
+            part: reading.part,
+            as_of: reading.began_at.min(self.collector.now),
+            differs: reading.told || !doubted.is_empty(),
+        };
+        let accepted = Reading {
+            told: false,
+            ..reading.clone()
+        };
         Ok(store
-            .accept_users(reading.part, as_of, &kept(reading), self.collector.now)
+            .accept_users(read, &kept(&accepted), self.collector.now)
             .await?)
+    }
+
+    /// What would be left, if that is too little to be believed.
+    fn collapse(&self, heads: Headcount) -> Option<Imported> {
+        let after = heads.present.saturating_sub(heads.doubted);
+        let approved = self.collector.approved_size(Source::Users);
+        let held = collapsed(heads.accepted, after) && approved.is_none_or(|least| after < least);
+        held.then_some(Imported::Collapsed {
+            before: heads.accepted,
+            after,
+        })
     }
 }
 

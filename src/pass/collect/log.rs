@@ -1,0 +1,56 @@
+//! The two logs: they add, and differ only in what their rows are and where these go.
+
+use super::reader::Dated;
+use crate::domain::audit::AuditEvent;
+use crate::domain::sign_in::SignIn;
+use crate::pass::report::PassReport;
+use crate::store::logs::PartEnd;
+use crate::store::sources::Source;
+use crate::store::{Store, StoreError};
+
+/// A row of a log.
+pub(super) trait LogRow: Dated + Send + Sized + 'static {
+    const SOURCE: Source;
+    /// Absorbs rows, and with them the parts that end with them, or where the reading goes on.
+    async fn absorb(
+        store: &Store,
+        rows: &[Self],
+        ended: &[PartEnd],
+        reading: Option<&str>,
+    ) -> Result<(), StoreError>;
+    fn counter(report: &mut PassReport) -> &mut u64;
+}
+
+impl LogRow for SignIn {
+    const SOURCE: Source = Source::SignIns;
+
+    async fn absorb(
+        store: &Store,
+        rows: &[Self],
+        ended: &[PartEnd],
+        reading: Option<&str>,
+    ) -> Result<(), StoreError> {
+        store.absorb_sign_ins(rows, ended, reading).await
+    }
+
+    fn counter(report: &mut PassReport) -> &mut u64 {
+        &mut report.read.sign_ins
+    }
+}
+
+impl LogRow for AuditEvent {
+    const SOURCE: Source = Source::Audits;
+
+    async fn absorb(
+        store: &Store,
+        rows: &[Self],
+        ended: &[PartEnd],
+        reading: Option<&str>,
+    ) -> Result<(), StoreError> {
+        store.absorb_audits(rows, ended, reading).await
+    }
+
+    fn counter(report: &mut PassReport) -> &mut u64 {
+        &mut report.read.audits
+    }
+}
