@@ -12,6 +12,7 @@
 //! - [`engine`]: a pass with its deliveries; [`daemon`], [`http`], [`cli`] and the demo turn it.
 //! - [`config`] and [`time`]: the leaves.
 
+mod answer;
 pub mod capacity;
 pub mod cli;
 pub mod config;

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::REQUIRED;
 use super::document::{Found, Kind};
+use super::email::is_this_machine;
 use super::fault::Place;
 use super::reader::Section;
 use crate::entra::{Application, Certificate, Cloud, Credential};
@@ -253,7 +254,7 @@ fn host(
         }
         match url.scheme() {
             "https" => Ok(url),
-            "http" if is_this_machine(&url) => Ok(url),
+            "http" if url.host_str().is_some_and(is_this_machine) => Ok(url),
             _ => Err(format!(
                 "{text:?} would send tokens in clear: use https; http is for this machine only"
             )),
@@ -263,13 +264,4 @@ fn host(
         return Url::parse(default).ok();
     }
     found.map(|found| found.value)
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }

@@ -288,7 +288,8 @@ fn smtp(
     (Some(config), budgets)
 }
 
-fn is_this_machine(host: &str) -> bool {
+/// Whether what is sent to this host leaves the machine.
+pub(super) fn is_this_machine(host: &str) -> bool {
     let bare = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))

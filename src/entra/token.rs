@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::credential::{Credential, proof};
 use super::managed::{self, Endpoint};
 use super::refusal::{Refusal, Remedy};
+use crate::answer::{self, End};
 use crate::time::Clock;
 
 /// A token is renewed this long before it ends: a request takes its time, and clocks differ.
@@ -310,23 +311,15 @@ async fn send(
 }
 
 async fn read(
-    mut response: reqwest::Response,
+    response: reqwest::Response,
     host: &str,
 ) -> Result<(reqwest::StatusCode, Vec<u8>, String), TokenError> {
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|source| unreachable(host, source))?
-    {
-        let left = ANSWER_AT_MOST - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
-        if body.len() == ANSWER_AT_MOST {
-            break;
-        }
+    let answer = answer::read(response, ANSWER_AT_MOST).await;
+    match answer.end {
+        End::Broken(source) => Err(unreachable(host, source)),
+        End::Whole | End::TooLong => Ok((status, answer.bytes, host.to_owned())),
     }
-    Ok((status, body, host.to_owned()))
 }
 
 fn unreachable(host: &str, source: reqwest::Error) -> TokenError {

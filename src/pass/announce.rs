@@ -21,11 +21,12 @@ use crate::domain::message::EventKind;
 use crate::domain::person::Person as Account;
 use crate::domain::policy::Step;
 use crate::domain::window::later;
-use crate::store::chats::{ChatMessage, ChatNews};
+use crate::store::chats::ChatNews;
 use crate::store::commit::{Outcome, delivery_id};
 use crate::store::operators::News;
 use crate::store::webhooks::Announcement;
 use crate::store::{Store, StoreError};
+use crate::time::to_micros;
 
 /// What changes somebody's standing is kept for an endpoint that is away this long: a flag that
 /// was taken back must arrive, even after holidays.
@@ -143,7 +144,7 @@ impl Herald {
             step: event.step,
             opened_at: event.opened_at,
             deadline: event.deadline,
-            ordering_key: account.id.to_string(),
+            ordering_key: Some(account.id.to_string()),
             is_notice: self.gives_notice && event.kind.announces(),
             not_after: self.not_after(event),
             body: self.body(&endpoints, &happening),
@@ -177,7 +178,7 @@ impl Herald {
             step: None,
             opened_at: None,
             deadline: None,
-            ordering_key: news.about.clone(),
+            ordering_key: Some(news.about.clone()),
             is_notice: false,
             not_after: Some(later(self.now, NEWS_USEFUL)),
             body: self.body(&endpoints, &happening),
@@ -215,7 +216,7 @@ impl Herald {
     }
 
     /// The messages that chats get about all of one event type.
-    fn to_chats(&self, news: &ChatNews) -> Vec<ChatMessage> {
+    fn to_chats(&self, news: &ChatNews) -> Vec<Announcement> {
         let (names, lines) = if news.event.is_about_person() {
             let names = news.lines.iter().take(MAX_NAMES).cloned().collect();
             (names, Vec::new())
@@ -231,6 +232,11 @@ impl Herald {
             names,
             lines,
         };
+        let id = delivery_id(&format!(
+            "chat/{}/{}",
+            news.event.as_str(),
+            to_micros(self.now)
+        ));
         self.listeners
             .iter()
             .filter(|listener| listener.events.contains(&news.event))
@@ -240,11 +246,22 @@ impl Herald {
                     Format::Slack => slack(&group, &self.zone),
                     Format::Teams => teams(&group, &self.zone),
                 };
-                Some(ChatMessage {
-                    endpoint: listener.name.clone(),
+                Some(Announcement {
+                    id: id.clone(),
                     event: news.event,
+                    policy: None,
+                    user: None,
+                    sequence: 0,
+                    moves: 0,
+                    step: None,
+                    opened_at: None,
+                    deadline: None,
+                    ordering_key: None,
+                    is_notice: false,
+                    not_after: Some(later(self.now, NEWS_USEFUL)),
                     body,
-                    not_after: later(self.now, NEWS_USEFUL),
+                    endpoints: vec![listener.name.clone()],
+                    chat: None,
                 })
             })
             .collect()
@@ -280,6 +297,7 @@ impl Pass<'_> {
         let mut queued = 0;
         for news in self.store.chat_news().await? {
             let messages = self.herald.to_chats(&news);
+            let messages: Vec<&Announcement> = messages.iter().collect();
             queued += self
                 .store
                 .tell_chats(news.event, &messages, self.now)

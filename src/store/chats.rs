@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 use sqlx::Row;
 
-use super::commit::{delivery_id, next_position};
-use super::{Doing, Store, StoreError, instant, micros};
+use super::webhooks::{Announcement, announce};
+use super::{Doing, Store, StoreError, instant};
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 
@@ -27,19 +27,6 @@ pub struct ChatNews {
     pub policies: Vec<PolicyName>,
     /// The first of the lines.
     pub lines: Vec<String>,
-}
-
-/// A message to a chat.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChatMessage {
-    /// To which.
-    pub endpoint: String,
-    /// Of what.
-    pub event: EventKind,
-    /// The bytes that are sent.
-    pub body: String,
-    /// Useless after this moment.
-    pub not_after: Timestamp,
 }
 
 impl Store {
@@ -95,36 +82,12 @@ impl Store {
     pub async fn tell_chats(
         &self,
         event: EventKind,
-        messages: &[ChatMessage],
+        messages: &[&Announcement],
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let doing = "queueing what chats should hear";
         let mut transaction = self.begin().await?;
-        let mut queued = 0;
-        for message in messages {
-            let event_key = format!("chat/{}/{}", message.event.as_str(), micros(now));
-            let key = format!("webhook/{}/{event_key}", message.endpoint);
-            let position = next_position(&mut transaction).await?;
-            queued += sqlx::query(
-                "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register,
-                     queued_at, not_after, urgent_at, state, attempts, resent, next_at, message_id, body)
-                 VALUES ($1, $2, $3, $4, $5, 0, 0, '', FALSE, FALSE, $6, $7, $3, 'pending', 0, FALSE, $6, $8, $9)
-                 ON CONFLICT (dedup_key) DO NOTHING",
-            )
-            .bind(delivery_id(&key))
-            .bind(&key)
-            .bind(position)
-            .bind(&message.endpoint)
-            .bind(message.event.as_str())
-            .bind(micros(now))
-            .bind(micros(message.not_after))
-            .bind(delivery_id(&event_key))
-            .bind(&message.body)
-            .execute(&mut *transaction)
-            .await
-            .doing(doing)?
-            .rows_affected();
-        }
+        let queued = announce(&mut transaction, messages, now).await?;
         if queued > 0 || messages.is_empty() {
             sqlx::query("DELETE FROM chat_lines WHERE event = $1")
                 .bind(event.as_str())

@@ -497,20 +497,34 @@ async fn lease(
             .execute(&mut *connection)
             .await
             .doing("claiming mails")?;
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("INSERT INTO attempts (delivery_id, number, started_at) ");
-        statement.push_values(claimed, |mut row, claimed| {
-            row.push_bind(&claimed.id)
-                .push_bind(i64::from(claimed.attempt))
-                .push_bind(micros(now));
-        });
-        statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("claiming mails")?;
+        let attempts = claimed.iter().map(|row| (row.id.as_str(), row.attempt));
+        begin_attempts(connection, EMAIL, attempts, now).await?;
     }
     Ok(())
+}
+
+/// Records attempts before their first byte leaves.
+pub(super) async fn begin_attempts(
+    connection: &mut SqliteConnection,
+    channel: &str,
+    rows: impl Iterator<Item = (&str, u32)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut statement = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO attempts (delivery_id, number, started_at, channel) ",
+    );
+    statement.push_values(rows, |mut row, (id, number)| {
+        row.push_bind(id)
+            .push_bind(i64::from(number))
+            .push_bind(micros(now))
+            .push_bind(channel);
+    });
+    statement
+        .build()
+        .execute(connection)
+        .await
+        .doing("recording attempts")
+        .map(drop)
 }
 
 fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::{Outcome, delivery_id, next_position};
-use super::outbox::EMAIL;
+use super::outbox::{EMAIL, begin_attempts};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::effect::Effect;
 use crate::domain::id::{PolicyName, UserId};
@@ -37,8 +37,8 @@ pub struct Announcement {
     pub opened_at: Option<Timestamp>,
     /// The deadline that it names.
     pub deadline: Option<Timestamp>,
-    /// What it must not overtake.
-    pub ordering_key: String,
+    /// What it must not overtake; none where order does not matter.
+    pub ordering_key: Option<String>,
     /// Accepted, it is a notice (contract 7.11).
     pub is_notice: bool,
     /// Useless after this moment.
@@ -135,21 +135,8 @@ async fn lease(
         .execute(&mut *connection)
         .await
         .doing(doing)?;
-    let mut statement = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO attempts (delivery_id, number, started_at, channel) ",
-    );
-    statement.push_values(claimed, |mut row, claimed| {
-        row.push_bind(&claimed.id)
-            .push_bind(i64::from(claimed.attempt))
-            .push_bind(micros(now))
-            .push_bind(endpoint);
-    });
-    statement
-        .build()
-        .execute(connection)
-        .await
-        .doing(doing)
-        .map(drop)
+    let attempts = claimed.iter().map(|row| (row.id.as_str(), row.attempt));
+    begin_attempts(connection, endpoint, attempts, now).await
 }
 
 /// Notices and flags that still wait somewhere and are no longer true, or are overtaken by a

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fortnight::delivery::webhook::{Group, Happening, Person, Window, schema};
+use fortnight::delivery::webhook::{Group, Happening, Person, Window};
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::message::EventKind;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 pub(crate) fn happening(kind: EventKind) -> Happening {
-    let about_a_person = schema::is_about_a_person(kind);
+    let about_a_person = kind.is_about_person();
     let paused = kind == EventKind::WindowPaused;
     Happening {
         id: format!("2f1c7a52-55a4-5f0c-9d3e-{:012}", kind as u8),

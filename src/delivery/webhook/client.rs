@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use super::{Endpoint, EndpointFault, Format, Outcome, outcome, signing};
+use crate::answer::{self, End};
 use crate::delivery::egress::{Egress, Lookup, system_lookup};
 use crate::delivery::text;
 use crate::delivery::trust::{TrustError, system_trust};
@@ -201,7 +202,9 @@ impl Client {
 
     async fn judge(&self, response: Response, now: Timestamp) -> Outcome {
         let (status, headers) = (response.status(), response.headers().clone());
-        let (mut body, whole) = start_of(response).await;
+        let answer = answer::read(response, MAX_ANSWER).await;
+        let whole = !matches!(answer.end, End::Broken(_));
+        let mut body = answer.bytes;
         let format = self.endpoint.format;
         if !whole && format == Format::Slack && status == StatusCode::OK {
             let text =
@@ -259,22 +262,6 @@ async fn first(addresses: &[IpAddr], port: u16) -> Result<TcpStream, String> {
         }
     }
     Err(failure)
-}
-
-/// The start of an answer, and whether that is all that was wanted of it.
-async fn start_of(mut response: Response) -> (Vec<u8>, bool) {
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return (body, true),
-            Err(_) => return (body, false),
-        }
-        if body.len() >= MAX_ANSWER {
-            body.truncate(MAX_ANSWER);
-            return (body, true);
-        }
-    }
 }
 
 fn unanswered(error: reqwest::Error) -> Outcome {

@@ -58,7 +58,7 @@ pub fn when(kind: EventKind) -> &'static str {
 /// The schema of an event of that kind.
 #[must_use]
 pub fn event(kind: EventKind) -> Value {
-    let about_a_person = is_about_a_person(kind);
+    let about_a_person = kind.is_about_person();
     let mut required = vec![
         "specversion",
         "id",
@@ -105,7 +105,7 @@ pub fn event(kind: EventKind) -> Value {
 }
 
 fn data(kind: EventKind) -> Value {
-    let about_a_person = is_about_a_person(kind);
+    let about_a_person = kind.is_about_person();
     let text = if about_a_person {
         json!({ "type": "null" })
     } else if kind == EventKind::Test {
@@ -150,7 +150,7 @@ fn user() -> Value {
 }
 
 fn window(kind: EventKind) -> Value {
-    if !is_about_a_person(kind) {
+    if !kind.is_about_person() {
         return json!({ "type": "null" });
     }
     let moment = |nullable| {
@@ -194,26 +194,6 @@ fn step(kind: EventKind) -> Value {
         }),
         EventKind::EnforcementNeeded => json!({ "const": "deadline" }),
         _ => json!({ "type": "null" }),
-    }
-}
-
-/// Whether an event of that kind has a subject.
-#[must_use]
-pub fn is_about_a_person(kind: EventKind) -> bool {
-    match kind {
-        EventKind::WindowOpened
-        | EventKind::WindowReminder
-        | EventKind::WindowExtended
-        | EventKind::WindowPaused
-        | EventKind::WindowResumed
-        | EventKind::UserRegistered
-        | EventKind::EnforcementNeeded
-        | EventKind::EnforcementReleased => true,
-        EventKind::HoldRaised
-        | EventKind::HoldCleared
-        | EventKind::DeliveryDead
-        | EventKind::Digest
-        | EventKind::Test => false,
     }
 }
 

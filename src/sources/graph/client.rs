@@ -17,6 +17,7 @@ use url::Url;
 use super::ask::{Ask, Bucket, Place};
 use super::error::{GraphError, refused};
 use super::limiter::Limiter;
+use crate::answer::{self, End};
 use crate::entra::{Application, Cloud, Tokens};
 use crate::time::{Clock, retry_after};
 
@@ -267,17 +268,19 @@ impl Client {
         let now = Clock::system().host().wall;
         let (status, wait) = (response.status().as_u16(), wait(response.headers(), now));
         self.compare_clocks(response.headers(), now);
-        let body = match read(response).await {
-            Ok(Some(body)) => body,
-            Ok(None) => {
+        let answer = answer::read(response, PAGE_AT_MOST).await;
+        match answer.end {
+            End::Whole => {}
+            End::TooLong => {
                 let reason = format!("it is larger than {} MB", PAGE_AT_MOST >> 20);
                 return Ok(Tried::Failed(GraphError::Malformed {
                     what: ask.what,
                     reason,
                 }));
             }
-            Err(source) => return Ok(network(source)),
-        };
+            End::Broken(source) => return Ok(network(source)),
+        }
+        let body = answer.bytes;
         Ok(match status {
             200..300 => Tried::Answered(body),
             429 => {
@@ -375,16 +378,4 @@ fn connect() -> Result<reqwest::Client, GraphError> {
 fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     Duration::try_from(retry_after::parse(text, now)?).ok()
-}
-
-/// The whole body; none where it does not end.
-async fn read(mut response: reqwest::Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > PAGE_AT_MOST {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
 }
