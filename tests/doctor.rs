@@ -29,15 +29,19 @@ struct Visit {
 }
 
 impl Visit {
+    /// What is wrong.
+    fn faults(&self) -> Vec<&(String, String, String)> {
+        let bad = self
+            .checks
+            .iter()
+            .filter(|(_, verdict, _)| verdict == "bad");
+        bad.collect()
+    }
+
     /// What is wrong with the one part that is.
     #[track_caller]
     fn only_fault(&self) -> (&str, &str) {
-        let bad: Vec<_> = self
-            .checks
-            .iter()
-            .filter(|(_, verdict, _)| verdict == "bad")
-            .collect();
-        let [(part, _, text)] = bad[..] else {
+        let [(part, _, text)] = self.faults()[..] else {
             panic!("{:#?}", self.checks);
         };
         assert_eq!(self.code, 3);
@@ -151,11 +155,7 @@ fn a_permission_or_a_licence_that_is_missing() {
         let graph = world.graph.clone().unwrap();
         graph.revoke_permission(permission);
         let visit = doctor(&world);
-        let bad: Vec<_> = visit
-            .checks
-            .iter()
-            .filter(|(_, verdict, _)| verdict == "bad")
-            .collect();
+        let bad = visit.faults();
         assert_eq!(bad.len(), parts, "{bad:#?}");
         for (_, _, text) in bad {
             assert!(
@@ -170,11 +170,7 @@ fn a_permission_or_a_licence_that_is_missing() {
     let graph = world.graph.clone().unwrap();
     graph.set_licensed(false);
     let visit = doctor(&world);
-    let bad: Vec<_> = visit
-        .checks
-        .iter()
-        .filter(|(_, verdict, _)| verdict == "bad")
-        .collect();
+    let bad = visit.faults();
     assert_eq!(bad.len(), 3, "{bad:#?}");
     assert!(
         bad.iter()

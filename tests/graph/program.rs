@@ -1,30 +1,16 @@
 //! The program itself on the configuration of a world.
 
+#[path = "../support/said.rs"]
+mod said;
+
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::world::World;
 
-/// A test that waits longer than this for something has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
-const LOOK: Duration = Duration::from_millis(5);
-
-/// What a command said.
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Said {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out)
-            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
-    }
-}
+use said::Said;
 
 pub(crate) fn command(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
@@ -77,9 +63,5 @@ pub(crate) fn deliveries(world: &World) -> Vec<Value> {
 
 /// Looks again and again until it is so.
 pub(crate) fn eventually(what: &str, mut look: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !look() {
-        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(LOOK);
-    }
+    said::eventually(what, || look().then_some(()));
 }

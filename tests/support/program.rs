@@ -2,20 +2,19 @@
 //! register, and the commands and the daemon on it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[path = "said.rs"]
+mod said;
+
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// A test that waits longer than this for something has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// How often a condition of another process is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) use said::{Said, eventually};
 
 /// The folder, the configuration and the people.
 pub(crate) struct Organisation {
@@ -37,20 +36,6 @@ pub(crate) struct Organisation {
 struct Someone {
     registered: bool,
     excluded: bool,
-}
-
-/// What a command said.
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Said {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out)
-            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
-    }
 }
 
 impl Organisation {
@@ -320,18 +305,6 @@ impl Drop for Running {
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
-    }
-}
-
-/// Looks again and again until it is there.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(LOOK);
     }
 }
 
