@@ -119,10 +119,7 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
     let holds = store.holds().await?;
     let sources = sources(config, reader).await?;
     let mut webhooks = store.troubled_destinations(reader.now).await?;
-    webhooks.retain(|troubled| {
-        let mut configured = config.webhooks.iter();
-        configured.any(|webhook| webhook.endpoint.name == troubled.name)
-    });
+    webhooks.retain(|troubled| config.webhook(&troubled.name).is_some());
     let degraded = !holds.is_empty()
         || sources.iter().any(|source| source.error.is_some())
         || webhooks
@@ -181,10 +178,7 @@ async fn sources(config: &Config, reader: &Reader) -> anyhow::Result<Vec<SourceV
 /// An endpoint that was renamed or removed leaves behind what waited for it.
 async fn stranded(config: &Config, reader: &Reader) -> anyhow::Result<Vec<String>> {
     let mut waiting = reader.store.waiting_by_webhook().await?;
-    waiting.retain(|(name, _)| {
-        let mut configured = config.webhooks.iter();
-        !configured.any(|webhook| webhook.endpoint.name == *name)
-    });
+    waiting.retain(|(name, _)| config.webhook(name).is_none());
     let lines = waiting.into_iter().map(|(name, rows)| {
         let rows = match rows {
             1 => "one row waits".to_owned(),

@@ -268,6 +268,14 @@ impl Config {
             .unwrap_or_else(|| PathBuf::from(PLACES[0]))
     }
 
+    /// The webhook of that name.
+    #[must_use]
+    pub fn webhook(&self, name: &str) -> Option<&Webhook> {
+        self.webhooks
+            .iter()
+            .find(|webhook| webhook.endpoint.name == name)
+    }
+
     /// The domain of Message-IDs: that of the sender.
     #[must_use]
     pub fn sender_domain(&self) -> String {

@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::delivery::webhook::{Client, ClientError};
 use crate::domain::facts::{Channel, NoticeBy};
 use crate::store::destinations::DestinationState;
-use crate::store::outbox::Tells;
 use crate::store::{Store, StoreError};
 
 /// An endpoint that is ready to be sent to.
@@ -20,15 +19,6 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Whom what it is sent tells.
-    pub(super) fn tells(&self) -> Tells {
-        if self.gives_notice {
-            Tells::People
-        } else {
-            Tells::Programs
-        }
-    }
-
     /// All that are configured.
     pub fn all(config: &Config) -> Result<Vec<Self>, ClientError> {
         let by_webhook = config.notice_by() == NoticeBy::Webhook;

@@ -175,14 +175,7 @@ impl Courier<'_> {
         }
         let tally = self
             .store
-            .settle_at(
-                &outlet.name,
-                &settled,
-                &known,
-                outlet.tells(),
-                line.as_deref(),
-                now,
-            )
+            .settle_at(&outlet.name, &settled, &known, line.as_deref(), now)
             .await?;
         self.progress.settled(settled.len());
         ledger.settled(tally);

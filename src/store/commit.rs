@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::load::{Dossier, SWEEP};
 use super::operators::write_lines;
+use super::outbox::EMAIL;
 use super::webhooks::{self, Announcement};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decide::Decision;
@@ -308,7 +309,7 @@ async fn write_outbox(
             row.push_bind(id.clone())
                 .push_bind(key)
                 .push_bind(position)
-                .push_bind("email")
+                .push_bind(EMAIL)
                 .push_bind(message.kind.as_str())
                 .push_bind(message.policy.as_str().to_owned())
                 .push_bind(dossier.person.id.as_str().to_owned())

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
-use super::outbox::{EMAIL, Settled, SettledTally, Tells, settle_batch};
+use super::outbox::{EMAIL, Settled, SettledTally, settle_batch};
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::effect::Topic;
 
@@ -150,12 +150,11 @@ impl Store {
         name: &str,
         batch: &[Settled],
         destination: &Destination,
-        tells: Tells,
         line: Option<&str>,
         now: Timestamp,
     ) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let mut tally = settle_batch(&mut transaction, batch, tells).await?;
+        let mut tally = settle_batch(&mut transaction, batch).await?;
         write(&mut transaction, name, destination).await?;
         if destination.state == DestinationState::Dead {
             tally.failed += bury(&mut transaction, name, now).await?;

@@ -1,5 +1,5 @@
-//! The outbox: rows of every destination; here mails are claimed, sent elsewhere and settled, so that a crash anywhere repeats
-//! harmlessly with the same Message-ID (contract 5).
+//! The outbox: rows of every destination. Here mails are claimed, sent elsewhere and settled, so
+//! that a crash anywhere repeats harmlessly with the same Message-ID (contract 5).
 //!
 //! The attempt is recorded before the first byte leaves. A row found `leased` at start met a stop
 //! of ours: it waits ten minutes, because the server may have taken it.
@@ -99,15 +99,6 @@ pub struct Settled {
     pub text: String,
     /// When.
     pub at: Timestamp,
-}
-
-/// Whom a destination tells: what became of a notice is decided about again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tells {
-    /// People, by its messages.
-    People,
-    /// Programs only.
-    Programs,
 }
 
 /// What settling changed.
@@ -277,7 +268,7 @@ impl Store {
     /// Settles a batch of attempts. Whoever was reached or refused is decided about again.
     pub async fn settle(&self, batch: &[Settled]) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let tally = settle_batch(&mut transaction, batch, Tells::People).await?;
+        let tally = settle_batch(&mut transaction, batch).await?;
         transaction.commit().await.doing("settling mails")?;
         Ok(tally)
     }
@@ -354,7 +345,6 @@ impl Store {
 pub(super) async fn settle_batch(
     connection: &mut SqliteConnection,
     batch: &[Settled],
-    tells: Tells,
 ) -> Result<SettledTally, StoreError> {
     let mut tally = SettledTally::default();
     let mut changed = Vec::new();
@@ -366,7 +356,7 @@ pub(super) async fn settle_batch(
                 "ambiguous" => tally.ambiguous += 1,
                 _ => {}
             }
-            if tells == Tells::People && matches!(state.as_str(), "sent" | "failed" | "dead") {
+            if matches!(state.as_str(), "sent" | "failed" | "dead") {
                 changed.extend(user);
             }
         }

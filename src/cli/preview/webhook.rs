@@ -72,11 +72,7 @@ pub(super) async fn test(config: &Config, name: &str, out: &mut Printer) -> anyh
 }
 
 fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Webhook, Usage> {
-    let found = config
-        .webhooks
-        .iter()
-        .find(|webhook| webhook.endpoint.name == name);
-    found.ok_or_else(|| {
+    config.webhook(name).ok_or_else(|| {
         let names: Vec<&str> = config
             .webhooks
             .iter()
