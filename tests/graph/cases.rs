@@ -84,6 +84,32 @@ async fn case_16_an_exclusion_whose_members_are_hidden_fails_closed() {
 }
 
 #[tokio::test]
+async fn case_16_an_exclusion_whose_list_breaks_off_is_not_believed() {
+    let mut world = World::opened("ana").await;
+    world.add_to("Emergency", "ana");
+    world.pass(day(2)).await;
+    assert_eq!(world.state("ana").await, State::Exempt);
+    let graph = graph(&world);
+    graph.set_page_size(1);
+    graph.break_down(Kind::Members, Fault::DeadEnd);
+    world.daily(3..=15).await;
+    assert_eq!(world.held(), ["exclusion:everyone/groups"]);
+    assert_eq!(world.state("ana").await, State::Exempt);
+    assert_eq!(world.state("breakglass").await, State::Exempt);
+    let said = world.report.errors.join("\n");
+    assert!(
+        said.contains("counts 2 members of groups and gave 1"),
+        "{said}"
+    );
+    // Once in a while is no trouble: the list is read again.
+    graph.mend(Kind::Members);
+    graph.fail(Kind::Members, 1, Fault::DeadEnd);
+    world.pass(day(16)).await;
+    assert_eq!(world.held(), [""; 0]);
+    assert_eq!(world.report.errors, [""; 0]);
+}
+
+#[tokio::test]
 async fn case_22_after_eight_days_the_delta_is_dead_and_each_late_person_hears_once() {
     let mut world = World::of(&["ana", "ben", "cleo"]);
     world.pass(day(0)).await;

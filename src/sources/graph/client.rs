@@ -67,6 +67,8 @@ pub struct Page {
     pub next: Option<Link>,
     /// Where changes are to be had from, after the last page of a delta.
     pub delta: Option<Link>,
+    /// How many rows all pages have together, on the first one where that was asked for.
+    pub counted: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +78,8 @@ struct Body {
     next: Option<Link>,
     #[serde(rename = "@odata.deltaLink")]
     delta: Option<Link>,
+    #[serde(rename = "@odata.count")]
+    counted: Option<usize>,
 }
 
 /// Asks Graph.
@@ -154,6 +158,7 @@ impl Client {
             rows: body.value,
             next: body.next,
             delta: body.delta,
+            counted: body.counted,
         })
     }
 

@@ -101,6 +101,16 @@ pub enum GraphError {
         /// What is wrong.
         reason: String,
     },
+    /// A list ended before all that was announced had come.
+    #[error("Graph counts {counted} {what} and gave {came}: it is not taken for the whole list")]
+    BrokenOff {
+        /// What was asked for.
+        what: &'static str,
+        /// How many there are by its first page.
+        counted: usize,
+        /// How many came.
+        came: usize,
+    },
     /// A link to another host would take the token there (domain case 52).
     #[error(
         "the link to the next page of {what} leads to another host, {host}: it is not followed. Somebody may be between this machine and Graph"

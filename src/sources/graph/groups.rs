@@ -39,13 +39,18 @@ impl Client {
         }
     }
 
-    /// The users below a group, or its direct members only: all of them, or an error.
+    /// The users below a group, or its direct members only: all of them, or an error. Somebody may
+    /// leave while the list is read, so one that is shorter than its count is read once more.
     pub async fn members(
         &self,
         group: &GroupId,
         transitive: bool,
     ) -> Result<Vec<UserId>, GraphError> {
-        self.all(Ask::members(group, transitive), member).await
+        let ask = Ask::members(group, transitive);
+        match self.all(ask.clone(), member).await {
+            Err(GraphError::BrokenOff { .. }) => self.all(ask, member).await,
+            members => members,
+        }
     }
 
     async fn all<T>(
@@ -53,17 +58,26 @@ impl Client {
         ask: Ask,
         read: fn(&[u8]) -> Result<T, RowError>,
     ) -> Result<Vec<T>, GraphError> {
-        let (mut all, mut next) = (Vec::new(), None);
+        let (mut all, mut next, mut counted) = (Vec::new(), None, None);
         loop {
             let page = self.page(&ask.clone().at(next)).await?;
             for row in &page.rows {
                 let row = read(row.get().as_bytes()).map_err(|error| unreadable(&ask, &error))?;
                 all.push(row);
             }
+            counted = counted.or(page.counted);
             next = page.next;
             if next.is_none() {
-                return Ok(all);
+                break;
             }
+        }
+        match counted {
+            Some(counted) if all.len() < counted => Err(GraphError::BrokenOff {
+                what: ask.what,
+                counted,
+                came: all.len(),
+            }),
+            _ => Ok(all),
         }
     }
 }

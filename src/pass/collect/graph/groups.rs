@@ -70,8 +70,13 @@ impl Graph<'_> {
                         self.collector.progress.absorbed(members.transitive.len());
                         snapshot.members.insert(group, members);
                     }
-                    // One group whose members are hidden stops the policies that name it.
-                    Err(error @ (GraphError::Forbidden { .. } | GraphError::NotFound { .. })) => {
+                    // One group whose members are hidden, or never come whole, stops the policies
+                    // that name it.
+                    Err(
+                        error @ (GraphError::Forbidden { .. }
+                        | GraphError::NotFound { .. }
+                        | GraphError::BrokenOff { .. }),
+                    ) => {
                         tracing::error!(group.id = %group, "{error}");
                         report.errors.push(format!("group {name:?}: {error}"));
                         refused.insert(name.clone());
