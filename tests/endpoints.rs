@@ -506,3 +506,29 @@ async fn without_mail_an_endpoint_that_fails_later_holds_the_flags_of_those_who_
     world.daily(21..=22).await;
     assert_eq!(world.state("ana").await, State::EnforcementNeeded);
 }
+
+#[tokio::test]
+async fn without_mail_an_endpoint_that_failed_while_nothing_waits_for_it_is_tried_by_a_connection()
+{
+    let others = ["ben", "cleo", "dora"];
+    let peer = Endpoints::start(well);
+    let desk = peer.standard("desk") + "events = [\"window.opened\", \"window.reminder\"]\n";
+    let mut world = without_mail(&["ana", "ben", "cleo", "dora"], &[desk]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=14).await;
+    peer.follow(|_| Reply::Say(503));
+    for other in others {
+        world.sign_in(other, hour(14, 1));
+    }
+    world.pass(hour(14, 2)).await;
+    // They register, so that what failed is not sent any more; the flag of Ana waits.
+    for other in others {
+        world.who(other).registered = Some(true);
+    }
+    world.pass(day(15)).await;
+    assert_eq!(world.held(), ["channel"]);
+    peer.follow(well);
+    world.pass(day(16)).await;
+    assert_eq!(world.held(), [""; 0]);
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}

@@ -67,9 +67,11 @@ async fn trouble(
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
     let known = store.destination(&outlet.name).await?;
-    let failing = known.state != DestinationState::Active || known.failures >= FAILURES_IN_A_ROW;
+    // While a row waits, it is the next attempt that tells; afterwards only a connection can.
+    let is_failing =
+        known.failures >= FAILURES_IN_A_ROW && store.waits_for(&outlet.name, now).await?;
     let put_off = known.paused_until.is_some_and(|until| until > now);
-    if failing || put_off {
+    if known.state != DestinationState::Active || is_failing || put_off {
         let reason = known.reason.unwrap_or_default();
         return Ok(Some(format!("{}: {reason}", known.state.as_str())));
     }

@@ -131,6 +131,19 @@ impl Store {
             .collect()
     }
 
+    /// Whether a row that is still of use waits for a webhook.
+    pub async fn waits_for(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE channel = $1 AND state IN ('pending', 'leased', 'ambiguous')
+                 AND (not_after IS NULL OR not_after > $2))",
+        )
+        .bind(name)
+        .bind(micros(now))
+        .fetch_one(&self.read)
+        .await
+        .doing("looking for what waits")
+    }
+
     /// How many rows wait for each webhook.
     pub async fn waiting_by_webhook(&self) -> Result<Vec<(String, i64)>, StoreError> {
         sqlx::query_as(
