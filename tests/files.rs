@@ -56,7 +56,7 @@ fn drain<T>(rows: Rows<T>) -> Read<T> {
         match item {
             Ok(Item::Fact(fact)) => read.facts.push(fact),
             Ok(Item::Skipped(why)) => read.skipped.push(why),
-            Ok(Item::Quarantined(row)) => read.quarantined.push(row.to_string()),
+            Ok(Item::Quarantined(row, _)) => read.quarantined.push(row.to_string()),
             Err(error) => read.error = Some(error.to_string()),
         }
     }

@@ -745,6 +745,86 @@ async fn wrong_rows_of_users_are_written_down_with_their_file() {
 }
 
 #[tokio::test]
+async fn whose_row_cannot_be_believed_is_not_gone() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.pass(day(0) + hours(2)).await;
+    let unsure = person("ana").replace("true", "\"perhaps\"");
+    // In the file where she was, in another one, and gone only when no row names her.
+    tenant.put("users.json", day(1), &[unsure.clone(), person("bo")]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!((report.read.quarantined, report.windows.paused), (1, 0));
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    tenant.put("users-1.json", day(2), &[unsure, person("bo")]);
+    tenant.pass(day(2)).await;
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    tenant.put("users-1.json", day(3), &[person("ana"), person("bo")]);
+    tenant.pass(day(3)).await;
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    tenant.put("users-1.json", day(4), &[person("bo")]);
+    assert_eq!(tenant.pass(day(4)).await.windows.paused, 1);
+}
+
+#[tokio::test]
+async fn case_16_a_nested_group_that_cannot_be_read_is_not_an_empty_one() {
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let nameless = r#"{"displayName":"?","members":["glass"]}"#;
+    let inner = group("inner", &["glass"]);
+    let outer = group("emergency", &["vault", "g-inner"]);
+    let typed = r##"{"id":"g-emergency","displayName":"emergency","members":[{"id":"vault"},{"id":"g-inner","@odata.type":"#microsoft.graph.group"}]}"##;
+    let cases = [
+        (
+            vec![outer.clone(), cut.to_owned()],
+            "the row of group g-inner is put aside",
+        ),
+        (
+            vec![outer.clone(), nameless.to_owned()],
+            "does not say which group it is of",
+        ),
+        (
+            vec![typed.to_owned()],
+            "contains the group g-inner, which the files lack",
+        ),
+    ];
+    for (rows, lack) in cases {
+        let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+        tenant.put("groups.json", day(0), &[outer.clone(), inner.clone()]);
+        tenant
+            .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+            .await;
+        tenant.put("groups.json", day(15), &rows);
+        // An unchanged file is looked at again as long as it is not believed.
+        for hour in 0..2 {
+            let report = tenant.pass(day(15) + hours(hour)).await;
+            assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"], "{lack}");
+            assert!(report.errors[0].contains(lack), "{report:?}");
+            assert_eq!(tenant.state("glass").await, "exempt", "{lack}");
+        }
+        tenant.put(
+            "groups.json",
+            day(15) + hours(2),
+            &[outer.clone(), inner.clone()],
+        );
+        let report = tenant.pass(day(15) + hours(2)).await;
+        assert_eq!((report.flagged, report.holds.len()), (1, 0), "{lack}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_within_groups_is_of_no_matter_where_only_direct_members_count() {
+    let directly = format!("{EMERGENCY_EXCLUDED}nested = false\n");
+    let tenant = Tenant::new(&directly).await;
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let outer = group("emergency", &["vault", "g-inner"]);
+    tenant.put("groups.json", day(0), &[outer, cut.to_owned()]);
+    tenant.until_overdue(&["ana", "vault"], |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
 async fn i06_who_is_due_while_the_configuration_changed_is_flagged_once() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;

@@ -64,8 +64,8 @@ pub enum Item<T> {
     Fact(T),
     /// A well-formed row that says nothing to this program.
     Skipped(Skip),
-    /// A row that cannot be believed.
-    Quarantined(Quarantined),
+    /// A row that cannot be believed, and the id of what it is about, if it says so.
+    Quarantined(Quarantined, Option<String>),
 }
 
 /// Why a well-formed row is passed over; counted, not reported one by one.

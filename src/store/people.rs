@@ -16,6 +16,7 @@ use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::brake::collapsed;
 use crate::domain::facts::Gap;
+use crate::domain::id::UserId;
 use crate::domain::person::{Person, Presence};
 use crate::domain::registration::{Registration, ReportRow};
 
@@ -272,6 +273,33 @@ impl Import {
         } else {
             Ok(())
         }
+    }
+
+    /// Rows of the present part that cannot be believed name these: they are there, and what is
+    /// known of them stays.
+    pub async fn still_there(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        let mut ids: Vec<String> = ids
+            .iter()
+            .filter_map(|id| UserId::parse(id).ok())
+            .map(|id| id.as_str().to_owned())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let known = stored_people(&mut self.transaction, ids).await?;
+            let rows: Vec<(Person, i64)> = known
+                .into_iter()
+                .filter(|(person, part)| {
+                    person.presence == Presence::Present && self.reread.contains(part)
+                })
+                .map(|(person, _)| (person, self.part))
+                .collect();
+            self.seen
+                .extend(rows.iter().map(|(person, _)| digest(person.id.as_str())));
+            let rows: Vec<&(Person, i64)> = rows.iter().collect();
+            write_people(&mut self.transaction, &rows).await?;
+        }
+        Ok(())
     }
 
     /// Writes the people who wait, in the order of their keys: random keys would touch a page of

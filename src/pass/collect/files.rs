@@ -236,6 +236,9 @@ impl Collector<'_> {
                 facts += read.facts;
                 import.end_part(self.as_of(part, &read));
                 quarantine_nameless(&mut import, part, nameless, report);
+                if source == Source::Users {
+                    import.still_there(&read.unbelieved).await?;
+                }
                 Self::remember_quarantined(&mut import, &mut read, report);
             }
             let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();

@@ -151,8 +151,8 @@ pub(super) fn is_unread(hold: &Hold) -> bool {
     hold.id.ends_with(UNREAD)
 }
 
-/// The holds of all policies that name groups, while the groups cannot be read: the last members
-/// stay, but who joined an exclusion since is not known.
+/// The holds of all policies that name these groups, while they cannot be read whole: the last
+/// members stay, but who joined an exclusion since is not known.
 pub(super) fn unread(collector: &Collector<'_>, wanted: &Wanted) -> Vec<Raised> {
     let excludes: BTreeSet<&PolicyName> = wanted.excluded.iter().map(|(name, _)| name).collect();
     let includes = wanted.included.iter().map(|(name, _)| name);
@@ -165,7 +165,16 @@ pub(super) fn unread(collector: &Collector<'_>, wanted: &Wanted) -> Vec<Raised> 
             } else {
                 HoldKind::Snapshot
             };
-            let text = "the groups could not be read; their last members stay".to_owned();
+            let named = wanted.included.iter().chain(&wanted.excluded);
+            let names: BTreeSet<String> = named
+                .filter(|(of, _)| of == policy)
+                .map(|(_, name)| format!("{name:?}"))
+                .collect();
+            let names: Vec<String> = names.into_iter().collect();
+            let text = format!(
+                "the members of {} could not be read whole; the last ones stay",
+                names.join(", ")
+            );
             Hold::new(kind, &format!("{policy}{UNREAD}"), Some(policy), text)
         })
         .filter(|hold| {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::files::{difference, new_part};
-use super::groups::{Wanted, judge, meant};
+use super::groups::{Wanted, judge, meant, unread};
 use super::reader::{Reader, Step};
 use super::{CollectError, Collected, Collector};
+use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
 use crate::pass::report::PassReport;
 use crate::sources::Collection;
@@ -53,8 +54,13 @@ pub(super) async fn collect(
         let as_of = directory.read(collector, part, report).await?;
         read_parts.push((new_part(part), as_of));
     }
-    let mut snapshot = directory.flatten(collector, wanted).await?;
-    let held = judge(collector, wanted, &mut snapshot).await?;
+    let (mut snapshot, lacking) = directory.flatten(collector, wanted).await?;
+    for (name, lack) in &lacking {
+        report.errors.push(format!("group {name:?}: {lack}"));
+    }
+    let (lacking, whole) = wanted.partition(&lacking.into_keys().collect());
+    let mut held = unread(collector, &lacking);
+    held.extend(judge(collector, &whole, &mut snapshot).await?);
     if !held.is_empty() {
         // What was not believed is looked at again in every pass.
         for (part, _) in &mut read_parts {
@@ -76,6 +82,23 @@ struct Directory {
     groups: HashMap<GroupId, (String, Vec<Member>)>,
     /// Whether any member is named by user principal name.
     by_name: bool,
+    /// Groups whose rows cannot be believed.
+    unbelieved: BTreeSet<GroupId>,
+    /// Whether such a row does not even say which group it is of.
+    nameless: bool,
+}
+
+/// Why the members of a group are not all known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Lack {
+    #[error(
+        "a row of the groups files is put aside that does not say which group it is of; mend it"
+    )]
+    Nameless,
+    #[error("the row of group {0} is put aside; mend it")]
+    Unbelieved(GroupId),
+    #[error("it contains the group {0}, which the files lack; export that one too")]
+    Absent(GroupId),
 }
 
 impl Directory {
@@ -98,6 +121,13 @@ impl Directory {
             }
         };
         report.read.groups += read.facts;
+        let unbelieved: Vec<GroupId> = read
+            .unbelieved
+            .iter()
+            .filter_map(|id| GroupId::parse(id).ok())
+            .collect();
+        self.nameless |= (unbelieved.len() as u64) < read.quarantined_count;
+        self.unbelieved.extend(unbelieved);
         let as_of = collector.as_of(part, &read);
         collector
             .note_quarantined(
@@ -125,12 +155,16 @@ impl Directory {
         known.1.extend(group.members);
     }
 
-    /// Names of all groups, and the members of the wanted ones.
+    /// Names of all groups, and the members of the wanted ones; with names whose members are not
+    /// all known, and why. Of such a group the last members stay, or what is known counts.
     async fn flatten(
         &self,
         collector: &Collector<'_>,
         wanted: &Wanted,
-    ) -> Result<GroupSnapshot, CollectError> {
+    ) -> Result<(GroupSnapshot, BTreeMap<String, Lack>), CollectError> {
+        let sizes = collector.store.membership_sizes().await?;
+        let nested = nested(&collector.config.policies);
+        let mut lacking = BTreeMap::new();
         let mut snapshot = GroupSnapshot {
             names: self
                 .groups
@@ -141,13 +175,46 @@ impl Directory {
         };
         for name in &wanted.names {
             let meant = meant(name, &snapshot.names, wanted);
-            // The members of a group that is no more stay as they are.
-            for id in meant.into_iter().filter(|id| self.groups.contains_key(id)) {
-                let members = self.members(collector, &id).await?;
-                snapshot.members.insert(id, members);
+            for id in meant {
+                let lack = self.lack(&id, nested.contains(name));
+                let is_known = lack.is_some() && sizes.contains_key(&id);
+                lacking.extend(lack.map(|lack| (name.clone(), lack)));
+                // The members of a group that is no more stay as they are.
+                if self.groups.contains_key(&id) && !is_known {
+                    let members = self.members(collector, &id).await?;
+                    snapshot.members.insert(id, members);
+                }
             }
         }
-        Ok(snapshot)
+        Ok((snapshot, lacking))
+    }
+
+    /// Why the members of a group, and of those in it where they count, are not all known.
+    fn lack(&self, group: &GroupId, nested: bool) -> Option<Lack> {
+        if self.nameless {
+            return Some(Lack::Nameless);
+        }
+        let mut visited = BTreeSet::new();
+        let mut to_visit = vec![group.clone()];
+        while let Some(id) = to_visit.pop() {
+            if self.unbelieved.contains(&id) {
+                return Some(Lack::Unbelieved(id));
+            }
+            let Some((_, members)) = self.groups.get(&id) else {
+                // What became of the group itself is for the judgement of memberships.
+                if id == *group {
+                    continue;
+                }
+                return Some(Lack::Absent(id));
+            };
+            if nested && visited.insert(id) {
+                to_visit.extend(members.iter().filter_map(|member| match self.kind(member) {
+                    Kind::Group(within) => Some(within),
+                    Kind::User(_) | Kind::Name(_) => None,
+                }));
+            }
+        }
+        None
     }
 
     /// The users below a group. Groups may nest in circles: each is visited once (case 12).
@@ -167,7 +234,7 @@ impl Directory {
             let direct = id == *group;
             for member in self.groups.get(&id).map_or(&[][..], |(_, members)| members) {
                 match self.kind(member) {
-                    Kind::Group(nested) => to_visit.push(nested),
+                    Kind::Group(within) => to_visit.push(within),
                     Kind::User(user) => add(&mut members, user, direct),
                     Kind::Name(name) => by_name.push((name, direct)),
                 }
@@ -189,11 +256,24 @@ impl Directory {
             Member::User(Who::Id(id)) => Kind::User(id.clone()),
             Member::User(Who::Upn(name)) => Kind::Name(name.to_lowercase()),
             Member::Either(id) => match GroupId::parse(id.as_str()) {
-                Ok(group) if self.groups.contains_key(&group) => Kind::Group(group),
+                Ok(group)
+                    if self.groups.contains_key(&group) || self.unbelieved.contains(&group) =>
+                {
+                    Kind::Group(group)
+                }
                 _ => Kind::User(id.clone()),
             },
         }
     }
+}
+
+/// Names of groups whose groups count.
+fn nested(policies: &[PolicyConfig]) -> BTreeSet<&String> {
+    policies
+        .iter()
+        .filter(|policy| policy.nested)
+        .flat_map(PolicyConfig::groups)
+        .collect()
 }
 
 enum Kind {

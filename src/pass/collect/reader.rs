@@ -26,6 +26,8 @@ pub(super) struct PartRead {
     pub(super) facts: u64,
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) quarantined_count: u64,
+    /// The ids that quarantined rows name.
+    pub(super) unbelieved: Vec<String>,
     pub(super) refreshed_at: Option<Timestamp>,
 }
 
@@ -97,8 +99,9 @@ fn read_part<T: Dated>(
                 }
             }
             Item::Skipped(_) => {}
-            Item::Quarantined(row) => {
+            Item::Quarantined(row, id) => {
                 read.quarantined_count += 1;
+                read.unbelieved.extend(id);
                 if read.quarantined.len() < QUARANTINE_SHOWN {
                     read.quarantined.push(row);
                 }

@@ -190,7 +190,7 @@ impl<T> Rows<T> {
     }
 
     fn advance(&mut self) -> Result<Option<Item<T>>, SourceError> {
-        let (row, line) = match &mut self.state {
+        let (row, id, line) = match &mut self.state {
             State::Over => return Ok(None),
             State::Failed(_) => {
                 let State::Failed(error) = std::mem::replace(&mut self.state, State::Over) else {
@@ -199,10 +199,13 @@ impl<T> Rows<T> {
                 return Err(error);
             }
             State::Csv(table) => match table.next(&self.part)? {
-                Some((cells, line)) => (
-                    cells.and_then(|cells| (self.kind.cells)(&cells, &self.context)),
-                    line,
-                ),
+                Some((Ok(cells), line)) => {
+                    let row = (self.kind.cells)(&cells, &self.context);
+                    let id = cells.value("id").ok().filter(|_| row.is_err());
+                    let id = id.and_then(|id| id.as_str().map(str::to_owned));
+                    (row, id, line)
+                }
+                Some((Err(error), line)) => (Err(error), None, line),
                 None => return Ok(None),
             },
             State::Json(splitter) => match splitter.next_row() {
@@ -216,7 +219,8 @@ impl<T> Rows<T> {
                             "read the error in it, mend that and export again",
                         ));
                     }
-                    (row, element.line)
+                    let id = row.is_err().then(|| wire::object_id(element.bytes));
+                    (row, id.flatten(), element.line)
                 }
                 Ok(None) => return self.check_needs().map(|()| None),
                 Err(broken) => {
@@ -228,11 +232,14 @@ impl<T> Rows<T> {
         Ok(Some(match row {
             Ok(Row::Fact(fact)) => Item::Fact(fact),
             Ok(Row::Skipped(why)) => Item::Skipped(why),
-            Err(error) => Item::Quarantined(Quarantined {
-                file: self.part.name.clone(),
-                line,
-                reason: error.to_string(),
-            }),
+            Err(error) => {
+                let row = Quarantined {
+                    file: self.part.name.clone(),
+                    line,
+                    reason: error.to_string(),
+                };
+                Item::Quarantined(row, id)
+            }
         }))
     }
 

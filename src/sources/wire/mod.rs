@@ -115,6 +115,19 @@ pub fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a [u8]) -> Result<T, RowError
     })
 }
 
+/// The id of the object that a row is about, whatever else is wrong with it.
+#[must_use]
+pub fn object_id(raw: &[u8]) -> Option<String> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct ObjectRow<'a> {
+        #[serde(borrow)]
+        id: Scalar<'a>,
+    }
+    let row: ObjectRow<'_> = parse(raw).ok()?;
+    row.id.as_str().map(str::to_owned)
+}
+
 /// The user id of an event: `None` for an account that the directory does not know.
 fn event_user(value: &Scalar<'_>, name: &'static str) -> Result<Option<UserId>, RowError> {
     if matches!(value, Scalar::Null) {
