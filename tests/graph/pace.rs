@@ -1,10 +1,15 @@
 //! How much is asked for: the buckets of domain 5, and what a day costs.
 
+use std::time::Duration;
+
+use fortnight::config::Directory;
+use fortnight::domain::state::State;
+use fortnight::sources::graph::{Ask, Client, GraphError};
 use jiff::SignedDuration;
 
 use crate::program::cycle;
-use crate::world::graph::{FakeGraph, Kind, RetryForm};
-use crate::world::{World, before, day};
+use crate::world::graph::{FakeGraph, Fault, Kind, RetryForm};
+use crate::world::{World, before, day, hour};
 
 #[test]
 fn a_pass_keeps_within_the_bucket_of_reports() {
@@ -64,4 +69,66 @@ async fn a_quiet_day_costs_little() {
             .iter()
             .all(|asked| asked.status == 200 || asked.status == 404)
     );
+}
+
+/// Two minutes a source in a pass of the daemon; here none at all, which is a page a pass.
+#[tokio::test]
+async fn what_is_too_much_for_one_pass_is_read_by_the_next_ones() {
+    let mut world = World::of(&["ana"]);
+    let people = world.crowd("person", 6);
+    let graph = world.graph.clone().unwrap();
+    world.pass(day(0)).await;
+    for name in &people {
+        world.sign_in(name, before(1));
+    }
+    graph.set_page_size(2);
+    world.patience = Some(Duration::ZERO);
+    world.export(day(1));
+    let mut read = Vec::new();
+    loop {
+        let report = world.pass_on_old_exports(day(1)).await;
+        assert_eq!(report.errors, [""; 0]);
+        read.push(report.read.sign_ins);
+        if !report.unfinished {
+            break;
+        }
+    }
+    assert_eq!(
+        read.iter().filter(|rows| **rows == 2).count(),
+        3,
+        "{read:?}"
+    );
+    for name in &people {
+        assert_eq!(world.state(name).await, State::InGrace, "{name}");
+        world.mailbox(name).await.expect_one("window.opened");
+    }
+    world.patience = None;
+    assert!(!world.pass(hour(1, 1)).await.unfinished);
+}
+
+#[tokio::test]
+async fn a_service_that_says_nothing_keeps_a_source_for_two_minutes_and_no_longer() {
+    let world = World::of(&["ana"]);
+    let graph = world.graph.clone().unwrap();
+    let Directory::Graph(config) = world.config().directory else {
+        panic!("told by files");
+    };
+    let client = Client::new(&config).unwrap();
+    client.try_token().await.unwrap();
+    graph.break_down(Kind::Users, Fault::Hang);
+    let began = tokio::time::Instant::now();
+    let answer = tokio::spawn(async move { client.page(&Ask::users()).await });
+    while graph.count(Kind::Users) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // From here on time passes whenever nobody has anything to do but wait.
+    tokio::time::pause();
+    let answer = answer.await.unwrap();
+    assert!(
+        matches!(answer, Err(GraphError::Network { .. })),
+        "{answer:?}"
+    );
+    let minutes = began.elapsed().as_secs() / 60;
+    assert_eq!(minutes, 2);
+    assert_eq!(graph.count(Kind::Users), 1);
 }

@@ -18,6 +18,7 @@ pub mod graph;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use fortnight::config::Config;
 use fortnight::domain::decide::Decision;
@@ -159,6 +160,8 @@ pub struct World {
     read: BTreeSet<PathBuf>,
     /// Serves what is exported, where the stories are played over Graph.
     pub graph: Option<FakeGraph>,
+    /// How long a source is read in one pass; none: to its end.
+    pub patience: Option<Duration>,
     pub report: PassReport,
     pub now: Timestamp,
 }
@@ -185,6 +188,7 @@ impl World {
             events: 0,
             read: BTreeSet::new(),
             graph,
+            patience: None,
             report: PassReport::new(day(0)),
             now: day(0),
         };
@@ -471,6 +475,10 @@ impl World {
             Arc::new(Progress::default()),
         )
         .unwrap();
+        let engine = match self.patience {
+            Some(patience) => engine.with_patience(patience),
+            None => engine,
+        };
         let mut report = PassReport::new(now);
         engine.recover().await.unwrap();
         let result = engine.pass(Wake::Sources, &mut report, &|| false).await;

@@ -29,7 +29,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer; pages of logs can take a while to begin.
+/// Between two pieces of an answer; pages of logs can take a while to begin. A service that was
+/// silent for so long is not asked again in this pass, whose mails wait meanwhile.
 const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// A page has a thousand rows of a few kilobytes; more than this is no page.
 const PAGE_AT_MOST: usize = 64 * 1024 * 1024;
@@ -257,14 +258,16 @@ impl Client {
             request = request.header("ConsistencyLevel", HeaderValue::from_static("eventual"));
         }
         let network = |source: reqwest::Error| {
-            let source = source.without_url();
-            Tried::Again(
-                GraphError::Network {
-                    what: ask.what,
-                    source,
-                },
-                None,
-            )
+            let was_silent = source.is_timeout() && !source.is_connect();
+            let error = GraphError::Network {
+                what: ask.what,
+                source: source.without_url(),
+            };
+            if was_silent {
+                Tried::Failed(error)
+            } else {
+                Tried::Again(error, None)
+            }
         };
         let response = match request.send().await {
             Ok(response) => response,
