@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::token::TokenError;
 
 const METADATA: &str = "http://169.254.169.254";
-/// Where Arc's agent puts the files that it names.
+/// Where Arc's agent puts them on Linux.
 const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
 /// No such file is longer.
 const ARC_KEY_AT_MOST: u64 = 4_096;
@@ -21,9 +21,18 @@ const ARC_KEY_AT_MOST: u64 = 4_096;
 /// The endpoint of this machine, by the variables that Azure sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Endpoint {
-    Metadata { base: String },
-    AppService { url: String, header: Secret },
-    Arc { url: String },
+    Metadata {
+        base: String,
+    },
+    AppService {
+        url: String,
+        header: Secret,
+    },
+    /// `keys` is where its agent puts the files that it names.
+    Arc {
+        url: String,
+        keys: PathBuf,
+    },
 }
 
 /// A header that no `Debug` prints.
@@ -48,7 +57,10 @@ impl Endpoint {
                 url,
                 header: Secret(header),
             },
-            (Some(url), None, Some(_)) => Self::Arc { url },
+            (Some(url), None, Some(_)) => Self::Arc {
+                url,
+                keys: ARC_KEYS.into(),
+            },
             _ => Self::Metadata {
                 base: set("AZURE_POD_IDENTITY_AUTHORITY_HOST")
                     .unwrap_or_else(|| METADATA.to_owned()),
@@ -72,7 +84,7 @@ impl Endpoint {
                 "2018-02-01",
             ),
             Self::AppService { url, .. } => (url.clone(), "2019-08-01"),
-            Self::Arc { url } => (url.clone(), "2020-06-01"),
+            Self::Arc { url, .. } => (url.clone(), "2020-06-01"),
         };
         let mut query = vec![("api-version", version), ("resource", resource)];
         query.extend(client_id.map(|id| ("client_id", id)));
@@ -88,15 +100,15 @@ impl Endpoint {
         &self,
         headers: &HeaderMap,
     ) -> Result<Option<SecretString>, TokenError> {
-        if !matches!(self, Self::Arc { .. }) {
+        let Self::Arc { keys, .. } = self else {
             return Ok(None);
-        }
+        };
         let named = headers
             .get("www-authenticate")
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Basic realm="))
             .ok_or(TokenError::ArcChallenge)?;
-        let path = arc_key(named).ok_or(TokenError::ArcChallenge)?;
+        let path = arc_key(named, keys).ok_or(TokenError::ArcChallenge)?;
         let fits = std::fs::metadata(&path).is_ok_and(|file| file.len() <= ARC_KEY_AT_MOST);
         let key = fits.then(|| std::fs::read_to_string(&path).ok()).flatten();
         key.map(|key| Some(SecretString::from(key)))
@@ -110,10 +122,10 @@ pub(super) fn answer(request: RequestBuilder, key: &SecretString) -> RequestBuil
 }
 
 /// The file that Arc names, if it is one of its own.
-fn arc_key(named: &str) -> Option<PathBuf> {
+fn arc_key(named: &str, keys: &Path) -> Option<PathBuf> {
     let path = Path::new(named);
-    let plain = path.parent() == Some(Path::new(ARC_KEYS))
-        && path.extension().is_some_and(|extension| extension == "key");
+    let plain =
+        path.parent() == Some(keys) && path.extension().is_some_and(|extension| extension == "key");
     plain.then(|| path.to_owned())
 }
 
@@ -130,7 +142,8 @@ mod tests {
             ("/etc/fortnight/graph-secret", false),
             ("tokens/0d1a.key", false),
         ] {
-            assert_eq!(arc_key(named).is_some(), expected, "{named}");
+            let found = arc_key(named, Path::new(ARC_KEYS));
+            assert_eq!(found.is_some(), expected, "{named}");
         }
     }
 

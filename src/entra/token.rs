@@ -328,3 +328,64 @@ fn unreachable(host: &str, source: reqwest::Error) -> TokenError {
         source: source.without_url(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::response::IntoResponse;
+    use axum::{Router, routing};
+
+    use super::*;
+
+    /// Tokens of a machine of Azure Arc whose agent names this file.
+    async fn arc(keys: &std::path::Path, named: PathBuf) -> Tokens {
+        let agent = routing::get(|headers: HeaderMap| async move {
+            match headers.get("authorization") {
+                Some(key) if key == "Basic the-key" => {
+                    r#"{"access_token":"t","expires_in":"86399"}"#.into_response()
+                }
+                _ => {
+                    let realm = format!("Basic realm={}", named.display());
+                    (StatusCode::UNAUTHORIZED, [("www-authenticate", realm)]).into_response()
+                }
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/token", listener.local_addr().unwrap());
+        let app = Router::new().route("/token", agent);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let application = Application {
+            tenant: "contoso.example".to_owned(),
+            client_id: None,
+            authority: String::new(),
+            credential: Credential::ManagedIdentity,
+        };
+        Tokens {
+            machine: Endpoint::Arc {
+                url,
+                keys: keys.to_owned(),
+            },
+            ..Tokens::new(application)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_machine_of_arc_answers_with_the_file_that_only_its_own_may_read() {
+        let keys = tempfile::tempdir().unwrap();
+        let key = keys.path().join("0d1a.key");
+        let tokens = arc(keys.path(), key.clone()).await;
+        let error = tokens.get("https://graph.microsoft.com").await.unwrap_err();
+        assert!(matches!(error, TokenError::ArcKey(_)), "{error}");
+        assert!(error.to_string().contains("group himds"), "{error}");
+        std::fs::write(&key, "the-key").unwrap();
+        let token = tokens.get("https://graph.microsoft.com").await.unwrap();
+        assert_eq!(token.expose_secret(), "t");
+        // A file of somebody else is not read, whoever names it.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let foreign = elsewhere.path().join("0d1a.key");
+        std::fs::write(&foreign, "the-key").unwrap();
+        let tokens = arc(keys.path(), foreign).await;
+        let error = tokens.get("https://graph.microsoft.com").await.unwrap_err();
+        assert!(matches!(error, TokenError::ArcChallenge), "{error}");
+    }
+}
