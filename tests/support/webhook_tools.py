@@ -108,6 +108,8 @@ for event in given["events"]:
     signature(event)
     cloud_event(event)
     schema(event)
+for event in given["bodies"]:
+    schema(event)
 for body in given["slack"]:
     slack(body)
 for body in given["teams"]:
