@@ -674,6 +674,53 @@ fn a_database_that_is_a_folder() {
 }
 
 #[test]
+fn a_database_that_may_not_be_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    let world = begun(&["ana"]);
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Root may write whatever the modes say, so the program runs as nobody then, from a place where
+    // nobody may be.
+    let is_root = rustix::process::getuid().is_root();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let program = elsewhere.path().join("fortnight");
+    std::fs::copy(env!("CARGO_BIN_EXE_fortnight"), &program).unwrap();
+    allow(elsewhere.path(), 0o755);
+    allow(world.folder(), 0o555);
+    allow(&world.database(), 0o444);
+    let user = world.id("ana");
+    let extend = [
+        "window",
+        "extend",
+        user.as_str(),
+        "--days",
+        "1",
+        "--reason",
+        "asked for",
+    ];
+    for arguments in [&["status"][..], &extend] {
+        let usual = command(&world, arguments);
+        let mut command = Command::new(&program);
+        command
+            .current_dir(world.folder())
+            .env_clear()
+            .args(usual.get_args());
+        if is_root {
+            command.uid(65_534);
+        }
+        let ran = ran(&world, command.output().unwrap());
+        assert_eq!(ran.code, 1);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(ran.err, @"fortnight: cannot open the database FOLDER/fortnight.db: it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing: error returned from database: (code: 1544) attempt to write a readonly database");
+        }
+    }
+    allow(world.folder(), 0o755);
+}
+
+#[test]
 fn no_database_yet() {
     let world = World::of(&[]);
     let ran = run(&world, &["users"]);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use fortnight::domain::audit::AuditKind;
+use fortnight::domain::audit::{AuditEvent, AuditKind};
 use fortnight::domain::registration::{Detail, Level};
 use fortnight::domain::sign_in::{Route, SignIn};
 use fortnight::sources::files::{Part, Rows, audits, groups, registration, scan, sign_ins, users};
@@ -584,6 +584,57 @@ fn audits_that_failed_or_name_nobody() {
     assert_eq!(
         read_one(event("success", r#"{"type":"Group","id":"g"}"#)).quarantined,
         ["audits.json, line 1: `targetResources of type User` is missing"]
+    );
+}
+
+#[test]
+fn audits_of_the_portal_that_name_their_targets() {
+    let csv = "\u{feff}Date (UTC),CorrelationId,Service,Category,Activity,Result,Target1Type,Target1ObjectId\r\n\
+        2026-09-01T10:00:00Z,c-1,Authentication Methods,UserManagement,User registered security info,success,User,ANA-1\r\n\
+        9/1/2026 10:05:00 AM,c-2,Authentication Methods,UserManagement,Admin deleted security info,Success,,bo-2\r\n\
+        2026-09-01T10:06:00Z,c-3,Authentication Methods,UserManagement,User deleted security info,failure,User,bo-2\r\n\
+        2026-09-01T10:07:00Z,c-4,Core Directory,GroupManagement,Add member to group,success,Group,g\r\n\
+        soon,c-5,Authentication Methods,UserManagement,User deleted security info,success,User,bo-2\r\n";
+    let read_audits = |csv: &str| read("audits.csv", csv, Collection::Audits, audits);
+    let read = read_audits(csv);
+    let events: Vec<_> = read
+        .facts
+        .iter()
+        .map(|event| (event.user.as_str(), event.kind, event.at.to_string()))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            (
+                "ana-1",
+                AuditKind::Registered,
+                "2026-09-01T10:00:00Z".to_owned()
+            ),
+            (
+                "bo-2",
+                AuditKind::AdminDeleted,
+                "2026-09-01T10:05:00Z".to_owned()
+            ),
+        ]
+    );
+    assert_eq!(read.skipped, [Skip::NotSuccessful, Skip::OtherKind]);
+    assert_eq!(
+        read.quarantined,
+        ["audits.csv, line 6: `Date (UTC)` is not a time like 2026-01-05T08:30:00Z: \"soon\""]
+    );
+    // One event in two exports is one.
+    let ids = |read: &Read<AuditEvent>| {
+        read.facts
+            .iter()
+            .map(|event| event.id.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&read), ids(&read_audits(csv)));
+    assert_eq!(
+        read_audits("Date (UTC),CorrelationId,Activity,Result\n")
+            .error
+            .unwrap(),
+        "audits.csv, line 1: it has no column `Target1ObjectId`; download the audit log as JSON"
     );
 }
 
