@@ -11,7 +11,7 @@ use crate::delivery::smtp::{Outcome, Smtp, TrustError};
 use crate::domain::facts::Channel;
 use crate::domain::id::PolicyName;
 use crate::errors::chain;
-use crate::store::outbox::Claimed;
+use crate::store::mails::Claimed;
 
 /// How mails leave.
 pub struct Transport {

@@ -253,6 +253,30 @@ async fn retry_after_holds_the_whole_endpoint_back_and_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn what_was_claimed_for_an_endpoint_that_asks_for_time_was_never_attempted() {
+    let peer = Endpoints::start(|_| Reply::Wait(429, 1800));
+    let mut world = world_with(&[], &[peer.standard("desk")]).await;
+    for name in world.crowd("p", 12) {
+        world.sign_in(&name, hour(0, 1));
+    }
+    world.pass(day(1)).await;
+    let attempted = peer.came("desk").len();
+    assert!(attempted < 12, "{attempted}");
+    let store = world.store().await;
+    let waiting = store
+        .deliveries(&["pending".to_owned()], None)
+        .await
+        .unwrap();
+    store.close().await;
+    let untried = waiting.iter().filter(|row| row.attempts == 0).count();
+    assert_eq!((waiting.len(), untried), (12, 12 - attempted));
+    peer.follow(well);
+    world.pass(hour(1, 1)).await;
+    assert_eq!(rows(&world, "desk").await, ["window.opened sent"; 12]);
+    assert_eq!(peer.taken("desk").len(), 12);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_refused_pauses_the_endpoint_and_operators_hear_once() {
     let peer = Endpoints::start(|_| Reply::Say(401));
     let mut world = world_with(&["ana"], &[peer.standard("desk")]).await;

@@ -16,8 +16,9 @@ use crate::domain::message::EventKind;
 use crate::domain::reason::{Reason, ReasonCode};
 use crate::domain::state::State;
 use crate::store::Whom;
+use crate::store::deliveries::DeliveryRow;
 use crate::store::holds::StandingHold;
-use crate::store::outbox::{DeliveryRow, EMAIL};
+use crate::store::outbox::EMAIL;
 use crate::store::read::JournalLine;
 use crate::time::format_duration;
 

@@ -15,7 +15,7 @@ use crate::delivery::mail;
 use crate::delivery::smtp::Outcome;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
-use crate::store::outbox::Claimed;
+use crate::store::mails::Claimed;
 use crate::time::Clock;
 use crate::transport::{Transport, notice};
 

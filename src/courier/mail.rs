@@ -16,7 +16,8 @@ use crate::domain::id::PolicyName;
 use crate::domain::policy::Policy;
 use crate::domain::window::later;
 use crate::store::StoreError;
-use crate::store::outbox::{Claimed, Disposition, Settled};
+use crate::store::mails::Claimed;
+use crate::store::outbox::{Disposition, Settled};
 use crate::transport::Transport;
 
 /// No retry waits longer (delivery C4).

@@ -9,7 +9,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "shared by several test crates, each of which uses a part of it"
+    clippy::needless_pass_by_value,
+    reason = "shared by several test crates, each of which uses a part of it and writes values in place"
 )]
 
 #[path = "graph/mod.rs"]
