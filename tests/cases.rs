@@ -761,10 +761,45 @@ fn case_48_absent_from_the_report_is_unknown_and_never_flagged() {
     assert_eq!(decision.state, State::Unknown);
     assert_eq!(decision.waits, [Wait::RegistrationUnknown]);
     assert_eq!(story.mails().len(), 4, "window and reminders go on");
+    let [told] = &story.told_operators[..] else {
+        panic!("{:?}", story.told_operators);
+    };
+    assert!(
+        told.contains("in no registration report since 2026-01-05T00:00:00Z"),
+        "{told}"
+    );
     assert_eq!(
         story.report(day(21), Level::Missing).pass(day(21)).state,
         State::EnforcementNeeded
     );
+}
+
+#[test]
+fn case_48_operators_hear_after_two_days_once_of_whom_the_report_leaves_out() {
+    let mut story = Story::default_policy();
+    story.without_reports().sign_in(day(0), 0);
+    story.report(day(0), Level::Missing).pass(day(0));
+    story.report_without(hour(0, 12)).pass(hour(0, 12));
+    assert_eq!(story.decisions[0].state, State::Unknown);
+    // The last report that had the person is of day 0; the next look is exactly two days later.
+    for at in [hour(1, 23), hour(2, 0), hour(2, 1), day(5)] {
+        story.report_without(at).pass(at);
+        let due = usize::from(at >= day(2));
+        assert_eq!(story.told_operators.len(), due, "{at}");
+    }
+    // Back in the report and out of it again is another time.
+    story.report(day(6), Level::Missing).pass(day(6));
+    story.report_without(day(7)).pass(day(7));
+    assert_eq!(story.decisions[0].next.unwrap().at, day(8));
+    story.report_without(day(8)).pass(day(8));
+    assert_eq!(story.told_operators.len(), 2);
+    // Whose window is not open, nobody waits for.
+    let mut other = Story::default_policy();
+    other.without_reports();
+    for number in 0..=9 {
+        other.report_without(day(number)).pass(day(number));
+    }
+    assert_eq!(other.told_operators, [""; 0]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) fn read(
             "operators",
             false,
             "",
-            "Told of holds and of what cannot be delivered.",
+            "Told of holds, of what cannot be delivered, of registrations lost again, and of whom the registration report leaves out for two days.",
         )
         .unwrap_or_default();
     let operators = operators

@@ -303,6 +303,7 @@ impl Case<'_> {
     /// Derives the state, its reasons and the next look.
     fn finish(mut self, scope: &Scope, verdict: Verdict) -> Decision {
         self.tell_of_unreachable();
+        self.tell_of_unreported(scope, verdict);
         self.explain_scope(scope);
         self.explain_registration(verdict);
         self.explain_window(scope, verdict);

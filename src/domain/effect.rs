@@ -34,11 +34,18 @@ pub enum Topic {
     DeadEndpoint,
     /// Who lost a registration again.
     LostAgain,
+    /// Whom the registration report leaves out.
+    Unreported,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 3] = [Self::Unreachable, Self::DeadEndpoint, Self::LostAgain];
+    pub const ALL: [Self; 4] = [
+        Self::Unreachable,
+        Self::DeadEndpoint,
+        Self::LostAgain,
+        Self::Unreported,
+    ];
 
     /// The name in storage.
     #[must_use]
@@ -47,6 +54,7 @@ impl Topic {
             Self::Unreachable => "unreachable",
             Self::DeadEndpoint => "dead_endpoint",
             Self::LostAgain => "lost_again",
+            Self::Unreported => "unreported",
         }
     }
 
@@ -55,7 +63,7 @@ impl Topic {
     pub fn event(self) -> EventKind {
         match self {
             Self::Unreachable | Self::DeadEndpoint => EventKind::DeliveryDead,
-            Self::LostAgain => EventKind::Digest,
+            Self::LostAgain | Self::Unreported => EventKind::Digest,
         }
     }
 
@@ -68,6 +76,8 @@ impl Topic {
             (Self::DeadEndpoint, 1) => "A webhook takes nothing any more".to_owned(),
             (Self::DeadEndpoint, _) => format!("{count} webhooks take nothing any more"),
             (Self::LostAgain, _) => "Registrations lost again".to_owned(),
+            (Self::Unreported, 1) => "The registration report leaves one person out".to_owned(),
+            (Self::Unreported, _) => format!("The registration report leaves {count} people out"),
         }
     }
 }

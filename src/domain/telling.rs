@@ -14,11 +14,15 @@ use super::message::EventKind;
 use super::notice;
 use super::policy::{Enforce, Step};
 use super::reason::ReasonCode;
+use super::registration::{LostRegistration, Verdict};
+use super::scope::Scope;
 use super::standing::Standing;
 use super::window::{GraceWindow, Told, Unreachable, later};
 
 /// An event in the log holds reminders and the flag this long (T7, contract 7.12).
 pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
+/// Operators hear of a person whom the report has left out for so long (domain case 48).
+const UNREPORTED_AFTER: SignedDuration = SignedDuration::from_hours(48);
 /// All such events of a window together hold no longer than this.
 const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
 
@@ -225,6 +229,42 @@ impl Case<'_> {
                 line: format!("{} ({})", person.user_principal_name, person.id),
             });
         }
+    }
+
+    /// Operators hear once of whom the report leaves out: the flag would wait for ever.
+    pub(super) fn tell_of_unreported(&mut self, scope: &Scope, verdict: Verdict) {
+        let is_left_out = matches!(
+            verdict,
+            Verdict::Unknown { report: Some(_) }
+                | Verdict::Lost(LostRegistration { absent: true, .. })
+        );
+        let last_seen = self.facts.registration.as_ref();
+        let last_seen = last_seen.and_then(|known| known.absent_since);
+        let is_on = self.policy.enforce == Enforce::On && matches!(scope, Scope::In(_));
+        let GraceWindow::Open(run) = &mut self.standing.window else {
+            return;
+        };
+        let since = last_seen.map_or(run.opened_at, |seen| seen.max(run.opened_at));
+        if !is_left_out || !is_on || run.unreported == Some(since) {
+            return;
+        }
+        let due = later(since, UNREPORTED_AFTER);
+        if self.now < due {
+            self.wake.push(Next {
+                at: due,
+                action: NextAction::WaitEnds,
+            });
+            return;
+        }
+        run.unreported = Some(since);
+        let person = &self.facts.person;
+        self.effects.push(Effect::TellOperators {
+            topic: Topic::Unreported,
+            line: format!(
+                "{} ({}) is in no registration report since {since}: the deadline leads to no flag before one tells (policy {})",
+                person.user_principal_name, person.id, self.policy.name
+            ),
+        });
     }
 
     /// An event says registered within the last day, and no window is open that could wait for it.

@@ -110,6 +110,9 @@ pub struct Run {
     pub running_since: Option<Timestamp>,
     /// The last sign-in that demanded registration: no skipping any more (T5).
     pub must_register: Option<Timestamp>,
+    /// Operators were told that the registration report has left the person out since then.
+    #[serde(default)]
+    pub unreported: Option<Timestamp>,
 }
 
 /// An accepted message that named the deadline.
@@ -171,6 +174,7 @@ impl Run {
             carried: 0,
             running_since: None,
             must_register: None,
+            unreported: None,
         }
     }
 
