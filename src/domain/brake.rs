@@ -240,6 +240,13 @@ pub fn collapsed(before: u64, after: u64) -> bool {
         || (before > 0 && after == 0)
 }
 
+/// Whether a snapshot is not to be believed: it shrank too much, or after an operator accepted so
+/// few as `approved`, once more by as much (contract 4).
+#[must_use]
+pub fn not_believed(before: u64, after: u64, approved: Option<u64>) -> bool {
+    collapsed(before, after) && approved.is_none_or(|approved| collapsed(approved, after))
+}
+
 /// Whether more people lost their registration since the yardstick than any rollout explains.
 #[must_use]
 pub fn missing_grew(missing_before: u64, newly_missing: u64) -> bool {

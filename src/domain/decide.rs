@@ -97,6 +97,8 @@ pub enum Wait {
     Blocked(Timestamp),
     /// The person left an exclusion; a users snapshot of then or later is wanted.
     LeftExclusion(Timestamp),
+    /// The newest users row of the person cannot be believed.
+    RowUnbelieved,
     /// The way to people is closed: every flag waits that does not go without notice (7.11).
     ChannelDown,
 }

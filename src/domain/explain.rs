@@ -290,6 +290,11 @@ impl Case<'_> {
                     "not flagged while the way to people is closed".to_owned(),
                     None,
                 ),
+                Wait::RowUnbelieved => (
+                    ReasonCode::RowUnbelieved,
+                    "the newest users row of the person could not be read: not flagged on what was known before".to_owned(),
+                    None,
+                ),
                 Wait::LeftExclusion(from) => (
                     ReasonCode::LeftExclusion,
                     format!("left an exclusion; a users snapshot of {from} or later must agree"),

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Case, Wait};
 use super::facts::Channel;
+use super::person::Presence;
 use super::policy::Enforce;
 use super::registration::{LostRegistration, Verdict};
 use super::sign_in::SignInClass;
@@ -48,6 +49,9 @@ impl Case<'_> {
         self.waits.extend(blocked.map(Wait::Blocked));
         if self.channel_is_down() {
             self.waits.push(Wait::ChannelDown);
+        }
+        if self.facts.person.presence == Presence::Unsure {
+            self.waits.push(Wait::RowUnbelieved);
         }
         if let Some(left) = self.standing.left_exclusion {
             let confirmed = later(left, LEFT_EXCLUSION_CONFIRMED);

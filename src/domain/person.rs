@@ -25,6 +25,9 @@ pub enum AccountKind {
 pub enum Presence {
     /// It is there.
     Present,
+    /// It is there, but its newest row cannot be believed: what was known before counts, and is not
+    /// enough to flag anybody.
+    Unsure,
     /// It was there once and is no more: deleted, perhaps to be restored.
     Gone {
         /// The pass that saw it missing.
@@ -56,4 +59,12 @@ pub struct Person {
     pub last_sign_in_at: Option<Timestamp>,
     /// Present, or gone since.
     pub presence: Presence,
+}
+
+impl Person {
+    /// Whether the account is no more there.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.presence, Presence::Gone { .. })
+    }
 }

@@ -100,6 +100,8 @@ reason_codes! {
     Unreachable = "unreachable",
     /// The registration report is older than the deadline.
     ProofMissing = "proof_missing",
+    /// The newest users row of the person cannot be believed.
+    RowUnbelieved = "row_unbelieved",
     /// The person left an exclusion a short while ago.
     LeftExclusion = "left_exclusion",
     /// The deadline has passed and everything is proven.

@@ -10,19 +10,19 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::people::is_news;
-use super::records::{mark_changed, stored_people, user_id, write_people};
+use super::records::{mark_changed, stored_people, user_id, write_people, write_unsure};
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::UserId;
-use crate::domain::person::{Person, Presence};
+use crate::domain::person::Person;
 
 /// A page of a reading of users.
 #[derive(Debug, Default)]
 pub struct UserPage {
     /// Who is there.
     pub people: Vec<Person>,
-    /// Who was removed, as a delta has it.
-    pub removed: Vec<UserId>,
+    /// Who was removed, as a delta has it, or has a row that cannot be believed.
+    pub doubted: Vec<UserId>,
 }
 
 /// A reading of users that is over.
@@ -73,13 +73,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let doubts = write_present(&mut transaction, part, page.people, Back::Doubted).await?;
-        let removed: Vec<String> = page
-            .removed
+        let doubted: Vec<String> = page
+            .doubted
             .into_iter()
             .map(|id| id.as_str().to_owned())
             .chain(doubts)
             .collect();
-        doubt(&mut transaction, &removed).await?;
+        doubt(&mut transaction, &doubted).await?;
         sources::set_reading(&mut transaction, Source::Users, reading).await?;
         transaction.commit().await.doing("absorbing users")
     }
@@ -130,7 +130,8 @@ impl Store {
         })
     }
 
-    /// Some of the doubted were asked for by id: who is there, and who is gone.
+    /// Some of the doubted were asked for by id: who is there, and who is gone. Whose row cannot be
+    /// believed is there and stays doubted: the next reading asks again.
     pub async fn settle_doubts(
         &self,
         part: i64,
@@ -144,12 +145,14 @@ impl Store {
         let gone: Vec<String> = gone.iter().map(|id| id.as_str().to_owned()).collect();
         let settled: Vec<String> = present
             .iter()
-            .map(|person| &person.id)
-            .chain(unreadable)
-            .map(|id| id.as_str().to_owned())
+            .map(|person| person.id.as_str().to_owned())
             .chain(gone.iter().cloned())
             .collect();
         write_present(connection, part, present, Back::Believed).await?;
+        let unreadable: Vec<String> = unreadable.iter().map(|id| id.as_str().to_owned()).collect();
+        let mut unsure = stored_people(connection, &unreadable).await?;
+        unsure.retain(|(person, _)| !person.is_gone());
+        write_unsure(connection, unsure, part).await?;
         for ids in gone.chunks(ROWS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Sqlite>::new("UPDATE people SET gone_at = ");
             statement
@@ -279,7 +282,7 @@ async fn write_present(
         person.created_at = person.created_at.map(|at| instant(micros(at)));
         let stored = known.remove(&id);
         if let Some((stored, stored_part)) = &stored {
-            if stored.presence != Presence::Present && back == Back::Doubted {
+            if stored.is_gone() && back == Back::Doubted {
                 doubts.push(id);
                 continue;
             }

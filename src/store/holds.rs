@@ -8,6 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::next_journal_id;
 use super::operators::{News, Operators, announce, queue};
+use super::people::LOSSES_DATED;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{
@@ -373,7 +374,10 @@ impl Store {
         let yardstick = super::meta(&mut *transaction, "yardstick").await?;
         let yardstick: Option<(i64, u64)> =
             yardstick.and_then(|text| serde_json::from_str(&text).ok());
-        if yardstick.is_some_and(|(as_of, _)| as_of == micros(report)) {
+        let dated = super::meta(&mut *transaction, LOSSES_DATED).await?;
+        let dated = dated.and_then(|text| text.parse().ok());
+        let dated = dated.unwrap_or_else(|| micros(report));
+        if yardstick.is_some_and(|(at, _)| at == dated) {
             return Ok(None);
         }
         let missing: i64 = sqlx::query_scalar(
@@ -386,7 +390,7 @@ impl Store {
             "SELECT COUNT(*) FROM registrations
              WHERE level <> 'capable' AND capable_done_as_of IS NOT NULL AND absent_since IS NULL AND capable_missing_since > $1",
         )
-        .bind(yardstick.map_or(micros(report), |(as_of, _)| as_of))
+        .bind(yardstick.map_or(dated, |(at, _)| at))
         .fetch_one(&mut *transaction)
         .await
         .doing("counting who is newly missing")?;
@@ -400,8 +404,8 @@ impl Store {
             );
             return Ok(Some((text, newly)));
         }
-        let mark = serde_json::to_string(&(micros(report), u64::try_from(missing).unwrap_or(0)))
-            .unwrap_or_default();
+        let missing = u64::try_from(missing).unwrap_or(0);
+        let mark = serde_json::to_string(&(dated, missing)).unwrap_or_default();
         super::set_meta(&mut transaction, "yardstick", &mark).await?;
         transaction.commit().await.doing("noting the yardstick")?;
         Ok(None)

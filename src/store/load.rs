@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::outbox::EMAIL;
-use super::records::{PERSON, REGISTRATION, person, registration};
+use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{
@@ -184,7 +184,8 @@ impl Store {
             };
             dossiers.push(Dossier {
                 person,
-                registration: registration(row, 10)?.map(|(_, registration)| registration),
+                registration: registration(row, PERSON_COLUMNS)?
+                    .map(|(_, registration)| registration),
                 groups: BTreeSet::new(),
                 direct_groups: BTreeSet::new(),
                 sign_ins: Vec::new(),

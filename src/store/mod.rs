@@ -57,7 +57,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -87,6 +87,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         20_261_124_160_000,
         "create destinations",
         include_str!("../../migrations/20261124160000_create_destinations.sql"),
+    ),
+    (
+        20_261_125_230_000,
+        "add unsure people",
+        include_str!("../../migrations/20261125230000_add_unsure_people.sql"),
     ),
 ];
 

@@ -11,17 +11,21 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
 use super::records::{
     mark_changed, stored_people, stored_registrations, write_people, write_registrations,
+    write_unsure,
 };
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
-use crate::domain::brake::collapsed;
+use crate::domain::brake::not_believed;
 use crate::domain::facts::Gap;
 use crate::domain::id::UserId;
-use crate::domain::person::{Person, Presence};
+use crate::domain::person::Person;
 use crate::domain::registration::{Registration, ReportRow};
 
 /// Rows that are sorted by key before they are written: some 30 MB of people.
 const SORTED_AT_ONCE: usize = 50_000;
+
+/// The setting that holds the date of what the last report said was lost, in microseconds.
+pub(super) const LOSSES_DATED: &str = "losses_dated";
 
 /// A report's date while it is being read: only its last row tells the newest.
 const NOT_DATED_YET: Timestamp = Timestamp::MAX;
@@ -60,6 +64,8 @@ pub struct Import {
     log_gap: Option<Gap>,
     /// Numbers of the parts that are read again or are no more.
     reread: HashSet<i64>,
+    /// Numbers of the parts that are neither.
+    unread: HashSet<i64>,
     part: i64,
     part_rows: u64,
     parts: Vec<(NewPart, i64, u64, Timestamp)>,
@@ -89,6 +95,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let (previous, before) = sources::accepted(&mut transaction, source).await?;
         let log_gap = sources::log_gap(&mut *transaction).await?;
+        let parts = sources::part_numbers(&mut transaction, source).await?;
         if previous.is_none() {
             // An index of a million rows is built faster than it is grown.
             statements(
@@ -106,6 +113,10 @@ impl Store {
             before,
             log_gap,
             reread: reread.iter().copied().collect(),
+            unread: parts
+                .into_iter()
+                .filter(|part| !reread.contains(part))
+                .collect(),
             part: 0,
             part_rows: 0,
             parts: Vec::new(),
@@ -199,6 +210,7 @@ impl Import {
         self.part =
             sources::note_part(&mut self.transaction, self.source, &part, self.now, 0).await?;
         self.reread.insert(self.part);
+        self.unread.remove(&self.part);
         self.parts.push((part, self.part, 0, self.now));
         self.part_rows = 0;
         Ok(())
@@ -210,6 +222,12 @@ impl Import {
             part.2 = self.part_rows;
             part.3 = as_of;
         }
+    }
+
+    /// What follows comes from elsewhere than from Graph, whose changes since its last reading say
+    /// nothing about it: if it is accepted, Graph is read from the beginning the next time.
+    pub async fn replace_reading(&mut self) -> Result<(), StoreError> {
+        sources::forget_reading(&mut self.transaction, self.source).await
     }
 
     /// Rows that could not be read; they are written down with the import, if it is accepted.
@@ -245,7 +263,7 @@ impl Import {
     /// Whether a stored row belongs to a part that is not being read: then the order of the
     /// parts must decide, and only a full read knows it.
     fn belongs_elsewhere(&mut self, part: i64) {
-        if !self.reread.contains(&part) {
+        if self.unread.contains(&part) {
             self.duplicates = true;
             self.read_all = true;
         }
@@ -276,7 +294,7 @@ impl Import {
     }
 
     /// Rows of the present part that cannot be believed name these: they are there, and what is
-    /// known of them stays.
+    /// known of them stays, unsure.
     pub async fn still_there(&mut self, ids: &[String]) -> Result<(), StoreError> {
         let mut ids: Vec<String> = ids
             .iter()
@@ -286,18 +304,12 @@ impl Import {
         ids.sort_unstable();
         ids.dedup();
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
-            let known = stored_people(&mut self.transaction, ids).await?;
-            let rows: Vec<(Person, i64)> = known
-                .into_iter()
-                .filter(|(person, part)| {
-                    person.presence == Presence::Present && self.reread.contains(part)
-                })
-                .map(|(person, _)| (person, self.part))
-                .collect();
-            self.seen
-                .extend(rows.iter().map(|(person, _)| digest(person.id.as_str())));
-            let rows: Vec<&(Person, i64)> = rows.iter().collect();
-            write_people(&mut self.transaction, &rows).await?;
+            let mut known = stored_people(&mut self.transaction, ids).await?;
+            known.retain(|(person, part)| !person.is_gone() && !self.unread.contains(part));
+            let ids: Vec<&str> = known.iter().map(|(person, _)| person.id.as_str()).collect();
+            self.seen.extend(ids.into_iter().map(digest));
+            let part = self.part;
+            self.changed += write_unsure(&mut self.transaction, known, part).await?;
         }
         Ok(())
     }
@@ -315,7 +327,7 @@ impl Import {
                     .map(|(person, _)| person.id.as_str().to_owned())
                     .collect();
                 for (person, part) in stored_people(&mut self.transaction, &ids).await? {
-                    if matches!(person.presence, Presence::Present) {
+                    if !person.is_gone() {
                         self.belongs_elsewhere(part);
                     }
                     known.insert(person.id.as_str().to_owned(), (person, part));
@@ -426,7 +438,7 @@ impl Import {
         } else {
             self.rows_after(missing.len() as u64).await?
         };
-        if collapsed(self.before, rows) && approved.is_none_or(|least| rows < least) {
+        if not_believed(self.before, rows, approved) {
             return Ok(Imported::Collapsed {
                 before: self.before,
                 after: rows,
@@ -531,10 +543,21 @@ impl Import {
         self.mark_changed(missing).await
     }
 
+    /// The date of what this report says was lost: the report's, and always later than that of the
+    /// one before, which may be younger if it came from elsewhere.
+    async fn date_losses(&mut self, as_of: Timestamp) -> Result<Timestamp, StoreError> {
+        let last = super::meta(&mut *self.transaction, LOSSES_DATED).await?;
+        let last = last.and_then(|text| text.parse::<i64>().ok());
+        let dated = last.map_or(micros(as_of), |last| micros(as_of).max(last + 1));
+        super::set_meta(&mut self.transaction, LOSSES_DATED, &dated.to_string()).await?;
+        Ok(instant(dated))
+    }
+
     /// Dates the losses of this report, notes who is absent, and has all doubted losses looked
     /// at again: one more report may confirm them.
     async fn end_report(&mut self, missing: &[String], as_of: Timestamp) -> Result<(), StoreError> {
-        let as_of = self.previous.map_or(as_of, |previous| previous.max(as_of));
+        let since = self.previous.unwrap_or(as_of);
+        let as_of = self.date_losses(as_of).await?;
         for statement in [
             "UPDATE registrations SET capable_missing_since = $1 WHERE capable_done_as_of IS NOT NULL AND capable_missing_since = $2",
             "UPDATE registrations SET passwordless_missing_since = $1 WHERE passwordless_done_as_of IS NOT NULL AND passwordless_missing_since = $2",
@@ -546,7 +569,6 @@ impl Import {
                 .await
                 .doing("dating losses")?;
         }
-        let since = self.previous.unwrap_or(as_of);
         for ids in missing.chunks(ROWS_PER_STATEMENT) {
             let mut statement =
                 QueryBuilder::<Sqlite>::new("UPDATE registrations SET absent_since = ");

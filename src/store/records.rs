@@ -31,7 +31,9 @@ pub(super) async fn mark_changed(
 
 /// The columns of a person, in the order in which [`person`] reads them.
 pub(super) const PERSON: &str = "people.id, people.user_principal_name, people.display_name, people.mail, people.kind, \
-     people.enabled, people.created_at, people.preferred_language, people.gone_at, people.last_sign_in_at";
+     people.enabled, people.created_at, people.preferred_language, people.gone_at, people.last_sign_in_at, people.unsure";
+/// How many these are.
+pub(super) const PERSON_COLUMNS: usize = 11;
 
 pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
     let get = || -> Result<_, sqlx::Error> {
@@ -46,6 +48,7 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
             row.try_get::<Option<String>, _>(7)?,
             row.try_get::<Option<i64>, _>(8)?,
             row.try_get::<Option<i64>, _>(9)?,
+            row.try_get::<bool, _>(10)?,
         ))
     };
     let (
@@ -59,6 +62,7 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
         preferred_language,
         gone_at,
         last_sign_in_at,
+        unsure,
     ) = get().doing("reading a person")?;
     Ok(Person {
         kind: [
@@ -78,7 +82,11 @@ pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
         created_at: created_at.map(instant),
         preferred_language,
         last_sign_in_at: last_sign_in_at.map(instant),
-        presence: gone_at.map_or(Presence::Present, |at| Presence::Gone { at: instant(at) }),
+        presence: match gone_at {
+            Some(at) => Presence::Gone { at: instant(at) },
+            None if unsure => Presence::Unsure,
+            None => Presence::Present,
+        },
     })
 }
 
@@ -108,7 +116,8 @@ pub(super) async fn stored_people(
             .await
             .doing("reading people")?;
         for row in rows {
-            found.push((person(&row)?, row.try_get(10).doing("reading people")?));
+            let part = row.try_get(PERSON_COLUMNS).doing("reading people")?;
+            found.push((person(&row)?, part));
         }
     }
     Ok(found)
@@ -120,7 +129,7 @@ pub(super) async fn write_people(
 ) -> Result<(), StoreError> {
     for people in people.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, last_sign_in_at, part) ",
+            "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, last_sign_in_at, unsure, part) ",
         );
         statement.push_values(people, |mut row, (person, part)| {
             row.push_bind(person.id.as_str().to_owned())
@@ -133,13 +142,14 @@ pub(super) async fn write_people(
                 .push_bind(person.created_at.map(micros))
                 .push_bind(person.preferred_language.clone())
                 .push_bind(person.last_sign_in_at.map(micros))
+                .push_bind(person.presence == Presence::Unsure)
                 .push_bind(*part);
         });
         statement.push(
             " ON CONFLICT (id) DO UPDATE SET user_principal_name = excluded.user_principal_name, upn_key = excluded.upn_key,
               display_name = excluded.display_name, mail = excluded.mail, kind = excluded.kind, enabled = excluded.enabled,
               created_at = excluded.created_at, preferred_language = excluded.preferred_language,
-              last_sign_in_at = excluded.last_sign_in_at, gone_at = NULL, part = excluded.part",
+              last_sign_in_at = excluded.last_sign_in_at, gone_at = NULL, unsure = excluded.unsure, part = excluded.part",
         );
         statement
             .build()
@@ -148,6 +158,29 @@ pub(super) async fn write_people(
             .doing("writing people")?;
     }
     Ok(())
+}
+
+/// Writes of people that they are there, and that no more is sure; how many were sure before.
+pub(super) async fn write_unsure(
+    connection: &mut SqliteConnection,
+    known: Vec<(Person, i64)>,
+    part: i64,
+) -> Result<u64, StoreError> {
+    let sure = known.iter().map(|(person, _)| person);
+    let changed: Vec<String> = sure
+        .filter(|person| person.presence != Presence::Unsure)
+        .map(|person| person.id.as_str().to_owned())
+        .collect();
+    let rows: Vec<(Person, i64)> = known
+        .into_iter()
+        .map(|(person, _)| {
+            let presence = Presence::Unsure;
+            (Person { presence, ..person }, part)
+        })
+        .collect();
+    write_people(connection, &rows.iter().collect::<Vec<_>>()).await?;
+    mark_changed(connection, &changed).await?;
+    Ok(changed.len() as u64)
 }
 
 /// The columns of a registration, in the order in which [`registration`] reads them.

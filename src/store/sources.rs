@@ -221,6 +221,19 @@ pub(super) async fn set_reading(
     super::set_meta(connection, &reading_key(source), reading).await
 }
 
+/// The reading of a source begins anew: what it has told so far is replaced.
+pub(super) async fn forget_reading(
+    connection: &mut SqliteConnection,
+    source: Source,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM meta WHERE key = $1")
+        .bind(reading_key(source))
+        .execute(connection)
+        .await
+        .doing("forgetting where a reading is")
+        .map(drop)
+}
+
 fn reading_key(source: Source) -> String {
     format!("reading:{}", source.as_str())
 }
@@ -359,6 +372,18 @@ pub(super) async fn note_part(
     .fetch_one(connection)
     .await
     .doing("noting a part of a source")
+}
+
+/// The numbers of all parts of a source.
+pub(super) async fn part_numbers(
+    connection: &mut SqliteConnection,
+    source: Source,
+) -> Result<Vec<i64>, StoreError> {
+    sqlx::query_scalar("SELECT id FROM parts WHERE source = $1")
+        .bind(source.as_str())
+        .fetch_all(connection)
+        .await
+        .doing("reading the parts of a source")
 }
 
 pub(super) async fn forget_part(

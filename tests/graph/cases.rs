@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use fortnight::domain::state::State;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::program::{cycle, say};
+use crate::program::{as_of, cycle};
 use crate::world::graph::{Asked, FakeGraph, Fault, Kind, Removal, RetryAfter};
 use crate::world::{World, before, day, hour};
 
@@ -18,14 +18,6 @@ fn graph(world: &World) -> FakeGraph {
 
 fn of(requests: &[Asked], kind: Kind) -> Vec<&Asked> {
     requests.iter().filter(|asked| asked.kind == kind).collect()
-}
-
-/// When the facts of a source are from, as `status` says.
-fn as_of(world: &World, source: &str) -> Timestamp {
-    let status = say(world, &["status", "--format", "json"]).json();
-    let sources = status["sources"].as_array().unwrap();
-    let row = sources.iter().find(|row| row["name"] == source).unwrap();
-    row["as_of"].as_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -306,4 +298,57 @@ async fn case_4_a_row_that_is_completed_later_counts_as_it_is_read_last() {
     graph(&world).change_sign_in(id, &json!({ "status": { "errorCode": 0 } }));
     world.pass(day(2)).await;
     assert_eq!(world.deadline("ana").await, Some(hour(14, 23)));
+}
+
+#[tokio::test]
+async fn case_16_an_exclusion_that_was_made_anew_under_its_name_is_not_believed_to_be_empty() {
+    let mut world = World::opened("ana").await;
+    world.add_to("Emergency", "ana");
+    world.pass(day(2)).await;
+    assert_eq!(
+        world.states(&["ana", "breakglass"]).await,
+        [State::Exempt, State::Exempt]
+    );
+    let graph = world.graph.clone().unwrap();
+    graph.remove_group("0a0a0a0a-0000-4000-8000-000000000000");
+    graph.put_group("0a0a0a0a-0000-4000-8000-00000000000f", "Emergency", &[]);
+    graph.set_now(day(3));
+    world.pass_on_old_exports(day(3)).await;
+    let mut flagged = 0;
+    for number in 4..=30 {
+        graph.set_now(day(number));
+        graph.set_report(world.registration_rows(day(number)));
+        flagged += world.pass_on_old_exports(day(number)).await.flagged;
+    }
+    assert_eq!((flagged, world.held().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn case_16_an_approval_ends_the_hold_for_an_exclusion_that_cannot_be_read() {
+    let mut world = World::opened("ana").await;
+    let graph = world.graph.clone().unwrap();
+    graph.hide_members("0a0a0a0a-0000-4000-8000-000000000000", true);
+    world.pass(day(2)).await;
+    assert_eq!(world.held(), ["exclusion:everyone/groups"]);
+    world.approve("exclusion:everyone/groups", hour(2, 1)).await;
+    let mut held = Vec::new();
+    for number in 3..=6 {
+        world.pass(day(number)).await;
+        held.push(world.held().join(" "));
+    }
+    assert_eq!(held, [""; 4]);
+}
+
+#[tokio::test]
+async fn case_16_a_member_who_is_missing_between_two_copies_of_another_is_missed() {
+    let mut world = World::opened("ana").await;
+    world.add_to("Emergency", "ana");
+    world.pass(day(2)).await;
+    assert_eq!(world.state("ana").await, State::Exempt);
+    world.mailbox("ana").await;
+    let graph = world.graph.clone().unwrap();
+    graph.break_down(Kind::Members, Fault::Twice);
+    world.pass(day(3)).await;
+    world.mailbox("ana").await.expect_none();
+    assert_eq!(world.state("ana").await, State::Exempt);
 }

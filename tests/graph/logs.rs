@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use fortnight::domain::state::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
 use crate::program::users;
 use crate::world::graph::{FakeGraph, Fault, Kind, RetryAfter};
-use crate::world::{World, day, hours};
+use crate::world::{World, day, hour, hours};
 
 /// What is not found at the first reading is found when the pass of a day reads three days again:
 /// two days late is what that allows for.
@@ -96,4 +97,18 @@ async fn each_window_opened_at_the_first_sign_in_that_counts_1() {
 #[tokio::test]
 async fn each_window_opened_at_the_first_sign_in_that_counts_2() {
     a_week(2).await;
+}
+
+#[tokio::test]
+async fn a_policy_that_says_later_since_when_reads_the_log_from_then_on() {
+    let mut world = World::of(&["ana"]);
+    world.sign_in("ana", hour(2, 9));
+    world.daily(10..=11).await;
+    world.change(
+        "enforce = \"on\"",
+        "enforce = \"on\"\nsince = 2026-01-05T00:00:00Z",
+    );
+    world.daily(12..=14).await;
+    // Since day 2, so that two days are left.
+    assert_eq!(world.state("ana").await, State::DueSoon);
 }

@@ -1,10 +1,14 @@
 //! How much is asked for: the buckets of domain 5, and what a day costs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fortnight::config::Directory;
 use fortnight::domain::state::State;
-use fortnight::sources::graph::{Ask, Client, GraphError};
+use fortnight::engine::{Engine, Wake};
+use fortnight::pass::report::{PassReport, Progress};
+use fortnight::sources::graph::{Ask, Client, GraphError, Trail};
+use fortnight::time::Clock;
 use jiff::SignedDuration;
 
 use crate::program::cycle;
@@ -117,7 +121,8 @@ async fn a_service_that_says_nothing_keeps_a_source_for_two_minutes_and_no_longe
     client.try_token().await.unwrap();
     graph.break_down(Kind::Users, Fault::Hang);
     let began = tokio::time::Instant::now();
-    let answer = tokio::spawn(async move { client.page(&Ask::users()).await });
+    let answer =
+        tokio::spawn(async move { client.page(&Ask::users(), &mut Trail::default()).await });
     while graph.count(Kind::Users) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -131,4 +136,35 @@ async fn a_service_that_says_nothing_keeps_a_source_for_two_minutes_and_no_longe
     let minutes = began.elapsed().as_secs() / 60;
     assert_eq!(minutes, 2);
     assert_eq!(graph.count(Kind::Users), 1);
+}
+
+#[tokio::test]
+async fn waiting_for_graph_is_no_standstill() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    world.export(day(1));
+    world.graph.clone().unwrap().take_requests();
+    let graph = world.graph.clone().unwrap();
+    graph.break_down(Kind::Users, Fault::Hang);
+    let store = world.store().await;
+    let progress = Arc::new(Progress::default());
+    let (config, clock) = (world.config(), Clock::fixed_at(day(1)));
+    let engine = Engine::new(store, config, clock, Arc::clone(&progress)).unwrap();
+    let mut report = PassReport::new(day(1));
+    let watch = async {
+        while graph.count(Kind::Users) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // A minute passes at once.
+        tokio::time::pause();
+        for _ in 0..6 {
+            let before = progress.beats();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert!(progress.beats() > before);
+        }
+    };
+    tokio::select! {
+        () = watch => {}
+        pass = engine.pass(Wake::Sources, &mut report, &|| false) => panic!("{pass:?}"),
+    }
 }

@@ -65,3 +65,11 @@ pub(crate) fn deliveries(world: &World) -> Vec<Value> {
 pub(crate) fn eventually(what: &str, mut look: impl FnMut() -> bool) {
     said::eventually(what, || look().then_some(()));
 }
+
+/// When the facts of a source are from, as `status` says.
+pub(crate) fn as_of(world: &World, source: &str) -> Timestamp {
+    let status = say(world, &["status", "--format", "json"]).json();
+    let sources = status["sources"].as_array().unwrap();
+    let row = sources.iter().find(|row| row["name"] == source).unwrap();
+    row["as_of"].as_str().unwrap().parse().unwrap()
+}

@@ -1,11 +1,13 @@
 //! When the registration report is read, and when one person is asked for by name.
 
+use std::time::Duration;
+
 use fortnight::domain::state::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::world::graph::{FakeGraph, Kind};
-use crate::world::{World, hour};
+use crate::world::{World, before, day, hour};
 
 fn minutes(from: Timestamp, number: i64) -> Timestamp {
     from + SignedDuration::from_mins(number)
@@ -76,4 +78,94 @@ async fn the_report_is_read_at_once_when_a_flag_waits_for_it() {
     world.report_lag = SignedDuration::from_mins(90);
     let report = world.pass(hour(15, 2)).await;
     assert_eq!(report.flagged, 1, "the report is of half past midnight");
+}
+
+#[tokio::test]
+async fn a_hold_on_the_report_stands_while_the_next_one_is_read() {
+    let mut world = World::of(&["ana"]);
+    let crowd = world.crowd("person", 60);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=12).await;
+    // Registering is blocked: that delays the flag by three days (R11).
+    world.sign_in_with(
+        "ana",
+        hour(12, 13),
+        json!({ "status": { "errorCode": 53004 } }),
+    );
+    world.daily(13..=15).await;
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    // She registers. The report that says so is short of forty people, and not believed.
+    world.registers("ana");
+    for name in &crowd[..40] {
+        world.who(name).registered = None;
+    }
+    world.pass(hour(15, 6)).await;
+    assert_eq!(world.held(), ["snapshot:registration"]);
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    // It is read again, in several passes.
+    let graph = world.graph.clone().unwrap();
+    graph.set_page_size(10);
+    world.export(hour(15, 14));
+    world.patience = Some(Duration::ZERO);
+    let report = world.pass_on_old_exports(hour(15, 14)).await;
+    assert_eq!(
+        report.flagged, 0,
+        "she has registered, and a hold should stand"
+    );
+}
+
+#[tokio::test]
+async fn an_approval_is_used_also_while_the_report_is_read_anew() {
+    let mut world = World::of(&["ana"]);
+    let crowd = world.crowd("person", 60);
+    world.pass(day(0)).await;
+    let graph = world.graph.clone().unwrap();
+    graph.set_page_size(10);
+    for name in &crowd[..40] {
+        world.who(name).registered = None;
+    }
+    world.pass(day(1)).await;
+    assert_eq!(world.held(), ["snapshot:registration"]);
+    world.approve("snapshot:registration", hour(1, 1)).await;
+    // An hour later the report is due, and a pass has patience for a page of it.
+    world.export(hour(1, 2));
+    let mut held = Vec::new();
+    for number in 0..6 {
+        let at = hour(1, 2) + jiff::SignedDuration::from_secs(number);
+        let report = world.pass_on_old_exports(at).await;
+        held.push(
+            report
+                .holds
+                .iter()
+                .map(|hold| hold.id.clone())
+                .collect::<Vec<_>>(),
+        );
+    }
+    world.pass_on_old_exports(hour(1, 3)).await;
+    assert_eq!(world.held(), [""; 0], "it was approved two hours ago");
+}
+
+#[tokio::test]
+async fn a_report_that_is_refreshed_while_it_is_read_is_as_old_as_its_oldest_page() {
+    let mut world = World::of(&["ana"]);
+    world.crowd("person", 18);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    let graph = world.graph.clone().unwrap();
+    // Refreshed at noon of the last day; she registers in the evening, before the deadline.
+    graph.set_page_size(10);
+    graph.set_now(day(15));
+    graph.set_report(world.registration_rows(hour(14, 12)));
+    world.patience = Some(Duration::ZERO);
+    let report = world.pass_on_old_exports(day(15)).await;
+    assert_eq!(report.flagged, 0);
+    // The service refreshes its report between two pages.
+    world.registers("ana");
+    let at = minutes(day(15), 1);
+    graph.set_now(at);
+    graph.set_report(world.registration_rows(at));
+    let report = world.pass_on_old_exports(at).await;
+    assert_eq!(report.flagged, 0, "she registered before the deadline");
 }

@@ -1,5 +1,7 @@
 //! Odd answers of the service, and what is known after them.
 
+use std::time::Duration;
+
 use fortnight::domain::state::State;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -181,4 +183,77 @@ async fn answers_that_break_off_or_never_end_are_no_answers() {
     world.sign_in("ana", before(1));
     let report = world.pass(day(1)).await;
     assert_eq!((report.errors.len(), report.windows.opened), (0, 1));
+}
+
+#[tokio::test]
+async fn a_link_that_leads_in_a_circle_ends() {
+    let mut stuck = Vec::new();
+    for kind in [
+        Kind::Users,
+        Kind::Members,
+        Kind::SignIns,
+        Kind::Audits,
+        Kind::Report,
+    ] {
+        let mut world = World::of(&["ana"]);
+        world.export(day(0));
+        world.graph.clone().unwrap().break_down(kind, Fault::Circle);
+        let pass =
+            tokio::time::timeout(Duration::from_secs(3), world.pass_on_old_exports(day(0))).await;
+        if pass.is_err() {
+            stuck.push((kind, world.graph.clone().unwrap().count(kind)));
+        }
+    }
+    assert!(stuck.is_empty(), "these passes do not end: {stuck:?}");
+}
+
+#[tokio::test]
+async fn another_address_of_graph_is_asked_anew() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    let before = world.graph.clone().unwrap();
+    let after = FakeGraph::start();
+    world.change(before.url(), after.url());
+    world.graph = Some(after);
+    for number in 1..=2 {
+        world.pass(day(number)).await;
+    }
+    assert_eq!(world.report.errors, [""; 0]);
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_approval_of_a_snapshot_judges_the_rest_by_the_same_limit() {
+    let mut world = World::of(&["ana"]);
+    let crowd = world.crowd("person", 400);
+    world.pass(day(0)).await;
+    for name in &crowd[..100] {
+        world.who(name).exists = false;
+    }
+    world.pass(day(1)).await;
+    assert_eq!(world.held(), ["snapshot:registration", "snapshot:users"]);
+    for hold in ["snapshot:registration", "snapshot:users"] {
+        world.approve(hold, hour(1, 1)).await;
+    }
+    // One more leaves before the next pass, as people do.
+    world.who(&crowd[100]).exists = false;
+    world.pass(hour(1, 2)).await;
+    assert_eq!(world.held(), [""; 0]);
+    assert_eq!(world.state(&crowd[0]).await, State::Gone);
+}
+
+#[tokio::test]
+async fn nobody_is_flagged_whose_last_row_could_not_be_read() {
+    let mut world = World::opened("ana").await;
+    let graph = world.graph.clone().unwrap();
+    world.daily(2..=9).await;
+    // She is disabled, and the row that says so lacks her name.
+    let id = world.accounts["ana"].id.clone();
+    let mut flagged = 0;
+    for number in 10..=16 {
+        world.export(day(number));
+        graph.put_user(json!({ "id": id, "accountEnabled": false, "userPrincipalName": null }));
+        flagged += world.pass_on_old_exports(day(number)).await.flagged;
+    }
+    assert_eq!(flagged, 0);
 }

@@ -9,7 +9,7 @@ use super::Check;
 use crate::config::Config;
 use crate::domain::id::GroupId;
 use crate::errors::chain;
-use crate::sources::graph::{Ask, Client, GraphConfig, GraphError};
+use crate::sources::graph::{Ask, Client, GraphConfig, GraphError, Trail};
 use crate::time::{Clock, format_duration};
 
 pub(super) async fn checks(config: &Config, graph: &GraphConfig) -> Vec<Check> {
@@ -57,7 +57,7 @@ fn questions(now: Timestamp) -> [(&'static str, Ask); 4] {
 }
 
 async fn answered(client: &Client, ask: &Ask) -> Result<String, String> {
-    match client.page(ask).await {
+    match client.page(ask, &mut Trail::default()).await {
         Ok(_) => Ok("may be read".to_owned()),
         Err(error) => Err(chain(&error)),
     }
@@ -77,7 +77,8 @@ async fn group(client: &Client, name: &str) -> Result<String, String> {
         };
         return Err(text);
     };
-    match client.page(&Ask::members(id, true).for_one_row()).await {
+    let ask = Ask::members(id, true).for_one_row();
+    match client.page(&ask, &mut Trail::default()).await {
         Ok(_) => Ok("is there, and its members may be read".to_owned()),
         Err(error @ GraphError::Forbidden { .. }) => Err(format!(
             "{}; a group with hidden membership takes Member.Read.Hidden too",

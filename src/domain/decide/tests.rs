@@ -571,6 +571,18 @@ fn a_refused_person_is_tried_again_by_the_next_step() {
 }
 
 #[test]
+fn whose_newest_row_cannot_be_believed_is_told_and_not_flagged() {
+    let mut story = Story::default_policy();
+    story.sign_in(day(0), 0).daily(0..=10);
+    story.person.presence = Presence::Unsure;
+    let decision = story.daily(11..=20);
+    assert_eq!(decision.waits, [Wait::RowUnbelieved]);
+    assert_eq!(story.mails().len(), 4, "reminders go on");
+    story.person.presence = Presence::Present;
+    assert_eq!(story.pass(day(21)).state, State::EnforcementNeeded);
+}
+
+#[test]
 fn an_outage_holds_even_those_nobody_can_reach() {
     let mut story = Story::default_policy();
     story.person.mail = None;

@@ -219,6 +219,7 @@ impl Collector<'_> {
     ) -> Result<(u64, Imported), CollectError> {
         loop {
             let mut import = self.store.import(source, &change.reread, self.now).await?;
+            import.replace_reading().await?;
             let mut reader = Reader::start(&change.read, self.now, rows);
             let mut facts = 0;
             for part in &change.read {

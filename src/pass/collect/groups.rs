@@ -79,7 +79,12 @@ pub(super) fn meant(
 
 /// A membership that is not believed under one policy.
 struct Doubt {
+    /// The name of the group in the policy.
+    name: String,
+    /// What the name means now.
     group: GroupId,
+    /// What it meant when its members were believed last: another group, if this one was made anew.
+    known: GroupId,
     after: u64,
     hold: Hold,
 }
@@ -103,12 +108,16 @@ pub(super) async fn judge(
     for doubt in doubts {
         if held.contains(&doubt.group) {
             snapshot.members.remove(&doubt.group);
+            if doubt.known != doubt.group {
+                snapshot.names.remove(&doubt.group);
+                snapshot.names.insert(doubt.known, doubt.name);
+            }
             raised.push(Raised {
                 hold: doubt.hold,
                 evidence: doubt.after.to_string(),
             });
         } else if doubt.hold.kind == HoldKind::Exclusion {
-            collector.store.forget_members(&doubt.group).await?;
+            collector.store.forget_members(&doubt.known).await?;
         }
     }
     Ok(raised)
@@ -119,8 +128,14 @@ fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u6
     let included = wanted.included.iter().map(|named| (named, false));
     let mut doubts: Vec<Doubt> = Vec::new();
     for ((policy, name), excludes) in excluded.chain(included) {
-        for group in meant(name, &snapshot.names, wanted) {
-            let before = sizes.get(&group).copied().unwrap_or(0);
+        let meant = meant(name, &snapshot.names, wanted);
+        let anew = match meant.as_slice() {
+            [id] if !sizes.contains_key(id) => wanted.remembered.get(name),
+            _ => None,
+        };
+        for group in meant {
+            let known = anew.unwrap_or(&group).clone();
+            let before = sizes.get(&known).copied().unwrap_or(0);
             let members = snapshot.members.get(&group);
             let after = members.map_or(0, |members| members.transitive.len() as u64);
             // Members of an included group that is no more stay in any case.
@@ -134,9 +149,15 @@ fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u6
             };
             let exists = snapshot.names.contains_key(&group);
             let text = text(name, before, after, exists);
-            let hold = Hold::new(kind, &format!("{policy}/{group}"), Some(policy), text);
+            let hold = Hold::new(kind, &format!("{policy}/{known}"), Some(policy), text);
             if doubts.iter().all(|doubt| doubt.hold.id != hold.id) {
-                doubts.push(Doubt { group, after, hold });
+                doubts.push(Doubt {
+                    name: name.clone(),
+                    group,
+                    known,
+                    after,
+                    hold,
+                });
             }
         }
     }
@@ -153,7 +174,7 @@ pub(super) fn is_unread(hold: &Hold) -> bool {
 
 /// The holds of all policies that name these groups, while they cannot be read whole: the last
 /// members stay, but who joined an exclusion since is not known.
-pub(super) fn unread(collector: &Collector<'_>, wanted: &Wanted) -> Vec<Raised> {
+pub(super) fn unread(wanted: &Wanted) -> Vec<Raised> {
     let excludes: BTreeSet<&PolicyName> = wanted.excluded.iter().map(|(name, _)| name).collect();
     let includes = wanted.included.iter().map(|(name, _)| name);
     let policies: BTreeSet<&PolicyName> = includes.chain(excludes.iter().copied()).collect();
@@ -175,17 +196,7 @@ pub(super) fn unread(collector: &Collector<'_>, wanted: &Wanted) -> Vec<Raised> 
                 "the members of {} could not be read whole; the last ones stay",
                 names.join(", ")
             );
-            Hold::new(kind, &format!("{policy}{UNREAD}"), Some(policy), text)
-        })
-        .filter(|hold| {
-            !collector
-                .approvals
-                .iter()
-                .any(|approval| approval.hold == hold.id)
-        })
-        .map(|hold| Raised {
-            hold,
-            evidence: String::new(),
+            Hold::new(kind, &format!("{policy}{UNREAD}"), Some(policy), text).into()
         })
         .collect()
 }
@@ -196,10 +207,8 @@ fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {
         .iter()
         .filter(|approval| approval.hold == hold.id)
         .any(|approval| {
-            approval
-                .evidence
-                .parse::<u64>()
-                .is_ok_and(|least| after >= least)
+            let approved = approval.evidence.parse::<u64>();
+            approved.is_ok_and(|approved| !collapsed(approved, after))
         })
 }
 

@@ -30,6 +30,9 @@ use crate::store::people::Imported;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
 
+/// The setting that lists the holds of groups that cannot be read which operators have approved.
+const UNREAD_APPROVED: &str = "unread_groups_approved";
+
 /// Where facts come from.
 #[derive(Debug)]
 pub enum Directory {
@@ -64,6 +67,10 @@ pub(super) struct Collected {
     pub(super) holds: Vec<Raised>,
     /// Sources that could not be read.
     failed: BTreeSet<Source>,
+    /// Sources whose reading goes on in the next pass.
+    unfinished: BTreeSet<Source>,
+    /// Policies whose groups could not be read whole, as holds.
+    unread: Vec<Raised>,
 }
 
 impl Collected {
@@ -71,8 +78,13 @@ impl Collected {
     pub(super) fn still(holds: Vec<Raised>) -> Self {
         Self {
             holds,
-            failed: BTreeSet::new(),
+            ..Self::default()
         }
+    }
+
+    /// The source is not judged in this pass: its reading goes on in the next.
+    fn is_read_on(&mut self, source: Source) {
+        self.unfinished.insert(source);
     }
 }
 
@@ -100,10 +112,19 @@ pub(super) async fn collect(
             files::collect(collector, path, wanted, &mut collected, report).await?;
         }
         Directory::Graph(client) => {
-            graph::collect(collector, client, wanted, &mut collected, report).await?;
+            // On the heap: with the waits for answers it is a large future.
+            Box::pin(graph::collect(
+                collector,
+                client,
+                wanted,
+                &mut collected,
+                report,
+            ))
+            .await?;
         }
     }
-    collector.hold_unread(wanted, &mut collected).await?;
+    collector.hold_unjudged(wanted, &mut collected).await?;
+    collector.hold_unread(&mut collected).await?;
     Ok(collected)
 }
 
@@ -163,15 +184,14 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// What was not believed of a source stays so until the source can be read again, and a
-    /// policy whose groups cannot be read flags nobody (domain cases 15 and 16).
-    async fn hold_unread(
+    /// What was not believed of a source stays so until the source has been read again.
+    async fn hold_unjudged(
         &self,
         wanted: &Wanted,
         collected: &mut Collected,
     ) -> Result<(), StoreError> {
         if collected.failed.contains(&Source::Groups) {
-            collected.holds.extend(groups::unread(self, wanted));
+            collected.unread.extend(groups::unread(wanted));
         }
         for raised in self.store.collected_holds().await? {
             let source = match &raised.hold.policy {
@@ -179,9 +199,34 @@ impl Collector<'_> {
                 None if raised.hold.id.ends_with(Source::Users.as_str()) => Source::Users,
                 None => Source::Registration,
             };
-            if collected.failed.contains(&source) && !groups::is_unread(&raised.hold) {
+            let is_judged =
+                !collected.failed.contains(&source) && !collected.unfinished.contains(&source);
+            if !is_judged && !groups::is_unread(&raised.hold) {
                 collected.holds.push(raised);
             }
+        }
+        Ok(())
+    }
+
+    /// A policy whose groups cannot be read flags nobody (domain cases 15 and 16), unless an
+    /// operator has approved that: as long as they cannot be read, that is good.
+    async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
+        let before = self.store.setting(UNREAD_APPROVED).await?;
+        let before: BTreeSet<String> = before
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let mut approved = BTreeSet::new();
+        for raised in collected.unread.drain(..) {
+            let id = &raised.hold.id;
+            if before.contains(id) || self.approvals.iter().any(|given| given.hold == *id) {
+                approved.insert(id.clone());
+            } else {
+                collected.holds.push(raised);
+            }
+        }
+        if approved != before {
+            let text = serde_json::to_string(&approved).unwrap_or_default();
+            self.store.set(UNREAD_APPROVED, &text).await?;
         }
         Ok(())
     }

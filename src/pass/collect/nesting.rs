@@ -59,15 +59,16 @@ pub(super) async fn collect(
         report.errors.push(format!("group {name:?}: {lack}"));
     }
     let (lacking, whole) = wanted.partition(&lacking.into_keys().collect());
-    let mut held = unread(collector, &lacking);
-    held.extend(judge(collector, &whole, &mut snapshot).await?);
-    if !held.is_empty() {
+    let unread = unread(&lacking);
+    let held = judge(collector, &whole, &mut snapshot).await?;
+    if !held.is_empty() || !unread.is_empty() {
         // What was not believed is looked at again in every pass.
         for (part, _) in &mut read_parts {
             part.fingerprint.clear();
         }
     }
     collected.holds.extend(held);
+    collected.unread.extend(unread);
     let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)

@@ -3,6 +3,7 @@
 //! The trap is the bearer token: it goes to the configured host and nowhere else, so every link
 //! that Graph gives is checked before it is followed.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ use crate::time::{Clock, retry_after};
 const TRIES: u32 = 5;
 /// The first wait after a failure that says nothing of waiting; each later one doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// A pass waits no longer for one page: its other sources and its mails wait with it.
+/// A pass waits no longer for one page, all tries together: its other sources and its mails wait
+/// with it.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,9 +57,13 @@ pub struct GraphConfig {
 }
 
 /// A link that Graph gave: to the next page, or to what will have changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Link(String);
+
+/// The pages of one reading so far: a link that leads back to one of them would never end (F52).
+#[derive(Debug, Default)]
+pub struct Trail(HashSet<Link>);
 
 /// A page of rows, as Graph spells them.
 #[derive(Debug)]
@@ -149,11 +155,16 @@ impl Client {
         clocks.ahead
     }
 
-    /// A page of rows.
-    pub async fn page(&self, ask: &Ask) -> Result<Page, GraphError> {
+    /// A page of rows, one more on this trail.
+    pub async fn page(&self, ask: &Ask, trail: &mut Trail) -> Result<Page, GraphError> {
         let body: Body = self.read(ask).await?;
         for link in body.next.iter().chain(&body.delta) {
             self.vet(ask, link)?;
+        }
+        if let Some(next) = &body.next
+            && !trail.0.insert(next.clone())
+        {
+            return Err(GraphError::Circle { what: ask.what });
         }
         Ok(Page {
             rows: body.value,
@@ -205,7 +216,7 @@ impl Client {
     }
 
     async fn answer(&self, ask: &Ask) -> Result<Vec<u8>, GraphError> {
-        let (mut attempt, mut renewed) = (1, false);
+        let (mut attempt, mut renewed, mut waited) = (1, false, Duration::ZERO);
         loop {
             let (error, wait) = match self.attempt(ask).await? {
                 Tried::Answered(body) => return Ok(body),
@@ -228,10 +239,11 @@ impl Client {
             let wait = wait.unwrap_or(FIRST_WAIT * 2_u32.pow(attempt - 1));
             tracing::warn!(what = ask.what, attempt, wait_s = wait.as_secs(), "{error}");
             self.limiter(ask.bucket).pause(wait).await;
-            if attempt >= self.tries || wait > LONGEST_WAIT {
+            attempt += 1;
+            waited += wait;
+            if attempt > self.tries || waited > LONGEST_WAIT {
                 return Err(error);
             }
-            attempt += 1;
         }
     }
 
@@ -330,7 +342,11 @@ impl Client {
 
     fn url(&self, ask: &Ask) -> Result<Url, GraphError> {
         match &ask.place {
-            Place::Link(link) => self.vet(ask, link),
+            // A link of this run has been vetted; another one is of a Graph that was configured
+            // before, and the reading begins anew.
+            Place::Link(link) => self
+                .own(link)
+                .ok_or(GraphError::LinkExpired { what: ask.what }),
             Place::Path(path, query) => {
                 let mut url = self.root.clone();
                 if let Ok(mut steps) = url.path_segments_mut() {
@@ -345,21 +361,27 @@ impl Client {
     }
 
     /// A link may lead to the configured host only: the token goes with it.
-    fn vet(&self, ask: &Ask, link: &Link) -> Result<Url, GraphError> {
-        let foreign = |host: &str| GraphError::ForeignLink {
+    fn vet(&self, ask: &Ask, link: &Link) -> Result<(), GraphError> {
+        if self.own(link).is_some() {
+            return Ok(());
+        }
+        let url = Url::parse(&link.0).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or(&link.0);
+        let error = GraphError::ForeignLink {
             what: ask.what,
             host: crate::sources::quote(host),
         };
-        let url = Url::parse(&link.0).map_err(|_| foreign(&link.0))?;
-        if url.origin() == self.root.origin()
-            && url.username().is_empty()
-            && url.password().is_none()
-        {
-            return Ok(url);
-        }
-        let error = foreign(url.host_str().unwrap_or_default());
         tracing::error!(security = true, "{error}");
         Err(error)
+    }
+
+    /// Where a link leads, if that is the configured host.
+    fn own(&self, link: &Link) -> Option<Url> {
+        Url::parse(&link.0).ok().filter(|url| {
+            url.origin() == self.root.origin()
+                && url.username().is_empty()
+                && url.password().is_none()
+        })
     }
 
     fn compare_clocks(&self, headers: &HeaderMap, now: Timestamp) {

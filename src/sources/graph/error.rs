@@ -52,6 +52,12 @@ pub enum GraphError {
         /// What was asked for.
         what: &'static str,
     },
+    /// The pages lead back to one that was read.
+    #[error("the pages of {what} lead in a circle; the next pass begins anew")]
+    Circle {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// There is no such object.
     #[error("Graph knows no such object of {what}")]
     NotFound {
@@ -124,6 +130,14 @@ pub enum GraphError {
     /// The way to Graph cannot be set up.
     #[error("preparing the way to Graph")]
     Setup(#[source] reqwest::Error),
+}
+
+impl GraphError {
+    /// Whether the link is of no use any more, and another reading from the beginning is.
+    #[must_use]
+    pub fn is_of_the_link(&self) -> bool {
+        matches!(self, Self::LinkExpired { .. } | Self::Circle { .. })
+    }
 }
 
 #[derive(Default, Deserialize)]

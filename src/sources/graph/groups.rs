@@ -1,9 +1,11 @@
 //! Groups by their names, and who is below them.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::ask::Ask;
-use super::client::Client;
+use super::client::{Client, Trail};
 use super::error::GraphError;
 use crate::domain::id::{GroupId, UserId};
 use crate::sources::wire::{RowError, Scalar, parse};
@@ -20,7 +22,10 @@ struct ObjectRow<'a> {
 
 impl Client {
     /// The groups that a name of the configuration means: an object id, or a display name.
-    pub async fn groups_named(&self, name: &str) -> Result<Vec<(GroupId, String)>, GraphError> {
+    pub async fn groups_named(
+        &self,
+        name: &str,
+    ) -> Result<BTreeSet<(GroupId, String)>, GraphError> {
         match object_id(name) {
             Some(id) => Ok(self.group(&id).await?.into_iter().collect()),
             None => self.all(Ask::groups_named(name), group).await,
@@ -45,7 +50,7 @@ impl Client {
         &self,
         group: &GroupId,
         transitive: bool,
-    ) -> Result<Vec<UserId>, GraphError> {
+    ) -> Result<BTreeSet<UserId>, GraphError> {
         let ask = Ask::members(group, transitive);
         match self.all(ask.clone(), member).await {
             Err(GraphError::BrokenOff { .. }) => self.all(ask, member).await,
@@ -53,17 +58,18 @@ impl Client {
         }
     }
 
-    async fn all<T>(
+    async fn all<T: Ord>(
         &self,
         ask: Ask,
         read: fn(&[u8]) -> Result<T, RowError>,
-    ) -> Result<Vec<T>, GraphError> {
-        let (mut all, mut next, mut counted) = (Vec::new(), None, None);
+    ) -> Result<BTreeSet<T>, GraphError> {
+        let (mut all, mut next, mut counted) = (BTreeSet::new(), None, None);
+        let mut trail = Trail::default();
         loop {
-            let page = self.page(&ask.clone().at(next)).await?;
+            let page = self.page(&ask.clone().at(next), &mut trail).await?;
             for row in &page.rows {
                 let row = read(row.get().as_bytes()).map_err(|error| unreadable(&ask, &error))?;
-                all.push(row);
+                all.insert(row);
             }
             counted = counted.or(page.counted);
             next = page.next;

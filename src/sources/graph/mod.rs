@@ -11,6 +11,6 @@ mod limiter;
 mod slices;
 
 pub use ask::Ask;
-pub use client::{Client, GraphConfig, Link, Page};
+pub use client::{Client, GraphConfig, Link, Page, Trail};
 pub use error::GraphError;
 pub use slices::{Depth, Reading, Slice};

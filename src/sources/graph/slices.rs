@@ -46,6 +46,9 @@ pub struct Reading {
     covered_to: Option<Timestamp>,
     /// From where the last deep run went back.
     deep_from: Option<Timestamp>,
+    /// Where the first reading began, or a later one that went back further.
+    #[serde(default)]
+    begun_from: Option<Timestamp>,
     /// How long a slice is at present.
     slice_s: i64,
     /// How long the service keeps its logs, as far as it has shown.
@@ -93,6 +96,7 @@ impl Default for Reading {
         Self {
             covered_to: None,
             deep_from: None,
+            begun_from: None,
             slice_s: FIRST.as_secs(),
             kept_s: RETENTION.as_secs(),
             wide: None,
@@ -213,7 +217,8 @@ impl Reading {
     }
 
     /// What lies before the stretch that this pass reads anyhow: of a first reading all of it,
-    /// later three days when they are due. One such run ends before the next begins.
+    /// later three days when they are due, or all again where sign-ins count since earlier now. One
+    /// such run ends before the next begins.
     fn plan_deep(&mut self, begin: Timestamp, now: Timestamp) {
         if self.deep.is_some() {
             return;
@@ -221,6 +226,9 @@ impl Reading {
         let since = |at: Timestamp| now.duration_since(at);
         let (from, end) = match self.covered_to {
             None => (begin, later(now, -SETTLE)),
+            Some(covered_to) if self.begun_from.is_some_and(|from| begin < from) => {
+                (begin, covered_to)
+            }
             Some(covered_to) => {
                 let due = since(covered_to) >= OUTAGE
                     || self.deep_from.is_none_or(|at| since(at) >= DEEP_EVERY);
@@ -231,6 +239,7 @@ impl Reading {
             }
         };
         self.deep_from = Some(now);
+        self.begun_from = Some(self.begun_from.map_or(begin, |from| from.min(begin)));
         let (from, until) = (from.max(self.oldest(now)), later(end, -OVERLAP));
         if from < until {
             self.deep = Some(self.new_run(Depth::Deep, from, until));
@@ -346,6 +355,25 @@ mod tests {
         let (recent, deep) = pass(&mut reading, day(60));
         assert_eq!(recent[0].from, later(day(30), MARGIN));
         assert_eq!(deep, []);
+    }
+
+    #[test]
+    fn sign_ins_that_count_since_earlier_now_are_read_from_then_on_once() {
+        let mut reading = Reading::default();
+        let mut slices = |begin: Timestamp, now: Timestamp| {
+            let mut slices = Vec::new();
+            for depth in [Depth::Recent, Depth::Deep] {
+                while let Some(slice) = reading.slice(depth, begin, now) {
+                    slices.push(slice.from);
+                    reading.page_read(depth, None);
+                }
+            }
+            slices.into_iter().min()
+        };
+        slices(hour(9, 23), day(10));
+        assert_eq!(slices(day(2), hour(10, 1)), Some(day(2)));
+        let again = later(hour(10, 1), -SETTLE - OVERLAP);
+        assert_eq!(slices(day(2), hour(10, 2)), Some(again));
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub enum Fault {
     LinkTo(String),
     /// The page has neither a next page nor an end.
     DeadEnd,
+    /// The link on leads to the same page again.
+    Circle,
+    /// The first row of the page stands in the place of the last as well.
+    Twice,
     /// The token of the page has died: `Skip token is null.` (domain 2.4).
     SkipToken,
 }
@@ -61,6 +65,13 @@ impl Fault {
             Self::LinkTo(host) => {
                 let link = format!("{host}/v1.0/users/delta?$skiptoken=x");
                 page.insert("@odata.nextLink".to_owned(), json!(link));
+            }
+            Self::Twice => {
+                if let Some(Value::Array(rows)) = page.get_mut("value")
+                    && let Some(last) = rows.len().checked_sub(1)
+                {
+                    rows[last] = rows[0].clone();
+                }
             }
             Self::DeadEnd => {
                 page.retain(|name, _| !name.ends_with("Link"));

@@ -97,6 +97,9 @@ impl Service {
         };
         if let Some(fault) = &fault {
             fault.spoil(&mut answer.body);
+            if *fault == Fault::Circle && answer.status == 200 {
+                answer.body["@odata.nextLink"] = json!(format!("{}{}", self.url, question.target));
+            }
         }
         self.date(&mut answer);
         self.asked.push(Asked {

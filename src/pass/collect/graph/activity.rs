@@ -5,7 +5,7 @@ use super::Graph;
 use crate::pass::collect::CollectError;
 use crate::pass::report::PassReport;
 use crate::sources::Skip;
-use crate::sources::graph::Ask;
+use crate::sources::graph::{Ask, Trail};
 use crate::sources::wire::{self, Row};
 use crate::store::sources::Source;
 
@@ -26,9 +26,10 @@ impl Graph<'_> {
             return Ok(());
         }
         let ask = Ask::activity(gap.from);
-        let mut next = None;
+        let (mut next, mut trail) = (None, Trail::default());
         loop {
-            let page = self.client.page(&ask.clone().at(next)).await?;
+            let ask = ask.clone().at(next);
+            let page = self.asked(self.client.page(&ask, &mut trail)).await?;
             let seen = |raw: &[u8]| {
                 Ok(match wire::user(raw)? {
                     Row::Fact(person) => match person.last_sign_in_at {
@@ -38,7 +39,7 @@ impl Graph<'_> {
                     Row::Skipped(why) => Row::Skipped(why),
                 })
             };
-            let rows = self.facts(Source::SignIns, &page, seen, report).await?;
+            let (rows, _) = self.facts(Source::SignIns, &page, seen, report).await?;
             store.note_last_sign_ins(&rows).await?;
             next = page.next;
             if next.is_none() {

@@ -30,7 +30,7 @@ impl Graph<'_> {
         report.read.groups += snapshot.names.len() as u64;
         let refused = self.read_members(wanted, &mut snapshot, report).await?;
         let (refused, readable) = wanted.partition(&refused);
-        collected.holds.extend(unread(self.collector, &refused));
+        collected.unread.extend(unread(&refused));
         let held = judge(self.collector, &readable, &mut snapshot).await?;
         collected.holds.extend(held);
         self.accept_groups(&snapshot).await
@@ -40,11 +40,11 @@ impl Graph<'_> {
     async fn names(&self, wanted: &Wanted) -> Result<BTreeMap<GroupId, String>, GraphError> {
         let mut found = BTreeMap::new();
         for name in &wanted.names {
-            found.extend(self.client.groups_named(name).await?);
+            found.extend(self.asked(self.client.groups_named(name)).await?);
             if let Some(id) = wanted.remembered.get(name)
                 && !found.contains_key(id)
             {
-                found.extend(self.client.group(id).await?);
+                found.extend(self.asked(self.client.group(id)).await?);
             }
         }
         Ok(found)
@@ -89,16 +89,13 @@ impl Graph<'_> {
     }
 
     async fn members(&self, group: &GroupId, directly: bool) -> Result<Members, GraphError> {
-        let transitive = self.client.members(group, true).await?;
+        let transitive = self.asked(self.client.members(group, true)).await?;
         let direct = if directly {
-            self.client.members(group, false).await?
+            self.asked(self.client.members(group, false)).await?
         } else {
-            Vec::new()
+            BTreeSet::new()
         };
-        Ok(Members {
-            transitive: transitive.into_iter().collect(),
-            direct: direct.into_iter().collect(),
-        })
+        Ok(Members { transitive, direct })
     }
 
     async fn accept_groups(&self, snapshot: &GroupSnapshot) -> Result<(), CollectError> {

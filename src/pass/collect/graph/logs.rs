@@ -11,7 +11,7 @@ use crate::domain::window::later;
 use crate::pass::collect::log::LogRow;
 use crate::pass::collect::{CollectError, Collector};
 use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, Depth, GraphError, Reading};
+use crate::sources::graph::{Ask, Depth, GraphError, Reading, Trail};
 use crate::sources::wire::{self, Recorded, Row, RowError};
 use crate::store::logs::PartEnd;
 
@@ -40,13 +40,16 @@ impl Graph<'_> {
     ) -> Result<(), CollectError> {
         let now = self.collector.now;
         let begin = T::begin(self.collector.config, now);
-        let patience = self.patience();
+        let (patience, mut trail) = (self.patience(), Trail::default());
         while let Some(slice) = reading.slice(depth, begin, now) {
             let ask = T::ask(slice.from, slice.to).at(slice.link.clone());
-            let page = match self.client.page(&ask).await {
+            let page = match self.asked(self.client.page(&ask, &mut trail)).await {
                 Ok(page) => page,
                 // Paging can die in the middle, and old hours go while they are read (domain 2).
-                Err(GraphError::LinkExpired { .. }) if reading.restart_slice(depth) => continue,
+                Err(error) if error.is_of_the_link() && reading.restart_slice(depth) => {
+                    trail = Trail::default();
+                    continue;
+                }
                 Err(GraphError::BadRequest { .. })
                     if slice.link.is_none() && reading.too_old(depth, now) =>
                 {
@@ -54,7 +57,7 @@ impl Graph<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let rows = self
+            let (rows, _) = self
                 .facts(T::SOURCE, &page, |raw| T::row(raw, now), report)
                 .await?;
             *T::counter(report) += rows.len() as u64;

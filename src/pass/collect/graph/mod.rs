@@ -10,6 +10,9 @@ mod logs;
 mod registration;
 mod users;
 
+use std::pin::pin;
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -22,7 +25,7 @@ use crate::pass::PassError;
 use crate::pass::report::PassReport;
 use crate::sources::Quarantined;
 use crate::sources::graph::{Client, GraphError, Page};
-use crate::sources::wire::{Row, RowError};
+use crate::sources::wire::{Row, RowError, object_id};
 use crate::store::StoreError;
 use crate::store::sources::{NewPart, Source, StoredPart};
 
@@ -56,6 +59,9 @@ pub(super) async fn collect(
     }
     Ok(())
 }
+
+/// A wait for Graph is a sign of life this often: it has an end of its own.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// The name of what Graph gives among the parts of a source; users have one for each reading.
 const PART: &str = "graph";
@@ -95,6 +101,20 @@ impl Graph<'_> {
         }
     }
 
+    /// An answer of Graph's. It may be long in coming, with the waits that the service asks for.
+    async fn asked<T>(
+        &self,
+        answer: impl Future<Output = Result<T, GraphError>>,
+    ) -> Result<T, GraphError> {
+        let mut answer = pin!(answer);
+        loop {
+            match tokio::time::timeout(BEAT, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) => self.collector.progress.beat(),
+            }
+        }
+    }
+
     /// Where the reading of a source is; what cannot be understood begins anew.
     async fn reading<T: DeserializeOwned>(&self, source: Source) -> Result<Option<T>, StoreError> {
         let text = self.collector.store.reading(source).await?;
@@ -108,24 +128,29 @@ impl Graph<'_> {
         Ok(parts)
     }
 
-    /// Rows of a page as facts; those that cannot be believed are put aside.
+    /// Rows of a page as facts; those that cannot be believed are put aside, with the ids that they
+    /// name.
     async fn facts<T>(
         &self,
         source: Source,
         page: &Page,
         read: impl Fn(&[u8]) -> Result<Row<T>, RowError>,
         report: &mut PassReport,
-    ) -> Result<Vec<T>, StoreError> {
-        let (mut facts, mut aside) = (Vec::with_capacity(page.rows.len()), Vec::new());
+    ) -> Result<(Vec<T>, Vec<String>), StoreError> {
+        let mut facts = Vec::with_capacity(page.rows.len());
+        let (mut aside, mut unbelieved) = (Vec::new(), Vec::new());
         for (row, line) in page.rows.iter().zip(1..) {
             match read(row.get().as_bytes()) {
                 Ok(Row::Fact(fact)) => facts.push(fact),
                 Ok(Row::Skipped(_)) => {}
-                Err(error) => aside.push(Quarantined {
-                    file: format!("Graph: {source}"),
-                    line,
-                    reason: error.to_string(),
-                }),
+                Err(error) => {
+                    unbelieved.extend(object_id(row.get().as_bytes()));
+                    aside.push(Quarantined {
+                        file: format!("Graph: {source}"),
+                        line,
+                        reason: error.to_string(),
+                    });
+                }
             }
         }
         self.collector.progress.absorbed(facts.len());
@@ -133,7 +158,7 @@ impl Graph<'_> {
         self.collector
             .note_quarantined(source, aside, count, report)
             .await?;
-        Ok(facts)
+        Ok((facts, unbelieved))
     }
 }
 

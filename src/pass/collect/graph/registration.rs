@@ -9,8 +9,9 @@ use super::{Graph, kept, part};
 use crate::domain::registration::{Level, ReportRow};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
 use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, GraphError, Link, Page};
+use crate::sources::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::sources::wire::{self, Report, Row, RowError, Who};
+use crate::store::StoreError;
 use crate::store::people::Imported;
 use crate::store::sources::Source;
 
@@ -37,7 +38,7 @@ struct Reading {
     /// When the present reading, or else the last, began: so old is the report at least.
     asked_at: Option<Timestamp>,
     stage: Stage,
-    /// When the service refreshed the report last, by its newest row.
+    /// When the service had refreshed the report, by the newest row of each page and the oldest page.
     refreshed_at: Option<Timestamp>,
 }
 
@@ -65,18 +66,22 @@ impl Graph<'_> {
         collected: &mut Collected,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let probed = self.follow_up(report).await;
+        self.follow_up(report).await?;
         let mut reading: Reading = self
             .reading(Source::Registration)
             .await?
             .unwrap_or_default();
-        if self.is_due(&reading).await? {
+        let approved = self.collector.approved_size(Source::Registration);
+        let is_awaited = matches!(reading.stage, Stage::Whole) && approved.is_some();
+        if !is_awaited && self.is_due(&reading).await? {
             self.read_report(&mut reading, report).await?;
         }
-        if let Stage::Whole = reading.stage {
-            self.take_over(reading, collected).await?;
+        match reading.stage {
+            Stage::Whole => self.take_over(reading, collected).await?,
+            Stage::Reading { .. } => collected.is_read_on(Source::Registration),
+            Stage::Idle => {}
         }
-        probed
+        Ok(())
     }
 
     async fn is_due(&self, reading: &Reading) -> Result<bool, CollectError> {
@@ -104,16 +109,18 @@ impl Graph<'_> {
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
         let mut begun_anew = false;
-        let patience = self.patience();
+        let (patience, mut trail) = (self.patience(), Trail::default());
         loop {
             let next = match &reading.stage {
                 Stage::Reading { next } => Some(next.clone()),
                 Stage::Idle | Stage::Whole => None,
             };
             let first = next.is_none();
-            let page = match self.client.page(&Ask::registrations().at(next)).await {
-                Err(GraphError::LinkExpired { .. }) if !first && !begun_anew => {
+            let ask = Ask::registrations().at(next);
+            let page = match self.asked(self.client.page(&ask, &mut trail)).await {
+                Err(error) if error.is_of_the_link() && !first && !begun_anew => {
                     begun_anew = true;
+                    trail = Trail::default();
                     reading.stage = Stage::Idle;
                     continue;
                 }
@@ -137,7 +144,7 @@ impl Graph<'_> {
         reading: &mut Reading,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let rows = self
+        let (rows, _) = self
             .facts(Source::Registration, &page, with_id, report)
             .await?;
         report.read.registrations += rows.len() as u64;
@@ -145,7 +152,11 @@ impl Graph<'_> {
             .iter()
             .filter_map(|(_, refreshed_at)| *refreshed_at)
             .max();
-        reading.refreshed_at = reading.refreshed_at.max(newest);
+        // Refreshed between two pages, the report is as old as the pages before.
+        reading.refreshed_at = match (reading.refreshed_at, newest) {
+            (Some(before), Some(newest)) => Some(before.min(newest)),
+            (before, newest) => before.or(newest),
+        };
         reading.stage = match page.next {
             Some(next) => Stage::Reading { next },
             None => Stage::Whole,
@@ -181,14 +192,15 @@ impl Graph<'_> {
         import.end_part(reading.as_of(asked_at));
         let approved = self.collector.approved_size(Source::Registration);
         match import.finish(&[], &gone, approved).await? {
-            Imported::Accepted { .. } | Imported::ReadAll => {
+            Imported::Accepted { .. } => {
                 let reading = Reading {
                     stage: Stage::Idle,
                     ..reading
                 };
                 store.clear_staged_registrations(&kept(&reading)).await?;
             }
-            seen @ Imported::Collapsed { .. } => {
+            // All parts were read again, so that none is left to be read too.
+            seen @ (Imported::Collapsed { .. } | Imported::ReadAll) => {
                 let hold = collapse(Source::Registration, seen, "report");
                 collected.holds.extend(hold);
             }
@@ -197,13 +209,16 @@ impl Graph<'_> {
     }
 
     /// Asks about people of whom an event says that they registered.
-    async fn follow_up(&self, report: &mut PassReport) -> Result<(), CollectError> {
+    async fn follow_up(&self, report: &mut PassReport) -> Result<(), StoreError> {
         let Collector { store, now, .. } = *self.collector;
         let mut due = store.probes_due(&FOLLOW_UP, now).await?;
         due.truncate(PROBES);
-        let (mut asked, mut found, mut failed) = (Vec::new(), Vec::new(), Ok(()));
+        let (mut asked, mut found) = (Vec::new(), Vec::new());
         for id in due {
-            match self.client.object(&Ask::registration(&id)).await {
+            match self
+                .asked(self.client.object(&Ask::registration(&id)))
+                .await
+            {
                 Ok(row) => {
                     if let Ok(Row::Fact((row, _))) = with_id(row.get().as_bytes())
                         && row.user == id
@@ -215,8 +230,9 @@ impl Graph<'_> {
                 }
                 // Not in the report yet: it is asked again later.
                 Err(GraphError::NotFound { .. }) => asked.push(id),
+                // The whole report will tell, and say what is wrong if it cannot.
                 Err(error) => {
-                    failed = Err(error.into());
+                    tracing::warn!(user.id = %id, "following up a reported registration: {error}");
                     break;
                 }
             }
@@ -225,7 +241,7 @@ impl Graph<'_> {
         if !asked.is_empty() {
             store.absorb_probes(&asked, &found, now).await?;
         }
-        failed
+        Ok(())
     }
 }
 

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Graph, dead_end, kept};
-use crate::domain::brake::collapsed;
+use crate::domain::brake::not_believed;
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
 use crate::pass::collect::{CollectError, Collected, collapse};
 use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, GraphError, Link, Page};
+use crate::sources::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::sources::wire::{self, Row, RowError, UserRow};
 use crate::store::StoreError;
 use crate::store::changes::{Headcount, UserPage, UsersRead};
@@ -61,14 +61,15 @@ impl Graph<'_> {
             Some(reading) => reading,
             None => self.everybody().await?,
         };
-        let mut begun_anew = false;
+        let (mut begun_anew, mut trail) = (false, Trail::default());
         while !reading.over {
-            match self.user_page(&reading).await {
+            match self.user_page(&reading, &mut trail).await {
                 Ok(page) => self.absorb_page(&mut reading, page, report).await?,
-                Err(GraphError::LinkExpired { .. }) if reading.link.is_some() && !begun_anew => {
-                    tracing::warn!("Graph no longer knows what changed: all users are read again");
+                Err(error) if error.is_of_the_link() && reading.link.is_some() && !begun_anew => {
+                    tracing::warn!("{error}: all users are read again");
                     reading = self.everybody().await?;
                     begun_anew = true;
+                    trail = Trail::default();
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -96,9 +97,9 @@ impl Graph<'_> {
         })
     }
 
-    async fn user_page(&self, reading: &Reading) -> Result<Page, GraphError> {
+    async fn user_page(&self, reading: &Reading, trail: &mut Trail) -> Result<Page, GraphError> {
         let ask = Ask::users().at(reading.link.clone());
-        let page = self.client.page(&ask).await?;
+        let page = self.asked(self.client.page(&ask, trail)).await?;
         if page.next.is_none() && page.delta.is_none() {
             return Err(dead_end("users"));
         }
@@ -111,14 +112,18 @@ impl Graph<'_> {
         page: Page,
         report: &mut PassReport,
     ) -> Result<(), StoreError> {
-        let told = self.facts(Source::Users, &page, told, report).await?;
+        let (told, unbelieved) = self.facts(Source::Users, &page, told, report).await?;
         report.read.users += told.len() as u64;
         reading.told |= !told.is_empty();
-        let mut users = UserPage::default();
+        let unbelieved = unbelieved.iter().filter_map(|id| UserId::parse(id).ok());
+        let mut users = UserPage {
+            people: Vec::new(),
+            doubted: unbelieved.collect(),
+        };
         for row in told {
             match row {
                 Told::Present(person) => users.people.push(person),
-                Told::Removed(id) => users.removed.push(id),
+                Told::Removed(id) => users.doubted.push(id),
             }
         }
         reading.over = page.next.is_none();
@@ -148,7 +153,7 @@ impl Graph<'_> {
         for ids in doubted.chunks(SETTLED_AT_ONCE) {
             let (mut present, mut unreadable, mut gone) = (Vec::new(), Vec::new(), Vec::new());
             for id in ids {
-                match self.client.object(&Ask::user(id)).await {
+                match self.asked(self.client.object(&Ask::user(id))).await {
                     Ok(row) => match wire::user(row.get().as_bytes()) {
                         Ok(Row::Fact(person)) => present.push(person),
                         // They are there, whatever else their row says.
@@ -186,8 +191,7 @@ impl Graph<'_> {
     fn collapse(&self, heads: Headcount) -> Option<Imported> {
         let after = heads.present.saturating_sub(heads.doubted);
         let approved = self.collector.approved_size(Source::Users);
-        let held = collapsed(heads.accepted, after) && approved.is_none_or(|least| after < least);
-        held.then_some(Imported::Collapsed {
+        not_believed(heads.accepted, after, approved).then_some(Imported::Collapsed {
             before: heads.accepted,
             after,
         })
