@@ -150,11 +150,12 @@ impl Pass<'_> {
         let flagged = brakes.judge(waiting).await?;
         for mut batch in chunks(flagged, PEOPLE_AT_ONCE) {
             self.herald.announce(&mut batch);
+            let people = batch.len();
             let tally = self
                 .store
-                .commit(&batch, None, &self.config.sender_domain(), self.now)
+                .commit_judged(batch, &self.config.sender_domain(), self.now)
                 .await?;
-            self.progress.decided(batch.len());
+            self.progress.decided(people);
             report.add(tally);
         }
         brakes.record(report).await

@@ -594,6 +594,22 @@ async fn i31_operators_hear_that_a_hold_is_over_although_the_pass_died() {
 }
 
 #[tokio::test]
+async fn what_an_operator_did_while_a_pass_ran_comes_before_its_flag() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.report(day(15), &[("ana", false), ("bo", true)]);
+    let url = format!("sqlite:{}", tenant.store.path().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    // As an act marks its person, after the pass has decided about her.
+    let act = "CREATE TRIGGER the_act AFTER INSERT ON journal WHEN NEW.kind = 'user.registered'
+               BEGIN INSERT INTO changed (user_id, mark) VALUES ('ana', 1) ON CONFLICT (user_id) DO UPDATE SET mark = changed.mark + 1; END";
+    sqlx::query(act).execute(&mut database).await.unwrap();
+    assert_eq!(tenant.pass(day(15)).await.flagged, 0);
+    assert_eq!(tenant.changes(day(15)).await.flagged, 1);
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_it_was_given_for() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     let people = crowd(12);

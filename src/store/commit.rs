@@ -70,23 +70,32 @@ impl Store {
         now: Timestamp,
     ) -> Result<Tally, StoreError> {
         let mut transaction = self.begin().await?;
-        let connection = &mut *transaction;
-        let mut tally = Tally::default();
-        write_standings(connection, outcomes).await?;
-        write_journal(connection, outcomes, now, &mut tally).await?;
-        withdraw(connection, outcomes, now).await?;
-        webhooks::withdraw(connection, outcomes, now).await?;
-        write_lines(connection, outcomes).await?;
-        tally.queued = write_outbox(connection, outcomes, sender, now).await?;
-        let announcements: Vec<&Announcement> = outcomes
-            .iter()
-            .flat_map(|outcome| &outcome.announcements)
-            .collect();
-        tally.queued += webhooks::announce(connection, &announcements, now).await?;
-        forget_marks(connection, outcomes).await?;
+        let tally = write(&mut transaction, outcomes, sender, now).await?;
         if let Some(id) = swept_to {
-            super::set_meta(connection, SWEEP, id).await?;
+            super::set_meta(&mut transaction, SWEEP, id).await?;
         }
+        transaction.commit().await.doing("committing decisions")?;
+        Ok(tally)
+    }
+
+    /// The same of people who waited for the end of the pass, flagged or not. Whose facts have
+    /// changed meanwhile, by an operator's act for example, is left to the next decision.
+    pub async fn commit_judged(
+        &self,
+        mut outcomes: Vec<Outcome>,
+        sender: &str,
+        now: Timestamp,
+    ) -> Result<Tally, StoreError> {
+        let mut transaction = self.begin().await?;
+        let ids = outcomes
+            .iter()
+            .map(|outcome| outcome.dossier.person.id.as_str());
+        let marks = super::load::marks(&mut transaction, ids).await?;
+        outcomes.retain(|outcome| {
+            let mark = marks.get(outcome.dossier.person.id.as_str());
+            mark.copied() == outcome.dossier.mark
+        });
+        let tally = write(&mut transaction, &outcomes, sender, now).await?;
         transaction.commit().await.doing("committing decisions")?;
         Ok(tally)
     }
@@ -100,6 +109,29 @@ impl Store {
             .doing("ending a sweep")
             .map(drop)
     }
+}
+
+/// Writes all that a batch of decisions says.
+async fn write(
+    connection: &mut SqliteConnection,
+    outcomes: &[Outcome],
+    sender: &str,
+    now: Timestamp,
+) -> Result<Tally, StoreError> {
+    let mut tally = Tally::default();
+    write_standings(connection, outcomes).await?;
+    write_journal(connection, outcomes, now, &mut tally).await?;
+    withdraw(connection, outcomes, now).await?;
+    webhooks::withdraw(connection, outcomes, now).await?;
+    write_lines(connection, outcomes).await?;
+    tally.queued = write_outbox(connection, outcomes, sender, now).await?;
+    let announcements: Vec<&Announcement> = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.announcements)
+        .collect();
+    tally.queued += webhooks::announce(connection, &announcements, now).await?;
+    forget_marks(connection, outcomes).await?;
+    Ok(tally)
 }
 
 async fn write_standings(

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::EMAIL;
 use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
@@ -273,6 +273,21 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
         put_mark,
     ),
 ];
+
+/// The marks of some people, as they are now.
+pub(super) async fn marks<'a>(
+    connection: &mut SqliteConnection,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, i64>, StoreError> {
+    let mut statement = QueryBuilder::<Sqlite>::new("SELECT user_id, mark FROM changed WHERE ");
+    Whom::these(ids).restrict(&mut statement, "user_id");
+    let marks: Vec<(String, i64)> = statement
+        .build_query_as()
+        .fetch_all(connection)
+        .await
+        .doing("reading marks")?;
+    Ok(marks.into_iter().collect())
+}
 
 fn put_mark(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
     dossier.mark = Some(row.try_get(1).doing("reading marks")?);
