@@ -536,8 +536,7 @@ async fn without_mail_an_endpoint_that_failed_while_nothing_waits_for_it_is_trie
 {
     let others = ["ben", "cleo", "dora"];
     let peer = Endpoints::start(well);
-    let desk = peer.standard("desk") + "events = [\"window.opened\", \"window.reminder\"]\n";
-    let mut world = without_mail(&["ana", "ben", "cleo", "dora"], &[desk]).await;
+    let mut world = without_mail(&["ana", "ben", "cleo", "dora"], &[notices(&peer)]).await;
     world.sign_in("ana", hour(0, 1));
     world.daily(1..=14).await;
     peer.follow(|_| Reply::Say(503));
@@ -555,4 +554,35 @@ async fn without_mail_an_endpoint_that_failed_while_nothing_waits_for_it_is_trie
     world.pass(day(16)).await;
     assert_eq!(world.held(), [""; 0]);
     assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+/// An endpoint that gives notice and takes nothing of what else there is to tell.
+fn notices(peer: &Endpoints) -> String {
+    peer.standard("desk")
+        + "events = [\"window.opened\", \"window.reminder\", \"window.extended\", \"window.resumed\"]\n"
+}
+
+#[tokio::test]
+async fn without_mail_a_paused_endpoint_for_which_nothing_waits_is_tried_by_a_connection() {
+    for answer in [401, 400] {
+        let peer = Endpoints::start(well);
+        let mut world = without_mail(&["ana"], &[notices(&peer)]).await;
+        let others = world.crowd("p", 20);
+        world.sign_in("ana", hour(0, 1));
+        world.daily(1..=14).await;
+        peer.follow(move |_| Reply::Say(answer));
+        for other in &others {
+            world.sign_in(other, hour(14, 1));
+        }
+        world.pass(hour(14, 2)).await;
+        // They register, so that nothing waits for it any more; the flag of Ana waits.
+        for other in &others {
+            world.registers(other);
+        }
+        world.pass(day(15)).await;
+        assert_eq!(world.held(), ["channel"], "{answer}");
+        world.pass(day(16)).await;
+        assert_eq!(world.held(), [""; 0], "{answer}");
+        assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    }
 }

@@ -9,7 +9,7 @@ use crate::domain::window::later;
 use crate::store::destinations::{Destination, DestinationState};
 
 /// So many attempts in a row that led to nothing put the endpoint off as a whole.
-pub(super) const FAILURES_IN_A_ROW: u32 = 3;
+const FAILURES_IN_A_ROW: u32 = 3;
 /// So many rows in a row that were refused for good are no coincidence.
 const REFUSALS_IN_A_ROW: u32 = 10;
 /// A paused endpoint is tried this often, with one row.
@@ -108,13 +108,14 @@ fn line(name: &str, endpoint: &Destination) -> String {
     }
 }
 
+/// Whether it did not take what it was last sent, and not by accident.
+pub(super) fn is_in_doubt(endpoint: &Destination) -> bool {
+    endpoint.state != DestinationState::Active || endpoint.failures >= FAILURES_IN_A_ROW
+}
+
 /// How many rows it may be sent at once: one, while it is in doubt.
 pub(super) fn at_once(endpoint: &Destination, usual: u32) -> u32 {
-    if endpoint.state == DestinationState::Active && endpoint.failures < FAILURES_IN_A_ROW {
-        usual
-    } else {
-        1
-    }
+    if is_in_doubt(endpoint) { 1 } else { usual }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::health::FAILURES_IN_A_ROW;
+use super::health::is_in_doubt;
 use crate::config::Config;
 use crate::delivery::webhook::{Client, ClientError};
 use crate::domain::facts::{Channel, NoticeBy};
@@ -67,13 +67,15 @@ async fn trouble(
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
     let known = store.destination(&outlet.name).await?;
-    // While a row waits, it is the next attempt that tells; afterwards only a connection can.
-    let is_failing =
-        known.failures >= FAILURES_IN_A_ROW && store.waits_for(&outlet.name, now).await?;
     let put_off = known.paused_until.is_some_and(|until| until > now);
-    if known.state != DestinationState::Active || is_failing || put_off {
+    // While a row waits, it is the next attempt that tells; afterwards only a connection can.
+    let is_closed = known.state == DestinationState::Dead
+        || put_off
+        || (is_in_doubt(&known) && store.waits_for(&outlet.name, now).await?);
+    if is_closed {
         let reason = known.reason.unwrap_or_default();
         return Ok(Some(format!("{}: {reason}", known.state.as_str())));
     }
+    // What the store says of it stays: whether it takes a row only a row can tell.
     Ok(outlet.client.probe().await.err())
 }

@@ -55,7 +55,7 @@ impl Courier<'_> {
                 .await?;
             size = next_claim(claimed.len(), began.elapsed());
         }
-        if known.state != DestinationState::Active || known.failures >= health::FAILURES_IN_A_ROW {
+        if health::is_in_doubt(&known) {
             let (name, state) = (&outlet.name, known.state.as_str());
             let reason = known.reason.unwrap_or_default();
             ledger.error(format!(
