@@ -59,6 +59,9 @@ async fn without_mail(names: &[&str], webhooks: &[String]) -> World {
     world
 }
 
+/// An endpoint that is told of flags alone.
+const FLAGS: &str = "events = [\"enforcement.needed\", \"enforcement.released\"]\n";
+
 /// The rows of a channel, as `event state`.
 async fn rows(world: &World, channel: &str) -> Vec<String> {
     let store = world.store().await;
@@ -388,8 +391,7 @@ async fn events_of_a_person_come_in_order_and_a_later_notice_overtakes_one_that_
 #[tokio::test]
 async fn a_flag_that_was_taken_back_before_it_was_told_is_not_told() {
     let peer = Endpoints::start(|_| Reply::Say(503));
-    let desk =
-        peer.standard("desk") + "events = [\"enforcement.needed\", \"enforcement.released\"]\n";
+    let desk = peer.standard("desk") + FLAGS;
     let mut world = world_with(&["ana"], &[desk]).await;
     world.sign_in("ana", hour(0, 1));
     world.daily(1..=15).await;
@@ -401,6 +403,47 @@ async fn a_flag_that_was_taken_back_before_it_was_told_is_not_told() {
     world.pass(day(16)).await;
     world.pass_on_old_exports(hour(16, 12)).await;
     assert_eq!(peer.events("desk"), ["enforcement.released"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_endpoint_that_was_renamed_is_told_and_sent_when_it_is_back() {
+    let peer = Endpoints::start(well);
+    let desk = peer.standard("desk") + FLAGS;
+    let mut world = world_with(&["ana"], &[desk]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=15).await;
+    assert_eq!(peer.events("desk"), ["enforcement.needed"]);
+    peer.follow(|_| Reply::Say(503));
+    world.registers("ana");
+    world.pass(day(16)).await;
+    peer.follow(well);
+    world.operators().await;
+    world.change("name = \"desk\"", "name = \"helpdesk\"");
+    let report = world.pass(day(17)).await;
+    assert_eq!(report.deliveries.failed, 1);
+    let told = world.operators().await;
+    let text = &told.expect_one("delivery.dead").text;
+    assert!(
+        text.contains("webhook desk is not configured any more"),
+        "{text}"
+    );
+    assert!(
+        text.contains("deliveries retry --destination desk"),
+        "{text}"
+    );
+    world.daily(18..=30).await;
+    world.operators().await.expect_none();
+    let release = || async { rows(&world, "desk").await.pop() };
+    assert_eq!(release().await.unwrap(), "enforcement.released dead");
+    world.change("name = \"helpdesk\"", "name = \"desk\"");
+    let store = world.store().await;
+    assert_eq!(store.reopen("desk", day(30)).await.unwrap(), Some(1));
+    store.close().await;
+    world.pass(day(31)).await;
+    assert_eq!(
+        peer.events("desk"),
+        ["enforcement.needed", "enforcement.released"]
+    );
 }
 
 #[tokio::test]

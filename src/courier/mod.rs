@@ -52,6 +52,14 @@ impl Courier<'_> {
     ) -> Result<(), StoreError> {
         // Nobody else delivers, so what is leased now was left by a delivery that broke off.
         self.store.recover_leased(self.clock.now()).await?;
+        let configured: Vec<&str> = self
+            .config
+            .webhooks
+            .iter()
+            .map(|webhook| webhook.endpoint.name.as_str())
+            .collect();
+        let stranded = self.store.bury_stranded(&configured, self.clock.now());
+        report.deliveries.failed += stranded.await?;
         self.store.expire(self.clock.now()).await?;
         let report = Ledger(Mutex::new(report));
         let mail = async {

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
+use super::operators::write_line;
 use super::outbox::{EMAIL, Settled, SettledTally, settle_batch};
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::effect::Topic;
@@ -173,7 +174,7 @@ impl Store {
             tally.failed += bury(&mut transaction, name, now).await?;
         }
         if let Some(line) = line {
-            super::operators::write_line(&mut transaction, Topic::DeadEndpoint, line).await?;
+            write_line(&mut transaction, Topic::DeadEndpoint, line).await?;
         }
         transaction.commit().await.doing("settling webhooks")?;
         Ok(tally)
@@ -184,6 +185,30 @@ impl Store {
         let mut transaction = self.begin().await?;
         let buried = bury(&mut transaction, name, now).await?;
         transaction.commit().await.doing("settling webhooks")?;
+        Ok(buried)
+    }
+
+    /// What waits for a webhook that is not configured any more is not sent: it is dead until that
+    /// webhook is configured again and reopened, and operators hear of it. How many rows that are.
+    pub async fn bury_stranded(
+        &self,
+        configured: &[&str],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut waiting = self.waiting_by_webhook().await?;
+        waiting.retain(|(name, _)| !configured.contains(&name.as_str()));
+        let mut buried = 0;
+        for (name, _) in waiting {
+            let mut transaction = self.begin().await?;
+            let rows = bury(&mut transaction, &name, now).await?;
+            let line = format!(
+                "webhook {name} is not configured any more: {rows} of what waited for it will not be sent, unless it is configured again and `fortnight deliveries retry --destination {name}` says so"
+            );
+            write_line(&mut transaction, Topic::DeadEndpoint, &line).await?;
+            transaction.commit().await.doing("settling webhooks")?;
+            tracing::warn!(webhook = name, rows, "{line}");
+            buried += rows;
+        }
         Ok(buried)
     }
 
