@@ -51,12 +51,16 @@ fn configured(names: &[&str], webhooks: &[String]) -> World {
 /// The same without mail.
 async fn without_mail(names: &[&str], webhooks: &[String]) -> World {
     let mut world = configured(names, webhooks);
+    remove_mail(&mut world);
+    world.pass(day(0)).await;
+    world
+}
+
+fn remove_mail(world: &mut World) {
     let text = world.configuration.clone();
     let (before, after) = text.split_once("[email]").unwrap();
     let (_, after) = after.split_once("path = \"outbox\"\n").unwrap();
     world.configuration = format!("{before}{after}");
-    world.pass(day(0)).await;
-    world
 }
 
 /// An endpoint that is told of flags alone.
@@ -628,4 +632,104 @@ async fn without_mail_a_paused_endpoint_for_which_nothing_waits_is_tried_by_a_co
         assert_eq!(world.held(), [""; 0], "{answer}");
         assert_eq!(world.state("ana").await, State::EnforcementNeeded);
     }
+}
+
+#[tokio::test]
+async fn without_mail_a_window_whose_endpoint_was_replaced_is_announced_by_the_other() {
+    for answer in [410, 503] {
+        let peer = Endpoints::start(move |knock| match knock.to {
+            "desk" => Reply::Say(answer),
+            _ => Reply::Taken,
+        });
+        let mut world = without_mail(&["ana"], &[peer.standard("desk")]).await;
+        world.sign_in("ana", hour(0, 1));
+        world.daily(1..=13).await;
+        let (desk, helpdesk) = (peer.standard("desk"), peer.standard("helpdesk"));
+        world.change(&desk, &helpdesk);
+        world.daily(14..=17).await;
+        assert_ne!(
+            world.state("ana").await,
+            State::EnforcementNeeded,
+            "{answer}"
+        );
+        world.daily(18..=20).await;
+        assert_eq!(
+            world.state("ana").await,
+            State::EnforcementNeeded,
+            "{answer}"
+        );
+        let told = peer.events("helpdesk");
+        assert_eq!(
+            told.iter()
+                .filter(|event| *event == "window.opened")
+                .count(),
+            1,
+            "{answer}: {told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_mail_a_window_whose_announcements_were_refused_is_announced_again() {
+    let peer = Endpoints::start(|_| Reply::Say(400));
+    let mut world = without_mail(&["ana"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=12).await;
+    peer.follow(well);
+    world.daily(13..=20).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+/// Mails cannot be written there.
+fn break_the_outbox(world: &World) {
+    let outbox = world.folder().join("outbox");
+    std::fs::remove_dir_all(&outbox).unwrap();
+    std::fs::write(outbox, "no folder").unwrap();
+}
+
+#[tokio::test]
+async fn where_webhooks_come_for_mail_an_announcement_that_waits_is_made_by_webhook() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[]).await;
+    break_the_outbox(&world);
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=13).await;
+    remove_mail(&mut world);
+    world.configuration += &peer.standard("desk");
+    world.daily(14..=16).await;
+    assert_eq!(peer.events("desk")[0], "window.opened");
+    assert_ne!(world.state("ana").await, State::EnforcementNeeded);
+    world.pass(day(17)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+#[tokio::test]
+async fn an_announcing_mail_that_was_lost_twice_is_not_the_last() {
+    let mut world = configured(&["ana"], &[]);
+    world.change("window = \"14d\"", "window = \"14d\"\nreminders = [\"0d\"]");
+    world.pass(day(0)).await;
+    break_the_outbox(&world);
+    world.sign_in("ana", hour(0, 1));
+    world.pass(day(1)).await;
+    lose_twice(&world, "window.opened").await;
+    std::fs::remove_file(world.folder().join("outbox")).unwrap();
+    world.daily(2..=20).await;
+    assert_eq!(
+        world.mailbox("ana").await.events(),
+        ["window.opened", "enforcement.needed"]
+    );
+}
+
+/// What is kept of a mail whose outcome was lost twice.
+async fn lose_twice(world: &World, event: &str) {
+    let url = format!("sqlite:{}", world.database().display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query(
+        "UPDATE outbox SET state = 'dead', resent = TRUE, next_at = NULL, settled_at = queued_at, last_code = 'lost' WHERE event = $1",
+    )
+    .bind(event)
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::audit::AuditKind;
 use super::decide::{Case, Next, NextAction};
 use super::effect::{Effect, Topic};
-use super::facts::{Channel, DeliveryFact, DeliveryOutcome, NoticeBy};
+use super::facts::{Channel, DeliveryFact, DeliveryOutcome, NoticeBy, PersonFacts};
 use super::message::EventKind;
 use super::notice;
 use super::policy::{Enforce, Step};
@@ -17,7 +17,7 @@ use super::reason::ReasonCode;
 use super::registration::{LostRegistration, Verdict};
 use super::scope::Scope;
 use super::standing::Standing;
-use super::window::{GraceWindow, Told, Unreachable, later};
+use super::window::{GraceWindow, Run, Told, Unreachable, later};
 
 /// An event in the log holds reminders and the flag this long (T7, contract 7.12).
 pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
@@ -25,86 +25,94 @@ pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
 const UNREPORTED_AFTER: SignedDuration = SignedDuration::from_hours(48);
 /// All such events of a window together hold no longer than this.
 const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
+/// An announcement that came to nothing is made again after this, the next one after twice this,
+/// and so on: a way that takes nothing is not worn out by asking.
+const ANNOUNCED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 impl Case<'_> {
-    /// Whether an event itself is the notice (contract 7.11).
-    fn tells_by_webhook(&self) -> bool {
-        self.facts.world.notice_by == NoticeBy::Webhook
-    }
-
     /// What became of the messages: a notice fixes the deadline, a refusal of the address starts
     /// R8's clock.
     pub(super) fn follow_deliveries(&mut self) {
         let (facts, policy) = (self.facts, self.policy);
-        let by_webhook = self.tells_by_webhook();
-        let never_queued = self.announcement_was_never_queued() && !self.a_mail_waits();
+        let sequence = self.standing.sequence;
         let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &mut self.standing.window else {
             return;
         };
         if run.told.is_none() {
-            run.told = notice::accepted(run, policy, self.standing.sequence, &facts.deliveries);
+            run.told = notice::accepted(run, policy, sequence, &facts.deliveries);
         }
-        if run.told.is_some() || facts.world.channel == Channel::None {
+        let by_webhook = facts.world.notice_by == NoticeBy::Webhook;
+        if run.told.is_some() || facts.world.channel == Channel::None || by_webhook {
             run.unreachable = None;
-            return;
+        } else {
+            follow_address(run, facts, policy.enforce);
         }
-        if by_webhook {
-            run.unreachable = None;
-            if never_queued {
-                run.begun = false;
-                run.retry = true;
-            }
-            return;
-        }
-        let address = notice::address(facts);
-        let found_an_address = address.is_some()
-            && run
-                .unreachable
-                .as_ref()
-                .is_some_and(|unreachable| unreachable.address.as_deref() != address);
-        if found_an_address {
-            run.unreachable = None;
-        }
-        if found_an_address || never_queued {
-            run.begun = false;
-            run.retry = true;
-        }
-        if run.unreachable.is_none() && policy.enforce == Enforce::On {
-            run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
+        // While the way is closed nothing would come of it either.
+        let again = facts.world.channel == Channel::Works
+            && self.announced_again_at().is_some_and(|at| at <= self.now)
+            && !self.a_message_waits();
+        if let (true, GraceWindow::Open(run)) = (again, &mut self.standing.window) {
+            run.announce_at_once();
         }
     }
 
-    /// Another policy's mail was chosen instead of the announcement (contract 7.17), and neither
-    /// it nor a step to come tells the person: without a second try nobody ever would. By webhook
-    /// that is a window that began before there was an endpoint.
-    pub(super) fn announcement_was_never_queued(&self) -> bool {
+    /// When the window is announced once more: what announced it came to nothing, and no step to
+    /// come tells the person, so that without another try nobody ever would. A mail may never have
+    /// been queued, because that of another policy was chosen (contract 7.17), and a window may
+    /// have begun when notice was given another way; an address or an endpoint that refused, and a
+    /// message that was lost or set aside, get another one later.
+    pub(super) fn announced_again_at(&self) -> Option<Timestamp> {
         let GraceWindow::Open(run) = &self.standing.window else {
-            return false;
+            return None;
         };
-        let own = |delivery: &DeliveryFact| {
-            delivery.policy == self.policy.name
+        let deadline = run.deadline(self.policy, self.now);
+        if self.policy.enforce != Enforce::On
+            || self.facts.world.channel == Channel::None
+            || !run.begun
+            || run.told.is_some()
+            || run.unreachable.is_some()
+            || notice::a_later_step_tells(run, self.policy, self.now, deadline)
+        {
+            return None;
+        }
+        let mut tries = 0;
+        let mut last = None;
+        for delivery in &self.facts.deliveries {
+            let is_own = delivery.policy == self.policy.name
                 && delivery.sequence == self.standing.sequence
                 && delivery.moves == run.moves
-        };
-        self.policy.enforce == Enforce::On
-            && run.begun
-            && (run.messages > 0) != self.tells_by_webhook()
-            && run.unreachable.is_none()
-            && !self.facts.deliveries.iter().any(own)
-            && !notice::a_later_step_tells(
-                run,
-                self.policy,
-                self.now,
-                run.deadline(self.policy, self.now),
-            )
+                && delivery.kind.announces();
+            if !is_own || !self.is_by_the_present_way(delivery) {
+                continue;
+            }
+            match delivery.outcome {
+                DeliveryOutcome::Open | DeliveryOutcome::Accepted(_) => return None,
+                // A changed address does not wait for what became of the one before.
+                DeliveryOutcome::Refused(at) | DeliveryOutcome::Dropped(at)
+                    if delivery.by == NoticeBy::Webhook
+                        || Some(delivery.address.as_str()) == notice::address(self.facts) =>
+                {
+                    tries += 1;
+                    last = last.max(Some(at));
+                }
+                DeliveryOutcome::Refused(_) | DeliveryOutcome::Dropped(_) => {}
+            }
+        }
+        Some(last.map_or(self.now, |last| later(last, ANNOUNCED_AGAIN_AFTER * tries)))
     }
 
-    /// Whether a mail to the person waits, or did until this very pass: nothing is announced anew
-    /// beside it, and a pass repeated at once queues nothing.
-    fn a_mail_waits(&self) -> bool {
+    /// What was queued for another way to people says nothing about this one.
+    fn is_by_the_present_way(&self, delivery: &DeliveryFact) -> bool {
+        delivery.by == self.facts.world.notice_by
+    }
+
+    /// Whether a message to the person waits, or did until this very pass: nothing is announced
+    /// anew beside it, and a pass repeated at once queues nothing.
+    fn a_message_waits(&self) -> bool {
         self.facts
             .deliveries
             .iter()
+            .filter(|delivery| self.is_by_the_present_way(delivery))
             .any(|delivery| match delivery.outcome {
                 DeliveryOutcome::Open => true,
                 DeliveryOutcome::Dropped(at) => at >= self.now,
@@ -128,7 +136,7 @@ impl Case<'_> {
             });
             return;
         }
-        let again = run.retry && self.tells_by_webhook();
+        let again = run.retry && self.facts.world.notice_by == NoticeBy::Webhook;
         let due = notice::due(run, self.policy, self.now, self.facts.world.notice_by);
         for step in &due.overtaken {
             let text = format!("the step {step} was overtaken");
@@ -277,5 +285,22 @@ impl Case<'_> {
                 && event.at <= self.now
                 && later(event.at, REPORTED_HOLD) > self.now
         })
+    }
+}
+
+/// An address that changed is told at once; one that refused starts R8's clock.
+fn follow_address(run: &mut Run, facts: &PersonFacts<'_>, enforce: Enforce) {
+    let address = notice::address(facts);
+    let found_an_address = address.is_some()
+        && run
+            .unreachable
+            .as_ref()
+            .is_some_and(|unreachable| unreachable.address.as_deref() != address);
+    if found_an_address {
+        run.unreachable = None;
+        run.announce_at_once();
+    }
+    if run.unreachable.is_none() && enforce == Enforce::On {
+        run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
     }
 }

@@ -11,7 +11,7 @@ use super::scope::Scope;
 use super::telling::REPORTED_HOLD;
 use super::window::{DUE_SOON, GraceWindow, later};
 
-/// An announcement that another mail displaced is looked at again this soon.
+/// An announcement that is to be made again is looked at this soon.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 impl Case<'_> {
@@ -33,12 +33,11 @@ impl Case<'_> {
             at: deadline,
             action: NextAction::Deadline,
         });
-        if self.announcement_was_never_queued() {
-            self.wake.push(Next {
-                at: later(now, LOOK_AGAIN),
-                action: NextAction::WaitEnds,
-            });
-        }
+        let again = self.announced_again_at();
+        self.wake.extend(again.map(|at| Next {
+            at: at.max(later(now, LOOK_AGAIN)),
+            action: NextAction::WaitEnds,
+        }));
         if run.told.is_none() && run.unreachable.is_none() {
             // The deadline moves on with the present, until steps longer than the window fit in.
             let length = deadline.duration_since(run.opened_at);

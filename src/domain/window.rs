@@ -91,7 +91,7 @@ pub struct Run {
     pub notice: EventKind,
     /// The first pass after the last move has chosen how to announce it.
     pub begun: bool,
-    /// The announcement goes out at once, to an address that has changed (contract 7.2).
+    /// The announcement goes out at once, whatever the steps (contract 7.2).
     #[serde(default)]
     pub retry: bool,
     /// How many messages the window has queued; part of their key.
@@ -219,6 +219,13 @@ impl Run {
         self.begun = false;
         self.dealt.clear();
         self
+    }
+
+    /// The announcement is made again in this pass, whatever the steps: the one before came to
+    /// nothing, or the address has changed (contract 7.2).
+    pub fn announce_at_once(&mut self) {
+        self.begun = false;
+        self.retry = true;
     }
 
     /// No message of this window is a notice any more: the next one announces it.

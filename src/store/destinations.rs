@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::operators::write_line;
 use super::outbox::{EMAIL, Settled, SettledTally, settle_batch};
+use super::records::mark_changed;
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::effect::Topic;
 
@@ -301,18 +302,22 @@ async fn write(
     .map(drop)
 }
 
+/// Whoever was to be told by what is dead now is decided about again.
 async fn bury(
     connection: &mut SqliteConnection,
     name: &str,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(sqlx::query(
-        "UPDATE outbox SET state = 'dead', next_at = NULL, settled_at = $2 WHERE channel = $1 AND state IN ('pending', 'ambiguous')",
+    let buried: Vec<Option<String>> = sqlx::query_scalar(
+        "UPDATE outbox SET state = 'dead', next_at = NULL, settled_at = $2 WHERE channel = $1 AND state IN ('pending', 'ambiguous')
+         RETURNING CASE WHEN announces = TRUE THEN user_id END",
     )
     .bind(name)
     .bind(micros(now))
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await
-    .doing("settling webhooks")?
-    .rows_affected())
+    .doing("settling webhooks")?;
+    let untold: Vec<String> = buried.iter().flatten().cloned().collect();
+    mark_changed(connection, &untold).await?;
+    Ok(buried.len() as u64)
 }

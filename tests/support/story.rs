@@ -135,6 +135,8 @@ pub fn run(policy: &Policy) -> Run {
 pub enum Server {
     Accepts,
     RefusesForGood,
+    /// Nobody knows what became of it, and it is not sent any more.
+    Loses,
     /// Nothing is known yet: the mail waits.
     Silent,
 }
@@ -144,6 +146,7 @@ impl Server {
         match self {
             Self::Accepts => DeliveryOutcome::Accepted(now),
             Self::RefusesForGood => DeliveryOutcome::Refused(now),
+            Self::Loses => DeliveryOutcome::Dropped(now),
             Self::Silent => DeliveryOutcome::Open,
         }
     }

@@ -550,6 +550,21 @@ fn an_address_found_is_told_at_once_and_a_lost_one_changes_nothing() {
 }
 
 #[test]
+fn an_address_that_changes_as_it_refuses_is_told_at_once() {
+    let mut story = Story::default_policy();
+    story.server = Server::RefusesForGood;
+    story.policy().reminders = vec![step("0d")];
+    story.sign_in(day(0), 0).pass(day(0));
+    story.person.mail = Some("ana@example.org".to_owned());
+    story.server = Server::Accepts;
+    story.daily(1..=2);
+    assert_eq!(
+        story.mails(),
+        ["d0 window.opened 0d", "d1 window.opened 0d"]
+    );
+}
+
+#[test]
 fn who_was_told_and_has_no_address_any_more_is_not_unreachable() {
     let mut story = opened();
     story.daily(1..=6);
@@ -685,6 +700,80 @@ fn a_webhook_that_nobody_takes_is_no_unreachable_person() {
         assert_eq!(decision.deadline, Some(day(63)), "it moves on untold");
         assert!(!story.happened(EventKind::EnforcementNeeded));
     }
+}
+
+#[test]
+fn an_announcement_that_came_to_nothing_is_made_again_each_time_a_day_later_still() {
+    for (mut story, server) in [
+        (by_webhook(), Server::RefusesForGood),
+        (by_webhook(), Server::Loses),
+        (Story::default_policy(), Server::Loses),
+    ] {
+        story.server = server;
+        story.policy().reminders = vec![step("0d")];
+        story.sign_in(day(0), 0).daily(0..=16);
+        let told: Vec<Timestamp> = match story.world.notice_by {
+            NoticeBy::Mail => story.sent.iter().map(|(at, _)| *at).collect(),
+            NoticeBy::Webhook => story.journal.iter().map(|(at, ..)| *at).collect(),
+        };
+        assert_eq!(told, [0, 1, 3, 6, 10, 15].map(day), "{server:?}");
+        assert_eq!(next(&mut story, 17), (day(20), NextAction::Deadline));
+        story.server = Server::Accepts;
+        assert_ne!(story.daily(18..=23).state, State::EnforcementNeeded);
+        assert_eq!(story.pass(day(24)).state, State::EnforcementNeeded);
+    }
+}
+
+#[test]
+fn an_announcement_that_came_to_nothing_is_left_to_a_step_that_tells_early_enough() {
+    let mut story = by_webhook();
+    story.server = Server::RefusesForGood;
+    story.sign_in(day(0), 0).daily(0..=13);
+    assert_eq!(
+        story.events(),
+        [
+            "d0 window.opened 0d",
+            "d7 window.reminder -7d",
+            "d11 window.opened 0d",
+        ]
+    );
+    story.server = Server::Accepts;
+    assert_eq!(story.daily(14..=17).state, State::EnforcementNeeded);
+    assert_eq!(
+        story.events()[3..],
+        [
+            "d14 window.opened 0d",
+            "d16 window.reminder -1d",
+            "d17 enforcement.needed"
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_announced_anew_while_the_way_is_closed() {
+    let mut story = by_webhook();
+    story.server = Server::Loses;
+    story.policy().reminders = vec![step("0d")];
+    story.sign_in(day(0), 0).pass(day(0));
+    story.world.channel = Channel::Down;
+    story.daily(1..=20);
+    assert_eq!(story.events(), ["d0 window.opened 0d"]);
+    story.world.channel = Channel::Works;
+    story.pass(day(21));
+    assert_eq!(story.events()[1..], ["d21 window.opened 0d"]);
+}
+
+#[test]
+fn a_mail_that_waits_where_mail_is_no_longer_the_way_is_no_announcement() {
+    let mut story = Story::default_policy();
+    story.server = Server::Silent;
+    story.policy().reminders = vec![step("0d")];
+    story.sign_in(day(0), 0).daily(0..=3);
+    story.world.notice_by = NoticeBy::Webhook;
+    story.server = Server::Accepts;
+    assert_eq!(story.daily(4..=13).state, State::DueSoon);
+    assert_eq!(story.events()[1..], ["d4 window.opened 0d"]);
+    assert_eq!(story.pass(day(14)).state, State::EnforcementNeeded);
 }
 
 #[test]
