@@ -734,8 +734,8 @@ fn a_policy_that_could_hurt_is_refused() {
     6 │ [[policy]]
       · ──────────
       ╰────
-     help: configure [email], or a [[webhook]] of format "standard" that gets "window.opened"; or use "report-
-           only"
+     help: configure [email], or a [[webhook]] of format "standard" that gets "window.opened",
+           "window.reminder", "window.extended" and "window.resumed"; or use "report-only"
     "#);
     let again = "[[policy]]\nname = \"everyone\"\ninclude = { users = [\"a@contoso.com\"] }\n";
     assert_snapshot!(said_after(again), @r#"
@@ -1164,6 +1164,25 @@ fn webhooks_are_read_with_all_events_and_both_secrets() {
         Desk::new(&without_mail).config().notice_by(),
         NoticeBy::Webhook
     );
+    // Whoever comes back would not be told by an endpoint that does not hear of it.
+    for (events, gives_notice) in [
+        (r#"["window.opened", "window.reminder"]"#, false),
+        (
+            r#"["window.opened", "window.reminder", "window.extended"]"#,
+            false,
+        ),
+        (
+            r#"["window.opened", "window.reminder", "window.extended", "window.resumed"]"#,
+            true,
+        ),
+    ] {
+        let some = without_mail.replacen(
+            "format = \"standard\"\n",
+            &format!("format = \"standard\"\nevents = {events}\n"),
+            1,
+        );
+        assert_eq!(Desk::new(&some).load().is_ok(), gives_notice, "{events}");
+    }
 }
 
 #[test]

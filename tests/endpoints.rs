@@ -635,6 +635,34 @@ async fn without_mail_a_paused_endpoint_for_which_nothing_waits_is_tried_by_a_co
 }
 
 #[tokio::test]
+async fn without_mail_who_comes_back_is_told_by_an_endpoint_that_gives_notice() {
+    let peer = Endpoints::start(well);
+    let mut world = without_mail(&["ana"], &[notices(&peer)]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=12).await;
+    world.who("ana").enabled = false;
+    world.pass(day(13)).await;
+    world.who("ana").enabled = true;
+    world.daily(14..=17).await;
+    assert!(peer.events("desk").contains(&"window.resumed".to_owned()));
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+#[tokio::test]
+async fn without_mail_what_an_endpoint_accepts_that_gets_some_of_the_notices_is_none() {
+    let peer = Endpoints::start(|knock| match knock.to {
+        "desk" => Reply::Say(400),
+        _ => Reply::Taken,
+    });
+    let siem = peer.standard("siem") + "events = [\"window.opened\"]\n";
+    let mut world = without_mail(&["ana"], &[peer.standard("desk"), siem]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=30).await;
+    assert_eq!(peer.events("siem")[0], "window.opened");
+    assert_eq!(world.state("ana").await, State::DueSoon, "nobody told her");
+}
+
+#[tokio::test]
 async fn without_mail_a_window_whose_endpoint_was_replaced_is_announced_by_the_other() {
     for answer in [410, 503] {
         let peer = Endpoints::start(move |knock| match knock.to {

@@ -183,11 +183,13 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Whether it can serve as notice, where no mail is configured (contract 7.11).
+    /// Whether it can serve as notice, where no mail is configured (contract 7.11): whoever hears
+    /// of some deadlines only would leave those who come back, say, untold for ever.
     #[must_use]
     pub fn gives_notice(&self) -> bool {
-        let announces = self.events.iter().any(|kind| kind.announces());
-        self.endpoint.format == Format::Standard && announces
+        let mut announcing = EventKind::ALL.into_iter().filter(|kind| kind.announces());
+        self.endpoint.format == Format::Standard
+            && announcing.all(|kind| self.events.contains(&kind))
     }
 }
 

@@ -171,7 +171,7 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
         document.error(
             place.clone(),
             "enforce = \"on\" without [email]: nobody could be given notice",
-            "configure [email], or a [[webhook]] of format \"standard\" that gets \"window.opened\"; or use \"report-only\"",
+            "configure [email], or a [[webhook]] of format \"standard\" that gets \"window.opened\", \"window.reminder\", \"window.extended\" and \"window.resumed\"; or use \"report-only\"",
         );
     }
     warn_about_steps(&place, document, &reminders, length, notice);

@@ -40,8 +40,8 @@ pub(crate) const INSTANCE: &str = "instance";
 #[derive(Debug, Clone)]
 pub struct Herald {
     listeners: Arc<[Listener]>,
-    /// Accepted, some of it is a notice.
-    gives_notice: bool,
+    /// Whether notice is given by webhook.
+    by_webhook: bool,
     source: Arc<str>,
     zone: TimeZone,
     now: Timestamp,
@@ -53,14 +53,16 @@ struct Listener {
     name: String,
     format: Format,
     events: BTreeSet<EventKind>,
+    gives_notice: bool,
 }
 
 impl Listener {
-    fn of(webhook: &Webhook) -> Self {
+    fn of(webhook: &Webhook, by_webhook: bool) -> Self {
         Self {
             name: webhook.endpoint.name.clone(),
             format: webhook.endpoint.format,
             events: webhook.events.clone(),
+            gives_notice: by_webhook && webhook.gives_notice(),
         }
     }
 }
@@ -68,9 +70,11 @@ impl Listener {
 impl Herald {
     /// For the endpoints of a configuration.
     pub async fn new(store: &Store, config: &Config, now: Timestamp) -> Result<Self, StoreError> {
+        let by_webhook = config.notice_by() == NoticeBy::Webhook;
+        let listeners = config.webhooks.iter();
         Ok(Self {
-            listeners: config.webhooks.iter().map(Listener::of).collect(),
-            gives_notice: config.notice_by() == NoticeBy::Webhook,
+            listeners: listeners.map(|one| Listener::of(one, by_webhook)).collect(),
+            by_webhook,
             source: instance(store, config, now).await?.into(),
             zone: config.zone.clone(),
             now,
@@ -145,10 +149,10 @@ impl Herald {
             opened_at: event.opened_at,
             deadline: event.deadline,
             ordering_key: Some(account.id.to_string()),
-            is_notice: self.gives_notice && event.kind.announces(),
             not_after: self.not_after(event),
             body: self.body(&endpoints, &happening),
             endpoints,
+            notice_by: self.notice_by(event.kind),
             chat: chats.then(|| name.unwrap_or(&account.user_principal_name).clone()),
             id: happening.id,
         })
@@ -179,10 +183,10 @@ impl Herald {
             opened_at: None,
             deadline: None,
             ordering_key: Some(news.about.clone()),
-            is_notice: false,
             not_after: Some(later(self.now, NEWS_USEFUL)),
             body: self.body(&endpoints, &happening),
             endpoints,
+            notice_by: Vec::new(),
             chat: chats.then(|| news.lines.join("; ")),
             id: happening.id,
         })
@@ -199,6 +203,15 @@ impl Herald {
         (!names.is_empty() || !chats.is_empty()).then_some((names, !chats.is_empty()))
     }
 
+    /// The endpoints whose acceptance of such an event is a notice.
+    fn notice_by(&self, kind: EventKind) -> Vec<String> {
+        self.listeners
+            .iter()
+            .filter(|listener| listener.gives_notice && kind.announces())
+            .map(|listener| listener.name.clone())
+            .collect()
+    }
+
     fn body(&self, endpoints: &[String], happening: &Happening) -> String {
         if endpoints.is_empty() {
             return String::new();
@@ -212,7 +225,7 @@ impl Herald {
         if !event.kind.announces() {
             return Some(later(self.now, STANDINGS_USEFUL));
         }
-        event.deadline.filter(|_| !self.gives_notice)
+        event.deadline.filter(|_| !self.by_webhook)
     }
 
     /// The messages that chats get about all of one event type.
@@ -257,10 +270,10 @@ impl Herald {
                     opened_at: None,
                     deadline: None,
                     ordering_key: None,
-                    is_notice: false,
                     not_after: Some(later(self.now, NEWS_USEFUL)),
                     body,
                     endpoints: vec![listener.name.clone()],
+                    notice_by: Vec::new(),
                     chat: None,
                 })
             })

@@ -39,14 +39,14 @@ pub struct Announcement {
     pub deadline: Option<Timestamp>,
     /// What it must not overtake; none where order does not matter.
     pub ordering_key: Option<String>,
-    /// Accepted, it is a notice (contract 7.11).
-    pub is_notice: bool,
     /// Useless after this moment.
     pub not_after: Option<Timestamp>,
     /// The bytes that are sent.
     pub body: String,
     /// The endpoints that get it by itself.
     pub endpoints: Vec<String>,
+    /// Those of them whose acceptance is a notice (contract 7.11).
+    pub notice_by: Vec<String>,
     /// Its line in what chats are told at the end of the pass, if one wants it.
     pub chat: Option<String>,
 }
@@ -244,7 +244,7 @@ pub(super) async fn announce(
                 .push_bind("")
                 .push_bind(one.opened_at.map(micros))
                 .push_bind(one.deadline.map(micros))
-                .push_bind(one.is_notice)
+                .push_bind(one.notice_by.contains(endpoint))
                 .push_bind(false)
                 .push_bind(micros(now))
                 .push_bind(one.not_after.map(micros))
