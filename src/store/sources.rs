@@ -200,6 +200,7 @@ impl Store {
             "UPDATE sources SET as_of = $1 WHERE as_of > $1",
             "UPDATE sources SET previous_as_of = $1 WHERE previous_as_of > $1",
             "UPDATE parts SET as_of = $1 WHERE as_of > $1",
+            "UPDATE registration_probes SET at = $1 WHERE at > $1",
         ] {
             sqlx::query(statement)
                 .bind(micros(now))

@@ -43,6 +43,30 @@ fn sign_ins(world: &World, chance: &mut Chance) -> BTreeMap<String, Timestamp> {
     first
 }
 
+/// F18: the host was ahead, was set right, and an operator said so.
+#[tokio::test]
+async fn a_clock_that_was_ahead_does_not_stop_the_reading_of_logs_and_report() {
+    let mut world = World::of(&["ana", "ben", "cleo"]);
+    world.pass(day(0)).await;
+    // The host boots two weeks ahead; Graph does not.
+    world.pass_on_old_exports(day(14)).await;
+    // Nobody sees this one come in those days.
+    world.sign_in("cleo", hour(0, 12));
+    world.pass(day(1)).await;
+    assert!(world.held().contains(&"clock"), "{:?}", world.held());
+    world.approve("clock", day(1)).await;
+    world.pass(hour(1, 1)).await;
+    assert_eq!(world.held(), [""; 0]);
+    world.sign_in("ana", hour(1, 2));
+    world.registers("ben");
+    world.daily(2..=5).await;
+    assert_eq!(world.report.errors, [""; 0]);
+    assert_eq!(
+        world.states(&["ana", "ben", "cleo"]).await,
+        [State::InGrace, State::Registered, State::InGrace]
+    );
+}
+
 fn opened(world: &World) -> BTreeMap<String, Timestamp> {
     let rows = users(world);
     let opened = |row: &Value| row["window"]["opened_at"].as_str()?.parse().ok();

@@ -110,6 +110,12 @@ impl Reading {
     /// The slice to go on with, if there is anything to read now. `begin` is where a first
     /// reading begins.
     pub fn slice(&mut self, depth: Depth, begin: Timestamp, now: Timestamp) -> Option<Slice> {
+        let begin = if self.is_dated_after(now) {
+            self.begin_anew();
+            self.oldest(now)
+        } else {
+            begin
+        };
         if depth == Depth::Recent && self.recent.is_none() {
             self.recent = self.plan_recent(begin, now);
             if self.recent.is_some() {
@@ -189,6 +195,22 @@ impl Reading {
         run.slice = self.slice_from(depth, oldest, run.until);
         *self.run(depth) = Some(run);
         true
+    }
+
+    /// Whether a clock that was ahead dated it: then nobody knows what was read (F18).
+    fn is_dated_after(&self, now: Timestamp) -> bool {
+        let runs = self.recent.iter().chain(&self.deep).map(|run| run.until);
+        let read = self.covered_to.into_iter().chain(self.deep_from);
+        runs.chain(read).any(|at| at > now)
+    }
+
+    /// All that the service keeps is read once more; what it has shown of itself stays known.
+    fn begin_anew(&mut self) {
+        *self = Self {
+            slice_s: self.slice_s,
+            kept_s: self.kept_s,
+            ..Self::default()
+        };
     }
 
     fn run(&mut self, depth: Depth) -> &mut Option<Run> {
@@ -314,6 +336,23 @@ mod tests {
     }
 
     const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn what_a_clock_that_was_ahead_dated_is_read_anew_as_far_back_as_the_service_keeps_it() {
+        let mut reading = Reading::default();
+        pass(&mut reading, day(10));
+        pass(&mut reading, day(24));
+        let (recent, deep) = pass(&mut reading, day(11));
+        assert_eq!(recent[0].from, later(day(11), -SETTLE - OVERLAP));
+        assert_eq!(deep[0].from, later(day(11), MARGIN - RETENTION));
+        assert_eq!(deep.last().unwrap().to, Some(recent[0].from));
+        assert_eq!(reading.covered_to(), Some(later(day(11), -SETTLE)));
+        assert_eq!(pass(&mut reading, hour(11, 1)).1, []);
+        // It broke off in the middle of a run.
+        reading.slice(Depth::Recent, BEGIN, day(25));
+        assert_eq!(pass(&mut reading, day(12)).0[0].to, None);
+        assert_eq!(reading.covered_to(), Some(later(day(12), -SETTLE)));
+    }
 
     #[test]
     fn case_1_every_pass_goes_back_an_hour_and_once_a_day_three_days_are_read_again() {
