@@ -504,6 +504,35 @@ async fn a_stalled_endpoint_delays_neither_mail_nor_the_others() {
     assert_eq!(report.deliveries.sent, 90, "and then it goes on");
 }
 
+/// The host's clock is set right, and an operator says so.
+async fn set_right(world: &mut World, number: i64) {
+    world.pass(hour(number, 1)).await;
+    world.approve("clock", hour(number, 1)).await;
+    world.pass(hour(number, 2)).await;
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_expired_in_days_that_never_were_is_sent() {
+    let peer = Endpoints::start(well);
+    let desk = peer.standard("desk") + FLAGS;
+    let mut world = world_with(&["ana"], &[desk]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=15).await;
+    peer.follow(|_| Reply::Say(503));
+    world.registers("ana");
+    world.pass(day(16)).await;
+    world.pass_on_old_exports(day(80)).await;
+    let release = || async { rows(&world, "desk").await.pop() };
+    assert_eq!(release().await.unwrap(), "enforcement.released expired");
+    peer.follow(well);
+    set_right(&mut world, 16).await;
+    assert_eq!(
+        peer.events("desk"),
+        ["enforcement.needed", "enforcement.released"]
+    );
+}
+
 // Notice by webhook (contract 7.11).
 
 #[tokio::test]

@@ -86,24 +86,37 @@ impl Store {
         Ok(recovered)
     }
 
-    /// Rows that a clock ahead of this one queued or put off: due now, or ten minutes from now
-    /// where an attempt was made. No endpoint waits any longer either.
+    /// What a clock ahead of this one did to the outbox in days that never were. What expired then
+    /// is of use still; what was queued or put off is due now, or ten minutes from now where an
+    /// attempt was made; and no endpoint waits any longer, nor do budgets count what left as yet to
+    /// come.
     pub async fn date_deliveries_by(&self, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE destinations SET paused_until = $1 WHERE paused_until > $1")
-            .bind(micros(now))
-            .execute(&self.write)
-            .await
-            .doing("dating endpoints anew")?;
+        let doing = "dating deliveries anew";
+        let mut transaction = self.begin().await?;
+        for statement in [
+            "UPDATE outbox SET state = 'pending', settled_at = NULL, next_at = $1
+             WHERE state = 'expired' AND settled_at > $1 AND queued_at <= $1",
+            "UPDATE outbox SET settled_at = $1 WHERE settled_at > $1",
+            "UPDATE attempts SET started_at = $1 WHERE started_at > $1",
+            "UPDATE destinations SET paused_until = $1 WHERE paused_until > $1",
+            "UPDATE destinations SET failing_since = $1 WHERE failing_since > $1",
+        ] {
+            sqlx::query(statement)
+                .bind(micros(now))
+                .execute(&mut *transaction)
+                .await
+                .doing(doing)?;
+        }
         sqlx::query(
             "UPDATE outbox SET next_at = CASE WHEN attempts = 0 THEN $1 ELSE $2 END
              WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN $1 ELSE $2 END",
         )
         .bind(micros(now))
         .bind(micros(later(now, AMBIGUOUS_RESEND)))
-        .execute(&self.write)
+        .execute(&mut *transaction)
         .await
-        .doing("dating mails anew")?;
-        Ok(())
+        .doing(doing)?;
+        transaction.commit().await.doing(doing)
     }
 
     /// Mails whose use has ended expire.

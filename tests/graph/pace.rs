@@ -168,3 +168,27 @@ async fn waiting_for_graph_is_no_standstill() {
         pass = engine.pass(Wake::Sources, &mut report, &|| false) => panic!("{pass:?}"),
     }
 }
+
+/// F18: ten mails left on a day that never was.
+#[tokio::test]
+async fn the_budget_of_mails_does_not_count_days_that_never_were() {
+    let mut world = World::of(&["ben"]);
+    let crowd = world.crowd("p", 12);
+    world.configuration += "[email.smtp]\nper_day = 10\n";
+    world.pass(day(0)).await;
+    for name in &crowd {
+        world.sign_in(name, before(1));
+    }
+    // The host boots two weeks ahead.
+    world.export(day(1));
+    world.pass_on_old_exports(day(14)).await;
+    assert_eq!(world.report.deliveries.sent, 10);
+    // It is set right, and the operator says so.
+    world.pass_on_old_exports(day(1)).await;
+    world.approve("clock", day(1)).await;
+    world.pass(hour(1, 1)).await;
+    assert_eq!(world.held(), [""; 0]);
+    world.post().await;
+    world.daily(2..=3).await;
+    assert!(world.post().await.len() > 1, "{:?}", world.report);
+}
