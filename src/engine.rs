@@ -217,10 +217,12 @@ impl Engine {
     }
 
     /// The present clock is right, the one before was ahead: nothing that it dated may keep people
-    /// waiting, or pass for fresh, until the time that it showed.
+    /// waiting, or pass for fresh, until the time that it showed. What is remembered of a person is
+    /// dated anew by the decision that the sweep comes to.
     async fn turn_back(&self, now: Timestamp) -> Result<(), StoreError> {
         self.store.date_sources_by(now).await?;
         self.store.date_deliveries_by(now).await?;
+        self.store.date_policies_by(now).await?;
         self.store.begin_sweep().await?;
         self.store.note_pass(now).await
     }

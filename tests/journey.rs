@@ -963,6 +963,48 @@ async fn the_clock_is_believed_when_an_operator_says_so() {
     assert_eq!((report.as_of, world.held()), (hour(3, 2), vec![]));
 }
 
+/// A host that was ahead is set right, and an operator says so.
+async fn set_right(world: &mut World, number: i64) {
+    world.pass(hour(number, 1)).await;
+    assert!(world.held().contains(&"clock"), "{:?}", world.held());
+    world.approve("clock", hour(number, 1)).await;
+    world.pass(hour(number, 2)).await;
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
+async fn days_that_never_were_raise_no_flag_and_skip_no_step() {
+    let mut world = World::opened("ana").await;
+    // What is exported on that host bears its time.
+    world.pass(day(30)).await;
+    set_right(&mut world, 2).await;
+    assert_eq!(world.state("ana").await, State::InGrace);
+    world.post().await;
+    world.daily(3..=14).await;
+    assert_eq!(world.state("ana").await, State::DueSoon);
+    world.pass(day(15)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    assert_eq!(
+        world.mailbox("ana").await.events(),
+        [
+            "window.reminder -7d",
+            "window.reminder -3d",
+            "window.reminder -1d",
+            "enforcement.needed"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_began_in_days_that_never_were_begins_now() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(30)).await;
+    set_right(&mut world, 1).await;
+    world.sign_in("ana", hour(1, 3));
+    world.pass(day(2)).await;
+    assert_eq!(world.state("ana").await, State::InGrace);
+}
+
 #[tokio::test]
 async fn a_loss_nobody_explains_needs_two_reports_a_day_apart() {
     let mut world = World::of(&["ana"]);

@@ -20,7 +20,7 @@ use super::policy::{Enforce, Policy, Step};
 use super::reason::{Reason, ReasonCode};
 use super::registration::{LostRegistration, Verdict, verdict};
 use super::scope::{Scope, scope};
-use super::standing::{Enforcement, Standing};
+use super::standing::{Enforcement, ScopeMemory, Standing};
 use super::state::State;
 use super::window::{DUE_SOON, GraceWindow, InvalidTransition};
 
@@ -107,6 +107,7 @@ pub enum Wait {
 #[must_use]
 pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decision {
     let mut case = Case::new(policy, facts, now);
+    case.follow_clock();
     case.follow_switch();
     // Before anything can move a deadline, since what was told is what moves.
     case.follow_deliveries();
@@ -222,6 +223,30 @@ impl<'a> Case<'a> {
                 true
             }
             Err(_) => false,
+        }
+    }
+
+    /// A clock that was ahead was set right (F18): nothing that it dated keeps a person waiting, and
+    /// a flag that it raised goes if the deadline is still to come.
+    fn follow_clock(&mut self) {
+        let now = self.now;
+        let since = now.max(self.policy.since);
+        if let ScopeMemory::Since(at) = &mut self.standing.scope {
+            *at = since.min(*at);
+        }
+        self.standing.window.dated_by(now);
+        let (Enforcement::Needed { at } | Enforcement::WouldNeed { at }) =
+            &mut self.standing.enforcement
+        else {
+            return;
+        };
+        if *at <= now {
+            return;
+        }
+        *at = now;
+        let run = self.standing.window.run();
+        if run.is_some_and(|run| run.deadline(self.policy, now) > now) {
+            self.release("the clock that raised the flag was ahead");
         }
     }
 

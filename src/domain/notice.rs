@@ -42,7 +42,7 @@ pub fn steps(
 pub fn due(run: &Run, policy: &Policy, now: Timestamp, by: NoticeBy) -> Due {
     let deadline = run.deadline(policy, now);
     let mut past: Vec<(Timestamp, Step)> = steps(run, policy, deadline)
-        .filter(|(at, step)| *at <= now && !run.dealt.contains(step))
+        .filter(|(at, step)| *at <= now && !run.dealt.contains_key(step))
         .collect();
     past.sort_unstable();
     if run.begun {
@@ -304,7 +304,7 @@ mod tests {
                 at: day(0),
                 deadline: day(14),
             });
-            run.dealt = dealt.iter().map(|text| step(text)).collect();
+            run.dealt = dealt.iter().map(|text| (step(text), day(0))).collect();
             let due = due(&run, &policy, day(now), NoticeBy::Mail);
             let expected = (
                 message.to_owned(),

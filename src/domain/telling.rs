@@ -147,9 +147,10 @@ impl Case<'_> {
         };
         run.begun = true;
         run.retry = false;
-        run.dealt.extend(due.overtaken);
+        let overtaken = due.overtaken.into_iter();
+        run.dealt.extend(overtaken.map(|step| (step, self.now)));
         if let Some((kind, step)) = due.message {
-            run.dealt.extend(step);
+            run.dealt.extend(step.map(|step| (step, self.now)));
             if kind == EventKind::WindowReminder || again {
                 self.event(kind, step);
             }

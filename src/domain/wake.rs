@@ -56,7 +56,7 @@ impl Case<'_> {
         if self.reported_until.is_none() {
             // What is past was dealt with when this pass chose what to tell.
             let step = notice::steps(run, self.policy, deadline)
-                .filter(|(_, step)| !run.dealt.contains(step))
+                .filter(|(_, step)| !run.dealt.contains_key(step))
                 .min();
             self.wake.extend(step.map(|(at, step)| Next {
                 at,

@@ -4,7 +4,7 @@
 //! the deadline: until a message was accepted it is *computed*, never in the past, and never
 //! written down; once told it is kept (contract 7.2).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -96,8 +96,8 @@ pub struct Run {
     pub retry: bool,
     /// How many messages the window has queued; part of their key.
     pub messages: u32,
-    /// Steps queued or overtaken since the last move.
-    pub dealt: BTreeSet<Step>,
+    /// Steps queued or overtaken since the last move, and when.
+    pub dealt: BTreeMap<Step, Timestamp>,
     /// Nobody can be reached at the address since then.
     pub unreachable: Option<Unreachable>,
     /// Completed sign-ins while it was open: each put registering off once (T4).
@@ -168,7 +168,7 @@ impl Run {
             begun: false,
             retry: false,
             messages: 0,
-            dealt: BTreeSet::new(),
+            dealt: BTreeMap::new(),
             unreachable: None,
             bypasses: 0,
             carried: 0,
@@ -219,6 +219,17 @@ impl Run {
         self.begun = false;
         self.dealt.clear();
         self
+    }
+
+    /// What a clock that was ahead dated is of now, and steps that it dealt with are still to come
+    /// (F18).
+    fn dated_by(&mut self, now: Timestamp) {
+        self.untold_since = self.untold_since.min(now);
+        self.running_since = self.running_since.map(|at| at.min(now));
+        if let Some(unreachable) = &mut self.unreachable {
+            unreachable.since = unreachable.since.min(now);
+        }
+        self.dealt.retain(|_, at| *at <= now);
     }
 
     /// The announcement is made again in this pass, whatever the steps: the one before came to
@@ -300,6 +311,13 @@ impl GraceWindow {
             | Self::Paused { run, .. }
             | Self::Elapsed(run)
             | Self::Closed { run, .. } => Some(run),
+        }
+    }
+
+    /// Nothing that it remembers lies in the future: what does was dated by a clock that was ahead.
+    pub fn dated_by(&mut self, now: Timestamp) {
+        if let Some(run) = self.run_mut() {
+            run.dated_by(now);
         }
     }
 

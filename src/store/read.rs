@@ -119,6 +119,20 @@ impl Store {
         .map(drop)
     }
 
+    /// Policies that began under a clock ahead of this one begin now.
+    pub async fn date_policies_by(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE policies SET since = CASE WHEN since > $1 THEN $1 ELSE since END,
+                 first_pass = CASE WHEN first_pass > $1 THEN $1 ELSE first_pass END,
+                 on_again = CASE WHEN on_again > $1 THEN $1 ELSE on_again END",
+        )
+        .bind(micros(now))
+        .execute(&self.write)
+        .await
+        .doing("dating policies anew")
+        .map(drop)
+    }
+
     /// A policy that left the configuration is off, and nobody under it is looked at again.
     pub async fn retire_policy(&self, name: &PolicyName) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;

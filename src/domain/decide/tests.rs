@@ -1709,6 +1709,105 @@ fn switching_away_from_on_takes_flags_and_waiting_mails_back() {
     }
 }
 
+// A clock that was ahead, and was set right (F18).
+
+#[test]
+fn days_that_never_were_raise_no_flag_and_skip_no_step() {
+    let mut story = Story::default_policy();
+    story.sign_in(day(0), 0).pass(day(0));
+    assert_eq!(story.pass(day(30)).state, State::EnforcementNeeded);
+    let decision = story.pass(day(2));
+    assert_eq!(
+        (decision.state, decision.deadline),
+        (State::InGrace, Some(day(14)))
+    );
+    assert_ne!(story.daily(3..=13).state, State::EnforcementNeeded);
+    assert_eq!(story.pass(day(14)).state, State::EnforcementNeeded);
+    assert_eq!(
+        story.events(),
+        [
+            "d0 window.opened 0d",
+            "d30 enforcement.needed",
+            "d2 enforcement.released",
+            "d7 window.reminder -7d",
+            "d11 window.reminder -3d",
+            "d13 window.reminder -1d",
+            "d14 enforcement.needed",
+        ]
+    );
+}
+
+#[test]
+fn a_flag_whose_deadline_is_over_by_either_clock_stays() {
+    let mut story = Story::default_policy();
+    story.sign_in(day(0), 0).pass(day(0));
+    story.pass(day(30));
+    assert_eq!(story.pass(day(20)).state, State::EnforcementNeeded);
+    assert!(!story.happened(EventKind::EnforcementReleased));
+}
+
+#[test]
+fn who_could_not_be_reached_in_days_that_never_were_has_seven_days_all_the_same() {
+    let mut story = Story::default_policy();
+    story.person.mail = None;
+    story.sign_in(day(0), 0).pass(day(20));
+    assert_eq!(story.pass(day(40)).state, State::EnforcementNeeded);
+    let decision = story.pass(day(1));
+    assert_eq!(
+        (decision.state, decision.deadline),
+        (State::InGrace, Some(day(14)))
+    );
+    assert_eq!(story.daily(2..=20).state, State::OverdueChecking);
+    assert_eq!(story.pass(day(21)).state, State::EnforcementNeeded);
+}
+
+#[test]
+fn a_window_that_opened_in_days_that_never_were_is_told_by_what_is_accepted_now() {
+    let mut story = Story::default_policy();
+    story.server = Server::Silent;
+    story.sign_in(day(0), 0).pass(day(20));
+    story.pass(day(1));
+    story.accept_what_waits(day(1));
+    let run = story.pass(day(1)).standing.window.run().cloned();
+    assert_eq!(
+        run.and_then(|run| run.told).map(|told| told.at),
+        Some(day(1))
+    );
+}
+
+#[test]
+fn what_a_person_skips_after_days_that_never_were_is_counted() {
+    let mut story = opened();
+    story.person.enabled = false;
+    story.pass(day(1));
+    story.person.enabled = true;
+    story.pass(day(20));
+    story.pass(day(2));
+    story.sign_in(day(3), 0);
+    let run = story.pass(day(3)).standing.window.run().cloned();
+    assert_eq!(run.map(|run| run.bypasses), Some(2), "the first opened it");
+}
+
+#[test]
+fn who_came_into_scope_in_days_that_never_were_is_in_it_from_now_on() {
+    let mut story = Story::default_policy();
+    story.policy().assignment.include = Include::Selected(users(&["ana"]));
+    story.pass(day(20));
+    story.pass(day(1));
+    story.sign_in(day(2), 0);
+    assert_eq!(story.pass(day(2)).state, State::InGrace);
+}
+
+#[test]
+fn a_policy_that_begins_later_is_no_clock_that_was_ahead() {
+    let mut story = Story::default_policy();
+    story.policy().since = day(10);
+    story.policy().assignment.include = Include::Selected(users(&["ana"]));
+    story.pass(day(0));
+    story.sign_in(day(2), 0);
+    assert_eq!(story.pass(day(2)).state, State::WaitingFirstSignIn);
+}
+
 // What comes next.
 
 #[test]
