@@ -1050,3 +1050,31 @@ fn case_66_a_sign_in_to_another_tenant_counts_unless_it_only_passed_through() {
         assert_eq!(opened_at(&story).is_some(), opens, "{route:?}");
     }
 }
+
+#[test]
+fn case_48_no_report_at_all_leaves_nobody_out() {
+    let mut story = Story::default_policy();
+    story.without_reports().report_without(day(0));
+    story.sign_in(hour(0, 1), 0).pass(hour(0, 1));
+    // The service gives no report for three days.
+    for number in 1..=3 {
+        story.pass(day(number));
+    }
+    assert_eq!(story.told_operators, [""; 0]);
+}
+
+#[test]
+fn case_48_operators_hear_once_although_an_earlier_sign_in_arrives() {
+    let mut story = Story::default_policy();
+    story.without_reports().report_without(day(0));
+    story.sign_in(hour(0, 12), 0).pass(hour(0, 12));
+    for number in 1..=3 {
+        story.report_without(day(number)).pass(day(number));
+    }
+    assert_eq!(story.told_operators.len(), 1);
+    story
+        .sign_in(hour(0, 10), 0)
+        .report_without(day(4))
+        .pass(day(4));
+    assert_eq!(story.told_operators.len(), 1, "{:?}", story.told_operators);
+}

@@ -126,7 +126,7 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
     let nested = section.flag(
         "nested",
         true,
-        "Whether members of groups within groups count.",
+        "Whether members of groups within groups count; exports need those groups too.",
     );
     let accept_passwordless = section.flag(
         "accept_passwordless",

@@ -23,6 +23,8 @@ use super::window::{GraceWindow, Run, Told, Unreachable, later};
 pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
 /// Operators hear of a person whom the report has left out for so long (domain case 48).
 const UNREPORTED_AFTER: SignedDuration = SignedDuration::from_hours(48);
+/// A report that is young enough to say so is looked for this often.
+const LOOKED_FOR_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// All such events of a window together hold no longer than this.
 const REPORTED_HOLD_IN_ALL: SignedDuration = SignedDuration::from_hours(72);
 /// An announcement that came to nothing is made again after this, the next one after twice this,
@@ -254,13 +256,17 @@ impl Case<'_> {
             return;
         };
         let since = last_seen.map_or(run.opened_at, |seen| seen.max(run.opened_at));
-        if !is_left_out || !is_on || run.unreported == Some(since) {
+        let is_told = run
+            .unreported
+            .is_some_and(|told| last_seen.is_none_or(|seen| seen <= told));
+        if !is_left_out || !is_on || is_told {
             return;
         }
         let due = later(since, UNREPORTED_AFTER);
-        if self.now < due {
+        if self.facts.world.registration < Some(due) {
+            // An outage of the reports leaves nobody out.
             self.wake.push(Next {
-                at: due,
+                at: due.max(later(self.now, LOOKED_FOR_EVERY)),
                 action: NextAction::WaitEnds,
             });
             return;

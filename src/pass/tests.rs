@@ -10,6 +10,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::report::{PassReport, Progress};
 use crate::config::Config;
 use crate::domain::brake::{Hold, HoldKind};
+use crate::domain::id::PolicyName;
 use crate::engine::{Engine, Wake};
 use crate::store::load::Dossier;
 use crate::store::operators::Operators;
@@ -955,4 +956,120 @@ async fn case_23_a_hint_that_comes_after_the_logs_opens_a_window_too() {
     assert_eq!(tenant.pass(day(40)).await.windows.opened, 0);
     tenant.active(day(40), &[("ana", Some(day(20)))]);
     assert_eq!(tenant.pass(day(40) + hours(1)).await.windows.opened, 1);
+}
+
+#[tokio::test]
+async fn case_17_who_joins_an_exclusion_that_lacks_a_group_within_is_exempt() {
+    let typed = |members: &[&str]| {
+        let inner = serde_json::json!({ "id": "g-inner", "@odata.type": "#microsoft.graph.group" });
+        let users = members.iter().map(|name| serde_json::json!({ "id": name }));
+        let members: Vec<serde_json::Value> = users.chain([inner]).collect();
+        serde_json::json!({ "id": "g-emergency", "displayName": "emergency", "members": members })
+            .to_string()
+    };
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.put(
+        "groups.json",
+        day(0),
+        &[typed(&["vault"]), group("inner", &["glass"])],
+    );
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    // The export of groups no longer has the inner one, and an operator accepts that.
+    tenant.put("groups.json", day(14), &[typed(&["vault"])]);
+    let report = tenant.pass(day(14)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    tenant
+        .approve("exclusion:everyone/groups", day(14) + hours(1))
+        .await;
+    // ana is put into the outer one.
+    tenant.put(
+        "groups.json",
+        day(14) + hours(1),
+        &[typed(&["vault", "ana"])],
+    );
+    let report = tenant.pass(day(15)).await;
+    eprintln!("{:?}", report.holds);
+    assert_eq!(
+        (report.flagged, tenant.state("ana").await),
+        (0, "exempt".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn case_16_members_of_an_exclusion_that_was_made_anew_and_lacks_a_group_within_stay_exempt() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.put(
+        "groups.json",
+        day(0),
+        &[group("emergency", &["glass", "vault"])],
+    );
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    assert_eq!(tenant.state("glass").await, "exempt");
+    let anew = r##"{"id":"g-anew","displayName":"emergency","members":[{"id":"vault"},{"id":"g-inner","@odata.type":"#microsoft.graph.group"}]}"##;
+    tenant.put("groups.json", day(15), &[anew.to_owned()]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn case_16_a_policy_for_which_groups_within_count_from_now_on_is_held() {
+    let directly = format!("{EMERGENCY_EXCLUDED}nested = false\n");
+    let tenant = Tenant::new(&directly).await;
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let outer = group("emergency", &["vault", "g-inner"]);
+    tenant.put("groups.json", day(0), &[outer, cut.to_owned()]);
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    tenant.configure(EMERGENCY_EXCLUDED);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(report.flagged, 0, "nobody knows who is in the inner group");
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+}
+
+#[tokio::test]
+async fn of_two_rows_of_a_person_the_later_counts_also_if_it_cannot_be_believed() {
+    let unsure = person("ana").replace("true", "\"perhaps\"");
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    let rows = [person("ana"), person("bo"), unsure.clone()];
+    tenant.put("users.json", day(15), &rows);
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
+    // In two files, of which the first did not change.
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    std::fs::rename(tenant.path("users.json"), tenant.path("users-1.json")).unwrap();
+    tenant.pass(day(14)).await;
+    tenant.put("users-2.json", day(15), &[unsure]);
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
+}
+
+#[tokio::test]
+async fn case_16_one_group_under_two_names_of_which_one_counts_directly_keeps_its_members() {
+    let policies = format!(
+        "{EMERGENCY_EXCLUDED}\n[[policy]]\nname = \"direct\"\nenforce = \"on\"\nnested = false\ninclude = {{ all_users = true }}\nexclude = {{ groups = [\"g-emergency\"] }}\n"
+    );
+    let tenant = Tenant::new(&policies).await;
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let outer = group("emergency", &["vault", "g-inner"]);
+    tenant.put(
+        "groups.json",
+        day(0),
+        &[outer.clone(), group("inner", &["glass"])],
+    );
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    tenant.put("groups.json", day(14), &[outer, cut.to_owned()]);
+    let report = tenant.pass(day(14)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    let states = tenant.dossier("glass").await.states;
+    assert_eq!(states[&PolicyName::new("everyone")], "exempt");
 }

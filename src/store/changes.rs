@@ -16,13 +16,18 @@ use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
 
+/// So many people whose row cannot be believed are asked for at once: the rest wait for a change.
+const UNSURE_ASKED_FOR: i64 = 100;
+
 /// A page of a reading of users.
 #[derive(Debug, Default)]
 pub struct UserPage {
     /// Who is there.
     pub people: Vec<Person>,
-    /// Who was removed, as a delta has it, or has a row that cannot be believed.
-    pub doubted: Vec<UserId>,
+    /// Who was removed, as a delta has it.
+    pub removed: Vec<UserId>,
+    /// Whose row cannot be believed.
+    pub unbelieved: Vec<UserId>,
 }
 
 /// A reading of users that is over.
@@ -73,13 +78,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let doubts = write_present(&mut transaction, part, page.people, Back::Doubted).await?;
-        let doubted: Vec<String> = page
-            .doubted
-            .into_iter()
-            .map(|id| id.as_str().to_owned())
-            .chain(doubts)
-            .collect();
-        doubt(&mut transaction, &doubted).await?;
+        let removed = page.removed.into_iter().map(|id| id.as_str().to_owned());
+        let removed: Vec<String> = removed.chain(doubts).collect();
+        doubt(&mut transaction, &removed).await?;
+        // Until they are asked for, nobody knows enough of either to flag them.
+        let unbelieved = page.unbelieved.iter().map(|id| id.as_str().to_owned());
+        let unsure: Vec<String> = unbelieved.chain(removed).collect();
+        mark_unsure(&mut transaction, &unsure, part).await?;
         sources::set_reading(&mut transaction, Source::Users, reading).await?;
         transaction.commit().await.doing("absorbing users")
     }
@@ -100,13 +105,17 @@ impl Store {
         transaction.commit().await.doing("looking for absent users")
     }
 
-    /// Who may be gone.
+    /// Who may be gone, and some of those whose row cannot be believed: they are to be asked for.
     pub async fn doubted_users(&self) -> Result<Vec<UserId>, StoreError> {
-        let ids: Vec<String> =
-            sqlx::query_scalar("SELECT user_id FROM doubted_people ORDER BY user_id")
-                .fetch_all(&self.read)
-                .await
-                .doing("reading who may be gone")?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT user_id FROM doubted_people
+             UNION SELECT id FROM (SELECT id FROM people WHERE unsure = TRUE AND gone_at IS NULL ORDER BY id LIMIT $1) AS unsure
+             ORDER BY 1",
+        )
+        .bind(UNSURE_ASKED_FOR)
+        .fetch_all(&self.read)
+        .await
+        .doing("reading who is doubted")?;
         ids.iter().map(|id| user_id("doubted_people", id)).collect()
     }
 
@@ -131,7 +140,7 @@ impl Store {
     }
 
     /// Some of the doubted were asked for by id: who is there, and who is gone. Whose row cannot be
-    /// believed is there and stays doubted: the next reading asks again.
+    /// believed is there, and unsure.
     pub async fn settle_doubts(
         &self,
         part: i64,
@@ -145,14 +154,14 @@ impl Store {
         let gone: Vec<String> = gone.iter().map(|id| id.as_str().to_owned()).collect();
         let settled: Vec<String> = present
             .iter()
-            .map(|person| person.id.as_str().to_owned())
+            .map(|person| &person.id)
+            .chain(unreadable)
+            .map(|id| id.as_str().to_owned())
             .chain(gone.iter().cloned())
             .collect();
         write_present(connection, part, present, Back::Believed).await?;
         let unreadable: Vec<String> = unreadable.iter().map(|id| id.as_str().to_owned()).collect();
-        let mut unsure = stored_people(connection, &unreadable).await?;
-        unsure.retain(|(person, _)| !person.is_gone());
-        write_unsure(connection, unsure, part).await?;
+        mark_unsure(connection, &unreadable, part).await?;
         for ids in gone.chunks(ROWS_PER_STATEMENT) {
             let mut statement = QueryBuilder::<Sqlite>::new("UPDATE people SET gone_at = ");
             statement
@@ -303,6 +312,18 @@ async fn write_present(
         mark_changed(connection, &news).await?;
     }
     Ok(doubts)
+}
+
+/// What is known of some people who are there is not enough to flag them.
+async fn mark_unsure(
+    connection: &mut SqliteConnection,
+    ids: &[String],
+    part: i64,
+) -> Result<(), StoreError> {
+    let mut known = stored_people(connection, ids).await?;
+    known.retain(|(person, _)| !person.is_gone());
+    write_unsure(connection, known, part).await?;
+    Ok(())
 }
 
 async fn doubt(connection: &mut SqliteConnection, ids: &[String]) -> Result<(), StoreError> {

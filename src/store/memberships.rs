@@ -22,6 +22,14 @@ pub struct Members {
     pub direct: BTreeSet<UserId>,
 }
 
+impl Members {
+    /// These as well.
+    pub fn extend(&mut self, others: Self) {
+        self.transitive.extend(others.transitive);
+        self.direct.extend(others.direct);
+    }
+}
+
 /// The groups of a snapshot: every group's name, and the members of those that policies name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupSnapshot {
@@ -101,6 +109,26 @@ impl Store {
                 Some((GroupId::parse(&id).ok()?, u64::try_from(count).unwrap_or(0)))
             })
             .collect())
+    }
+
+    /// The members of a group as they are known.
+    pub async fn members(&self, group: &GroupId) -> Result<Members, StoreError> {
+        let rows: Vec<(String, bool)> =
+            sqlx::query_as("SELECT user_id, direct FROM memberships WHERE group_id = $1")
+                .bind(group.as_str())
+                .fetch_all(&self.read)
+                .await
+                .doing("reading members")?;
+        let mut members = Members::default();
+        for (id, direct) in rows {
+            let user = super::records::user_id("memberships", &id)?;
+            if direct {
+                members.direct.insert(user);
+            } else {
+                members.transitive.insert(user);
+            }
+        }
+        Ok(members)
     }
 
     /// Forgets the members of a group: an approval ended an exclusion.

@@ -296,6 +296,10 @@ impl Import {
     /// Rows of the present part that cannot be believed name these: they are there, and what is
     /// known of them stays, unsure.
     pub async fn still_there(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.write_people().await?;
         let mut ids: Vec<String> = ids
             .iter()
             .filter_map(|id| UserId::parse(id).ok())
@@ -305,7 +309,10 @@ impl Import {
         ids.dedup();
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
             let mut known = stored_people(&mut self.transaction, ids).await?;
-            known.retain(|(person, part)| !person.is_gone() && !self.unread.contains(part));
+            known.retain(|(person, _)| !person.is_gone());
+            for (_, part) in &known {
+                self.belongs_elsewhere(*part);
+            }
             let ids: Vec<&str> = known.iter().map(|(person, _)| person.id.as_str()).collect();
             self.seen.extend(ids.into_iter().map(digest));
             let part = self.part;

@@ -166,10 +166,10 @@ pub(super) async fn write_unsure(
     known: Vec<(Person, i64)>,
     part: i64,
 ) -> Result<u64, StoreError> {
-    let sure = known.iter().map(|(person, _)| person);
-    let changed: Vec<String> = sure
-        .filter(|person| person.presence != Presence::Unsure)
-        .map(|person| person.id.as_str().to_owned())
+    let changed: Vec<String> = known
+        .iter()
+        .filter(|(person, _)| person.presence != Presence::Unsure)
+        .map(|(person, _)| person.id.as_str().to_owned())
         .collect();
     let rows: Vec<(Person, i64)> = known
         .into_iter()

@@ -257,3 +257,19 @@ async fn nobody_is_flagged_whose_last_row_could_not_be_read() {
     }
     assert_eq!(flagged, 0);
 }
+
+#[tokio::test]
+async fn nobody_is_flagged_whose_row_is_doubted_and_cannot_be_asked_for() {
+    let mut world = World::opened("ana").await;
+    let graph = world.graph.clone().unwrap();
+    world.daily(2..=14).await;
+    let id = world.accounts["ana"].id.clone();
+    world.export(day(15));
+    graph.put_user(json!({ "id": id, "accountEnabled": false, "userPrincipalName": null }));
+    graph.break_down(
+        Kind::User,
+        Fault::Status(403, "Authorization_RequestDenied"),
+    );
+    let report = world.pass_on_old_exports(day(15)).await;
+    assert_eq!(report.flagged, 0, "{:?}", report.errors);
+}

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{CollectError, Collector};
 use crate::domain::brake::{Hold, HoldKind, collapsed};
 use crate::domain::id::{GroupId, PolicyName};
-use crate::store::holds::Raised;
+use crate::store::holds::{Approval, Raised};
 use crate::store::memberships::GroupSnapshot;
 
 /// The groups that policies name, and how.
@@ -77,13 +77,47 @@ pub(super) fn meant(
     ids
 }
 
+/// What the name of a group meant when its members were believed last, where that was another
+/// group than the one which was made anew under the name.
+fn before_anew(
+    name: &str,
+    snapshot: &GroupSnapshot,
+    wanted: &Wanted,
+    sizes: &HashMap<GroupId, u64>,
+) -> Option<GroupId> {
+    match named(name, &snapshot.names).as_slice() {
+        [id] if !sizes.contains_key(id) => {
+            let known = wanted.remembered.get(name)?;
+            sizes.contains_key(known).then(|| known.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The members of a group that was made anew are not believed, or not known: its name goes on to
+/// mean the one before.
+pub(super) fn keep_before_anew(
+    name: &str,
+    snapshot: &mut GroupSnapshot,
+    wanted: &Wanted,
+    sizes: &HashMap<GroupId, u64>,
+) {
+    if let Some(known) = before_anew(name, snapshot, wanted, sizes) {
+        for anew in named(name, &snapshot.names) {
+            snapshot.names.remove(&anew);
+            snapshot.members.remove(&anew);
+        }
+        snapshot.names.insert(known, name.to_owned());
+    }
+}
+
 /// A membership that is not believed under one policy.
 struct Doubt {
     /// The name of the group in the policy.
     name: String,
     /// What the name means now.
     group: GroupId,
-    /// What it meant when its members were believed last: another group, if this one was made anew.
+    /// What it meant when its members were believed last.
     known: GroupId,
     after: u64,
     hold: Hold,
@@ -107,11 +141,8 @@ pub(super) async fn judge(
     let mut raised = Vec::new();
     for doubt in doubts {
         if held.contains(&doubt.group) {
+            keep_before_anew(&doubt.name, snapshot, wanted, &sizes);
             snapshot.members.remove(&doubt.group);
-            if doubt.known != doubt.group {
-                snapshot.names.remove(&doubt.group);
-                snapshot.names.insert(doubt.known, doubt.name);
-            }
             raised.push(Raised {
                 hold: doubt.hold,
                 evidence: doubt.after.to_string(),
@@ -128,13 +159,9 @@ fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u6
     let included = wanted.included.iter().map(|named| (named, false));
     let mut doubts: Vec<Doubt> = Vec::new();
     for ((policy, name), excludes) in excluded.chain(included) {
-        let meant = meant(name, &snapshot.names, wanted);
-        let anew = match meant.as_slice() {
-            [id] if !sizes.contains_key(id) => wanted.remembered.get(name),
-            _ => None,
-        };
-        for group in meant {
-            let known = anew.unwrap_or(&group).clone();
+        let before_anew = before_anew(name, snapshot, wanted, sizes);
+        for group in meant(name, &snapshot.names, wanted) {
+            let known = before_anew.as_ref().unwrap_or(&group).clone();
             let before = sizes.get(&known).copied().unwrap_or(0);
             let members = snapshot.members.get(&group);
             let after = members.map_or(0, |members| members.transitive.len() as u64);
@@ -172,33 +199,81 @@ pub(super) fn is_unread(hold: &Hold) -> bool {
     hold.id.ends_with(UNREAD)
 }
 
-/// The holds of all policies that name these groups, while they cannot be read whole: the last
-/// members stay, but who joined an exclusion since is not known.
-pub(super) fn unread(wanted: &Wanted) -> Vec<Raised> {
-    let excludes: BTreeSet<&PolicyName> = wanted.excluded.iter().map(|(name, _)| name).collect();
-    let includes = wanted.included.iter().map(|(name, _)| name);
-    let policies: BTreeSet<&PolicyName> = includes.chain(excludes.iter().copied()).collect();
-    policies
-        .into_iter()
-        .map(|policy| {
-            let kind = if excludes.contains(policy) {
-                HoldKind::Exclusion
-            } else {
-                HoldKind::Snapshot
-            };
-            let named = wanted.included.iter().chain(&wanted.excluded);
-            let names: BTreeSet<String> = named
-                .filter(|(of, _)| of == policy)
-                .map(|(_, name)| format!("{name:?}"))
-                .collect();
-            let names: Vec<String> = names.into_iter().collect();
-            let text = format!(
-                "the members of {} could not be read whole; the last ones stay",
-                names.join(", ")
-            );
-            Hold::new(kind, &format!("{policy}{UNREAD}"), Some(policy), text).into()
-        })
-        .collect()
+/// A policy some of whose groups cannot be read whole: their last members stay, but who joined an
+/// exclusion since is not known.
+#[derive(Debug)]
+pub(super) struct Unread {
+    policy: PolicyName,
+    /// These groups, as the policy names them.
+    names: BTreeSet<String>,
+    excludes: bool,
+}
+
+/// The policies that name these groups, while they cannot be read whole.
+pub(super) fn unread(wanted: &Wanted) -> Vec<Unread> {
+    let mut unread: BTreeMap<&PolicyName, Unread> = BTreeMap::new();
+    let included = wanted.included.iter().map(|named| (named, false));
+    let excluded = wanted.excluded.iter().map(|named| (named, true));
+    for ((policy, name), excludes) in included.chain(excluded) {
+        let of_policy = unread.entry(policy).or_insert_with(|| Unread {
+            policy: policy.clone(),
+            names: BTreeSet::new(),
+            excludes: false,
+        });
+        of_policy.names.insert(name.clone());
+        of_policy.excludes |= excludes;
+    }
+    unread.into_values().collect()
+}
+
+impl Unread {
+    /// The hold, and what approving it covers: these groups and no others.
+    fn raised(&self) -> Raised {
+        let kind = if self.excludes {
+            HoldKind::Exclusion
+        } else {
+            HoldKind::Snapshot
+        };
+        let names: Vec<String> = self.names.iter().map(|name| format!("{name:?}")).collect();
+        let text = format!(
+            "the members of {} could not be read whole; the last ones stay",
+            names.join(", ")
+        );
+        let subject = format!("{}{UNREAD}", self.policy);
+        Raised {
+            hold: Hold::new(kind, &subject, Some(&self.policy), text),
+            evidence: serde_json::to_string(&self.names).unwrap_or_default(),
+        }
+    }
+}
+
+/// Groups that cannot be read whole, by policy, as far as operators have approved that.
+pub(super) type Approved = BTreeMap<PolicyName, BTreeSet<String>>;
+
+/// The holds of policies whose groups cannot be read, but for those groups of which an operator
+/// has approved that, now or before: as long as they cannot be read, that is good.
+pub(super) fn hold_unread(
+    unread: &[Unread],
+    before: &Approved,
+    approvals: &[Approval],
+) -> (Vec<Raised>, Approved) {
+    let (mut holds, mut approved) = (Vec::new(), Approved::new());
+    for unread in unread {
+        let raised = unread.raised();
+        let now = approvals
+            .iter()
+            .filter(|given| given.hold == raised.hold.id);
+        let now = now.filter_map(|given| serde_json::from_str(&given.evidence).ok());
+        let mut good: BTreeSet<String> = now.flat_map(BTreeSet::into_iter).collect();
+        good.extend(before.get(&unread.policy).into_iter().flatten().cloned());
+        good.retain(|name| unread.names.contains(name));
+        if good != unread.names {
+            holds.push(raised);
+        }
+        approved.insert(unread.policy.clone(), good);
+    }
+    approved.retain(|_, names| !names.is_empty());
+    (holds, approved)
 }
 
 fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {

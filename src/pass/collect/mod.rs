@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::groups::Wanted;
+use self::groups::{Approved, Unread, Wanted};
 use super::PassError;
 use super::report::{PassReport, Progress};
 use crate::config::{self, Config};
@@ -30,7 +30,7 @@ use crate::store::people::Imported;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
 
-/// The setting that lists the holds of groups that cannot be read which operators have approved.
+/// The setting that lists the groups that cannot be read of which operators have approved that.
 const UNREAD_APPROVED: &str = "unread_groups_approved";
 
 /// Where facts come from.
@@ -69,8 +69,8 @@ pub(super) struct Collected {
     failed: BTreeSet<Source>,
     /// Sources whose reading goes on in the next pass.
     unfinished: BTreeSet<Source>,
-    /// Policies whose groups could not be read whole, as holds.
-    unread: Vec<Raised>,
+    /// Policies whose groups could not be read whole.
+    unread: Vec<Unread>,
 }
 
 impl Collected {
@@ -209,21 +209,14 @@ impl Collector<'_> {
     }
 
     /// A policy whose groups cannot be read flags nobody (domain cases 15 and 16), unless an
-    /// operator has approved that: as long as they cannot be read, that is good.
+    /// operator has approved that.
     async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
         let before = self.store.setting(UNREAD_APPROVED).await?;
-        let before: BTreeSet<String> = before
+        let before: Approved = before
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
-        let mut approved = BTreeSet::new();
-        for raised in collected.unread.drain(..) {
-            let id = &raised.hold.id;
-            if before.contains(id) || self.approvals.iter().any(|given| given.hold == *id) {
-                approved.insert(id.clone());
-            } else {
-                collected.holds.push(raised);
-            }
-        }
+        let (holds, approved) = groups::hold_unread(&collected.unread, &before, self.approvals);
+        collected.holds.extend(holds);
         if approved != before {
             let text = serde_json::to_string(&approved).unwrap_or_default();
             self.store.set(UNREAD_APPROVED, &text).await?;

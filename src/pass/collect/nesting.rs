@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::files::{difference, new_part};
-use super::groups::{Wanted, judge, meant, unread};
+use super::groups::{Wanted, judge, keep_before_anew, meant, unread};
 use super::reader::{Reader, Step};
 use super::{CollectError, Collected, Collector};
 use crate::config::PolicyConfig;
@@ -17,8 +17,8 @@ use crate::sources::wire::{Group, Member, Who};
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::sources::Source;
 
-/// The setting that says for which names the groups were read last and, where members are named by
-/// user principal name, with which users snapshot.
+/// The setting that says for which names the groups were read last, which of them count with the
+/// groups within and, where members are named by user principal name, with which users snapshot.
 const READ_FOR: &str = "groups_read_for";
 
 pub(super) async fn collect(
@@ -34,9 +34,10 @@ pub(super) async fn collect(
     let store = collector.store;
     let parts = folder.required(Collection::Groups)?;
     let users = collector.users_snapshot().await?;
+    let nested = nested(&collector.config.policies);
     let read_for = |by_name: bool| {
         let users = by_name.then_some(&users);
-        serde_json::to_string(&(&wanted.names, users)).unwrap_or_default()
+        serde_json::to_string(&(&wanted.names, users, &nested)).unwrap_or_default()
     };
     let means_the_same = store
         .setting(READ_FOR)
@@ -54,7 +55,7 @@ pub(super) async fn collect(
         let as_of = directory.read(collector, part, report).await?;
         read_parts.push((new_part(part), as_of));
     }
-    let (mut snapshot, lacking) = directory.flatten(collector, wanted).await?;
+    let (mut snapshot, lacking) = directory.flatten(collector, wanted, &nested).await?;
     for (name, lack) in &lacking {
         report.errors.push(format!("group {name:?}: {lack}"));
     }
@@ -157,14 +158,14 @@ impl Directory {
     }
 
     /// Names of all groups, and the members of the wanted ones; with names whose members are not
-    /// all known, and why. Of such a group the last members stay, or what is known counts.
+    /// all known, and why. Such a group has its last members and those that are known now.
     async fn flatten(
         &self,
         collector: &Collector<'_>,
         wanted: &Wanted,
+        nested: &BTreeSet<&String>,
     ) -> Result<(GroupSnapshot, BTreeMap<String, Lack>), CollectError> {
-        let sizes = collector.store.membership_sizes().await?;
-        let nested = nested(&collector.config.policies);
+        let store = collector.store;
         let mut lacking = BTreeMap::new();
         let mut snapshot = GroupSnapshot {
             names: self
@@ -178,14 +179,21 @@ impl Directory {
             let meant = meant(name, &snapshot.names, wanted);
             for id in meant {
                 let lack = self.lack(&id, nested.contains(name));
-                let is_known = lack.is_some() && sizes.contains_key(&id);
-                lacking.extend(lack.map(|lack| (name.clone(), lack)));
                 // The members of a group that is no more stay as they are.
-                if self.groups.contains_key(&id) && !is_known {
-                    let members = self.members(collector, &id).await?;
-                    snapshot.members.insert(id, members);
+                if self.groups.contains_key(&id) {
+                    let mut members = self.members(collector, &id).await?;
+                    if lack.is_some() {
+                        members.extend(store.members(&id).await?);
+                    }
+                    let known: &mut Members = snapshot.members.entry(id).or_default();
+                    known.extend(members);
                 }
+                lacking.extend(lack.map(|lack| (name.clone(), lack)));
             }
+        }
+        let sizes = store.membership_sizes().await?;
+        for name in lacking.keys() {
+            keep_before_anew(name, &mut snapshot, wanted, &sizes);
         }
         Ok((snapshot, lacking))
     }

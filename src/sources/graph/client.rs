@@ -32,7 +32,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pieces of an answer; pages of logs can take a while to begin. A service that was
-/// silent for so long is not asked again in this pass, whose mails wait meanwhile.
+/// silent for so long is not asked for that page again in this pass, whose mails wait meanwhile.
 const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// A page has a thousand rows of a few kilobytes; more than this is no page.
 const PAGE_AT_MOST: usize = 64 * 1024 * 1024;

@@ -112,6 +112,7 @@ impl Reading {
     pub fn slice(&mut self, depth: Depth, begin: Timestamp, now: Timestamp) -> Option<Slice> {
         let begin = if self.is_dated_after(now) {
             self.begin_anew();
+            self.begun_from = Some(begin);
             self.oldest(now)
         } else {
             begin

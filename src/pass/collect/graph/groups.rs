@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Graph, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::GroupId;
-use crate::pass::collect::groups::{Wanted, judge, meant, unread};
+use crate::pass::collect::groups::{Wanted, judge, keep_before_anew, meant, unread};
 use crate::pass::collect::{CollectError, Collected};
 use crate::pass::report::PassReport;
 use crate::sources::graph::GraphError;
@@ -29,6 +29,10 @@ impl Graph<'_> {
         };
         report.read.groups += snapshot.names.len() as u64;
         let refused = self.read_members(wanted, &mut snapshot, report).await?;
+        let sizes = self.collector.store.membership_sizes().await?;
+        for name in &refused {
+            keep_before_anew(name, &mut snapshot, wanted, &sizes);
+        }
         let (refused, readable) = wanted.partition(&refused);
         collected.unread.extend(unread(&refused));
         let held = judge(self.collector, &readable, &mut snapshot).await?;

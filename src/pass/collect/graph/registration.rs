@@ -38,7 +38,7 @@ struct Reading {
     /// When the present reading, or else the last, began: so old is the report at least.
     asked_at: Option<Timestamp>,
     stage: Stage,
-    /// When the service had refreshed the report, by the newest row of each page and the oldest page.
+    /// When the service had refreshed the report, by its newest row that is older than the question.
     refreshed_at: Option<Timestamp>,
 }
 
@@ -152,15 +152,13 @@ impl Graph<'_> {
             .facts(Source::Registration, &page, with_id, report)
             .await?;
         report.read.registrations += rows.len() as u64;
+        // A row that is younger than the question says nothing of the pages that came before it.
         let newest = rows
             .iter()
             .filter_map(|(_, refreshed_at)| *refreshed_at)
+            .filter(|at| Some(*at) <= reading.asked_at)
             .max();
-        // Refreshed between two pages, the report is as old as the pages before.
-        reading.refreshed_at = match (reading.refreshed_at, newest) {
-            (Some(before), Some(newest)) => Some(before.min(newest)),
-            (before, newest) => before.or(newest),
-        };
+        reading.refreshed_at = reading.refreshed_at.max(newest);
         reading.stage = match page.next {
             Some(next) => Stage::Reading { next },
             None => Stage::Whole,

@@ -117,13 +117,13 @@ impl Graph<'_> {
         reading.told |= !told.is_empty();
         let unbelieved = unbelieved.iter().filter_map(|id| UserId::parse(id).ok());
         let mut users = UserPage {
-            people: Vec::new(),
-            doubted: unbelieved.collect(),
+            unbelieved: unbelieved.collect(),
+            ..UserPage::default()
         };
         for row in told {
             match row {
                 Told::Present(person) => users.people.push(person),
-                Told::Removed(id) => users.doubted.push(id),
+                Told::Removed(id) => users.removed.push(id),
             }
         }
         reading.over = page.next.is_none();
