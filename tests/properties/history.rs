@@ -70,6 +70,7 @@ pub(crate) enum Mailbox {
     Accepts,
     Refuses,
     Defers,
+    Loses,
 }
 
 /// A source of facts that can go stale.
@@ -490,6 +491,7 @@ fn mailbox() -> impl Strategy<Value = Mailbox> {
         2 => Just(Mailbox::Accepts),
         1 => Just(Mailbox::Refuses),
         1 => Just(Mailbox::Defers),
+        1 => Just(Mailbox::Loses),
     ]
 }
 

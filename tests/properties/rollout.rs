@@ -634,6 +634,8 @@ impl Rollout {
             mail.fact.outcome = match citizen.does {
                 Mailbox::Accepts => DeliveryOutcome::Accepted(now),
                 Mailbox::Refuses => DeliveryOutcome::Refused(now),
+                // Lost, and once more: it is not sent again.
+                Mailbox::Loses => DeliveryOutcome::Dropped(now),
                 Mailbox::Defers => continue,
             };
             citizen.changed = true;
