@@ -14,7 +14,7 @@ impl Case<'_> {
     /// What operators did since the last decision (T18).
     pub(super) fn follow_acts(&mut self) {
         let facts = self.facts;
-        for act in &facts.acts {
+        for act in facts.acts {
             let mine = act
                 .policy
                 .as_ref()

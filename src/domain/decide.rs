@@ -114,8 +114,8 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
     case.follow_acts();
     let scope = scope(policy, facts, case.standing.closed_by_operator);
     let verdict = verdict(
-        facts.registration.as_ref(),
-        &facts.audits,
+        facts.registration,
+        facts.audits,
         policy.accept_passwordless,
         facts.world.registration,
     );

@@ -46,7 +46,7 @@ impl Case<'_> {
 
     fn is_excluded(&self) -> bool {
         let (facts, exclude) = (self.facts, &self.policy.assignment.exclude);
-        exclude.matches(&facts.person.id, &facts.groups).is_some()
+        exclude.matches(&facts.person.id, facts.groups).is_some()
     }
 
     fn leave(&mut self, memory: ScopeMemory) {

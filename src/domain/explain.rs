@@ -85,7 +85,7 @@ impl Case<'_> {
             "the registration report says not registered",
             report,
         );
-        let Some(known) = &self.facts.registration else {
+        let Some(known) = self.facts.registration else {
             return;
         };
         let passwordless = known.level == Level::Passwordless;

@@ -20,23 +20,23 @@ pub struct PersonFacts<'a> {
     /// What is the same for everybody in this pass.
     pub world: &'a World,
     /// The account.
-    pub person: Person,
+    pub person: &'a Person,
     /// The groups that the policy at hand names and the person is in.
-    pub groups: BTreeSet<GroupId>,
+    pub groups: &'a BTreeSet<GroupId>,
     /// What the registration reports said, if any contained the person.
-    pub registration: Option<Registration>,
+    pub registration: Option<&'a Registration>,
     /// Stored sign-ins, in any order.
-    pub sign_ins: Vec<SignIn>,
+    pub sign_ins: &'a [SignIn],
     /// Sign-ins that cannot be prompts, for the explanation (domain cases 35 and 36).
     pub activity: Activity,
     /// Audit events about security info, in any order.
-    pub audits: Vec<AuditEvent>,
+    pub audits: &'a [AuditEvent],
     /// What operators did to this person, oldest first.
-    pub acts: Vec<OperatorAct>,
+    pub acts: &'a [OperatorAct],
     /// What became of the messages to this person that can be notices, oldest first.
-    pub deliveries: Vec<DeliveryFact>,
+    pub deliveries: Vec<&'a DeliveryFact>,
     /// What the last decision remembered, per policy.
-    pub standings: BTreeMap<PolicyName, Standing>,
+    pub standings: &'a BTreeMap<PolicyName, Standing>,
 }
 
 /// Facts that are the same for everybody in a pass.

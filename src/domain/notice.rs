@@ -116,7 +116,7 @@ pub fn accepted(
     run: &Run,
     policy: &Policy,
     sequence: u32,
-    deliveries: &[DeliveryFact],
+    deliveries: &[&DeliveryFact],
 ) -> Option<Told> {
     deliveries
         .iter()
@@ -151,7 +151,7 @@ pub fn accepted(
 pub fn refused(
     untold_since: Timestamp,
     address: Option<&str>,
-    deliveries: &[DeliveryFact],
+    deliveries: &[&DeliveryFact],
 ) -> Option<Unreachable> {
     deliveries
         .iter()
@@ -440,7 +440,7 @@ mod tests {
         ];
         let policy = policy("everyone");
         for (what, delivery, deadline) in table {
-            let told = accepted(&run(&policy), &policy, 1, &[delivery]);
+            let told = accepted(&run(&policy), &policy, 1, &[&delivery]);
             assert_eq!(told.map(|told| told.deadline), deadline.map(day), "{what}");
         }
     }
@@ -448,8 +448,8 @@ mod tests {
     #[test]
     fn the_first_notice_counts() {
         let policy = policy("everyone");
-        let deliveries = [accepted_on(3, 14), accepted_on(1, 14)];
-        let told = accepted(&run(&policy), &policy, 1, &deliveries).unwrap();
+        let (later, first) = (accepted_on(3, 14), accepted_on(1, 14));
+        let told = accepted(&run(&policy), &policy, 1, &[&later, &first]).unwrap();
         assert_eq!(told.at, day(1));
     }
 
@@ -461,7 +461,8 @@ mod tests {
         };
         let address = Some("ana@contoso.com");
         let since = |address, deliveries: &[DeliveryFact]| {
-            refused(day(0), address, deliveries).map(|refusal| refusal.since)
+            let deliveries: Vec<&DeliveryFact> = deliveries.iter().collect();
+            refused(day(0), address, &deliveries).map(|refusal| refusal.since)
         };
         assert_eq!(
             since(address, &[refused_on(5), refused_on(3)]),

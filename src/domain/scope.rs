@@ -44,14 +44,14 @@ pub enum PausedBy {
 /// Whether the policy applies to the person, and what decides that.
 #[must_use]
 pub fn scope(policy: &Policy, facts: &PersonFacts<'_>, closed_by_operator: bool) -> Scope {
-    let person = &facts.person;
+    let person = facts.person;
     if let Presence::Gone { at } = person.presence {
         return Scope::Gone { at };
     }
     let assignment = &policy.assignment;
     let included = match &assignment.include {
         Include::AllUsers => Some(MatchedBy::AllUsers),
-        Include::Selected(selection) => selection.matches(&person.id, &facts.groups),
+        Include::Selected(selection) => selection.matches(&person.id, facts.groups),
     };
     let Some(included) = included else {
         return Scope::OutOfScope;
@@ -64,7 +64,7 @@ pub fn scope(policy: &Policy, facts: &PersonFacts<'_>, closed_by_operator: bool)
     if !eligible {
         return Scope::NotEligible(person.kind);
     }
-    if let Some(excluded) = assignment.exclude.matches(&person.id, &facts.groups) {
+    if let Some(excluded) = assignment.exclude.matches(&person.id, facts.groups) {
         return Scope::Exempt(excluded);
     }
     if !person.enabled {

@@ -234,7 +234,7 @@ impl Case<'_> {
         };
         let before = self.facts.standings.get(&self.policy.name);
         if told(&self.standing) && !before.is_some_and(told) {
-            let person = &self.facts.person;
+            let person = self.facts.person;
             self.effects.push(Effect::TellOperators {
                 topic: Topic::Unreachable,
                 line: format!("{} ({})", person.user_principal_name, person.id),
@@ -249,7 +249,7 @@ impl Case<'_> {
             Verdict::Unknown { report: Some(_) }
                 | Verdict::Lost(LostRegistration { absent: true, .. })
         );
-        let last_seen = self.facts.registration.as_ref();
+        let last_seen = self.facts.registration;
         let last_seen = last_seen.and_then(|known| known.absent_since);
         let is_on = self.policy.enforce == Enforce::On && matches!(scope, Scope::In(_));
         let GraceWindow::Open(run) = &mut self.standing.window else {
@@ -272,7 +272,7 @@ impl Case<'_> {
             return;
         }
         run.unreported = Some(since);
-        let person = &self.facts.person;
+        let person = self.facts.person;
         self.effects.push(Effect::TellOperators {
             topic: Topic::Unreported,
             line: format!(

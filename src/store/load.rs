@@ -15,7 +15,7 @@ use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration}
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{
-    ActKind, Activity, DeliveryFact, DeliveryOutcome, NoticeBy, OperatorAct, World,
+    ActKind, Activity, DeliveryFact, DeliveryOutcome, NoticeBy, OperatorAct, PersonFacts, World,
 };
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
@@ -58,36 +58,47 @@ pub struct Dossier {
 }
 
 impl Dossier {
+    /// Somebody of whom nothing but the account is known.
+    #[must_use]
+    pub fn of(person: Person) -> Self {
+        Self {
+            person,
+            registration: None,
+            groups: BTreeSet::new(),
+            direct_groups: BTreeSet::new(),
+            sign_ins: Vec::new(),
+            activity: Activity::default(),
+            audits: Vec::new(),
+            acts: Vec::new(),
+            deliveries: Vec::new(),
+            standings: BTreeMap::new(),
+            states: BTreeMap::new(),
+            mark: None,
+        }
+    }
+
     /// The facts for a policy that counts nested groups, or direct members only.
     #[must_use]
-    pub fn facts<'a>(
-        &self,
-        world: &'a World,
-        nested: bool,
-    ) -> crate::domain::facts::PersonFacts<'a> {
-        crate::domain::facts::PersonFacts {
+    pub fn facts<'a>(&'a self, world: &'a World, nested: bool) -> PersonFacts<'a> {
+        // With mail, an accepted webhook is no notice.
+        let counts = |delivery: &&DeliveryFact| {
+            world.notice_by == NoticeBy::Webhook || delivery.by == NoticeBy::Mail
+        };
+        PersonFacts {
             world,
-            person: self.person.clone(),
+            person: &self.person,
             groups: if nested {
-                self.groups.clone()
+                &self.groups
             } else {
-                self.direct_groups.clone()
+                &self.direct_groups
             },
-            registration: self.registration.clone(),
-            sign_ins: self.sign_ins.clone(),
+            registration: self.registration.as_ref(),
+            sign_ins: &self.sign_ins,
             activity: self.activity,
-            audits: self.audits.clone(),
-            acts: self.acts.clone(),
-            deliveries: self
-                .deliveries
-                .iter()
-                // With mail, an accepted webhook is no notice.
-                .filter(|delivery| {
-                    world.notice_by == NoticeBy::Webhook || delivery.by == NoticeBy::Mail
-                })
-                .cloned()
-                .collect(),
-            standings: self.standings.clone(),
+            audits: &self.audits,
+            acts: &self.acts,
+            deliveries: self.deliveries.iter().filter(counts).collect(),
+            standings: &self.standings,
         }
     }
 }
@@ -183,19 +194,10 @@ impl Store {
                 ..Activity::default()
             };
             dossiers.push(Dossier {
-                person,
                 registration: registration(row, PERSON_COLUMNS)?
                     .map(|(_, registration)| registration),
-                groups: BTreeSet::new(),
-                direct_groups: BTreeSet::new(),
-                sign_ins: Vec::new(),
                 activity,
-                audits: Vec::new(),
-                acts: Vec::new(),
-                deliveries: Vec::new(),
-                standings: BTreeMap::new(),
-                states: BTreeMap::new(),
-                mark: None,
+                ..Dossier::of(person)
             });
         }
         for (select, column, order, put) in PER_PERSON {

@@ -11,7 +11,7 @@ use fortnight::domain::brake::{self, Hold, HoldKind, MassHistory, WouldFlag};
 use fortnight::domain::decide::{Decision, decide};
 use fortnight::domain::effect::{Effect, Event};
 use fortnight::domain::facts::{
-    Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, PersonFacts, World,
+    Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, World,
 };
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::notice;
@@ -21,6 +21,7 @@ use fortnight::domain::sign_in::{ResultCodes, SignInClass};
 use fortnight::domain::standing::{Enforcement, Standing};
 use fortnight::domain::state::State;
 use fortnight::domain::window::GraceWindow;
+use fortnight::store::load::Dossier;
 use jiff::{SignedDuration, Timestamp};
 
 use super::citizen::{Citizen, Configured, Place, beginning, place};
@@ -362,10 +363,8 @@ impl Rollout {
         }
     }
 
-    fn facts(&self, citizen: &Citizen, person: &Person) -> PersonFacts<'_> {
-        let mut facts = PersonFacts {
-            world: &self.world,
-            person: person.clone(),
+    fn dossier(&self, citizen: &Citizen, person: &Person) -> Dossier {
+        let mut facts = Dossier {
             groups: citizen.known_groups.clone(),
             registration: citizen.registration.clone(),
             sign_ins: citizen.sign_ins.values().cloned().collect(),
@@ -387,6 +386,7 @@ impl Rollout {
                 .filter(|((_, user), _)| *user == citizen.id)
                 .map(|((policy, _), standing)| (policy.clone(), standing.clone()))
                 .collect(),
+            ..Dossier::of(person.clone())
         };
         if let Reading::Shuffled(seed) = self.reading {
             let seed = seed.wrapping_add(self.log.len() as u64);
@@ -403,7 +403,8 @@ impl Rollout {
             let Some(person) = &citizen.known else {
                 continue;
             };
-            let facts = self.facts(citizen, person);
+            let dossier = self.dossier(citizen, person);
+            let facts = dossier.facts(&self.world, true);
             for policy in policies {
                 let key = (policy.name.clone(), citizen.id.clone());
                 if !self.is_due(citizen, &key) {
@@ -492,7 +493,8 @@ impl Rollout {
                 .known
                 .as_ref()
                 .expect("only known people are decided about");
-            let facts = self.facts(citizen, person);
+            let dossier = self.dossier(citizen, person);
+            let facts = dossier.facts(&self.world, true);
             one.decision = one.decision.clone().flagged(&one.policy, &facts, now);
             one.flagged = true;
             one.approved = self

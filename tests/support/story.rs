@@ -322,18 +322,18 @@ impl Story {
         self
     }
 
-    fn facts<'a>(&self, world: &'a World) -> PersonFacts<'a> {
+    fn facts<'a>(&'a self, world: &'a World) -> PersonFacts<'a> {
         PersonFacts {
             world,
-            person: self.person.clone(),
-            groups: self.groups.clone(),
-            registration: self.registration.clone(),
-            sign_ins: self.sign_ins.clone(),
+            person: &self.person,
+            groups: &self.groups,
+            registration: self.registration.as_ref(),
+            sign_ins: &self.sign_ins,
             activity: self.activity,
-            audits: self.audits.clone(),
-            acts: self.acts.clone(),
-            deliveries: self.deliveries.clone(),
-            standings: self.standings.clone(),
+            audits: &self.audits,
+            acts: &self.acts,
+            deliveries: self.deliveries.iter().collect(),
+            standings: &self.standings,
         }
     }
 
@@ -358,8 +358,8 @@ impl Story {
     /// A whole pass; gives the decision under the first policy.
     pub fn pass(&mut self, now: Timestamp) -> Decision {
         self.read_sources(now);
-        let world = self.world.clone();
-        let facts = self.facts(&world);
+        let before = self.clone();
+        let facts = before.facts(&before.world);
         let decisions: Vec<Decision> = self
             .policies
             .iter()

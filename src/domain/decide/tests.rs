@@ -1920,15 +1920,15 @@ fn a_flag_is_raised_only_from_an_open_window() {
     let waiting = story.pass(day(0));
     let facts = PersonFacts {
         world: &world,
-        person: story.person.clone(),
-        groups: std::collections::BTreeSet::new(),
+        person: &story.person,
+        groups: &story.groups,
         registration: None,
-        sign_ins: Vec::new(),
+        sign_ins: &[],
         activity: crate::domain::facts::Activity::default(),
-        audits: Vec::new(),
-        acts: Vec::new(),
+        audits: &[],
+        acts: &[],
         deliveries: Vec::new(),
-        standings: std::collections::BTreeMap::new(),
+        standings: &story.standings,
     };
     let same = waiting.clone().flagged(&story.policies[0], &facts, day(0));
     assert_eq!((same.state, same.effects), (waiting.state, waiting.effects));
