@@ -54,7 +54,7 @@ pub async fn serve(
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, Json<Readiness>) {
     let health = shared.health.borrow().clone();
     let fresh = is_fresh(&health, Clock::system().now());
-    let database_writable = shared.store.is_writable().await;
+    let database_writable = shared.store.try_write().await.is_ok();
     let ready = fresh && database_writable && health.error.is_none();
     let readiness = Readiness {
         ready,

@@ -673,22 +673,47 @@ fn a_database_that_is_a_folder() {
     insta::assert_snapshot!(ran.err, @"fortnight: cannot open the database FOLDER/fortnight.db: check that its folder exists and that this user may write there: error returned from database: (code: 14) unable to open database file");
 }
 
+/// The program as somebody whom the modes of files bind: root may write whatever they say, so the
+/// program runs as nobody then, from a place where nobody may be.
+struct Nobody {
+    place: tempfile::TempDir,
+}
+
+impl Nobody {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let program = place.path().join("fortnight");
+        std::fs::copy(env!("CARGO_BIN_EXE_fortnight"), program).unwrap();
+        allow(place.path(), 0o755);
+        Self { place }
+    }
+
+    fn run(&self, world: &World, arguments: &[&str]) -> Ran {
+        use std::os::unix::process::CommandExt as _;
+
+        let usual = command(world, arguments);
+        let mut command = Command::new(self.place.path().join("fortnight"));
+        command
+            .current_dir(world.folder())
+            .env_clear()
+            .args(usual.get_args());
+        if rustix::process::getuid().is_root() {
+            command.uid(65_534);
+        }
+        ran(world, command.output().unwrap())
+    }
+}
+
+fn allow(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 #[test]
 fn a_database_that_may_not_be_written() {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::os::unix::process::CommandExt as _;
-
     let world = begun(&["ana"]);
-    let allow = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    // Root may write whatever the modes say, so the program runs as nobody then, from a place where
-    // nobody may be.
-    let is_root = rustix::process::getuid().is_root();
-    let elsewhere = tempfile::tempdir().unwrap();
-    let program = elsewhere.path().join("fortnight");
-    std::fs::copy(env!("CARGO_BIN_EXE_fortnight"), &program).unwrap();
-    allow(elsewhere.path(), 0o755);
+    let nobody = Nobody::new();
     allow(world.folder(), 0o555);
     allow(&world.database(), 0o444);
     let user = world.id("ana");
@@ -702,22 +727,44 @@ fn a_database_that_may_not_be_written() {
         "asked for",
     ];
     for arguments in [&["status"][..], &extend] {
-        let usual = command(&world, arguments);
-        let mut command = Command::new(&program);
-        command
-            .current_dir(world.folder())
-            .env_clear()
-            .args(usual.get_args());
-        if is_root {
-            command.uid(65_534);
-        }
-        let ran = ran(&world, command.output().unwrap());
+        let ran = nobody.run(&world, arguments);
         assert_eq!(ran.code, 1);
         insta::allow_duplicates! {
             insta::assert_snapshot!(ran.err, @"fortnight: cannot open the database FOLDER/fortnight.db: it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing: error returned from database: (code: 1544) attempt to write a readonly database");
         }
     }
     allow(world.folder(), 0o755);
+}
+
+#[test]
+fn a_database_that_can_be_read_and_may_not_be_written() {
+    let world = begun(&["ana"]);
+    let nobody = Nobody::new();
+    allow(world.folder(), 0o777);
+    allow(&world.database(), 0o444);
+    allow(&world.folder().join("fortnight.db.lock"), 0o666);
+    let ran = nobody.run(&world, &["cycle", "--as-of", &day(1).to_string()]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: cannot write the database FOLDER/fortnight.db: it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing: error returned from database: (code: 8) attempt to write a readonly database");
+    let user = world.id("ana");
+    let ran = nobody.run(&world, &["window", "close", user.as_str(), "--reason", "x"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: the database failed while recording an act: it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing: error returned from database: (code: 8) attempt to write a readonly database");
+    let ran = nobody.run(&world, &["doctor", "--format", "csv"]);
+    assert_eq!(ran.code, 3);
+    insta::assert_snapshot!(ran.out.lines().nth(1).unwrap(), @r#"database,bad,"cannot write the database FOLDER/fortnight.db: it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing: error returned from database: (code: 8) attempt to write a readonly database""#);
+}
+
+#[test]
+fn a_folder_in_which_no_database_can_be_made() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    world.file();
+    allow(world.folder(), 0o555);
+    let ran = Nobody::new().run(&world, &["doctor", "--format", "csv"]);
+    allow(world.folder(), 0o755);
+    assert_eq!(ran.code, 3);
+    insta::assert_snapshot!(ran.out.lines().nth(1).unwrap(), @"database,bad,the folder of FOLDER/fortnight.db takes no files (Permission denied (os error 13)): give it to the user that runs fortnight");
 }
 
 #[test]
@@ -776,6 +823,16 @@ fn a_database_that_vanished() {
     assert_eq!(report["flagged"], 0);
     assert_eq!(run(&world, &["users"]).code, 3);
     assert_eq!(cycle(&world, day(1), &["--dry-run"]).code, 3);
+    let doctor = run(&world, &["doctor", "--format", "csv"]);
+    assert_eq!(doctor.code, 3);
+    insta::assert_snapshot!(doctor.out.lines().nth(1).unwrap(), @r#"database,bad,"the database FOLDER/fortnight.db is gone, but FOLDER/fortnight.db.lock says that it was there: restore it from a backup, or remove FOLDER/fortnight.db.lock to begin anew (every window would start again)""#);
+    let check = run(&world, &["check"]);
+    assert_eq!(check.code, 0);
+    insta::assert_snapshot!(check.out, @r"
+    FOLDER/fortnight.toml: one policy
+    passes: At every 10 minutes.
+    the configuration is good
+    ");
     assert!(!world.database().exists());
     // The operator says that it is meant.
     std::fs::remove_file(world.folder().join("fortnight.db.lock")).unwrap();

@@ -6,6 +6,9 @@ mod graph;
 mod mail;
 mod webhook;
 
+use std::path::Path;
+
+use rustix::fs::{Access, access};
 use serde::Serialize;
 
 use super::output::{Format, Printer};
@@ -14,7 +17,7 @@ use crate::config::{Config, Directory};
 use crate::errors::chain;
 use crate::sources::Collection;
 use crate::sources::files;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,38 +110,46 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
 /// Whether the database can be opened, is whole and takes writes.
 async fn database(config: &Config) -> Result<String, String> {
     let path = config.database.display();
-    if !config.database.exists() {
-        // A relative path of one step has an empty parent: the present folder.
-        let folder = config
-            .database
-            .parent()
-            .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir());
-        return match folder {
-            Some(_) => Ok(format!(
-                "there is none yet at {path}; the first pass makes it"
-            )),
-            None => Err(format!(
-                "the folder of {path} does not exist: make it, owned by the user that runs fortnight"
-            )),
-        };
-    }
-    let store = Store::open_existing(&config.database)
-        .await
-        .map_err(|error| chain(&error))?;
-    store
-        .check_integrity()
-        .await
-        .map_err(|error| chain(&error))?;
-    if !store.is_writable().await {
-        return Err(format!(
-            "{path} takes no writes: check the owner and mode of the file and of its folder, and that the disk is mounted for writing"
-        ));
-    }
+    let store = match Store::open_existing(&config.database).await {
+        Ok(store) => store,
+        Err(StoreError::Absent(database)) => return can_be_made(&database),
+        Err(error) => return Err(chain(&error)),
+    };
+    let sound = async {
+        store.check_integrity().await?;
+        store.try_write().await
+    };
+    let sound = sound.await;
+    store.close().await;
+    sound.map_err(|error| chain(&error))?;
     Ok(format!("{path} is whole and takes writes"))
 }
 
+/// Whether the first pass can make the database.
+fn can_be_made(database: &Path) -> Result<String, String> {
+    let path = database.display();
+    // A relative path of one step has an empty parent: the present folder.
+    let folder = match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(format!(
+            "the folder of {path} does not exist: make it, owned by the user that runs fortnight"
+        ));
+    }
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        format!(
+            "the folder of {path} takes no files ({error}): give it to the user that runs fortnight"
+        )
+    })?;
+    Ok(format!(
+        "there is none yet at {path}; the first pass makes it"
+    ))
+}
+
 /// Whether every file that is needed is there.
-fn exports(config: &Config, path: &std::path::Path) -> Vec<Check> {
+fn exports(config: &Config, path: &Path) -> Vec<Check> {
     let folder = match files::scan(path) {
         Ok(folder) => folder,
         Err(error) => return vec![Check::new("exports", Err(chain(&error)))],

@@ -56,6 +56,9 @@ const CHECKPOINT_PAGES: &str = "4000";
 /// How long a writer waits for another process's write: a first import holds the lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How long a trial write waits for other writers.
+const TRIAL: Duration = Duration::from_secs(2);
+
 /// The schema, one folder for every database.
 const MIGRATIONS: [(i64, &str, &str); 7] = [
     (
@@ -117,7 +120,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
         /// What to do.
-        remedy: String,
+        remedy: &'static str,
         /// What `SQLite` says.
         #[source]
         source: sqlx::Error,
@@ -180,7 +183,7 @@ pub enum StoreError {
         value: String,
     },
     /// Anything else.
-    #[error("the database failed while {doing}")]
+    #[error("the database failed while {doing}{}", remedy(.source).map_or_else(String::new, |remedy| format!(": {remedy}")))]
     Failed {
         /// What was being done.
         doing: &'static str,
@@ -223,6 +226,7 @@ impl Store {
         store.refuse_newer().await?;
         store.migrate().await?;
         store.assert_durable().await?;
+        store.try_write().await?;
         lock::set_mark(path).map_err(|source| StoreError::Lock { path: mark, source })?;
         Ok(store)
     }
@@ -381,17 +385,18 @@ impl Store {
         })
     }
 
-    /// Whether the database takes writes: it begins one and takes it back. Another writer at
-    /// work is no fault.
-    pub async fn is_writable(&self) -> bool {
-        let writes = async {
-            let transaction = self.begin().await.ok()?;
-            transaction.rollback().await.ok()
+    /// Tries whether the database takes writes: it writes a row and takes it back, because a
+    /// read-only one lets a writer begin. Another writer at work is no fault.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        let write = async {
+            let mut transaction = self.begin().await?;
+            sqlx::query("INSERT INTO meta (key, value) VALUES ('trial', '')")
+                .execute(&mut *transaction)
+                .await
+                .map_err(|source| unusable("write", &self.path, source))?;
+            transaction.rollback().await.doing("taking a trial back")
         };
-        match tokio::time::timeout(Duration::from_secs(2), writes).await {
-            Ok(written) => written.is_some(),
-            Err(_) => true,
-        }
+        tokio::time::timeout(TRIAL, write).await.unwrap_or(Ok(()))
     }
 
     /// Copies the database as it is into a new file.
@@ -423,26 +428,41 @@ fn pool() -> SqlitePoolOptions {
 
 /// A database that cannot be used, with the remedy that fits.
 fn unusable(verb: &'static str, path: &Path, source: sqlx::Error) -> StoreError {
-    let code = source
-        .as_database_error()
-        .and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-    let remedy = match code.as_deref().and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
-        Some(11 | 26) => {
-            return StoreError::Corrupt { path: path.to_owned(), detail: source.to_string() };
-        }
-        Some(8) => "it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing".to_owned(),
-        Some(14) => "check that its folder exists and that this user may write there".to_owned(),
-        Some(13) => "the disk is full: make room, nothing was lost".to_owned(),
-        Some(5) => "another process has been writing for over a minute: see which with `fuser`, then try again".to_owned(),
-        Some(10) => "the disk reports an input/output error: check it before going on".to_owned(),
-        _ => "check the file, its folder and the disk".to_owned(),
-    };
+    if matches!(code(&source), Some(11 | 26)) {
+        return StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: source.to_string(),
+        };
+    }
     StoreError::Unusable {
         verb,
         path: path.to_owned(),
-        remedy,
+        remedy: remedy(&source).unwrap_or("check the file, its folder and the disk"),
         source,
     }
+}
+
+/// What mends a database that `SQLite` gives up on; none for what lies in a statement.
+fn remedy(source: &sqlx::Error) -> Option<&'static str> {
+    Some(match code(source)? {
+        5 => {
+            "another process has been writing for over a minute: see which with `fuser`, then try again"
+        }
+        8 => {
+            "it is read-only: check the owner and mode of the file and of its folder, and that the disk is mounted for writing"
+        }
+        10 => "the disk reports an input/output error: check it before going on",
+        11 | 26 => "it is damaged: stop fortnight, keep a copy, and restore the last good backup",
+        13 => "the disk is full: make room, nothing was lost",
+        14 => "check that its folder exists and that this user may write there",
+        _ => return None,
+    })
+}
+
+/// `SQLite`'s own code, without what it says more closely.
+fn code(source: &sqlx::Error) -> Option<i64> {
+    let code = source.as_database_error()?.code()?.parse::<i64>().ok()?;
+    Some(code & 0xff)
 }
 
 /// Which rows of a table about people a statement looks at.
