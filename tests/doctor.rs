@@ -12,7 +12,7 @@ mod smtp_peer;
 #[path = "support/world.rs"]
 mod world;
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use smtp_peer::{Act, Peer};
@@ -59,16 +59,20 @@ impl Visit {
     }
 }
 
-fn doctor(world: &World) -> Visit {
-    let output = Command::new(env!("CARGO_BIN_EXE_fortnight"))
+fn run(world: &World, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fortnight"))
         .current_dir(world.folder())
         .env_clear()
         .arg("--quiet")
         .arg("--config")
         .arg(world.file())
-        .args(["doctor", "--format", "json"])
+        .args(arguments)
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+fn doctor(world: &World) -> Visit {
+    let output = run(world, &["doctor", "--format", "json"]);
     let checks: Vec<Value> = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     let text = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
@@ -208,6 +212,65 @@ fn a_group_that_is_not_found_or_hides_its_members() {
     );
     world.change("groups = [\"Emergency\"]", &format!("groups = [\"{id}\"]"));
     doctor(&world).all_good();
+}
+
+/// What `check` says, without the folder of this very run, whose length also decides where lines
+/// are broken.
+fn check(world: &World) -> (i32, String) {
+    let output = run(world, &["check"]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let folder = world.folder().display().to_string();
+    (
+        output.status.code().unwrap(),
+        said.replace(&folder, "FOLDER").replace("\n  │ ", " "),
+    )
+}
+
+#[test]
+fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
+    let mut world = tenant();
+    let pass = ["cycle", "--as-of", &world::day(0).to_string()];
+    assert_eq!(run(&world, &pass).status.code(), Some(0));
+    assert_eq!(check(&world).0, 0);
+
+    let graph = world.graph.clone().unwrap();
+    graph.put_group("0a0a0a0a-0000-4000-8000-000000000009", "Robots", &[]);
+    world.change("[\"Emergency\"]", "[\"Emergency\", \"Robots\", \"Sales\"]");
+    let (code, said) = check(&world);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(said, @r#"
+      ⚠ FOLDER/fortnight.toml:21:36: policy everyone: exclude.groups names "Robots", which is not known yet
+        ╭────
+     21 │ exclude = { groups = ["Emergency", "Robots", "Sales"] }
+        ·                                    ────────
+        ╰────
+      help: the next pass looks it up; `fortnight doctor` does so now
+      ⚠ FOLDER/fortnight.toml:21:46: policy everyone: exclude.groups names "Sales", which is not known yet
+        ╭────
+     21 │ exclude = { groups = ["Emergency", "Robots", "Sales"] }
+        ·                                              ───────
+        ╰────
+      help: the next pass looks it up; `fortnight doctor` does so now
+    FOLDER/fortnight.toml: one policy
+    passes: At every 10 minutes.
+    the configuration is good
+    "#);
+    let status = run(&world, &["status"]);
+    assert!(String::from_utf8_lossy(&status.stdout).contains("\"Robots\", which is not known yet"));
+
+    // A pass asks for both, and one of them there is not.
+    assert_eq!(run(&world, &pass).status.code(), Some(3));
+    let (code, said) = check(&world);
+    assert_eq!(code, 2);
+    insta::assert_snapshot!(said, @r#"
+    fortnight: one fault in the configuration
+      × FOLDER/fortnight.toml:21:46: policy everyone: exclude.groups names "Sales", which matches nothing
+        ╭────
+     21 │ exclude = { groups = ["Emergency", "Robots", "Sales"] }
+        ·                                              ───────
+        ╰────
+      help: mend the name, or remove it: under this policy nobody is flagged until then
+    "#);
 }
 
 #[test]

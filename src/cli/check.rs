@@ -1,6 +1,7 @@
 //! `check`, and how every command loads its configuration.
 
-use std::collections::BTreeSet;
+mod names;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -8,9 +9,9 @@ use super::args::{Cli, Color};
 use super::output::Printer;
 use super::{DONE, Reader, Usage, WRONG};
 use crate::capacity;
-use crate::config::{Config, Directory, Fault, Faults, IncludeNames};
-use crate::sources::Collection;
-use crate::sources::files;
+use crate::config::{Config, Fault, Faults, Severity};
+use crate::errors::chain;
+use crate::store::StoreError;
 
 /// Loads the configuration, or says everything that is wrong with it.
 pub(super) fn load(cli: &Cli) -> Result<Config, Usage> {
@@ -48,20 +49,21 @@ fn render(faults: &[Fault], color: Color) -> String {
 
 pub(super) async fn run(cli: &Cli, out: &mut Printer) -> anyhow::Result<u8> {
     let path = path(cli);
-    let (config, warnings) = match load_with_warnings(&path) {
+    let (config, mut faults) = match load_with_warnings(&path) {
         Ok(loaded) => loaded,
-        Err(faults) => {
-            eprintln!("fortnight: {}", render(&faults.0, cli.color));
-            return Ok(WRONG);
-        }
+        Err(faults) => return Ok(refuse(&faults.0, cli.color)),
     };
-    for warning in &warnings {
-        out.line(warning.render(false).trim_end())?;
+    let (reader, unusable) = match Reader::open(&config).await {
+        Ok(reader) => (Some(reader), None),
+        Err(error) => (None, Some(error).filter(|error| !is_absent(error))),
+    };
+    faults.extend(names::faults(&config, reader.as_ref()).await?);
+    faults.sort_by_key(|fault| (fault.severity, fault.position()));
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return Ok(refuse(&faults, cli.color));
     }
-    let mut code = DONE;
-    for line in names(&config).await? {
-        code = WRONG;
-        out.line(line)?;
+    for warning in &faults {
+        out.line(warning.render(false).trim_end())?;
     }
     let policies = match config.policies.len() {
         1 => "one policy".to_owned(),
@@ -78,121 +80,25 @@ pub(super) async fn run(cli: &Cli, out: &mut Printer) -> anyhow::Result<u8> {
             .collect::<Vec<_>>()
             .join("; ")
     ))?;
-    if let Some(line) = capacity(&config).await? {
-        out.line(format!("note: {line}"))?;
+    if let Some(reader) = &reader {
+        let people = reader.store.in_scope(&reader.policies).await?;
+        if let Some(line) = capacity::shortage(&config, people as u64) {
+            out.line(format!("note: {line}"))?;
+        }
     }
-    if code == DONE {
-        out.line("the configuration is good")?;
+    if let Some(error) = unusable {
+        out.line(format!("note: {}", chain(error.as_ref())))?;
     }
-    Ok(code)
+    out.line("the configuration is good")?;
+    Ok(DONE)
 }
 
-/// Names of people and groups that mean nothing: against the last snapshot, or the files.
-async fn names(config: &Config) -> anyhow::Result<Vec<String>> {
-    if let Ok(reader) = Reader::open(config).await
-        && reader.world.users.is_some()
-    {
-        return Ok(reader
-            .policies
-            .iter()
-            .flat_map(|policy| {
-                policy.assignment.unresolved.iter().map(move |name| {
-                    let matches = if name.matches == 0 {
-                        "nothing".to_owned()
-                    } else {
-                        format!("{} groups: name it by object id", name.matches)
-                    };
-                    format!(
-                        "policy {}: {} names {:?}, which matches {matches}",
-                        policy.name,
-                        name.list.key(),
-                        name.name
-                    )
-                })
-            })
-            .collect());
-    }
-    let config = config.clone();
-    Ok(tokio::task::spawn_blocking(move || names_in_files(&config)).await?)
+fn refuse(faults: &[Fault], color: Color) -> u8 {
+    eprintln!("fortnight: {}", render(faults, color));
+    WRONG
 }
 
-/// The same against the files, where there is no snapshot yet; files that cannot be read say
-/// nothing here, a pass will name them.
-fn names_in_files(config: &Config) -> Vec<String> {
-    let Directory::Files(path) = &config.directory else {
-        return Vec::new();
-    };
-    let Ok(folder) = files::scan(path) else {
-        return Vec::new();
-    };
-    let now = crate::time::Clock::system().now();
-    let mut users = BTreeSet::new();
-    for part in folder.parts(Collection::Users).unwrap_or(&[]) {
-        for item in files::users(part, now) {
-            if let Ok(crate::sources::Item::Fact(person)) = item {
-                users.insert(person.id.as_str().to_owned());
-                users.insert(person.user_principal_name.to_lowercase());
-            }
-        }
-    }
-    let mut groups: Vec<(String, String)> = Vec::new();
-    for part in folder.parts(Collection::Groups).unwrap_or(&[]) {
-        for item in files::groups(part, now) {
-            if let Ok(crate::sources::Item::Fact(group)) = item {
-                groups.push((group.id.as_str().to_owned(), group.name.unwrap_or_default()));
-            }
-        }
-    }
-    if users.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = Vec::new();
-    for policy in &config.policies {
-        let mut lists = vec![("exclude", &policy.exclude)];
-        if let IncludeNames::Selected(names) = &policy.include {
-            lists.push(("include", names));
-        }
-        for (list, names) in lists {
-            for user in names
-                .users
-                .iter()
-                .filter(|user| !users.contains(&user.trim().to_lowercase()))
-            {
-                lines.push(format!(
-                    "policy {}: {list}.users names {user:?}, which matches nothing",
-                    policy.name
-                ));
-            }
-            for group in &names.groups {
-                let key = group.trim().to_lowercase();
-                let by_id = groups.iter().any(|(id, _)| *id == key);
-                let by_name = groups
-                    .iter()
-                    .filter(|(_, name)| name.trim() == group.trim())
-                    .map(|(id, _)| id)
-                    .collect::<BTreeSet<_>>()
-                    .len();
-                if !by_id && by_name != 1 {
-                    let matches = if by_name == 0 {
-                        "nothing".to_owned()
-                    } else {
-                        format!("{by_name} groups: name it by object id")
-                    };
-                    lines.push(format!(
-                        "policy {}: {list}.groups names {group:?}, which matches {matches}",
-                        policy.name
-                    ));
-                }
-            }
-        }
-    }
-    lines
-}
-
-async fn capacity(config: &Config) -> anyhow::Result<Option<String>> {
-    let Ok(reader) = Reader::open(config).await else {
-        return Ok(None);
-    };
-    let people = reader.store.in_scope(&reader.policies).await?;
-    Ok(capacity::shortage(config, people as u64))
+/// There is no database yet: nothing to say about it.
+fn is_absent(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Absent(_)))
 }

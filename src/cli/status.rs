@@ -11,7 +11,7 @@ use crate::capacity;
 use crate::config::Config;
 use crate::domain::decide::{Decision, Next};
 use crate::domain::person::Person;
-use crate::domain::policy::Policy;
+use crate::pass;
 use crate::store::destinations::{DestinationState, TroubledDestination};
 use crate::store::holds::StandingHold;
 
@@ -135,7 +135,7 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
         holds,
         webhooks,
         stranded: stranded(config, reader).await?,
-        unresolved: unresolved(&reader.policies),
+        unresolved: unresolved(config, reader).await?,
         capacity: capacity::shortage(config, store.in_scope(&reader.policies).await? as u64),
         repeated_losses: census.repeated_losses,
         quarantined: store
@@ -189,28 +189,24 @@ async fn stranded(config: &Config, reader: &Reader) -> anyhow::Result<Vec<String
     Ok(lines.collect())
 }
 
-fn unresolved(policies: &[Policy]) -> Vec<String> {
-    let names = policies.iter().flat_map(|policy| {
+async fn unresolved(config: &Config, reader: &Reader) -> anyhow::Result<Vec<String>> {
+    let unread = pass::unread_names(&reader.store, config).await?;
+    let names = reader.policies.iter().flat_map(|policy| {
         let unresolved = policy.assignment.unresolved.iter();
         unresolved.map(move |name| (policy, name))
     });
-    names
-        .map(|(policy, name)| {
-            let (key, matches) = (name.list.key(), matches(name.matches));
-            format!(
-                "{}: {key} names {:?}, which matches {matches}",
-                policy.name, name.name
-            )
-        })
-        .collect()
-}
-
-fn matches(count: usize) -> String {
-    if count == 0 {
-        "nothing".to_owned()
-    } else {
-        format!("{count} groups")
-    }
+    let lines = names.map(|(policy, name)| {
+        let matches = match name.matches {
+            0 if !name.list.is_of_users() && unread.contains(&name.name) => {
+                "is not known yet: the next pass looks it up".to_owned()
+            }
+            0 => "matches nothing".to_owned(),
+            count => format!("matches {count} groups"),
+        };
+        let (key, policy) = (name.list.key(), &policy.name);
+        format!("{policy}: {key} names {:?}, which {matches}", name.name)
+    });
+    Ok(lines.collect())
 }
 
 fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<()> {

@@ -91,6 +91,11 @@ impl Document {
         }
     }
 
+    /// The text as faults may show it.
+    pub(super) fn source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }

@@ -18,7 +18,7 @@ mod suggest;
 mod values;
 mod webhooks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,12 +32,14 @@ pub use self::codes::default_result_codes;
 pub use self::directory::Directory;
 pub use self::document::{KeyDoc, Kind};
 pub use self::fault::{Fault, Faults, Place, Severity};
+pub(crate) use self::suggest::nearest;
 
 use self::document::Document;
 use self::fault::Source;
 use crate::delivery::mail::Sender;
 use crate::delivery::smtp::SmtpConfig;
 use crate::delivery::webhook::{Endpoint, Format};
+use crate::domain::assignment::NameList;
 use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
@@ -76,6 +78,7 @@ pub struct Config {
     pub result_codes: ResultCodes,
     /// Nothing is sent: a dry run.
     pub is_rehearsal: bool,
+    source: Arc<Source>,
 }
 
 /// When passes run.
@@ -113,6 +116,8 @@ pub struct PolicyConfig {
     pub include: IncludeNames,
     /// Whom it excludes.
     pub exclude: Names,
+    /// Where the names of both stand in the file.
+    places: NamePlaces,
     /// When messages are due.
     pub reminders: Vec<Step>,
     /// When the policy was switched on, if that was before the first pass.
@@ -139,6 +144,9 @@ impl PolicyConfig {
         included.iter().chain(&self.exclude.groups)
     }
 }
+
+/// Where each name of a policy stands.
+type NamePlaces = BTreeMap<(NameList, String), Place>;
 
 /// Whom a policy includes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -278,6 +286,21 @@ impl Config {
             .find(|webhook| webhook.endpoint.name == name)
     }
 
+    /// A fault of a name in a policy, which only whoever knows the directory can see.
+    #[must_use]
+    pub fn fault_of_name(
+        &self,
+        severity: Severity,
+        policy: &PolicyConfig,
+        (list, name): (NameList, &str),
+        message: String,
+        remedy: String,
+    ) -> Fault {
+        let place = policy.places.get(&(list, name.to_owned()));
+        let place = place.cloned().unwrap_or(Place::Missing);
+        Fault::new(severity, place, message, remedy, Arc::clone(&self.source))
+    }
+
     /// The domain of Message-IDs: that of the sender.
     #[must_use]
     pub fn sender_domain(&self) -> String {
@@ -375,6 +398,7 @@ fn read(document: &Document) -> Option<Config> {
         http,
         result_codes,
         is_rehearsal: false,
+        source: document.source(),
     })
 }
 

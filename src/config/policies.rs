@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 use super::document::{Document, Found, Kind};
 use super::reader::Section;
-use super::{IncludeNames, Names, Place, PolicyConfig};
+use super::{IncludeNames, NamePlaces, Names, Place, PolicyConfig};
+use crate::domain::assignment::NameList;
 use crate::domain::id::PolicyName;
 use crate::domain::policy::{Enforce, StartOn, Step};
 
@@ -102,18 +103,23 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
         .as_ref()
         .map_or((DAY * 3).min(length), |notice| notice.value);
     let reminders = reminders(section);
-    let include = include(section);
+    let mut places = NamePlaces::default();
+    let include = include(section, &mut places);
     let exclude = section.section("exclude");
     let excluded = Names {
         users: list(
             &exclude,
             "users",
             "Never asked, never flagged: the emergency accounts first of all. Object ids or user principal names.",
+            NameList::ExcludeUsers,
+            &mut places,
         ),
         groups: list(
             &exclude,
             "groups",
             "Members of these groups are excluded. Object ids or display names.",
+            NameList::ExcludeGroups,
+            &mut places,
         ),
     };
     exclude.close();
@@ -182,6 +188,7 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
         min_notice: notice,
         include: include?,
         exclude: excluded,
+        places,
         reminders: reminders.into_iter().map(|found| found.value).collect(),
         since: since.map(|found| found.value),
         guests,
@@ -192,7 +199,13 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
     })
 }
 
-fn list(section: &Section<'_>, key: &'static str, about: &'static str) -> Vec<String> {
+fn list(
+    section: &Section<'_>,
+    key: &'static str,
+    about: &'static str,
+    list: NameList,
+    places: &mut NamePlaces,
+) -> Vec<String> {
     section
         .texts(key, false, "", about)
         .unwrap_or_default()
@@ -204,12 +217,13 @@ fn list(section: &Section<'_>, key: &'static str, about: &'static str) -> Vec<St
                     .error(found.place, "an empty name names nobody", "remove it");
                 return None;
             }
+            places.insert((list, found.value.clone()), found.place);
             Some(found.value)
         })
         .collect()
 }
 
-fn include(section: &Section<'_>) -> Option<IncludeNames> {
+fn include(section: &Section<'_>, places: &mut NamePlaces) -> Option<IncludeNames> {
     let document = section.document();
     let faults_before = document.faults.borrow().len();
     let include = section.section("include");
@@ -219,11 +233,15 @@ fn include(section: &Section<'_>) -> Option<IncludeNames> {
             &include,
             "users",
             "These people, by object id or user principal name.",
+            NameList::IncludeUsers,
+            places,
         ),
         groups: list(
             &include,
             "groups",
             "Members of these groups, by object id or display name.",
+            NameList::IncludeGroups,
+            places,
         ),
     };
     let (there, place) = (include.is_there(), include.place());

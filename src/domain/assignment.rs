@@ -93,6 +93,15 @@ pub enum NameList {
 }
 
 impl NameList {
+    /// Whether it names users, rather than groups.
+    #[must_use]
+    pub fn is_of_users(self) -> bool {
+        match self {
+            Self::IncludeUsers | Self::ExcludeUsers => true,
+            Self::IncludeGroups | Self::ExcludeGroups => false,
+        }
+    }
+
     /// The key in the configuration.
     #[must_use]
     pub fn key(self) -> &'static str {

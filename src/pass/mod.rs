@@ -11,7 +11,7 @@ mod decider;
 mod holds;
 pub mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,13 +23,14 @@ use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
 use self::report::{PassReport, Progress};
-use crate::config::{Config, Email};
+use crate::config::{self, Config, Email, PolicyConfig};
 use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
 use crate::store::commit::Outcome;
 use crate::store::holds::Approval;
 use crate::store::load::Dossier;
 use crate::store::operators::Operators;
+use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
 
 /// People who are decided about at once.
@@ -249,6 +250,22 @@ pub async fn policies(
     now: Timestamp,
 ) -> Result<Vec<Policy>, StoreError> {
     assign::resolve(store, &config.policies, false, now, false).await
+}
+
+/// Names of groups of which the snapshot says nothing yet: exports hold every group, but Graph is
+/// asked for those only that a policy named when a pass read them.
+pub async fn unread_names(store: &Store, config: &Config) -> Result<BTreeSet<String>, StoreError> {
+    if matches!(config.directory, config::Directory::Files(_))
+        && store.accepted_at(Source::Groups).await?.is_some()
+    {
+        return Ok(BTreeSet::new());
+    }
+    let read = collect::groups::read_for(store).await?;
+    let named = config.policies.iter().flat_map(PolicyConfig::groups);
+    Ok(named
+        .filter(|name| !read.contains(*name))
+        .cloned()
+        .collect())
 }
 
 /// Decides about one person for a reader: the effects are thrown away.

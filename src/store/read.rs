@@ -163,6 +163,16 @@ impl Store {
         ids.iter().map(|id| user_id("people", id)).collect()
     }
 
+    /// The user principal names of everybody who is there.
+    pub async fn user_principal_names(&self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT user_principal_name FROM people WHERE gone_at IS NULL ORDER BY id",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading user principal names")
+    }
+
     /// The journal of one person, oldest first.
     pub async fn history(&self, user: &UserId) -> Result<Vec<JournalLine>, StoreError> {
         let rows = sqlx::query("SELECT id, at, kind, policy, sequence, step, deadline, rehearsed, reasons FROM journal WHERE user_id = $1 ORDER BY id")

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::files::{difference, new_part};
-use super::groups::{Wanted, judge, keep_before_anew, meant, unread};
+use super::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
 use super::reader::{Reader, Step};
 use super::{CollectError, Collected, Collector};
 use crate::config::PolicyConfig;
@@ -16,10 +16,6 @@ use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::sources::Source;
-
-/// The setting that says for which names the groups were read last, which of them count with the
-/// groups within and, where members are named by user principal name, with which users snapshot.
-const READ_FOR: &str = "groups_read_for";
 
 pub(super) async fn collect(
     collector: &Collector<'_>,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Graph, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::GroupId;
-use crate::pass::collect::groups::{Wanted, judge, keep_before_anew, meant, unread};
+use crate::pass::collect::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
 use crate::pass::collect::{CollectError, Collected};
 use crate::pass::report::PassReport;
 use crate::sources::graph::GraphError;
@@ -37,7 +37,10 @@ impl Graph<'_> {
         collected.unread.extend(unread(&refused));
         let held = judge(self.collector, &readable, &mut snapshot).await?;
         collected.holds.extend(held);
-        self.accept_groups(&snapshot).await
+        self.accept_groups(&snapshot).await?;
+        let read_for = (&wanted.names, None::<()>, None::<()>);
+        let read_for = serde_json::to_string(&read_for).unwrap_or_default();
+        Ok(self.collector.store.set(READ_FOR, &read_for).await?)
     }
 
     /// The groups that the names mean now, and those that they meant last.

@@ -1,0 +1,210 @@
+//! Names of people and groups that mean nothing, or more than one: against the last snapshot, or
+//! the exported files where a pass has not read them yet.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use crate::cli::Reader;
+use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, Severity, nearest};
+use crate::domain::assignment::NameList;
+use crate::pass;
+use crate::sources::{Collection, Item, files};
+use crate::time::Clock;
+
+/// A name that means nobody, or more than one group.
+struct Stray<'a> {
+    policy: &'a PolicyConfig,
+    list: NameList,
+    name: &'a str,
+    matches: usize,
+}
+
+/// What is wrong with the names; nothing, as long as nobody knows the directory.
+pub(super) async fn faults(config: &Config, reader: Option<&Reader>) -> anyhow::Result<Vec<Fault>> {
+    let is_exported = matches!(config.directory, Directory::Files(_));
+    if let Some(reader) = reader
+        && reader.world.users.is_some()
+    {
+        let unread = pass::unread_names(&reader.store, config).await?;
+        if unread.is_empty() || !is_exported {
+            return in_snapshot(config, reader, &unread).await;
+        }
+    }
+    let config = config.clone();
+    let read = tokio::task::spawn_blocking(move || in_files(&config, Clock::system().now()));
+    read.await.context("reading the exports")
+}
+
+async fn in_snapshot(
+    config: &Config,
+    reader: &Reader,
+    unread: &BTreeSet<String>,
+) -> anyhow::Result<Vec<Fault>> {
+    let mut strays = Vec::new();
+    for (policy, resolved) in config.policies.iter().zip(&reader.policies) {
+        for name in &resolved.assignment.unresolved {
+            strays.push(Stray {
+                policy,
+                list: name.list,
+                name: &name.name,
+                matches: name.matches,
+            });
+        }
+    }
+    let known = if strays.is_empty() {
+        Known::default()
+    } else {
+        let groups = reader.store.groups().await?.into_iter();
+        Known {
+            users: reader.store.user_principal_names().await?,
+            groups: groups.map(|(_, name)| name).collect(),
+        }
+    };
+    let faults = strays.iter().map(|stray| {
+        let is_of_groups = !stray.list.is_of_users();
+        if is_of_groups && unread.contains(stray.name) {
+            stray.not_read_yet(config)
+        } else {
+            stray.fault(config, &known)
+        }
+    });
+    Ok(faults.collect())
+}
+
+/// Against the files; those that cannot be read say nothing here, a pass will name them.
+fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
+    let Directory::Files(path) = &config.directory else {
+        return Vec::new();
+    };
+    let Ok(folder) = files::scan(path) else {
+        return Vec::new();
+    };
+    let (mut known, mut ids) = (Known::default(), BTreeSet::new());
+    for part in folder.parts(Collection::Users).unwrap_or(&[]) {
+        for item in files::users(part, now) {
+            if let Ok(Item::Fact(person)) = item {
+                ids.insert(person.id.as_str().to_owned());
+                known.users.push(person.user_principal_name);
+            }
+        }
+    }
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    ids.extend(known.users.iter().map(|name| name.to_lowercase()));
+    let mut groups = BTreeSet::new();
+    for part in folder.parts(Collection::Groups).unwrap_or(&[]) {
+        for item in files::groups(part, now) {
+            if let Ok(Item::Fact(group)) = item {
+                groups.insert((group.id.as_str().to_owned(), group.name.unwrap_or_default()));
+            }
+        }
+    }
+    known.groups = groups.iter().map(|(_, name)| name.clone()).collect();
+    let matches = |list: NameList, name: &str| {
+        let key = name.trim().to_lowercase();
+        if list.is_of_users() {
+            return usize::from(ids.contains(&key));
+        }
+        if groups.iter().any(|(id, _)| *id == key) {
+            return 1;
+        }
+        let bears = |(_, bearing): &&(String, String)| bearing.trim() == name.trim();
+        groups.iter().filter(bears).count()
+    };
+    config
+        .policies
+        .iter()
+        .flat_map(|policy| named(policy).map(move |(list, name)| (policy, list, name)))
+        .filter_map(|(policy, list, name)| {
+            let matches = matches(list, name);
+            let stray = Stray {
+                policy,
+                list,
+                name,
+                matches,
+            };
+            (matches != 1).then(|| stray.fault(config, &known))
+        })
+        .collect()
+}
+
+/// Every name of a policy, with its list.
+fn named(policy: &PolicyConfig) -> impl Iterator<Item = (NameList, &str)> {
+    let included = match &policy.include {
+        IncludeNames::Selected(names) => Some(names),
+        IncludeNames::AllUsers => None,
+    };
+    let included = included.into_iter().flat_map(|names| {
+        let users = names
+            .users
+            .iter()
+            .map(|name| (NameList::IncludeUsers, name));
+        let groups = names
+            .groups
+            .iter()
+            .map(|name| (NameList::IncludeGroups, name));
+        users.chain(groups)
+    });
+    let users = policy
+        .exclude
+        .users
+        .iter()
+        .map(|name| (NameList::ExcludeUsers, name));
+    let groups = policy
+        .exclude
+        .groups
+        .iter()
+        .map(|name| (NameList::ExcludeGroups, name));
+    let all = included.chain(users).chain(groups);
+    all.map(|(list, name)| (list, name.as_str()))
+}
+
+/// What could have been meant.
+#[derive(Default)]
+struct Known {
+    users: Vec<String>,
+    groups: Vec<String>,
+}
+
+impl Stray<'_> {
+    fn fault(&self, config: &Config, known: &Known) -> Fault {
+        let (matches, remedy) = match self.matches {
+            0 => ("nothing".to_owned(), self.remedy(known)),
+            count => (
+                format!("{count} groups"),
+                "name the one by its object id".to_owned(),
+            ),
+        };
+        let message = format!("{}, which matches {matches}", self.said());
+        let named = (self.list, self.name);
+        config.fault_of_name(Severity::Error, self.policy, named, message, remedy)
+    }
+
+    fn not_read_yet(&self, config: &Config) -> Fault {
+        let message = format!("{}, which is not known yet", self.said());
+        let remedy = "the next pass looks it up; `fortnight doctor` does so now".to_owned();
+        let named = (self.list, self.name);
+        config.fault_of_name(Severity::Warning, self.policy, named, message, remedy)
+    }
+
+    fn said(&self) -> String {
+        let (policy, key) = (&self.policy.name, self.list.key());
+        format!("policy {policy}: {key} names {:?}", self.name)
+    }
+
+    fn remedy(&self, known: &Known) -> String {
+        let candidates = if self.list.is_of_users() {
+            &known.users
+        } else {
+            &known.groups
+        };
+        match nearest(self.name, candidates.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "mend the name, or remove it: under this policy nobody is flagged until then"
+                .to_owned(),
+        }
+    }
+}
