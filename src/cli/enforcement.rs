@@ -101,6 +101,7 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     }
     for hold in &holds {
         out.line(format!("Held ({}): {}", hold.id, hold.text))?;
+        out.line(format!("  {}", hold.kind.remedy(&hold.id)))?;
     }
     let headings = ["policy", "user", "state", "deadline", "why", "id"];
     let cells = people.into_iter().map(|planned| {

@@ -107,6 +107,34 @@ impl HoldKind {
             }
         }
     }
+
+    /// What an operator can do about the hold of that id, in a sentence.
+    #[must_use]
+    pub fn remedy(self, id: &str) -> String {
+        let approve = || {
+            // The name of a policy may have blanks in it.
+            let quote = if id.contains(' ') { "\"" } else { "" };
+            format!("fortnight enforcement approve {quote}{id}{quote} --reason TEXT")
+        };
+        match self {
+            Self::Mass => format!(
+                "\"fortnight enforcement plan\" lists the people; to flag them: {}",
+                approve()
+            ),
+            Self::MissingGrowth => {
+                format!("A better report ends it. If this one is right: {}", approve())
+            }
+            Self::Snapshot | Self::Exclusion => {
+                format!("Whole data ends it. If these are right: {}", approve())
+            }
+            Self::Clock => format!("Set the clock. If it is right: {}", approve()),
+            Self::Assignment => "Mend the name in the configuration; \"fortnight check\" shows the line.".to_owned(),
+            Self::Stale => "A newer reading ends it; \"fortnight doctor\" says whether one can be had.".to_owned(),
+            Self::Proof => "A newer registration report ends it.".to_owned(),
+            Self::Channel => "It ends when messages get through; \"fortnight doctor\" says where they do not, and why.".to_owned(),
+            Self::Database => "Restore the database from a backup.".to_owned(),
+        }
+    }
 }
 
 /// What ends a hold.

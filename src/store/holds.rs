@@ -434,20 +434,13 @@ async fn tell(
 }
 
 fn raised_news(hold: &StandingHold) -> News {
-    let ends = match hold.released_by {
-        ReleasedBy::Approval => format!(
-            "To let the flags through: fortnight enforcement approve {} --reason TEXT",
-            hold.id
-        ),
-        ReleasedBy::Data => "Only good data ends it.".to_owned(),
-    };
     News {
         key: hold_key(EventKind::HoldRaised, hold),
         about: format!("hold/{}", hold.id),
         policy: hold.policy.clone(),
         event: EventKind::HoldRaised,
-        title: format!("Flags are held: {}", hold.id),
-        lines: vec![hold.text.clone(), ends],
+        title: hold.id.clone(),
+        lines: vec![hold.text.clone(), hold.kind.remedy(&hold.id)],
     }
 }
 
@@ -457,7 +450,7 @@ fn cleared_news(hold: &StandingHold) -> News {
         about: format!("hold/{}", hold.id),
         policy: hold.policy.clone(),
         event: EventKind::HoldCleared,
-        title: format!("No longer held: {}", hold.id),
+        title: hold.id.clone(),
         lines: vec![hold.text.clone()],
     }
 }
