@@ -154,6 +154,9 @@ impl Engine {
             Wake::Sources => pass.run(report).await?,
             Wake::Changes => pass.run_on_changes(report).await?,
         }
+        if !self.clock.is_fixed() {
+            self.store.note_clocked_pass(now).await?;
+        }
         if went_back.is_some() {
             // While time stands behind the newest pass nothing is said (contract 7.16).
             return Ok(());

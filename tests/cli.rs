@@ -154,7 +154,69 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
             "approved_at": null,
         })
     );
-    assert_eq!(run(&world, &["status"]).code, 3);
+    let status = run(&world, &["status"]);
+    assert_eq!(status.code, 3);
+    insta::assert_snapshot!(status.out, @r#"
+    Health degraded, last pass 2026-01-14T00:00:00Z
+      groups        2026-01-06T00:00:00Z, 1 rows
+      registration  2026-01-06T00:00:00Z, 2 rows, too old to flag anybody
+      sign_ins      2026-01-06T00:00:00Z, 1 kept, too old to flag anybody
+      users         2026-01-06T00:00:00Z, 2 rows, too old to flag anybody
+    Policy everyone: 1 exempt, 1 in_grace
+    Deliveries: 4 sent
+    Next: 2026-01-16T23:00:00Z
+    Held (stale:registration) since 2026-01-14T00:00:00Z: the newest registration are of 2026-01-06T00:00:00Z, older than 36 h
+      A newer reading ends it; "fortnight doctor" says whether one can be had.
+    Held (stale:sign_ins) since 2026-01-14T00:00:00Z: the newest sign_ins are of 2026-01-06T00:00:00Z, older than 24 h
+      A newer reading ends it; "fortnight doctor" says whether one can be had.
+    Held (stale:users) since 2026-01-14T00:00:00Z: the newest users are of 2026-01-06T00:00:00Z, older than 24 h
+      A newer reading ends it; "fortnight doctor" says whether one can be had.
+    "#);
+}
+
+#[test]
+fn a_hold_is_said_with_what_ends_it() {
+    let mut world = World::of(&[]);
+    let crowd = world.crowd("person", 20);
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    for name in &crowd {
+        world.sign_in(name, hour(1, -1));
+    }
+    for number in [1, 8, 12, 14, 16] {
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    let held = |world: &World| {
+        let status = run(world, &["status"]).out;
+        let held = status.lines().skip_while(|line| !line.starts_with("Held"));
+        held.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(held(&world), @r#"
+    Held (mass) since 2026-01-21T00:00:00Z: 20 people would be flagged in this run (0 more were in the last 24 hours), of 20 in scope
+      "fortnight enforcement plan" lists the people; to flag them: fortnight enforcement approve mass --reason TEXT
+    "#);
+    world.change("[\"Emergency\"]", "[\"Emergency\", \"Sales\"]");
+    cycle(&world, day(16), &[]);
+    insta::assert_snapshot!(held(&world), @r#"
+    Held (assignment:everyone) since 2026-01-21T00:00:00Z: exclude.groups names "Sales", which matches nothing
+      Mend the name in the configuration; "fortnight check" shows the line.
+    Note: everyone: exclude.groups names "Sales", which matches nothing
+    "#);
+    let mut mails: Vec<String> = std::fs::read_dir(world.folder().join("outbox"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .filter(|mail| mail.contains("Flags are held"))
+        .collect();
+    mails.sort();
+    let subjects: Vec<&str> = mails
+        .iter()
+        .filter_map(|mail| mail.lines().find(|line| line.starts_with("Subject")))
+        .collect();
+    insta::assert_snapshot!(subjects.join("\n"), @r"
+    Subject: [fortnight: Contoso] Flags are held: assignment:everyone
+    Subject: [fortnight: Contoso] Flags are held: mass
+    ");
 }
 
 #[test]
@@ -303,6 +365,7 @@ fn explain_and_status_keep_their_shape() {
         "at": "text",
         "step": "text"
       },
+      "overdue": null,
       "quarantined": [],
       "repeated_losses": [],
       "sources": [
@@ -326,6 +389,43 @@ fn explain_and_status_keep_their_shape() {
       "webhooks": []
     }
     "#);
+}
+
+#[tokio::test]
+async fn a_daemon_that_died_is_not_well() {
+    let mut world = World::of(&["ana"]);
+    let now = fortnight::time::Clock::system().now();
+    world.export(now);
+    assert_eq!(run(&world, &["cycle"]).code, 0);
+    assert_eq!(run(&world, &["status"]).code, 0);
+
+    // Three days go by.
+    let url = format!("sqlite:{}", world.database().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    for earlier in [
+        "UPDATE meta SET value = value - 259200000000 WHERE key IN ('newest_pass', 'clocked_pass')",
+        "UPDATE sources SET as_of = as_of - 259200000000",
+    ] {
+        sqlx::query(earlier).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+    let ran = run(&world, &["status", "--format", "json"]);
+    assert_eq!(ran.code, 3);
+    let status = json(&ran);
+    assert_eq!(status["health"], "degraded");
+    let said = "no pass for 3 days, and schedule.poll asks for more: check that `fortnight run` runs (under systemd: systemctl status fortnight), or run `fortnight cycle`";
+    assert_eq!(status["overdue"], said);
+    for source in status["sources"].as_array().unwrap() {
+        assert!(source["age_seconds"].as_i64().unwrap() >= 259_200);
+        assert_eq!(source["stale"], source["name"] != "groups");
+    }
+    assert!(run(&world, &["status"]).out.contains(said));
+
+    // A pass at a time that was given stands still there.
+    world.export(now);
+    assert_eq!(cycle(&world, now, &[]).code, 0);
+    let ran = run(&world, &["status", "--format", "json"]);
+    assert_eq!((ran.code, &json(&ran)["overdue"]), (0, &Value::Null));
 }
 
 #[test]
@@ -1054,11 +1154,12 @@ fn a_dead_endpoint_is_in_status_until_somebody_reopens_it() {
     assert_eq!(status.code, 3);
     assert_eq!(json(&status)["webhooks"][0]["name"], "desk");
     assert_eq!(json(&status)["webhooks"][0]["state"], "dead");
-    assert!(
-        run(&world, &["status"])
-            .out
-            .contains("Webhook desk is dead: 410")
-    );
+    let said = run(&world, &["status"]).out;
+    let webhook = said.lines().skip_while(|line| !line.starts_with("Webhook"));
+    insta::assert_snapshot!(webhook.collect::<Vec<_>>().join("\n"), @r"
+    Webhook desk is dead: 410 Gone
+      When it is back: fortnight deliveries retry --destination desk
+    ");
     let doctor = run(&world, &["doctor"]);
     assert!(
         doctor.out.contains("retry --destination desk"),

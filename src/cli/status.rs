@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::output::{Format, Printer};
@@ -14,7 +15,15 @@ use crate::domain::person::Person;
 use crate::pass;
 use crate::store::destinations::{DestinationState, TroubledDestination};
 use crate::store::holds::StandingHold;
+use crate::store::sources::Source;
+use crate::time::{Clock, CronPattern, cron, format_duration};
 
+/// A daemon that missed so many passes does not run; fewer can be one long pass.
+const PASSES_MISSED: u32 = 3;
+/// However often passes are due: an import or a restart takes its time.
+const LATE_AT_LEAST: SignedDuration = SignedDuration::from_hours(1);
+/// They add up: what the last reading brought says nothing of how much is there.
+const LOGS: [Source; 2] = [Source::SignIns, Source::Audits];
 /// Rows put aside that `status` shows.
 const QUARANTINE_SHOWN: u32 = 20;
 
@@ -22,6 +31,8 @@ const QUARANTINE_SHOWN: u32 = 20;
 struct Status {
     health: &'static str,
     last_pass: Option<Timestamp>,
+    /// A sentence if the schedule has asked for passes and none came.
+    overdue: Option<String>,
     sources: Vec<SourceView>,
     states: BTreeMap<String, BTreeMap<String, u64>>,
     deliveries: BTreeMap<String, i64>,
@@ -117,10 +128,18 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
         })
         .await?;
     let holds = store.holds().await?;
-    let sources = sources(config, reader).await?;
+    let clocked = store.newest_clocked_pass().await?;
+    // A rehearsal stands still at its own time, a daemon that died does not.
+    let now = match clocked {
+        Some(last) => Clock::system().now().max(last),
+        None => reader.now,
+    };
+    let overdue = clocked.and_then(|last| overdue(&config.schedule.poll, &config.zone, last, now));
+    let sources = sources(config, reader, now).await?;
     let mut webhooks = store.troubled_destinations(reader.now).await?;
     webhooks.retain(|troubled| config.webhook(&troubled.name).is_some());
-    let degraded = !holds.is_empty()
+    let degraded = overdue.is_some()
+        || !holds.is_empty()
         || sources.iter().any(|source| source.error.is_some())
         || webhooks
             .iter()
@@ -128,6 +147,7 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
+        overdue,
         sources,
         states: census.states,
         deliveries: store.delivery_counts().await?,
@@ -152,15 +172,45 @@ async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
     })
 }
 
-async fn sources(config: &Config, reader: &Reader) -> anyhow::Result<Vec<SourceView>> {
+/// What to say if three passes were due since the last one, and an hour has gone by.
+fn overdue(
+    schedule: &[CronPattern],
+    zone: &TimeZone,
+    last: Timestamp,
+    now: Timestamp,
+) -> Option<String> {
+    let third = (0..PASSES_MISSED).try_fold(last, |at, _| cron::next_after(schedule, zone, at))?;
+    let since = now.duration_since(last);
+    (now >= third && since >= LATE_AT_LEAST).then(|| {
+        format!(
+            "no pass for {}, and schedule.poll asks for more: check that `fortnight run` runs (under systemd: systemctl status fortnight), or run `fortnight cycle`",
+            format_duration(since)
+        )
+    })
+}
+
+async fn sources(
+    config: &Config,
+    reader: &Reader,
+    now: Timestamp,
+) -> anyhow::Result<Vec<SourceView>> {
     let limit = |name: &str| match name {
         "users" => Some(config.freshness.users),
         "registration" => Some(config.freshness.registration),
         "sign_ins" => Some(config.freshness.sign_ins),
         _ => None,
     };
-    let sources = reader.store.sources().await?.into_iter().map(|source| {
-        let age = source.as_of.map(|as_of| reader.now.duration_since(as_of));
+    let mut sources = reader.store.sources().await?;
+    for log in LOGS {
+        for source in sources
+            .iter_mut()
+            .filter(|source| source.name == log.as_str())
+        {
+            source.rows = reader.store.events_kept(log).await?;
+        }
+    }
+    let sources = sources.into_iter().map(|source| {
+        let age = source.as_of.map(|as_of| now.duration_since(as_of));
         SourceView {
             stale: age
                 .zip(limit(&source.name))
@@ -222,14 +272,24 @@ fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<(
             .collect();
         return Ok(out.rows(format, &["policy", "state", "people"], rows)?);
     }
+    print_counts(status, out)?;
+    print_troubles(status, out)
+}
+
+fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
     let last = status
         .last_pass
         .map_or_else(|| "never".to_owned(), |at| at.to_string());
     out.line(format!("Health {}, last pass {last}", status.health))?;
+    if let Some(overdue) = &status.overdue {
+        out.line(format!("  {overdue}"))?;
+    }
     for source in &status.sources {
         let as_of = source
             .as_of
             .map_or_else(|| "never read".to_owned(), |at| at.to_string());
+        let is_log = LOGS.iter().any(|log| log.as_str() == source.name);
+        let rows = if is_log { "kept" } else { "rows" };
         let stale = if source.stale {
             ", too old to flag anybody"
         } else {
@@ -241,56 +301,44 @@ fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<(
             .map(|error| format!(" — {error}"))
             .unwrap_or_default();
         out.line(format!(
-            "  {:<13} {as_of}, {} rows{stale}{error}",
+            "  {:<13} {as_of}, {} {rows}{stale}{error}",
             source.name, source.rows
         ))?;
     }
     for (policy, states) in &status.states {
-        let list: Vec<String> = states
-            .iter()
-            .map(|(state, count)| format!("{count} {state}"))
-            .collect();
-        out.line(format!("Policy {policy}: {}", list.join(", ")))?;
+        out.line(format!("Policy {policy}: {}", counted(states)))?;
     }
-    let deliveries: Vec<String> = status
-        .deliveries
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
-    out.line(format!(
-        "Deliveries: {}",
-        if deliveries.is_empty() {
-            "none".to_owned()
-        } else {
-            deliveries.join(", ")
-        }
-    ))?;
+    let deliveries = if status.deliveries.is_empty() {
+        "none".to_owned()
+    } else {
+        counted(&status.deliveries)
+    };
+    out.line(format!("Deliveries: {deliveries}"))?;
     if let Some(next) = status.next {
         out.line(format!("Next: {}", next.at))?;
     }
+    Ok(())
+}
+
+fn counted<N: std::fmt::Display>(counts: &BTreeMap<String, N>) -> String {
+    let words: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    words.join(", ")
+}
+
+/// What a person should look at, each with what mends it.
+fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
     for hold in &status.holds {
-        let approved = if hold.approved_at.is_some() {
-            " (approved; the next pass uses it)"
-        } else {
-            ""
-        };
         out.line(format!(
-            "Held ({}) since {}: {}{approved}",
+            "Held ({}) since {}: {}",
             hold.id, hold.since, hold.text
         ))?;
+        out.line(format!("  {}", ends(hold)))?;
     }
     for webhook in &status.webhooks {
-        let reason = webhook.reason.as_deref().unwrap_or_default();
-        let until = webhook
-            .paused_until
-            .map_or_else(String::new, |until| format!(" until {until}"));
-        let name = &webhook.name;
-        let state = match webhook.state {
-            DestinationState::Active => "asked for time",
-            DestinationState::Paused => "is paused",
-            DestinationState::Dead => "is dead",
-        };
-        out.line(format!("Webhook {name} {state}{until}: {reason}"))?;
+        out.line(troubled(webhook))?;
     }
     for line in status
         .stranded
@@ -310,4 +358,64 @@ fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<(
         ))?;
     }
     Ok(())
+}
+
+fn ends(hold: &StandingHold) -> String {
+    match hold.approved_at {
+        Some(at) => format!("Approved at {at}; the next pass uses it."),
+        None => hold.kind.remedy(&hold.id),
+    }
+}
+
+fn troubled(webhook: &TroubledDestination) -> String {
+    let name = &webhook.name;
+    let reason = webhook.reason.as_deref().unwrap_or_default();
+    let until = webhook
+        .paused_until
+        .map_or_else(String::new, |until| format!(" until {until}"));
+    match webhook.state {
+        // A server asked for time, or failed and is tried again later.
+        DestinationState::Active => format!("Webhook {name} waits{until}: {reason}"),
+        DestinationState::Paused => format!("Webhook {name} is paused{until}: {reason}"),
+        DestinationState::Dead => format!(
+            "Webhook {name} is dead: {reason}\n  When it is back: fortnight deliveries retry --destination {name}"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_is_overdue_by_its_own_schedule() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let missed = |pattern: &str, last: &str, now: &str| {
+            let schedule = [CronPattern::parse(pattern).unwrap()];
+            overdue(&schedule, &TimeZone::UTC, at(last), at(now)).is_some()
+        };
+        let often = "0 */10 * * * *";
+        assert!(!missed(
+            often,
+            "2026-01-05T09:00:00Z",
+            "2026-01-05T09:59:00Z"
+        ));
+        assert!(missed(
+            often,
+            "2026-01-05T09:00:00Z",
+            "2026-01-05T10:00:00Z"
+        ));
+        // Over a weekend nothing is due.
+        let workdays = "0 0 9 * * MON-FRI";
+        assert!(!missed(
+            workdays,
+            "2026-01-09T09:00:00Z",
+            "2026-01-14T08:00:00Z"
+        ));
+        assert!(missed(
+            workdays,
+            "2026-01-09T09:00:00Z",
+            "2026-01-14T10:00:00Z"
+        ));
+    }
 }

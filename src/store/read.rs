@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 
 use super::records::user_id;
+use super::sources::Source;
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Enforce;
@@ -58,6 +59,19 @@ impl Store {
     /// Notes that a pass ended.
     pub async fn note_pass(&self, now: Timestamp) -> Result<(), StoreError> {
         self.set("newest_pass", &micros(now).to_string()).await
+    }
+
+    /// Notes that the host's clock told the time of the newest pass, rather than `--as-of`.
+    pub async fn note_clocked_pass(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.set("clocked_pass", &micros(now).to_string()).await
+    }
+
+    /// The newest pass, if the host's clock told its time: only then may the clock say its age.
+    pub async fn newest_clocked_pass(&self) -> Result<Option<Timestamp>, StoreError> {
+        let clocked = super::meta(&self.read, "clocked_pass").await?;
+        let newest = super::meta(&self.read, "newest_pass").await?;
+        let newest = newest.filter(|newest| clocked.as_ref() == Some(newest));
+        Ok(newest.and_then(|text| text.parse().ok()).map(instant))
     }
 
     /// A setting of the store.
@@ -207,6 +221,20 @@ impl Store {
                 .await
                 .doing("counting deliveries")?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// How many events of a log are kept: those that a decision may still look at.
+    pub async fn events_kept(&self, log: Source) -> Result<u64, StoreError> {
+        let count = match log {
+            Source::SignIns => "SELECT COUNT(*) FROM sign_ins",
+            Source::Audits => "SELECT COUNT(*) FROM audits",
+            Source::Users | Source::Groups | Source::Registration => return Ok(0),
+        };
+        let count: i64 = sqlx::query_scalar(count)
+            .fetch_one(&self.read)
+            .await
+            .doing("counting events")?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// The quarantined rows that are known, newest first.
