@@ -76,7 +76,7 @@ fn policy(now: Timestamp) -> Policy {
         assignment: Assignment {
             include: Include::AllUsers,
             exclude: Selection::default(),
-            unresolved: Vec::new(),
+            ..Assignment::default()
         },
         window: days(14),
         min_notice: days(3),

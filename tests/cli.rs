@@ -302,6 +302,7 @@ fn explain_and_status_keep_their_shape() {
             "deadline": "text",
             "id": "number",
             "kind": "text",
+            "mail": "text",
             "policy": "text",
             "reasons": [
               {
@@ -442,7 +443,7 @@ fn explain_tells_the_story() {
       · included as one of all users
       · the registration report says not registered  [2026-01-06T00:00:00Z]
       · the window counts from a sign-in at 2026-01-05T23:00:00Z  [2026-01-05T23:00:00Z]
-      · 2026-01-19T23:00:00Z: told, and kept  [2026-01-19T23:00:00Z]
+      · the deadline is 2026-01-19T23:00:00Z: told, and kept  [2026-01-19T23:00:00Z]
       · a message naming the deadline was accepted  [2026-01-06T00:00:00Z]
 
     What the help desk is asked
@@ -454,6 +455,179 @@ fn explain_tells_the_story() {
 
     History
       2026-01-06T00:00:00Z  window.opened (0d)
+    ");
+}
+
+/// What `explain` says, from the reasons on.
+fn why(world: &World, name: &str) -> String {
+    let ran = run(world, &["explain", &format!("{name}@contoso.example")]);
+    ran.out.lines().skip(3).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn explain_says_no_only_to_whom_registering_is_left() {
+    let mut world = begun(&["ana", "ben"]);
+    world.registers("ben");
+    world.export(day(1));
+    cycle(&world, day(1), &[]);
+    let may_skip = |name: &str| {
+        let said = why(&world, name);
+        let line = said.lines().find(|line| line.contains("skip registering"));
+        line.unwrap().split("?  ").nth(1).unwrap().to_owned()
+    };
+    assert_eq!(may_skip("ana"), "yes");
+    assert_eq!(may_skip("ben"), "nothing is asked of the person");
+    assert_eq!(may_skip("breakglass"), "nothing is asked of the person");
+    let excluded = "· excluded as a member of group \"Emergency\"; exclusion beats inclusion";
+    assert!(why(&world, "breakglass").contains(excluded));
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    let waiting = why(&world, "ana");
+    assert!(
+        waiting.contains("yes; that sign-in opens the window"),
+        "{waiting}"
+    );
+}
+
+#[test]
+fn explain_does_not_say_told_where_nobody_was() {
+    let mut world = begun(&["ana"]);
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.file();
+    cycle(&world, day(1), &[]);
+    insta::assert_snapshot!(why(&world, "ana"), @r"
+    Why
+      · included as one of all users
+      · the registration report says not registered  [2026-01-06T00:00:00Z]
+      · the window counts from a sign-in at 2026-01-05T23:00:00Z  [2026-01-05T23:00:00Z]
+      · the deadline is 2026-01-19T23:00:00Z: kept as if told (report-only)  [2026-01-19T23:00:00Z]
+      · a message would have named the deadline  [2026-01-06T00:00:00Z]
+
+    What the help desk is asked
+      May the person skip registering at the next sign-in?  yes
+      Until when?  2026-01-19T23:00:00Z (13 days 23 hours left)
+      The last mail?  none was accepted
+      What ends this?  Registering, at any sign-in; otherwise the deadline.
+      What comes next?  the reminder -7d, 2026-01-12T23:00:00Z
+
+    History
+      2026-01-06T00:00:00Z  window.opened (0d)  [report-only]
+    ");
+
+    let mut world = World::of(&["ben"]);
+    world.who("ben").mail = None;
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    world.sign_in("ben", hour(1, -1));
+    for number in [1, 8] {
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    insta::assert_snapshot!(why(&world, "ben"), @r"
+    Why
+      · included as one of all users
+      · the registration report says not registered  [2026-01-13T00:00:00Z]
+      · the window counts from a sign-in at 2026-01-05T23:00:00Z  [2026-01-05T23:00:00Z]
+      · the deadline is 2026-01-19T23:00:00Z: not told yet  [2026-01-19T23:00:00Z]
+      · there is no address  [2026-01-06T00:00:00Z]
+
+    What the help desk is asked
+      May the person skip registering at the next sign-in?  yes
+      Until when?  2026-01-19T23:00:00Z (6 days 23 hours left)
+      The last mail?  none was accepted
+      What ends this?  Registering, at any sign-in; otherwise the deadline.
+      What comes next?  the reminder -3d, 2026-01-16T23:00:00Z
+
+    History
+      2026-01-06T00:00:00Z  window.opened (0d)  [no mail]
+      2026-01-13T00:00:00Z  window.reminder (-7d)  [no mail]
+    ");
+}
+
+#[test]
+fn explain_tells_what_operators_did() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let user = world.id("ana");
+    let act = |act: &str, more: &[&str]| {
+        let mut arguments = vec![
+            "window",
+            act,
+            user.as_str(),
+            "--reason",
+            "asked for",
+            "--as-of",
+        ];
+        let at = hour(1, 5).to_string();
+        arguments.push(&at);
+        arguments.extend(more);
+        let ran = run(&world, &arguments);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    act("extend", &["--days", "2", "--ticket", "T-1"]);
+    assert_eq!(cycle(&world, hour(1, 5), &[]).code, 0);
+    insta::assert_snapshot!(why(&world, "ana"), @r"
+    Why
+      · included as one of all users
+      · the registration report says not registered  [2026-01-06T00:00:00Z]
+      · the window counts from a sign-in at 2026-01-05T23:00:00Z  [2026-01-05T23:00:00Z]
+      · the deadline is 2026-01-21T23:00:00Z: told, and kept  [2026-01-21T23:00:00Z]
+      · a message naming the deadline was accepted  [2026-01-06T05:00:00Z]
+
+    What the help desk is asked
+      May the person skip registering at the next sign-in?  yes
+      Until when?  2026-01-21T23:00:00Z (15 days 18 hours left)
+      The last mail?  window.extended at 2026-01-06T05:00:00Z, to a***@contoso.example
+      What ends this?  Registering, at any sign-in; otherwise the deadline.
+      What comes next?  the reminder -7d, 2026-01-14T23:00:00Z
+
+    History
+      2026-01-06T00:00:00Z  window.opened (0d)
+      2026-01-06T05:00:00Z  operator.extend  operator: asked for (T-1)
+      2026-01-06T05:00:00Z  window.extended
+    ");
+    act("close", &[]);
+    assert_eq!(cycle(&world, hour(1, 5), &[]).code, 0);
+    insta::assert_snapshot!(why(&world, "ana"), @r"
+    Why
+      · an operator closed the window; `window reopen` ends that
+      · the registration report says not registered  [2026-01-06T00:00:00Z]
+      · the clock is stopped with 15 d 18 h left
+
+    What the help desk is asked
+      May the person skip registering at the next sign-in?  nothing is asked of the person
+      Until when?  the clock is stopped, 15 days 18 hours left
+      The last mail?  window.extended at 2026-01-06T05:00:00Z, to a***@contoso.example
+      What ends this?  `fortnight window reopen`.
+
+    History
+      2026-01-06T00:00:00Z  window.opened (0d)
+      2026-01-06T05:00:00Z  operator.extend  operator: asked for (T-1)
+      2026-01-06T05:00:00Z  window.extended
+      2026-01-06T05:00:00Z  operator.close  operator: asked for
+      2026-01-06T05:00:00Z  window.paused
+    ");
+    let said = act("extend", &["--days", "2"]);
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn an_act_that_finds_nothing_to_act_on_says_so() {
+    let world = begun(&["ana"]);
+    let said = |arguments: &[&str]| {
+        let ran = run(&world, &[arguments, &["--reason", "asked for"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    insta::assert_snapshot!(said(&["window", "extend", "breakglass@contoso.example", "--days", "2"]), @r"
+    Noted for 0f0e0d0c-0000-4000-8000-000000000001; the next pass applies it, within seconds where `fortnight run` runs.
+    Under everyone the person is exempt and no window is open: as things stand, nothing changes there.
+    ");
+    insta::assert_snapshot!(said(&["window", "reopen", "ana@contoso.example"]), @r"
+    Noted for 0f0e0d0c-0000-4000-8000-000000000002; the next pass applies it, within seconds where `fortnight run` runs.
+    Under everyone the person is waiting_first_sign_in and no operator closed the window: as things stand, nothing changes there.
     ");
 }
 

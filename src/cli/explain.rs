@@ -37,8 +37,18 @@ struct Explanation {
     last_mail: Option<LastMail>,
     /// What ends this state.
     ends: String,
-    /// What was decided before, oldest first.
-    history: Vec<JournalLine>,
+    /// What was decided and done before, oldest first.
+    history: Vec<Happened>,
+}
+
+/// A line of the history.
+#[derive(Debug, Serialize)]
+struct Happened {
+    #[serde(flatten)]
+    line: JournalLine,
+    /// What became of the mail that says it, as `deliveries list` has it; `"none"` where none was
+    /// written, and null where none is due.
+    mail: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -74,7 +84,10 @@ pub(super) async fn run(
         .iter()
         .flat_map(PersonView::of)
         .filter(|row| policy.is_none_or(|policy| row.policy == policy))
-        .map(|row| explain(row, &holds, &deliveries, &history, reader.now))
+        .map(|row| {
+            let history = happened(config, &row.policy, &history, &deliveries);
+            explain(row, &holds, &deliveries, history, reader.now)
+        })
         .collect();
     if format == Format::Json {
         out.json(&explanations)?;
@@ -90,7 +103,7 @@ fn explain(
     mut person: PersonView,
     holds: &[StandingHold],
     deliveries: &[DeliveryRow],
-    history: &[JournalLine],
+    history: Vec<Happened>,
     now: Timestamp,
 ) -> Explanation {
     let mut reasons = std::mem::take(&mut person.reasons);
@@ -124,17 +137,46 @@ fn explain(
         });
     Explanation {
         as_of: now,
+        ends: ends(&person, &reasons).to_owned(),
         reasons,
-        may_skip: person.window.as_ref().is_some_and(|window| window.may_skip),
+        may_skip: may_skip(&person) != MaySkip::No,
         last_mail,
-        ends: ends(&person).to_owned(),
-        history: history
-            .iter()
-            .filter(|line| line.policy.as_deref() == Some(&person.policy))
-            .cloned()
-            .collect(),
+        history,
         person,
     }
+}
+
+/// The history under a policy, with what became of each mail.
+fn happened(
+    config: &Config,
+    policy: &str,
+    history: &[JournalLine],
+    deliveries: &[DeliveryRow],
+) -> Vec<Happened> {
+    let of_policy = |line: &&JournalLine| line.policy.as_deref().is_none_or(|of| of == policy);
+    let lines: Vec<&JournalLine> = history.iter().filter(of_policy).collect();
+    let happened = lines.iter().enumerate().map(|(at, line)| {
+        let same = |later: &&&JournalLine| later.kind == line.kind && later.step == line.step;
+        let until = lines[at + 1..].iter().find(same).map(|later| later.at);
+        let is_mailed = EventKind::parse(&line.kind)
+            .is_some_and(|kind| kind.announces() || kind == EventKind::EnforcementNeeded);
+        let mail = (config.email.is_some() && is_mailed && !line.rehearsed).then(|| {
+            let says_it = |row: &&DeliveryRow| {
+                row.policy.as_deref() == Some(policy)
+                    && row.event == line.kind
+                    && (row.step == line.step || line.step.is_none())
+                    && row.queued_at >= line.at
+                    && until.is_none_or(|until| row.queued_at < until)
+            };
+            let row = deliveries.iter().find(says_it);
+            row.map_or_else(|| "none".to_owned(), |row| row.state.clone())
+        });
+        Happened {
+            line: (*line).clone(),
+            mail,
+        }
+    });
+    happened.collect()
 }
 
 /// Whether a row is a message to the person: a mail, or a webhook that serves as notice.
@@ -155,8 +197,53 @@ fn stops(hold: &StandingHold, policy: &str) -> bool {
     hold.stops(&policy)
 }
 
+/// Whether the next sign-in can be completed without registering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MaySkip {
+    Yes,
+    /// That sign-in opens the window.
+    Opens,
+    /// Nothing is asked of the person.
+    NotAsked,
+    No,
+}
+
+impl MaySkip {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Opens => "yes; that sign-in opens the window",
+            Self::NotAsked => "nothing is asked of the person",
+            Self::No => "no",
+        }
+    }
+}
+
+fn may_skip(person: &PersonView) -> MaySkip {
+    match person.state {
+        State::OutOfScope
+        | State::Exempt
+        | State::NotEligible
+        | State::Disabled
+        | State::Gone
+        | State::Paused
+        | State::Registered => MaySkip::NotAsked,
+        State::WaitingFirstSignIn => MaySkip::Opens,
+        State::InGrace | State::DueSoon | State::Unknown | State::RegistrationReported => {
+            match &person.window {
+                Some(window) if !window.may_skip => MaySkip::No,
+                _ => MaySkip::Yes,
+            }
+        }
+        State::OverdueChecking | State::EnforcementNeeded | State::Enforced => MaySkip::No,
+    }
+}
+
 /// What ends the state a person is in.
-fn ends(person: &PersonView) -> &'static str {
+fn ends(person: &PersonView, reasons: &[Reason]) -> &'static str {
+    let by_operator = reasons
+        .iter()
+        .any(|reason| reason.code == ReasonCode::ClosedByOperator);
     match person.state {
         State::OutOfScope => "Being included by the policy.",
         State::Exempt => "The end of the exclusion.",
@@ -172,7 +259,8 @@ fn ends(person: &PersonView) -> &'static str {
         State::EnforcementNeeded | State::Enforced => {
             "Registering. An operator can extend the window."
         }
-        State::Paused => "Switching the policy on, or `window reopen`.",
+        State::Paused if by_operator => "`fortnight window reopen`.",
+        State::Paused => "Switching the policy on.",
     }
 }
 
@@ -201,7 +289,7 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     out.line("What the help desk is asked")?;
     out.line(format!(
         "  May the person skip registering at the next sign-in?  {}",
-        if explanation.may_skip { "yes" } else { "no" }
+        may_skip(person).words()
     ))?;
     if let Some(window) = &person.window {
         let until = match (window.deadline, window.remaining_seconds) {
@@ -246,20 +334,29 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     if !explanation.history.is_empty() {
         out.line("")?;
         out.line("History")?;
-        for line in &explanation.history {
-            let step = line
-                .step
-                .as_ref()
-                .map(|step| format!(" ({step})"))
-                .unwrap_or_default();
-            let rehearsed = if line.rehearsed {
-                "  [report-only]"
-            } else {
-                ""
-            };
-            out.line(format!("  {}  {}{step}{rehearsed}", line.at, line.kind))?;
+        for happened in &explanation.history {
+            out.line(format!("  {}", history_line(happened)))?;
         }
     }
     out.line("")?;
     Ok(())
+}
+
+fn history_line(Happened { line, mail }: &Happened) -> String {
+    let step = line.step.as_ref().map(|step| format!(" ({step})"));
+    let step = step.unwrap_or_default();
+    let mark = match mail.as_deref() {
+        _ if line.rehearsed => "  [report-only]".to_owned(),
+        None | Some("sent") => String::new(),
+        Some("none") => "  [no mail]".to_owned(),
+        Some(state) => format!("  [mail {state}]"),
+    };
+    // Who did it and why; an event has its reasons above.
+    let why = if EventKind::parse(&line.kind).is_none() {
+        let text = line.reasons[0]["text"].as_str().unwrap_or_default();
+        format!("  {}", clean_line(text, 300))
+    } else {
+        String::new()
+    };
+    format!("{}  {}{step}{mark}{why}", line.at, line.kind)
 }

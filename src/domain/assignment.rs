@@ -1,6 +1,6 @@
 //! Whom a policy includes and excludes, resolved to object ids. Exclude beats include (R13).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -15,6 +15,8 @@ pub struct Assignment {
     pub exclude: Selection,
     /// Names that match nothing, or more than one group: the policy is degraded (contract 7.9).
     pub unresolved: Vec<Unresolved>,
+    /// What the configuration calls its groups, for people.
+    pub group_names: BTreeMap<GroupId, String>,
 }
 
 /// Whom a policy includes.

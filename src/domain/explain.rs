@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::assignment::MatchedBy;
 use super::decide::{Case, Wait};
+use super::notice;
 use super::person::AccountKind;
+use super::policy::Enforce;
 use super::reason::ReasonCode;
 use super::registration::{Detail, Level, LossCause, Verdict};
 use super::scope::{PausedBy, Scope};
@@ -31,7 +33,7 @@ impl Case<'_> {
             ),
             Scope::Exempt(by) => (
                 ReasonCode::Excluded,
-                format!("excluded {}; exclusion beats inclusion", by_words(by)),
+                format!("excluded {}; exclusion beats inclusion", self.by_words(by)),
                 None,
             ),
             Scope::Disabled => (
@@ -49,11 +51,22 @@ impl Case<'_> {
             ),
             Scope::In(by) => (
                 ReasonCode::Included,
-                format!("included {}", by_words(by)),
+                format!("included {}", self.by_words(by)),
                 None,
             ),
         };
         self.because(code, text, at);
+    }
+
+    fn by_words(&self, by: &MatchedBy) -> String {
+        match by {
+            MatchedBy::AllUsers => "as one of all users".to_owned(),
+            MatchedBy::Name => "by name".to_owned(),
+            MatchedBy::Group(id) => match self.policy.assignment.group_names.get(id) {
+                Some(name) => format!("as a member of group {name:?}"),
+                None => format!("as a member of group {id}"),
+            },
+        }
     }
 
     pub(super) fn explain_registration(&mut self, verdict: Verdict) {
@@ -185,14 +198,18 @@ impl Case<'_> {
 
     pub(super) fn explain_deadline(&mut self, run: &Run) {
         let deadline = run.deadline(self.policy, self.now);
-        let text = match (run.told, self.policy.strict) {
-            (_, true) => format!("{deadline}: the opening plus the window, told or not (strict)"),
-            (Some(_), false) => format!("{deadline}: told, and kept"),
+        let (sequence, deliveries) = (self.standing.sequence, &self.facts.deliveries);
+        let named = notice::accepted(run, self.policy, sequence, deliveries);
+        let is_rehearsed = named.is_none() && self.policy.enforce == Enforce::ReportOnly;
+        let how = match (run.told, self.policy.strict) {
+            (_, true) => "the opening plus the window, told or not (strict)".to_owned(),
+            (Some(_), false) if is_rehearsed => "kept as if told (report-only)".to_owned(),
+            (Some(_), false) => "told, and kept".to_owned(),
             (None, false) if deadline > run.base => format!(
-                "{deadline}: nobody was told yet, so never earlier than the minimum notice of {} from now",
+                "nobody was told yet, so never earlier than the minimum notice of {} from now",
                 days(self.policy.min_notice)
             ),
-            (None, false) => format!("{deadline}: not told yet"),
+            (None, false) => "not told yet".to_owned(),
         };
         let at = run.opened_at;
         let (code, counts) = match run.cause {
@@ -206,13 +223,18 @@ impl Case<'_> {
             ),
         };
         self.because(code, counts, at);
+        let text = format!("the deadline is {deadline}: {how}");
         self.because(ReasonCode::Deadline, text, deadline);
         if let Some(told) = run.told {
-            self.because(
-                ReasonCode::NoticeGiven,
-                "a message naming the deadline was accepted",
-                told.at,
-            );
+            let (text, at) = match named {
+                Some(named) => ("a message naming the deadline was accepted", named.at),
+                None if is_rehearsed => ("a message would have named the deadline", told.at),
+                None => (
+                    "a message was accepted, and the deadline has moved out since",
+                    told.at,
+                ),
+            };
+            self.because(ReasonCode::NoticeGiven, text, at);
         }
         if let Some(unreachable) = &run.unreachable {
             let text = if unreachable.address.is_some() {
@@ -312,14 +334,6 @@ pub(super) fn days(length: SignedDuration) -> String {
         (0, hours) => format!("{hours} h"),
         (days, 0) => format!("{days} d"),
         (days, hours) => format!("{days} d {hours} h"),
-    }
-}
-
-fn by_words(by: &MatchedBy) -> String {
-    match by {
-        MatchedBy::AllUsers => "as one of all users".to_owned(),
-        MatchedBy::Name => "by name".to_owned(),
-        MatchedBy::Group(group) => format!("as a member of group {group}"),
     }
 }
 

@@ -208,6 +208,19 @@ pub enum ActKind {
     Reopen,
 }
 
+impl ActKind {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Extend { .. } => "extend",
+            Self::Reset => "reset",
+            Self::Close => "close",
+            Self::Reopen => "reopen",
+        }
+    }
+}
+
 /// What became of one mail, or of one webhook that serves as notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFact {

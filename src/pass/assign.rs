@@ -87,6 +87,7 @@ pub(super) async fn resolve(
             groups: &groups,
             names: &mut names,
             unresolved: Vec::new(),
+            group_names: BTreeMap::new(),
         };
         let include = match &config.include {
             IncludeNames::AllUsers => Include::AllUsers,
@@ -101,7 +102,7 @@ pub(super) async fn resolve(
                 .await?,
             groups: resolver.groups(&config.exclude.groups, NameList::ExcludeGroups),
         };
-        let unresolved = resolver.unresolved;
+        let (unresolved, group_names) = (resolver.unresolved, resolver.group_names);
         resolved.push(Policy {
             name: config.name.clone(),
             enforce: config.enforce,
@@ -109,6 +110,7 @@ pub(super) async fn resolve(
                 include,
                 exclude,
                 unresolved,
+                group_names,
             },
             window: config.window,
             min_notice: config.min_notice,
@@ -204,6 +206,7 @@ struct Resolver<'a> {
     groups: &'a BTreeMap<GroupId, String>,
     names: &'a mut Names,
     unresolved: Vec<Unresolved>,
+    group_names: BTreeMap<GroupId, String>,
 }
 
 impl Resolver<'_> {
@@ -250,6 +253,7 @@ impl Resolver<'_> {
             match named(name, self.groups).as_slice() {
                 [id] => {
                     self.names.groups.insert(name.clone(), id.clone());
+                    self.group_names.insert(id.clone(), name.clone());
                     groups.insert(id.clone());
                 }
                 several => {
@@ -259,7 +263,10 @@ impl Resolver<'_> {
                         matches: several.len(),
                     });
                     // Frozen: nobody leaves because a name no longer means anything (case 15).
-                    groups.extend(self.names.groups.get(name).cloned());
+                    if let Some(id) = self.names.groups.get(name) {
+                        self.group_names.insert(id.clone(), name.clone());
+                        groups.insert(id.clone());
+                    }
                 }
             }
         }

@@ -1,7 +1,9 @@
 //! What operators do, written down as facts; the next pass applies them.
 
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
+use super::commit::next_journal_id;
 use super::records::mark_changed;
 use super::{Doing, Store, StoreError, micros};
 use crate::domain::facts::ActKind;
@@ -43,8 +45,32 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await
         .doing("recording an act")?;
+        journal(&mut transaction, act, at).await?;
         mark_changed(&mut transaction, &[act.user.as_str().to_owned()]).await?;
         transaction.commit().await.doing("recording an act")?;
         Ok(id)
     }
+}
+
+/// Who did it and why, in the history of the person.
+async fn journal(
+    connection: &mut SqliteConnection,
+    act: &NewAct,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let ticket = act.ticket.as_ref().map(|ticket| format!(" ({ticket})"));
+    let text = format!("{}: {}{}", act.by, act.reason, ticket.unwrap_or_default());
+    let reasons = serde_json::json!([{ "code": "operator_act", "text": text, "at": at }]);
+    let line = next_journal_id(connection).await?;
+    sqlx::query("INSERT INTO journal (id, at, kind, user_id, policy, rehearsed, reasons) VALUES ($1, $2, $3, $4, $5, FALSE, $6)")
+        .bind(line)
+        .bind(micros(at))
+        .bind(format!("operator.{}", act.kind.as_str()))
+        .bind(act.user.as_str())
+        .bind(act.policy.as_ref().map(|policy| policy.as_str().to_owned()))
+        .bind(reasons.to_string())
+        .execute(connection)
+        .await
+        .doing("recording an act")
+        .map(drop)
 }

@@ -37,6 +37,9 @@ pub struct DeliveryRow {
     /// The address, for callers that mask it.
     #[serde(skip)]
     pub address: String,
+    /// The pass that queued it.
+    #[serde(skip)]
+    pub queued_at: Timestamp,
     /// When it was accepted or given up.
     pub settled_at: Option<Timestamp>,
     /// The deadline it names.
@@ -52,7 +55,7 @@ impl Store {
     ) -> Result<Vec<DeliveryRow>, StoreError> {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "SELECT id, channel, event, step, user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
-                    settled_at, deadline FROM outbox WHERE 1 = 1",
+                    settled_at, deadline, queued_at FROM outbox WHERE 1 = 1",
         );
         if !states.is_empty() {
             statement.push(" AND ");
@@ -91,6 +94,7 @@ impl Store {
                     address: row.try_get(12)?,
                     settled_at: at(13)?,
                     deadline: at(14)?,
+                    queued_at: instant(row.try_get(15)?),
                 })
             })
             .collect::<Result<_, sqlx::Error>>()

@@ -229,6 +229,7 @@ impl Configured {
                 include,
                 exclude,
                 unresolved: unresolved.into_iter().collect(),
+                ..Assignment::default()
             },
             window,
             min_notice: self.rule.min_notice_days.map_or(window.min(days(3)), days),

@@ -103,7 +103,7 @@ pub fn policy(name: &str) -> Policy {
         assignment: Assignment {
             include: Include::AllUsers,
             exclude: groups(&["emergency"]),
-            unresolved: Vec::new(),
+            ..Assignment::default()
         },
         window: days(14),
         min_notice: days(3),
