@@ -1,8 +1,8 @@
 //! A fake of Microsoft Graph and of the token endpoint on this machine, for trying `fortnight`
 //! without a tenant: a folder of exports, or a small made-up organisation that lives in real time.
 //!
-//! `cargo run --example fake-graph -- --listen 127.0.0.1:8400`, then `fortnight cycle` with the
-//! configuration that it prints.
+//! `cargo run --example fake-graph`, then `fortnight -c examples/tenant/fortnight.toml cycle`; at
+//! another address, with the section that it prints.
 
 #[path = "../tests/support/graph/mod.rs"]
 mod graph;
@@ -27,12 +27,16 @@ struct Arguments {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:8400")]
     listen: SocketAddr,
-    /// A folder of exports in JSON, read again whenever it changes; without it, an organisation of 25 people
+    /// A folder of exports in JSON, read again whenever it changes; without it, an organisation of 25 people and an
+    /// emergency account
     #[arg(long)]
     folder: Option<PathBuf>,
     /// The tenant's id
     #[arg(long, default_value = TENANT)]
     tenant: String,
+    /// A permission that the application lacks, to see how it is missed: AuditLog.Read.All for example
+    #[arg(long, value_name = "PERMISSION")]
+    without: Vec<String>,
     /// Refuse as the service does who asks too often
     #[arg(long)]
     throttle: bool,
@@ -45,11 +49,17 @@ fn main() -> anyhow::Result<()> {
     if arguments.throttle {
         graph.throttle(REPORTS_PER_10S);
     }
+    for permission in &arguments.without {
+        anyhow::ensure!(
+            graph.revoke_permission(permission),
+            "the application has no permission {permission:?}"
+        );
+    }
     if arguments.folder.is_none() {
         graph.load_sample();
     }
     eprintln!(
-        "# The file graph-secret must hold: {SECRET}\n{}",
+        "# What examples/tenant/fortnight.toml says of it, but for the address; graph-secret there holds {SECRET}\n{}",
         graph.configuration("graph-secret")
     );
     watch(&graph, arguments.folder.as_deref())

@@ -124,6 +124,24 @@ fn a_tenant_in_which_everything_works() {
 }
 
 #[test]
+fn the_example_tenant_works_as_it_stands() {
+    let graph = world::graph::FakeGraph::start();
+    graph.load_sample();
+    let mut world = World::told_by(Some(graph.clone()), &[]);
+    let example = std::fs::read_to_string("examples/tenant/fortnight.toml").unwrap();
+    world.configuration = example.replace("http://127.0.0.1:8400", graph.url());
+    let secret = world.folder().join("graph-secret");
+    std::fs::copy("examples/tenant/graph-secret", secret).unwrap();
+    doctor(&world).all_good();
+    let output = run(&world, &["cycle", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["read"]["users"], 26);
+    assert!(report["windows"]["opened"].as_u64() > Some(0), "{report}");
+    assert_eq!(check(&world).0, 0);
+}
+
+#[test]
 fn case_64_a_secret_that_is_wrong_or_has_expired() {
     let world = tenant();
     let graph = world.graph.clone().unwrap();

@@ -564,9 +564,15 @@ async fn a_folder_of_exports_becomes_the_tenant() {
 #[tokio::test]
 async fn the_sample_goes_on_living() {
     let caller = Caller::new().await;
-    caller.graph.load_sample();
     caller.graph.set_now(hour(1));
+    caller.graph.load_sample();
     let before = caller.ids(LOGS).await.len();
+    let soon = hour(1) + jiff::SignedDuration::from_mins(3);
+    caller.graph.set_now(soon);
+    assert!(
+        caller.ids(LOGS).await.len() > before + 3,
+        "at once, not later"
+    );
     caller.graph.set_now(hour(3));
     assert!(caller.ids(LOGS).await.len() > before + 100);
     assert!(!caller.ids(AUDITS).await.is_empty());

@@ -258,8 +258,9 @@ impl FakeGraph {
         self.service().auth.granted.insert(permission);
     }
 
-    pub fn revoke_permission(&self, permission: &str) {
-        self.service().auth.granted.remove(permission);
+    /// Whether it was granted before.
+    pub fn revoke_permission(&self, permission: &str) -> bool {
+        self.service().auth.granted.remove(permission)
     }
 
     /// Whether the tenant has a P1 or P2 licence.

@@ -84,6 +84,7 @@ pub fn found(service: &mut Service) {
         sample.sign_in(service);
         sample.next_at += PAST_PACE;
     }
+    sample.next_at = now;
     service.sign_ins.lag = LAG;
     service.audits.lag = LAG;
     service.sample = Some(sample);
