@@ -735,7 +735,13 @@ async fn who_has_no_address_is_told_to_operators_once_and_mailed_when_there_is_o
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.pass(day(1)).await;
-    world.operators().await.expect_one("delivery.dead");
+    let told = world.operators().await;
+    let told = told.expect_one("delivery.dead");
+    assert!(
+        told.text.contains("): there is no address"),
+        "{}",
+        told.text
+    );
     world.daily(2..=5).await;
     world.operators().await.expect_none();
     world.who("ana").mail = Some("ana.b@contoso.example".to_owned());

@@ -235,9 +235,13 @@ impl Case<'_> {
         let before = self.facts.standings.get(&self.policy.name);
         if told(&self.standing) && !before.is_some_and(told) {
             let person = self.facts.person;
+            let why = match notice::address(self.facts) {
+                Some(_) => "the address was refused",
+                None => "there is no address",
+            };
             self.effects.push(Effect::TellOperators {
                 topic: Topic::Unreachable,
-                line: format!("{} ({})", person.user_principal_name, person.id),
+                line: format!("{} ({}): {why}", person.user_principal_name, person.id),
             });
         }
     }
