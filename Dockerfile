@@ -1,7 +1,14 @@
 # docker build -t fortnight .
 # docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges \
-#   -v ./fortnight.toml:/etc/fortnight/fortnight.toml:ro -v fortnight:/var/lib/fortnight fortnight
-# Any other command goes behind the name of the image: docker run … fortnight check
+#   -v ./conf:/etc/fortnight:ro -v fortnight:/var/lib/fortnight -p 127.0.0.1:8080:8080 fortnight
+# Any other command goes behind the name of the image, with the configuration: docker run … fortnight check
+#
+# The folder conf holds fortnight.toml with its secrets, readable for user 65532. Relative paths start there, and nothing can
+# be written there, so what is written to is named whole, and health is served to the outside of the container:
+#   [database]         url = "sqlite:/var/lib/fortnight/fortnight.db"
+#   [email.file]       path = "/var/lib/fortnight/outbox"     if transport = "file"
+#   [directory.files]  path = "/srv/tenant"                   for exports, with -v ./tenant:/srv/tenant:ro
+#   [http]             listen = "0.0.0.0:8080"
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
@@ -35,4 +42,5 @@ ENV SQLITE_TMPDIR=/var/lib/fortnight
 WORKDIR /var/lib/fortnight
 USER 65532:65532
 ENTRYPOINT ["/usr/bin/fortnight"]
-CMD ["run", "--config", "/etc/fortnight/fortnight.toml"]
+ENV FORTNIGHT_CONFIG=/etc/fortnight/fortnight.toml
+CMD ["run"]

@@ -520,7 +520,10 @@ fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
     // What was only rehearsed is told now.
     story.policy().enforce = Enforce::On;
     story.daily(2..=5);
-    assert_eq!(story.told_operators, ["ana@contoso.com (ana): there is no address"]);
+    assert_eq!(
+        story.told_operators,
+        ["ana@contoso.com (ana): there is no address"]
+    );
 }
 
 #[test]
