@@ -786,6 +786,34 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
 }
 
 #[test]
+fn commands_of_a_later_version_are_refused_by_name() {
+    let world = World::of(&[]);
+    let mut said = String::new();
+    for command in [
+        "simulate --config draft.toml",
+        "exempt add ana --until 2026-02-01",
+        "audit verify",
+        "backup /tmp/copy.db",
+        "restore /tmp/copy.db",
+        "enforcement undo",
+    ] {
+        let ran = run(&world, &command.split(' ').collect::<Vec<_>>());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        said.push_str(&ran.err);
+        said.push('\n');
+    }
+    insta::assert_snapshot!(said, @r#"
+    fortnight: `simulate` is not in this version; instead: rehearse the draft with enforce = "report-only" on a database of its own
+    fortnight: `exempt` is not in this version; instead: exclude the person in the policy
+    fortnight: `audit` is not in this version; instead: `fortnight explain` tells a person's history
+    fortnight: `backup` is not in this version; instead: copy the database together with the .lock file beside it while fortnight is stopped, or use sqlite3's .backup at any time
+    fortnight: `restore` is not in this version; instead: copy the database together with the .lock file beside it while fortnight is stopped, or use sqlite3's .backup at any time
+    fortnight: `enforcement undo` is not in this version; instead: `fortnight window extend` takes one flag back, a policy that is not "on" all of its own
+    "#);
+    assert!(!run(&world, &["--help"]).out.contains("simulate"));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut world = World::of(&[]);
     world.crowd("person", 1_000);
@@ -1276,6 +1304,25 @@ fn an_export_that_unpacks_without_end() {
 }
 
 // Webhooks.
+
+#[test]
+fn a_chat_whose_address_stands_in_the_configuration() {
+    let mut world = World::of(&[]);
+    world.configuration += "[[webhook]]\nname = \"chat\"\nformat = \"slack\"\nurl = \"https://hooks.slack.com/services/T0/B0/x\"\n";
+    let ran = run(&world, &["check"]);
+    assert_eq!(ran.code, 0);
+    insta::assert_snapshot!(ran.out, @r#"
+      ⚠ FOLDER/fortnight.toml:28:7: a chat's address is its password, and stands here for every reader of this file
+        ╭────
+     28 │ url = "https://*********************************
+        ·       ──────────────────────────────────────────
+        ╰────
+      help: keep it in a file of its own, and name that in `url_file`
+    FOLDER/fortnight.toml: one policy
+    passes: At every 10 minutes.
+    the configuration is good
+    "#);
+}
 
 /// Ana, and two endpoints beside mail.
 fn with_webhooks(peer: &Endpoints) -> World {

@@ -92,6 +92,13 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
         document.error(url.place, fault.to_string(), fault.remedy());
         return None;
     }
+    if endpoint.format.is_chat() && !section.lacks("url") {
+        document.warning(
+            url.place,
+            "a chat's address is its password, and stands here for every reader of this file",
+            "keep it in a file of its own, and name that in `url_file`",
+        );
+    }
     Some(Webhook { endpoint, events })
 }
 
