@@ -685,17 +685,27 @@ fn a_dry_run_changes_and_sends_nothing() {
     assert_eq!(report["windows"]["opened"], 1);
     assert_eq!(report["deliveries"]["queued"], 1);
     assert_eq!(report["deliveries"]["sent"], 0);
+    assert_eq!(
+        report["would"],
+        json!([{
+            "event": "window.opened",
+            "step": "0d",
+            "policy": "everyone",
+            "user": world.accounts["ana"].id,
+            "user_principal_name": "ana@contoso.example",
+            "rehearsed": false,
+            "mail": true,
+        }])
+    );
     let after = files(world.folder());
     let names = |files: &[(String, Vec<u8>, _)]| -> Vec<String> {
         files.iter().map(|(name, ..)| name.clone()).collect()
     };
     assert_eq!(names(&before), names(&after));
     assert!(before == after, "a file changed");
-    assert!(
-        cycle(&world, day(1), &["--dry-run"])
-            .out
-            .contains("nothing was written or sent")
-    );
+    let said = cycle(&world, day(1), &["--dry-run"]).out;
+    assert!(said.contains("nothing was written or sent"), "{said}");
+    insta::assert_snapshot!(said.lines().last().unwrap(), @"would       window.opened (0d)  everyone  ana@contoso.example  [mail]");
 }
 
 #[test]

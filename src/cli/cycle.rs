@@ -7,14 +7,19 @@ use super::args::Cycle;
 use super::output::{Format, Printer};
 use super::{DEGRADED, DONE, FAILED, WRONG};
 use crate::config::{Config, EmailTransport};
+use crate::delivery::text::clean_line;
 use crate::engine::{Engine, Wake};
 use crate::errors::chain;
 use crate::pass::PassError;
 use crate::pass::report::PassReport;
 use crate::stop;
 use crate::store::lock::PassLock;
+use crate::store::read::Happening;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
+
+/// A dry run lists so many things that would happen; nobody reads further on a terminal.
+const SHOWN: usize = 50;
 
 pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> anyhow::Result<u8> {
     let clock = args.as_of.map_or_else(Clock::system, Clock::fixed_at);
@@ -47,6 +52,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     let engine = Engine::new(store.clone(), config, clock, bar.progress())?;
     let mut report = PassReport::new(clock.now());
     engine.recover().await?;
+    let before = store.bookmark().await?;
     let stop = stop::on_signal().context("listening for signals")?;
     let stopped = || stop.is_cancelled();
     let pass = engine.pass(Wake::Sources, &mut report, &stopped);
@@ -57,6 +63,9 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     if stop.is_cancelled() {
         let text = "stopped by a signal: what was not read or sent yet waits for the next pass";
         report.errors.push(text.to_owned());
+    }
+    if rehearsal.is_some() {
+        report.would = Some(store.happened_since(before).await?);
     }
     bar.finish();
     engine.close().await;
@@ -138,7 +147,38 @@ fn print(report: &PassReport, args: &Cycle, out: &mut Printer) -> anyhow::Result
     for error in &report.errors {
         out.line(format!("error       {error}"))?;
     }
+    let would = report.would.as_deref().unwrap_or_default();
+    for happening in would.iter().take(SHOWN) {
+        out.line(format!("would       {}", words(happening)))?;
+    }
+    if let Some(more @ 1..) = would.len().checked_sub(SHOWN) {
+        out.line(format!(
+            "            and {more} more: --format json has them all"
+        ))?;
+    }
     Ok(())
+}
+
+fn words(happening: &Happening) -> String {
+    let Happening { event, step, .. } = happening;
+    let step = step.as_ref().map(|step| format!(" ({step})"));
+    let of = |name: &Option<String>| {
+        let name = name
+            .as_ref()
+            .map(|name| format!("  {}", clean_line(name, 120)));
+        name.unwrap_or_default()
+    };
+    let mark = match (happening.rehearsed, happening.mail) {
+        (true, _) => "  [report-only]",
+        (false, true) => "  [mail]",
+        (false, false) => "",
+    };
+    format!(
+        "{event}{}{}{}{mark}",
+        step.unwrap_or_default(),
+        of(&happening.policy),
+        of(&happening.user_principal_name)
+    )
 }
 
 fn at(at: Timestamp) -> String {

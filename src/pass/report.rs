@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::store::commit::Tally;
 use crate::store::holds::StandingHold;
+use crate::store::read::Happening;
 
 /// The report of a pass; its JSON is contract 4's `cycle --format json`.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +31,9 @@ pub struct PassReport {
     pub holds: Vec<StandingHold>,
     /// What could not be done.
     pub errors: Vec<String>,
+    /// What happened, one by one; only in a dry run, which leaves nothing to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would: Option<Vec<Happening>>,
     /// A source has more to tell than one pass reads.
     #[serde(skip)]
     pub unfinished: bool,
@@ -92,6 +96,7 @@ impl PassReport {
             deliveries: Deliveries::default(),
             holds: Vec::new(),
             errors: Vec::new(),
+            would: None,
             unfinished: false,
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::Row;
 
+use super::outbox::EMAIL;
 use super::records::user_id;
 use super::sources::Source;
 use super::{Doing, Store, StoreError, instant, micros};
@@ -47,7 +48,79 @@ pub struct JournalLine {
     pub reasons: serde_json::Value,
 }
 
+/// How far the journal and the outbox go.
+#[derive(Debug, Clone, Copy)]
+pub struct Bookmark {
+    journal: i64,
+    outbox: i64,
+}
+
+/// Something that happened to a person or a policy, and whether a mail says so.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Happening {
+    /// What.
+    pub event: String,
+    /// The step.
+    pub step: Option<String>,
+    /// Under which policy.
+    pub policy: Option<String>,
+    /// To whom, by object id.
+    pub user: Option<String>,
+    /// For display.
+    pub user_principal_name: Option<String>,
+    /// Only rehearsed: the policy was report-only.
+    pub rehearsed: bool,
+    /// Whether the person gets a mail that says so.
+    pub mail: bool,
+}
+
 impl Store {
+    /// How far the journal and the outbox go now.
+    pub async fn bookmark(&self) -> Result<Bookmark, StoreError> {
+        let (journal, outbox) = sqlx::query_as(
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM journal), (SELECT COALESCE(MAX(position), 0) FROM outbox)",
+        )
+        .fetch_one(&self.read)
+        .await
+        .doing("reading how far the journal goes")?;
+        Ok(Bookmark { journal, outbox })
+    }
+
+    /// What has happened since, oldest first; mails last that repeat what was said before.
+    pub async fn happened_since(&self, mark: Bookmark) -> Result<Vec<Happening>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT journal.kind AS event, journal.step, journal.policy, journal.user_id AS user, people.user_principal_name,
+                    journal.rehearsed, EXISTS (SELECT 1 FROM outbox WHERE outbox.position > $2 AND outbox.channel = $3
+                        AND outbox.user_id = journal.user_id AND outbox.policy = journal.policy AND outbox.event = journal.kind) AS mail
+             FROM journal LEFT JOIN people ON people.id = journal.user_id WHERE journal.id > $1
+             UNION ALL
+             SELECT outbox.event, outbox.step, outbox.policy, outbox.user_id, people.user_principal_name, FALSE, TRUE
+             FROM outbox JOIN people ON people.id = outbox.user_id WHERE outbox.position > $2 AND outbox.channel = $3
+                 AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.id > $1 AND journal.user_id = outbox.user_id
+                     AND journal.policy = outbox.policy AND journal.kind = outbox.event)",
+        )
+        .bind(mark.journal)
+        .bind(mark.outbox)
+        .bind(EMAIL)
+        .fetch_all(&self.read)
+        .await
+        .doing("reading what happened")?;
+        rows.iter()
+            .map(|row| {
+                Ok(Happening {
+                    event: row.try_get(0)?,
+                    step: row.try_get(1)?,
+                    policy: row.try_get(2)?,
+                    user: row.try_get(3)?,
+                    user_principal_name: row.try_get(4)?,
+                    rehearsed: row.try_get(5)?,
+                    mail: row.try_get(6)?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .doing("reading what happened")
+    }
+
     /// The newest pass in the database.
     pub async fn newest_pass(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(super::meta(&self.read, "newest_pass")
