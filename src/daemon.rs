@@ -72,7 +72,12 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         Some(http) => {
             let listener = tokio::net::TcpListener::bind(http.listen)
                 .await
-                .with_context(|| format!("listening on {}", http.listen))?;
+                .with_context(|| {
+                    format!(
+                        "cannot listen on {} for /healthz and /readyz: name an address of this machine and a port that is free in http.listen",
+                        http.listen
+                    )
+                })?;
             Some(tokio::spawn(http::serve(
                 listener,
                 health.clone(),

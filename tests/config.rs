@@ -492,6 +492,42 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_key_that_is_none_or_that_of_another_certificate_is_refused() {
+    let pair = || {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        let certificate = certificate.self_signed(&key).unwrap().pem();
+        (certificate, key.serialize_pem())
+    };
+    let ((certificate, key), (_, another)) = (pair(), pair());
+    let lines = "tenant_id = \"t\"\nclient_id = \"c\"\ncertificate_file = \"app.pem\"\nprivate_key_file = \"app.key\"\n";
+    let desk = on_graph(lines);
+    std::fs::write(desk.path("app.pem"), &certificate).unwrap();
+    let folder = desk.path("").display().to_string();
+    let said = |key: &str| {
+        std::fs::write(desk.path("app.key"), key).unwrap();
+        desk.load()
+            .map(drop)
+            .map_err(|faults| faults.0[0].to_string().replace(&folder, ""))
+    };
+    assert_eq!(said(&key), Ok(()));
+    assert_snapshot!(said(&certificate).unwrap_err(), @"fortnight.toml:7:20: this cannot be used: private_key_file holds no unencrypted RSA private key of at least 2048 bits in PEM form (-----BEGIN PRIVATE KEY-----)");
+    assert_snapshot!(said(&another).unwrap_err(), @"fortnight.toml:7:20: this cannot be used: the private key is not that of the certificate");
+}
+
+#[test]
+fn a_configuration_that_is_a_folder_is_said_to_be_one() {
+    let desk = Desk::new(GOOD);
+    let folder = desk.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let faults = Config::load(&folder, []).unwrap_err().to_string();
+    assert!(
+        faults.contains("it is a folder: name the file in it"),
+        "{faults}"
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_is_said_with_where_to_begin() {
     let desk = Desk::new(GOOD);
     let faults = Config::load(Path::new("/nowhere/fortnight.toml"), []).unwrap_err();

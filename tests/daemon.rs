@@ -297,3 +297,17 @@ fn a_database_that_vanishes_ends_it() {
     assert_eq!(begun.recorder.kept().len(), 2);
     assert!(!begun.organisation.path("fortnight.db").exists());
 }
+
+#[test]
+fn a_port_that_is_taken_is_said_with_its_key() {
+    let mut organisation = Organisation::new(1, at("2026-01-05T08:00:00Z"), 9);
+    let port = organisation.listen();
+    organisation.configure();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let said = organisation.say(&["run"]);
+    assert_eq!(said.code, Some(1));
+    let error =
+        format!("cannot listen on 127.0.0.1:{port} for /healthz and /readyz: name an address");
+    assert!(said.err.contains(&error), "{}", said.err);
+    assert!(said.err.contains("free in http.listen"), "{}", said.err);
+}

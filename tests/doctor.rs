@@ -17,6 +17,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use smtp_peer::{Act, Peer};
 use world::World;
+use world::graph::{Fault, Kind, RetryAfter};
 
 fn on_graph() -> bool {
     true
@@ -292,6 +293,41 @@ fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
 }
 
 #[test]
+fn a_person_whom_the_policy_names_and_nobody_knows() {
+    let mut world = tenant();
+    world.change(
+        "{ groups",
+        "{ users = [\"breakglass@contoso.example\"], groups",
+    );
+    doctor(&world).all_good();
+    world.change("breakglass@", "break-glass@");
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "Graph: user \"break-glass@contoso.example\"");
+    assert!(text.contains("mend the name in the policy"), "{text}");
+}
+
+#[test]
+fn a_service_that_has_no_time_or_is_not_well() {
+    let world = tenant();
+    let graph = world.graph.clone().unwrap();
+    for (fault, said) in [
+        (Fault::Busy(429, RetryAfter::Text("7")), "try again in 7 s"),
+        (
+            Fault::Status(503, "serviceNotAvailable"),
+            "try again in some minutes",
+        ),
+    ] {
+        graph.break_down(Kind::SignIns, fault);
+        let visit = doctor(&world);
+        let (part, text) = visit.only_fault();
+        assert_eq!(part, "Graph: sign-ins");
+        assert!(text.contains(said) && !text.contains("next pass"), "{text}");
+        graph.mend(Kind::SignIns);
+    }
+}
+
+#[test]
 fn an_identity_platform_that_is_not_there() {
     let mut world = tenant();
     let url = world.graph.as_ref().unwrap().url().to_owned();
@@ -307,7 +343,9 @@ fn an_identity_platform_that_is_not_there() {
     let (part, text) = visit.only_fault();
     assert_eq!(part, "Graph: token");
     assert!(
-        text.contains(&format!("cannot reach http://{nobody}")),
+        text.contains(&format!(
+            "cannot reach http://{nobody} for a token: check directory.graph.authority_url"
+        )),
         "{text}"
     );
 }
@@ -383,6 +421,9 @@ async fn a_mail_server_that_turns_us_away() {
     );
     world.change("tls = \"starttls\"", "tls = \"none\"");
     good(world).await;
+
+    let (_, text) = wrong(by_smtp(&peer, "tls = \"implicit\"\n")).await;
+    assert!(text.contains("say tls = \"starttls\""), "{text}");
 
     peer.on("AUTH", Act::Say("535 5.7.8 no\r\n"));
     let (world, text) = wrong(by_smtp(&peer, login)).await;

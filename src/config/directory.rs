@@ -202,6 +202,14 @@ fn credential(section: &Section<'_>, wanted: bool) -> Option<Credential> {
     }
     if let Some(found) = federated {
         let path = section.document().resolve(&found.value);
+        if let Err(error) = std::fs::metadata(&path) {
+            let message = format!(
+                "the federated token {} is not there yet: {error}",
+                path.display()
+            );
+            let remedy = "check the path, and that its issuer has written it: it is read anew for each token";
+            section.document().warning(found.place, message, remedy);
+        }
         return Some(Credential::FederatedToken(path));
     }
     secret.map(Credential::Secret)
@@ -228,7 +236,7 @@ fn certified(
     match Certificate::new(&certificate, key) {
         Ok(certificate) => Some(Credential::Certificate(certificate)),
         Err(error) => {
-            let message = format!("the certificate or its key cannot be used: {error}");
+            let message = format!("this cannot be used: {error}");
             section.document().error(
                 found.place,
                 message,

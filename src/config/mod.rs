@@ -19,6 +19,7 @@ mod values;
 mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,11 +138,20 @@ pub struct PolicyConfig {
 impl PolicyConfig {
     /// Every group that it names, in its inclusion or its exclusion.
     pub fn groups(&self) -> impl Iterator<Item = &String> {
+        self.names().flat_map(|names| &names.groups)
+    }
+
+    /// Every user whom it names, likewise.
+    pub fn users(&self) -> impl Iterator<Item = &String> {
+        self.names().flat_map(|names| &names.users)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Names> {
         let included = match &self.include {
-            IncludeNames::Selected(names) => names.groups.as_slice(),
-            IncludeNames::AllUsers => &[],
+            IncludeNames::Selected(names) => Some(names),
+            IncludeNames::AllUsers => None,
         };
-        included.iter().chain(&self.exclude.groups)
+        included.into_iter().chain([&self.exclude])
     }
 }
 
@@ -239,7 +249,12 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let source = Arc::new(Source::new(path.display().to_string(), String::new()));
             let message = format!("cannot read the configuration: {error}");
-            let remedy = "name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning".to_owned();
+            let remedy = match error.kind() {
+                ErrorKind::PermissionDenied => "it may not be read by this user: check the owner and mode of it and of its folders",
+                ErrorKind::IsADirectory => "it is a folder: name the file in it",
+                _ => "name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning",
+            };
+            let remedy = remedy.to_owned();
             Faults(vec![Fault::new(Severity::Error, Place::Missing, message, remedy, source)])
         })?;
         // Some editors of Windows begin a file with a mark of its encoding.

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
@@ -77,19 +81,29 @@ pub struct Certificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCertificate {
     /// The file has no certificate in PEM form.
-    #[error("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    #[error("certificate_file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
     /// The key is no RSA key in PEM form.
-    #[error("it holds no unencrypted RSA private key in PEM form (-----BEGIN PRIVATE KEY-----)")]
+    #[error(
+        "private_key_file holds no unencrypted RSA private key of at least 2048 bits in PEM form (-----BEGIN PRIVATE KEY-----)"
+    )]
     NoKey,
+    /// The key is that of another certificate.
+    #[error("the private key is not that of the certificate")]
+    AnotherKey,
 }
 
 impl Certificate {
     /// A certificate and its private key, both as PEM.
     pub fn new(certificate: &str, key: &SecretString) -> Result<Self, InvalidCertificate> {
         let der = first_certificate(certificate).ok_or(InvalidCertificate::NoCertificate)?;
-        let key = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes())
-            .map_err(|_| InvalidCertificate::NoKey)?;
+        let pem = key.expose_secret().as_bytes();
+        // A certificate bears the public key byte for byte.
+        let public = public_key(pem).ok_or(InvalidCertificate::NoKey)?;
+        if !der.windows(public.len()).any(|bytes| bytes == public) {
+            return Err(InvalidCertificate::AnotherKey);
+        }
+        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidCertificate::NoKey)?;
         Ok(Self {
             thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
             key,
@@ -131,6 +145,16 @@ struct Claims<'a> {
     nbf: i64,
     iat: i64,
     exp: i64,
+}
+
+/// The public half of an RSA key in PEM form, in DER.
+fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
+    let pair = match PrivateKeyDer::from_pem_slice(pem).ok()? {
+        PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
+        PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
+        _ => return None,
+    };
+    Some(pair.ok()?.public_key().as_ref().to_vec())
 }
 
 /// The bytes of the first certificate of a PEM file: the others are of its issuers.

@@ -30,6 +30,9 @@ const SECOND_TRY_AFTER: Duration = Duration::from_secs(1);
 /// An answer is some kilobytes; more is not read.
 const ANSWER_AT_MOST: usize = 256 * 1024;
 
+/// Who gives tokens to a machine.
+const MACHINE: &str = "the machine's identity endpoint";
+
 /// An application of the identity platform.
 #[derive(Debug, Clone)]
 pub struct Application {
@@ -50,7 +53,7 @@ pub enum TokenError {
     #[error("no token for the application: {0}")]
     Refused(Refusal),
     /// The endpoint cannot be reached or breaks off.
-    #[error("cannot reach {host} for a token")]
+    #[error("cannot reach {host} for a token: {}", mend(host))]
     Unreachable {
         /// Which.
         host: String,
@@ -59,7 +62,7 @@ pub enum TokenError {
         source: reqwest::Error,
     },
     /// The endpoint answers something else.
-    #[error("{host} answered {status} instead of a token")]
+    #[error("{host} answered {status} instead of a token: {}", mend(host))]
     Unexpected {
         /// Which.
         host: String,
@@ -67,7 +70,7 @@ pub enum TokenError {
         status: u16,
     },
     /// The federated token cannot be read.
-    #[error("cannot read the federated token {}", path.display())]
+    #[error("cannot read the federated token {}: check directory.graph.federated_token_file, and that its issuer has written it there for this user", path.display())]
     FederatedToken {
         /// Where it should be.
         path: PathBuf,
@@ -87,6 +90,15 @@ pub enum TokenError {
     /// The file that Arc names cannot be read.
     #[error("cannot read {}: put this user into the group himds", .0.display())]
     ArcKey(PathBuf),
+}
+
+/// What helps where whoever gives tokens does not.
+fn mend(host: &str) -> &'static str {
+    if host == MACHINE {
+        "give this machine a managed identity in Azure, or name another credential in [directory.graph]"
+    } else {
+        "check directory.graph.authority_url, and that name service, firewall and proxy (HTTPS_PROXY) let this machine through"
+    }
 }
 
 impl TokenError {
@@ -282,7 +294,7 @@ impl Tokens {
         resource: &str,
     ) -> Result<(reqwest::StatusCode, Vec<u8>, String), TokenError> {
         let client_id = self.application.client_id.as_deref();
-        let host = "the machine's identity endpoint";
+        let host = MACHINE;
         let http = self.http()?;
         let request = || self.machine.request(http, resource, client_id);
         let first = request()

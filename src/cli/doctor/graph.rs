@@ -1,5 +1,5 @@
-//! Graph: the token, each permission by a question that takes it, every group that a policy names,
-//! and the two clocks.
+//! Graph: the token, each permission by a question that takes it, every person and group that a
+//! policy names, and the two clocks.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Check;
 use crate::config::Config;
-use crate::domain::id::GroupId;
+use crate::domain::id::{GroupId, UserId};
 use crate::errors::chain;
 use crate::sources::graph::{Ask, Client, GraphConfig, GraphError, Trail};
 use crate::time::{Clock, format_duration};
@@ -36,6 +36,15 @@ pub(super) async fn checks(config: &Config, graph: &GraphConfig) -> Vec<Check> {
     let named: BTreeSet<&String> = config
         .policies
         .iter()
+        .flat_map(crate::config::PolicyConfig::users)
+        .collect();
+    for name in named {
+        let result = user(&client, name).await;
+        checks.push(Check::new(format!("Graph: user {name:?}"), result));
+    }
+    let named: BTreeSet<&String> = config
+        .policies
+        .iter()
         .flat_map(crate::config::PolicyConfig::groups)
         .collect();
     for name in named {
@@ -59,7 +68,38 @@ fn questions(now: Timestamp) -> [(&'static str, Ask); 4] {
 async fn answered(client: &Client, ask: &Ask) -> Result<String, String> {
     match client.page(ask, &mut Trail::default()).await {
         Ok(_) => Ok("may be read".to_owned()),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(said(&error)),
+    }
+}
+
+/// A pass goes on later where Graph has no time; whoever asks now has to wait by themselves.
+fn said(error: &GraphError) -> String {
+    match error {
+        GraphError::Throttled { what, retry_after } => format!(
+            "Graph has no time for {what}: try again in {} s. Other programs of this application share its limit",
+            retry_after.as_secs()
+        ),
+        GraphError::Unavailable { what, status } => format!(
+            "Graph cannot give {what} now (HTTP {status}): try again in some minutes; nothing here is to be mended"
+        ),
+        GraphError::Network { what, source } => format!(
+            "cannot read {what} from Graph: check that name service, firewall and proxy (HTTPS_PROXY) let this machine through to directory.graph.graph_url: {}",
+            chain(source)
+        ),
+        error => chain(error),
+    }
+}
+
+/// Whether a name means a person.
+async fn user(client: &Client, name: &str) -> Result<String, String> {
+    let id = UserId::parse(name).map_err(|error| error.to_string())?;
+    match client.object(&Ask::user(&id)).await {
+        Ok(_) => Ok("is there".to_owned()),
+        Err(GraphError::NotFound { .. }) => Err(
+            "nobody has this object id or user principal name: mend the name in the policy"
+                .to_owned(),
+        ),
+        Err(error) => Err(said(&error)),
     }
 }
 
@@ -68,7 +108,7 @@ async fn group(client: &Client, name: &str) -> Result<String, String> {
     let found = client
         .groups_named(name)
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| said(&error))?;
     let ids: Vec<GroupId> = found.into_iter().map(|(id, _)| id).collect();
     let [id] = ids.as_slice() else {
         let text = match ids.len() {
@@ -84,7 +124,7 @@ async fn group(client: &Client, name: &str) -> Result<String, String> {
             "{}; a group with hidden membership takes Member.Read.Hidden too",
             chain(&error)
         )),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(said(&error)),
     }
 }
 

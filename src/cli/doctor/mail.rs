@@ -35,6 +35,14 @@ fn remedy(text: &str) -> Option<&'static str> {
     let says = |words: &str| text.contains(words);
     if says("connecting to") {
         Some("check email.smtp.host and port, and that a firewall lets this machine through")
+    } else if says("InvalidContentType") {
+        Some(
+            "it does not speak TLS from the first byte on this port: say tls = \"starttls\", or name the port that does (465)",
+        )
+    } else if says("waiting for the greeting") {
+        Some(
+            "it does not speak first, or is no mail server: if the port takes TLS from the first byte (465), say tls = \"implicit\"",
+        )
     } else if says("TLS with") {
         Some(
             "the certificate must bear the name in email.smtp.host and be trusted here; SSL_CERT_FILE can name a private authority",

@@ -40,7 +40,7 @@ pub enum GraphError {
     },
     /// A licence is missing.
     #[error(
-        "the tenant has no Entra ID P1 or P2 licence, without which Graph gives no {what}: license it, or export the files from the admin center and use source = \"files\""
+        "the tenant has no Entra ID P1 or P2 licence, without which Graph does not give {what}: license it, or export the files from the admin center and use source = \"files\""
     )]
     NoLicence {
         /// What was asked for.

@@ -55,7 +55,7 @@ impl Directory {
             .is_some_and(|user| user.deleted_at.is_some())
     }
 
-    fn id_of(&self, member: &str) -> String {
+    pub fn id_of(&self, member: &str) -> String {
         let named = self
             .present()
             .find(|(_, user)| user.properties.get("userPrincipalName") == Some(&json!(member)));

@@ -57,9 +57,11 @@ const SIZES: Sizes = Sizes {
 impl Service {
     pub fn user(&mut self, question: &Question) -> Found {
         let select = selected(question.option("$select"))?;
-        let user = self.directory.user(&question.id);
+        // By object id or user principal name.
+        let id = self.directory.id_of(&question.id);
+        let user = self.directory.user(&id);
         let user = user.ok_or_else(|| Answer::not_found(&question.id))?;
-        let mut row = self.spell(&question.id, user, &select, Unset::Null);
+        let mut row = self.spell(&id, user, &select, Unset::Null);
         row["@odata.context"] = json!(format!("{}/v1.0/$metadata#users/$entity", self.url));
         Ok(row)
     }
