@@ -1223,6 +1223,55 @@ fn sign_ins_without_ids_of_users() {
     insta::assert_snapshot!(errors(&world), @"sign_ins: sign-ins.csv, line 1: it has no column `User ID`; it is an older export that does not say who signed in: download InteractiveSignIns as CSV or JSON anew");
 }
 
+/// What `doctor` says, without the clock.
+fn doctor(world: &World) -> (i32, String) {
+    let ran = run(world, &["doctor"]);
+    let lines = ran.out.lines().filter(|line| !line.starts_with("clock"));
+    (ran.code, lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn doctor_opens_every_export() {
+    let mut world = World::of(&["ana"]);
+    let now = fortnight::time::Clock::system().now();
+    world.export(now);
+    let (code, said) = doctor(&world);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("names         good       every user and group"),
+        "{said}"
+    );
+
+    world.change("[\"Emergency\"]", "[\"Emergncy\"]");
+    std::fs::remove_file(world.tenant().join("users.json")).unwrap();
+    std::fs::write(world.tenant().join("users.csv"), "foo,bar\n1,2\n").unwrap();
+    let (code, said) = doctor(&world);
+    assert_eq!(code, 3);
+    assert!(
+        said.contains("users         bad        users.csv, line 1: "),
+        "{said}"
+    );
+    std::fs::remove_file(world.tenant().join("users.csv")).unwrap();
+
+    world.export(day(0));
+    let (code, said) = doctor(&world);
+    assert_eq!(code, 3);
+    for bad in [
+        "too old to flag anybody; export users anew",
+        "too old to flag anybody; export registration anew",
+        "exclude.groups names \"Emergncy\", which matches nothing",
+    ] {
+        assert!(said.contains(bad), "{said}");
+    }
+    world.change("path = \"tenant\"", "path = \"tenat\"");
+    let (code, said) = doctor(&world);
+    assert_eq!(code, 3);
+    assert!(
+        said.contains("name the folder of exports in directory.files.path"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_group_name_that_two_groups_have() {
     let mut world = World::of(&["ana"]);

@@ -1,6 +1,6 @@
 //! `check`, and how every command loads its configuration.
 
-mod names;
+pub(super) mod names;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 //!
 //! Nothing is written, queued or sent, and nothing is tried twice: somebody looks on.
 
+mod exports;
 mod graph;
 mod mail;
 mod webhook;
@@ -15,8 +16,6 @@ use super::output::{Format, Printer};
 use super::{DEGRADED, DONE};
 use crate::config::{Config, Directory};
 use crate::errors::chain;
-use crate::sources::Collection;
-use crate::sources::files;
 use crate::store::{Store, StoreError};
 
 /// One thing that was tried.
@@ -73,7 +72,7 @@ impl Verdict {
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let mut checks = vec![Check::new("database", database(config).await)];
     match &config.directory {
-        Directory::Files(path) => checks.extend(exports(config, path)),
+        Directory::Files(path) => checks.extend(exports::checks(config, path).await),
         Directory::Graph(graph) => checks.extend(graph::checks(config, graph).await),
     }
     checks.extend(mail::check(config).await);
@@ -146,33 +145,4 @@ fn can_be_made(database: &Path) -> Result<String, String> {
     Ok(format!(
         "there is none yet at {path}; the first pass makes it"
     ))
-}
-
-/// Whether every file that is needed is there.
-fn exports(config: &Config, path: &Path) -> Vec<Check> {
-    let folder = match files::scan(path) {
-        Ok(folder) => folder,
-        Err(error) => return vec![Check::new("exports", Err(chain(&error)))],
-    };
-    let names_groups = config
-        .policies
-        .iter()
-        .any(|policy| policy.groups().next().is_some());
-    let needed = [
-        Collection::Users,
-        Collection::Registration,
-        Collection::SignIns,
-    ];
-    let groups = names_groups.then_some(Collection::Groups);
-    needed
-        .into_iter()
-        .chain(groups)
-        .map(|collection| {
-            let result = folder.required(collection).map(<[_]>::len);
-            let said = result
-                .map(|files| format!("{files} files in {}", path.display()))
-                .map_err(|error| chain(&error));
-            Check::new(collection.as_str(), said)
-        })
-        .collect()
 }

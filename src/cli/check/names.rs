@@ -22,7 +22,10 @@ struct Stray<'a> {
 }
 
 /// What is wrong with the names; nothing, as long as nobody knows the directory.
-pub(super) async fn faults(config: &Config, reader: Option<&Reader>) -> anyhow::Result<Vec<Fault>> {
+pub(in crate::cli) async fn faults(
+    config: &Config,
+    reader: Option<&Reader>,
+) -> anyhow::Result<Vec<Fault>> {
     let is_exported = matches!(config.directory, Directory::Files(_));
     if let Some(reader) = reader
         && reader.world.users.is_some()

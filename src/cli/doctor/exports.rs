@@ -1,0 +1,145 @@
+//! Exported files: each that is needed is there, is what its name promises, and is young enough to
+//! flag somebody; every name of the policies means somebody; and the clock.
+//!
+//! Only the beginning of a file is read: a log can be gigabytes long, and what is wrong with single
+//! rows is for a pass to say.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Check;
+use crate::cli::check::names;
+use crate::config::Config;
+use crate::errors::chain;
+use crate::sources::files::{self, Folder, Part};
+use crate::sources::{Collection, Item, SourceError};
+use crate::store::Store;
+use crate::time::{Clock, format_duration};
+
+/// A file whose first so many rows say nothing is not read further.
+const ROWS_TRIED: usize = 10_000;
+
+pub(super) async fn checks(config: &Config, path: &Path) -> Vec<Check> {
+    let now = Clock::system().now();
+    let folder = match files::scan(path) {
+        Ok(folder) => folder,
+        Err(error) => {
+            let text = format!(
+                "{}: name the folder of exports in directory.files.path; a relative path starts at the configuration's folder, and this user must be allowed to read there",
+                chain(&error)
+            );
+            return vec![Check::new("exports", Err(text))];
+        }
+    };
+    let mut checks = Vec::new();
+    for (collection, limit) in needed(config) {
+        let result = readable(&folder, collection, now)
+            .map_err(|error| chain(&error))
+            .and_then(|parts| young(parts, collection, limit, now));
+        checks.push(Check::new(collection.as_str(), result));
+    }
+    checks.push(Check::new("names", known(config).await));
+    checks.push(Check::new("clock", clock(config, now).await));
+    checks
+}
+
+/// What a pass needs, and how old it may be to flag somebody.
+fn needed(config: &Config) -> Vec<(Collection, Option<SignedDuration>)> {
+    let freshness = &config.freshness;
+    let mut needed = vec![
+        (Collection::Users, Some(freshness.users)),
+        (Collection::Registration, Some(freshness.registration)),
+        (Collection::SignIns, Some(freshness.sign_ins)),
+    ];
+    let names_groups = |policy: &crate::config::PolicyConfig| policy.groups().next().is_some();
+    if config.policies.iter().any(names_groups) {
+        needed.push((Collection::Groups, None));
+    }
+    needed
+}
+
+/// The parts of a collection, if the beginning of each can be read.
+fn readable(
+    folder: &Folder,
+    collection: Collection,
+    now: Timestamp,
+) -> Result<&[Part], SourceError> {
+    let parts = folder.required(collection)?;
+    for part in parts {
+        match collection {
+            Collection::Users => begins(files::users(part, now))?,
+            Collection::Groups => begins(files::groups(part, now))?,
+            Collection::Registration => begins(files::registration(part, now))?,
+            Collection::SignIns => begins(files::sign_ins(part, now))?,
+            Collection::Audits => begins(files::audits(part, now))?,
+        }
+    }
+    Ok(parts)
+}
+
+/// Reads up to the first fact.
+fn begins<T>(rows: impl Iterator<Item = Result<Item<T>, SourceError>>) -> Result<(), SourceError> {
+    for row in rows.take(ROWS_TRIED) {
+        if let Item::Fact(_) = row? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn young(
+    parts: &[Part],
+    collection: Collection,
+    limit: Option<SignedDuration>,
+    now: Timestamp,
+) -> Result<String, String> {
+    let newest = parts.iter().map(|part| part.fingerprint.modified).max();
+    let age = newest.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
+    let count = match parts {
+        [part] => part.name.clone(),
+        parts => format!("{} files", parts.len()),
+    };
+    let written = format!(
+        "{count}, written {} ago",
+        format_duration(age.max(SignedDuration::ZERO))
+    );
+    match limit {
+        Some(limit) if age > limit => Err(format!(
+            "{written}: too old to flag anybody; export {collection} anew, or widen [freshness] for exports by hand (now {} h)",
+            limit.as_hours()
+        )),
+        _ => Ok(written),
+    }
+}
+
+/// Whether every name of the policies means somebody.
+async fn known(config: &Config) -> Result<String, String> {
+    let faults = names::faults(config, None)
+        .await
+        .map_err(|error| chain(error.as_ref()))?;
+    if faults.is_empty() {
+        return Ok("every user and group that a policy names is there".to_owned());
+    }
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Err(format!(
+        "{}: `fortnight check` shows the lines",
+        faults.join("; ")
+    ))
+}
+
+/// Whether the clock has gone on since the newest pass: no other clock can be asked here.
+async fn clock(config: &Config, now: Timestamp) -> Result<String, String> {
+    let newest = async {
+        let store = Store::open_existing(&config.database).await.ok()?;
+        let newest = store.newest_pass().await.ok()?;
+        store.close().await;
+        newest
+    };
+    match newest.await {
+        Some(newest) if newest > now => Err(format!(
+            "it stands at {now}, behind the newest pass of {newest}: set it, by systemd-timesyncd or chrony for example; until then flags are held and nothing is said"
+        )),
+        _ => Ok(format!("it stands at {now}")),
+    }
+}
