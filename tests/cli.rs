@@ -632,6 +632,22 @@ fn an_act_that_finds_nothing_to_act_on_says_so() {
 }
 
 #[test]
+fn tables_leave_out_fractions_of_a_second() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    let at = hour(1, -1) + jiff::SignedDuration::from_micros(351_828);
+    world.sign_in("ana", at);
+    world.export(day(1));
+    cycle(&world, day(1), &[]);
+    let shown = |format: &str| {
+        let ran = run(&world, &["users", "--search", "ana@", "--format", format]);
+        ran.out.contains(&at.to_string())
+    };
+    assert_eq!(["table", "csv", "json"].map(shown), [false, true, true]);
+}
+
+#[test]
 fn a_mail_address_of_two_people_lists_both() {
     let mut world = World::of(&["ana", "ben"]);
     world.who("ben").mail = Some("ana@contoso.example".to_owned());
@@ -786,6 +802,31 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
             "nothing is held",
         ),
         (&["users", "--state", "late"], "there is no state \"late\""),
+        (
+            &["users", "--policy", "foo"],
+            "there is no policy \"foo\"; the policies are everyone",
+        ),
+        (
+            &["explain", "ana@contoso.example", "--policy", "foo"],
+            "there is no policy \"foo\"",
+        ),
+        (&["deliveries", "retry"], "--destination NAME"),
+        (
+            &[
+                "window",
+                "extend",
+                "ana@contoso.example",
+                "--reason",
+                "x",
+                "--days",
+                "-3",
+            ],
+            "-3 is not in 1..=365",
+        ),
+        (
+            &["preview", "email", "--language", "fr"],
+            "there are no mails in \"fr\"; the languages are en, de",
+        ),
         (&["cycle", "--as-of", "yesterday"], "yesterday"),
         (&["cicle"], "cycle"),
     ] {

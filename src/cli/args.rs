@@ -208,7 +208,8 @@ pub struct Window {
     #[arg(long)]
     pub reason: String,
     /// By how many days of 24 hours, for `extend`
-    #[arg(long, required_if_eq("act", "extend"))]
+    #[arg(long, required_if_eq("act", "extend"), allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=365))]
     pub days: Option<u32>,
     /// A ticket
     #[arg(long, value_name = "ID")]
@@ -251,8 +252,7 @@ pub enum Deliveries {
     },
     /// Try rows again now, with the same Message-ID or webhook-id
     Retry {
-        /// Ids of rows
-        #[arg(required_unless_present = "destination")]
+        /// Ids of rows, as `deliveries list` has them; or --destination
         ids: Vec<String>,
         /// Everything that waits for this webhook, or died with it: it is well again
         #[arg(long, value_name = "NAME", conflicts_with = "ids")]

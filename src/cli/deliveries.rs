@@ -65,7 +65,7 @@ pub(super) async fn run(
                     address,
                     row.state,
                     row.attempts.to_string(),
-                    row.next_at.map(|at| at.to_string()).unwrap_or_default(),
+                    format.moment(row.next_at),
                     row.last_code.unwrap_or_default(),
                     row.id,
                 ]
@@ -76,6 +76,9 @@ pub(super) async fn run(
             destination: Some(name),
             ..
         } => reopen(&store, config, &name, out).await?,
+        Deliveries::Retry { ids, .. } if ids.is_empty() => {
+            return Err(Usage("say what to retry: the ids of rows, or --destination NAME for all that waits for a webhook or died with it".to_owned()).into());
+        }
         Deliveries::Retry { ids, .. } => replay(&store, &ids, false, out).await?,
         Deliveries::Discard { ids } => replay(&store, &ids, true, out).await?,
     }

@@ -120,12 +120,7 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
             planned.person.policy,
             planned.person.user_principal_name,
             planned.person.state.as_str().to_owned(),
-            planned
-                .person
-                .window
-                .and_then(|window| window.deadline)
-                .map(|at| at.to_string())
-                .unwrap_or_default(),
+            format.moment(planned.person.window.and_then(|window| window.deadline)),
             why,
             planned.person.id,
         ]

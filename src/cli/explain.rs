@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::output::{Format, Printer};
 use super::view::PersonView;
-use super::{DONE, Reader, Usage};
+use super::{DONE, Reader};
 use crate::config::Config;
 use crate::delivery::text::{clean_line, mask_address};
 use crate::domain::brake::Hold;
@@ -66,13 +66,8 @@ pub(super) async fn run(
     out: &mut Printer,
 ) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
-    if let Some(policy) = policy
-        && !reader
-            .policies
-            .iter()
-            .any(|known| known.name.as_str() == policy)
-    {
-        return Err(Usage(format!("there is no policy {policy:?}")).into());
+    if let Some(policy) = policy {
+        reader.knows_policy(policy)?;
     }
     let user = reader.person(name).await?;
     let outcomes = reader.look(&Whom::these([user.as_str()])).await?;

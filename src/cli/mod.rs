@@ -207,6 +207,22 @@ impl Reader {
         }
     }
 
+    /// Refuses a policy that is not in the configuration.
+    pub(super) fn knows_policy(&self, name: &str) -> Result<(), Usage> {
+        let known: Vec<&str> = self
+            .policies
+            .iter()
+            .map(|policy| policy.name.as_str())
+            .collect();
+        if known.contains(&name) {
+            return Ok(());
+        }
+        let known = known.join(", ");
+        Err(Usage(format!(
+            "there is no policy {name:?}; the policies are {known}"
+        )))
+    }
+
     /// The one person whom a name means.
     pub(super) async fn person(&self, name: &str) -> anyhow::Result<UserId> {
         one(&self.store, name).await

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::delivery::text::clean_line;
+use crate::time::to_second;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +27,17 @@ const CELL: usize = 200;
 /// Where results go.
 pub(crate) struct Printer {
     out: Box<dyn Write>,
+}
+
+impl Format {
+    /// A moment: for people without fractions of a second, for programs as it is.
+    pub(crate) fn moment(self, at: Option<Timestamp>) -> String {
+        match (at, self) {
+            (None, _) => String::new(),
+            (Some(at), Self::Table) => to_second(at).to_string(),
+            (Some(at), Self::Json | Self::Csv) => at.to_string(),
+        }
+    }
 }
 
 impl Printer {

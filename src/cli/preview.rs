@@ -38,6 +38,11 @@ pub(super) async fn preview(
         } => return webhook::preview(config, name.as_deref(), message, file.as_deref(), out).await,
     };
     let kind = event_kind(message)?;
+    if mail::Language::of_tag(language).is_none() {
+        let known = mail::Language::ALL.map(mail::Language::code).join(", ");
+        let text = format!("there are no mails in {language:?}; the languages are {known}");
+        return Err(Usage(text).into());
+    }
     let email = email(config)?;
     let now = Clock::system().now();
     let sample = sample(

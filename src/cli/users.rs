@@ -19,6 +19,9 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
         }
     }
     let reader = Reader::open(config).await?;
+    if let Some(policy) = &args.policy {
+        reader.knows_policy(policy)?;
+    }
     let search = args.search.as_ref().map(|text| text.to_lowercase());
     let mut rows = Vec::new();
     reader
@@ -48,14 +51,10 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
             row.user_principal_name,
             row.display_name.unwrap_or_default(),
             row.state.as_str().to_owned(),
-            window
-                .map(|window| window.opened_at.to_string())
-                .unwrap_or_default(),
-            window
-                .and_then(|window| window.deadline)
-                .map(|at| at.to_string())
-                .unwrap_or_default(),
-            row.next.map(|next| next.at.to_string()).unwrap_or_default(),
+            args.format.moment(window.map(|window| window.opened_at)),
+            args.format
+                .moment(window.and_then(|window| window.deadline)),
+            args.format.moment(row.next.map(|next| next.at)),
             row.id,
         ]
     });

@@ -17,11 +17,6 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
         return Err(Usage("--reason must say why".to_owned()).into());
     }
     let policy = args.policy.as_deref().map(PolicyName::new);
-    if let Some(policy) = &policy
-        && !config.policies.iter().any(|known| known.name == *policy)
-    {
-        return Err(Usage(format!("there is no policy {:?}", policy.as_str())).into());
-    }
     let kind = match (args.act, args.days) {
         (Act::Extend, Some(days @ 1..=365)) => ActKind::Extend { days },
         (Act::Extend, _) => return Err(Usage("--days must be from 1 to 365".to_owned()).into()),
@@ -33,6 +28,9 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
         }
     };
     let reader = Reader::open(config).await?;
+    if let Some(policy) = &policy {
+        reader.knows_policy(policy.as_str())?;
+    }
     let user = reader.person(&args.user).await?;
     let at = act_time(&reader.store, args.as_of).await?;
     let idle = idle(&reader, &user, kind, args.policy.as_deref()).await?;

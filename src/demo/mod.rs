@@ -269,7 +269,10 @@ async fn summary(
     out.line("What to try next")?;
     out.line(format!("  {command} status"))?;
     out.line(format!("  {command} users --state enforcement_needed"))?;
-    if let Some(someone) = people.iter().find(|someone| someone.part == Part::Blocked) {
+    if let Some(someone) = people
+        .iter()
+        .find(|someone| someone.part == Part::NoAddress)
+    {
         out.line(format!(
             "  {command} explain {}",
             someone.user_principal_name()

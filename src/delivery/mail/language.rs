@@ -27,7 +27,9 @@ impl Language {
             .unwrap_or(Self::English)
     }
 
-    fn of_tag(tag: &str) -> Option<Self> {
+    /// The language of a tag, if it has templates.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
         Self::ALL
             .into_iter()
