@@ -5,12 +5,22 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fortnight::cli::args::{Cli, Color, Command, LogFormat};
+use fortnight::cli::{WRONG, later};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match later::refusal(&error) {
+            Some(text) => {
+                eprintln!("fortnight: {text}");
+                return ExitCode::from(WRONG);
+            }
+            None => error.exit(),
+        },
+    };
     log(&cli);
     // One provider of cryptography for everything that speaks TLS.
     rustls::crypto::aws_lc_rs::default_provider()

@@ -132,21 +132,6 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         folder: Option<PathBuf>,
     },
-    /// Not in this version
-    #[command(hide = true)]
-    Simulate(Later),
-    /// Not in this version
-    #[command(hide = true)]
-    Exempt(Later),
-    /// Not in this version
-    #[command(hide = true)]
-    Audit(Later),
-    /// Not in this version
-    #[command(hide = true)]
-    Backup(Later),
-    /// Not in this version
-    #[command(hide = true)]
-    Restore(Later),
     /// Completions for a shell
     Completions {
         /// The shell
@@ -154,15 +139,6 @@ pub enum Command {
     },
     /// The manual page
     Man,
-}
-
-/// Whatever is said to a command of a later version, which is refused by its name.
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub struct Later {
-    /// Not looked at
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub rest: Vec<String>,
 }
 
 /// One pass.
@@ -286,9 +262,6 @@ pub enum EnforcementCommand {
         #[arg(long, value_name = "TIME")]
         as_of: Option<Timestamp>,
     },
-    /// Not in this version
-    #[command(hide = true)]
-    Undo(Later),
 }
 
 /// What to render.

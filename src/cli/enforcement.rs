@@ -35,7 +35,6 @@ pub(super) async fn run(
 ) -> anyhow::Result<u8> {
     match command {
         EnforcementCommand::Plan { format } => plan(config, format, out).await,
-        EnforcementCommand::Undo(_) => Ok(DONE),
         EnforcementCommand::Approve {
             hold,
             reason,

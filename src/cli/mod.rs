@@ -7,6 +7,7 @@ mod deliveries;
 mod doctor;
 mod enforcement;
 mod explain;
+pub mod later;
 pub(crate) mod output;
 mod preview;
 pub(crate) mod progress;
@@ -23,7 +24,7 @@ use anyhow::Context as _;
 use clap::CommandFactory as _;
 use jiff::Timestamp;
 
-use self::args::{Cli, Command, EnforcementCommand};
+use self::args::{Cli, Command};
 use self::output::Printer;
 use crate::config::Config;
 use crate::domain::facts::{Channel, World};
@@ -43,9 +44,6 @@ pub const FAILED: u8 = 1;
 pub const WRONG: u8 = 2;
 /// Done, but held or degraded: a person should look.
 pub const DEGRADED: u8 = 3;
-
-/// How a database is kept, as long as no command does it.
-const BY_HAND: &str = "copy the database together with the .lock file beside it while fortnight is stopped, or use sqlite3's .backup at any time";
 
 /// People whom a reader loads at once.
 const AT_ONCE: u32 = 2_000;
@@ -95,24 +93,6 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         }
         Command::Demo { folder } => return crate::demo::play(folder.as_deref(), out).await,
         Command::Check => return check::run(&cli, out).await,
-        Command::Simulate(_) => {
-            return later(
-                "simulate",
-                "rehearse the draft with enforce = \"report-only\" on a database of its own",
-            );
-        }
-        Command::Exempt(_) => return later("exempt", "exclude the person in the policy"),
-        Command::Audit(_) => return later("audit", "`fortnight explain` tells a person's history"),
-        Command::Backup(_) => return later("backup", BY_HAND),
-        Command::Restore(_) => return later("restore", BY_HAND),
-        Command::Enforcement {
-            command: EnforcementCommand::Undo(_),
-        } => {
-            return later(
-                "enforcement undo",
-                "`fortnight window extend` takes one flag back, a policy that is not \"on\" all of its own",
-            );
-        }
         _ => {}
     }
     let config = check::load(&cli)?;
@@ -132,24 +112,10 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Enforcement { command } => enforcement::run(&config, command, out).await,
         Command::Preview { command } => preview::preview(&config, &command, out).await,
         Command::Test { command } => preview::test(&config, &command, out).await,
-        Command::Completions { .. }
-        | Command::Man
-        | Command::Demo { .. }
-        | Command::Check
-        | Command::Simulate(_)
-        | Command::Exempt(_)
-        | Command::Audit(_)
-        | Command::Backup(_)
-        | Command::Restore(_) => Ok(DONE),
+        Command::Completions { .. } | Command::Man | Command::Demo { .. } | Command::Check => {
+            Ok(DONE)
+        }
     }
-}
-
-/// A command of a later version is refused by its name, with what serves instead.
-fn later(name: &str, instead: &str) -> anyhow::Result<u8> {
-    Err(Usage(format!(
-        "`{name}` is not in this version; instead: {instead}"
-    ))
-    .into())
 }
 
 /// What every reader needs: the store, the policies as they are, and the time of the newest pass,
