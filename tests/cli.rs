@@ -1515,6 +1515,9 @@ fn what_waits_for_an_endpoint_that_was_renamed_is_in_status() {
     let status = run(&world, &["status"]);
     let said = "Note: one row waits for the webhook desk, which is not configured";
     assert!(status.out.contains(said), "{}", status.out);
+    let retry = run(&world, &["deliveries", "retry", "--destination", "desk"]);
+    assert_eq!(retry.code, 2);
+    insta::assert_snapshot!(retry.err, @r#"fortnight: there is no webhook "desk"; the webhooks are service-desk, chat"#);
 }
 
 #[test]
