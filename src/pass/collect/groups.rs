@@ -145,10 +145,10 @@ struct Doubt {
 pub(super) async fn judge(
     collector: &Collector<'_>,
     wanted: &Wanted,
+    sizes: &HashMap<GroupId, u64>,
     snapshot: &mut GroupSnapshot,
 ) -> Result<Vec<Raised>, CollectError> {
-    let sizes = collector.store.membership_sizes().await?;
-    let doubts = doubts(wanted, snapshot, &sizes);
+    let doubts = doubts(wanted, snapshot, sizes);
     let held: BTreeSet<GroupId> = doubts
         .iter()
         .filter(|doubt| !approved(collector, &doubt.hold, doubt.after))
@@ -157,7 +157,7 @@ pub(super) async fn judge(
     let mut raised = Vec::new();
     for doubt in doubts {
         if held.contains(&doubt.group) {
-            keep_before_anew(&doubt.name, snapshot, wanted, &sizes);
+            keep_before_anew(&doubt.name, snapshot, wanted, sizes);
             snapshot.members.remove(&doubt.group);
             raised.push(Raised {
                 hold: doubt.hold,

@@ -52,12 +52,14 @@ pub(super) async fn collect(
         read_parts.push((new_part(part), as_of));
     }
     let (mut snapshot, lacking) = directory.flatten(collector, wanted, &nested).await?;
+    let sizes = store.membership_sizes().await?;
     for (name, lack) in &lacking {
         report.errors.push(format!("group {name:?}: {lack}"));
+        keep_before_anew(name, &mut snapshot, wanted, &sizes);
     }
     let (lacking, whole) = wanted.partition(&lacking.into_keys().collect());
     let unread = unread(&lacking);
-    let held = judge(collector, &whole, &mut snapshot).await?;
+    let held = judge(collector, &whole, &sizes, &mut snapshot).await?;
     if !held.is_empty() || !unread.is_empty() {
         // What was not believed is looked at again in every pass.
         for (part, _) in &mut read_parts {
@@ -186,10 +188,6 @@ impl Directory {
                 }
                 lacking.extend(lack.map(|lack| (name.clone(), lack)));
             }
-        }
-        let sizes = store.membership_sizes().await?;
-        for name in lacking.keys() {
-            keep_before_anew(name, &mut snapshot, wanted, &sizes);
         }
         Ok((snapshot, lacking))
     }

@@ -35,7 +35,7 @@ impl Graph<'_> {
         }
         let (refused, readable) = wanted.partition(&refused);
         collected.unread.extend(unread(&refused));
-        let held = judge(self.collector, &readable, &mut snapshot).await?;
+        let held = judge(self.collector, &readable, &sizes, &mut snapshot).await?;
         collected.holds.extend(held);
         self.accept_groups(&snapshot).await?;
         let read_for = (&wanted.names, None::<()>, None::<()>);
