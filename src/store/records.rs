@@ -163,9 +163,10 @@ pub(super) async fn write_people(
 /// Writes of people that they are there, and that no more is sure; how many were sure before.
 pub(super) async fn write_unsure(
     connection: &mut SqliteConnection,
-    known: Vec<(Person, i64)>,
+    mut known: Vec<(Person, i64)>,
     part: i64,
 ) -> Result<u64, StoreError> {
+    known.retain(|(person, was_in)| person.presence != Presence::Unsure || *was_in != part);
     let changed: Vec<String> = known
         .iter()
         .filter(|(person, _)| person.presence != Presence::Unsure)

@@ -23,6 +23,7 @@ pub fn users(part: &Part, now: Timestamp) -> Rows<Person> {
         now,
         Kind {
             columns: columns::USERS,
+            of_objects: true,
             needs: &["id", "userPrincipalName", "accountEnabled"],
             remedy: "add it to `$select` and export again",
             cells: |cells, _| columns::user(cells),
@@ -48,6 +49,7 @@ pub fn groups(part: &Part, now: Timestamp) -> Rows<Group> {
         now,
         Kind {
             columns: columns::GROUPS,
+            of_objects: true,
             needs: &["id", "members"],
             remedy: "export each group with its members (object ids or user principal names)",
             cells: |cells, _| columns::group(cells),
@@ -70,6 +72,7 @@ pub fn registration(part: &Part, now: Timestamp) -> Rows<Report> {
         now,
         Kind {
             columns: columns::REGISTRATION,
+            of_objects: true,
             needs: &["isMfaCapable"],
             remedy: "export `userRegistrationDetails` with all its properties",
             cells: |cells, _| columns::registration(cells),
@@ -90,6 +93,7 @@ pub fn sign_ins(part: &Part, now: Timestamp) -> Rows<SignIn> {
         now,
         Kind {
             columns: columns::SIGN_IN,
+            of_objects: false,
             needs: &[],
             remedy: "",
             cells: |cells, context| columns::sign_in(cells, context.recorded, context.now),
@@ -106,6 +110,7 @@ pub fn audits(part: &Part, now: Timestamp) -> Rows<AuditEvent> {
         now,
         Kind {
             columns: columns::AUDIT,
+            of_objects: false,
             needs: &[],
             remedy: "",
             cells: |cells, context| columns::audit(cells, context.now),
@@ -132,6 +137,8 @@ struct Context {
 /// How rows of one collection are read.
 struct Kind<T> {
     columns: &'static [Column],
+    /// Whether a row's id is that of an object, of which there are few, and not of an event.
+    of_objects: bool,
     /// Properties that at least one row of a JSON file must have.
     needs: &'static [&'static str],
     remedy: &'static str,
@@ -238,7 +245,7 @@ impl<T> Rows<T> {
                     line,
                     reason: error.to_string(),
                 };
-                Item::Quarantined(row, id)
+                Item::Quarantined(row, id.filter(|_| self.kind.of_objects))
             }
         }))
     }
