@@ -215,10 +215,12 @@ pub(super) async fn announce(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     keep_chat_lines(connection, announcements).await?;
-    let rows: Vec<(&Announcement, &String)> = announcements
+    let mut rows: Vec<(&Announcement, &String)> = announcements
         .iter()
         .flat_map(|one| one.endpoints.iter().map(move |endpoint| (*one, endpoint)))
         .collect();
+    // Rows of one endpoint are claimed and settled together, so they lie together.
+    rows.sort_by_key(|(_, endpoint)| *endpoint);
     if rows.is_empty() {
         return Ok(0);
     }
