@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::people::is_news;
-use super::records::{mark_changed, stored_people, user_id, write_people, write_unsure};
+use super::records::{PRESENT, mark_changed, stored_people, user_id, write_people, write_unsure};
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::UserId;
@@ -121,11 +121,13 @@ impl Store {
 
     /// How many there are.
     pub async fn headcount(&self) -> Result<Headcount, StoreError> {
-        let (present, doubted, accepted): (i64, i64, i64) = sqlx::query_as(
-            "SELECT COUNT(*), COUNT(doubted_people.user_id),
-                    COALESCE((SELECT rows_read FROM sources WHERE name = $1), 0)
-             FROM people LEFT JOIN doubted_people ON doubted_people.user_id = people.id
-             WHERE gone_at IS NULL",
+        let present: i64 = sqlx::query_scalar(PRESENT)
+            .fetch_one(&self.read)
+            .await
+            .doing("counting users")?;
+        let (doubted, accepted): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM doubted_people JOIN people ON people.id = doubted_people.user_id WHERE gone_at IS NULL),
+                    COALESCE((SELECT rows_read FROM sources WHERE name = $1), 0)",
         )
         .bind(Source::Users.as_str())
         .fetch_one(&self.read)
@@ -200,11 +202,10 @@ impl Store {
         let doing = "accepting users";
         let (before, mut rows) = sources::accepted(connection, Source::Users).await?;
         if read.differs {
-            let present: i64 =
-                sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE gone_at IS NULL")
-                    .fetch_one(&mut *connection)
-                    .await
-                    .doing(doing)?;
+            let present: i64 = sqlx::query_scalar(PRESENT)
+                .fetch_one(&mut *connection)
+                .await
+                .doing(doing)?;
             rows = u64::try_from(present).unwrap_or(0);
         }
         sqlx::query("DELETE FROM parts WHERE source = $1 AND id <> $2")

@@ -60,7 +60,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 const TRIAL: Duration = Duration::from_secs(2);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -95,6 +95,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         20_261_125_230_000,
         "add unsure people",
         include_str!("../../migrations/20261125230000_add_unsure_people.sql"),
+    ),
+    (
+        20_261_126_070_000,
+        "index what is due",
+        include_str!("../../migrations/20261126070000_index_what_is_due.sql"),
     ),
 ];
 

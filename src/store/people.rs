@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
 use super::records::{
-    mark_changed, stored_people, stored_registrations, write_people, write_registrations,
+    PRESENT, mark_changed, stored_people, stored_registrations, write_people, write_registrations,
     write_unsure,
 };
 use super::sources::{self, NewPart, Source};
@@ -500,8 +500,10 @@ impl Import {
     /// The snapshot's rows now: those before, less the missing, and those who are new or back.
     async fn rows_after(&mut self, missing: u64) -> Result<u64, StoreError> {
         let statement = match self.source {
-            Source::Registration => "SELECT COUNT(*) FROM registrations WHERE absent_since IS NULL",
-            _ => "SELECT COUNT(*) FROM people WHERE gone_at IS NULL",
+            Source::Registration => {
+                "SELECT (SELECT COUNT(*) FROM registrations) - (SELECT COUNT(*) FROM registrations WHERE absent_since IS NOT NULL)"
+            }
+            _ => PRESENT,
         };
         let present: i64 = sqlx::query_scalar(statement)
             .fetch_one(&mut *self.transaction)

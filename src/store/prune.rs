@@ -67,7 +67,11 @@ impl Store {
             ),
             (
                 "DELETE FROM attempts WHERE (delivery_id, number) IN (
-                     SELECT delivery_id, number FROM attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)",
+                     WITH RECURSIVE channels (channel) AS (
+                         SELECT MIN(channel) FROM attempts
+                         UNION ALL SELECT (SELECT MIN(channel) FROM attempts WHERE attempts.channel > channels.channel) FROM channels WHERE channel IS NOT NULL)
+                     SELECT delivery_id, number FROM channels JOIN attempts ON attempts.channel = channels.channel
+                     WHERE started_at < $1 LIMIT $2)",
                 KEEP_ATTEMPTS,
             ),
             (

@@ -29,6 +29,9 @@ pub(super) async fn mark_changed(
     Ok(())
 }
 
+/// How many people are there: all but those who are gone, so that indexes alone are counted.
+pub(super) const PRESENT: &str = "SELECT (SELECT COUNT(*) FROM people) - (SELECT COUNT(*) FROM people WHERE gone_at IS NOT NULL)";
+
 /// The columns of a person, in the order in which [`person`] reads them.
 pub(super) const PERSON: &str = "people.id, people.user_principal_name, people.display_name, people.mail, people.kind, \
      people.enabled, people.created_at, people.preferred_language, people.gone_at, people.last_sign_in_at, people.unsure";

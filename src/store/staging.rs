@@ -183,8 +183,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
+            // A person who is overdue is due at every pass: the next look is the deadline.
             "SELECT memory FROM standings
-             WHERE state = 'overdue_checking' OR (is_open AND next_at <= $1)",
+             WHERE next_at <= $1 AND (state = 'overdue_checking' OR is_open = TRUE)",
         )
         .bind(micros(now))
         .fetch_all(&self.read)

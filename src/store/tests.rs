@@ -1,10 +1,10 @@
-//! What absorbing marks and what it does not, seen without a pass.
+//! What the store does, seen without a pass: what absorbing marks, what is buried, what is pruned.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Store;
 use super::logs::PartEnd;
 use super::sources::{NewPart, Source};
+use super::{Store, micros};
 use crate::domain::facts::Gap;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::domain::sign_in::{Route, SignIn};
@@ -197,4 +197,65 @@ async fn rows_that_come_after_all_shorten_the_gap() {
         accept(&store, day(41)).await;
         assert_eq!(gap(&store).await, left, "{row}");
     }
+}
+
+/// One row of the outbox for each of these channels, waiting.
+async fn queue(store: &Store, channels: &[&str]) {
+    for (position, channel) in (1_i64..).zip(channels) {
+        sqlx::query(
+            "INSERT INTO outbox (id, dedup_key, position, channel, event, name, sequence, moves, address, announces, must_register,
+                 queued_at, urgent_at, state, attempts, resent, next_at, message_id)
+             VALUES ($1, $1, $1, $2, 'window.opened', 'Ana', 0, 0, '', FALSE, FALSE, $3, $3, 'pending', 0, FALSE, $3, '')",
+        )
+        .bind(position)
+        .bind(channel)
+        .bind(micros(day(0)))
+        .execute(&store.write)
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_webhook_that_is_not_configured_any_more_is_found() {
+    let (_folder, store) = store().await;
+    queue(&store, &["chat", "desk", "email", "chat", "zulip"]).await;
+    let buried = store.bury_stranded(&["desk"], day(0)).await.unwrap();
+    assert_eq!(buried, 3);
+    let waiting: Vec<String> =
+        sqlx::query_scalar("SELECT channel FROM outbox WHERE state = 'pending' ORDER BY channel")
+            .fetch_all(&store.read)
+            .await
+            .unwrap();
+    assert_eq!(waiting, ["desk", "email"]);
+    assert_eq!(store.bury_stranded(&["desk"], day(0)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn old_attempts_go_whatever_their_channel() {
+    let (_folder, store) = store().await;
+    let attempts = [
+        ("chat", 0),
+        ("chat", 200),
+        ("desk", 200),
+        ("email", 0),
+        ("zulip", 0),
+    ];
+    for (number, (channel, at)) in (1_i64..).zip(attempts) {
+        sqlx::query(
+            "INSERT INTO attempts (delivery_id, number, started_at, channel) VALUES ('a', $1, $2, $3)",
+        )
+        .bind(number)
+        .bind(micros(day(at)))
+        .bind(channel)
+        .execute(&store.write)
+        .await
+        .unwrap();
+    }
+    assert!(!store.prune(day(200)).await.unwrap());
+    let kept: Vec<String> = sqlx::query_scalar("SELECT channel FROM attempts ORDER BY channel")
+        .fetch_all(&store.read)
+        .await
+        .unwrap();
+    assert_eq!(kept, ["chat", "desk"]);
 }
