@@ -1471,7 +1471,12 @@ fn a_dead_endpoint_is_in_status_until_somebody_reopens_it() {
         _ => Reply::Taken,
     });
     let world = with_webhooks(&peer);
-    assert_eq!(cycle(&world, day(1), &[]).code, 3);
+    let ran = cycle(&world, day(1), &["--format", "json"]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(
+        json(&ran)["errors"],
+        json!(["the webhook desk (dead) does not take what it is sent: 410 Gone"])
+    );
     let status = run(&world, &["status", "--format", "json"]);
     assert_eq!(status.code, 3);
     assert_eq!(json(&status)["webhooks"][0]["name"], "desk");
