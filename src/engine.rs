@@ -140,6 +140,8 @@ impl Engine {
         report: &mut PassReport,
         stop: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<(), PassError> {
+        // What a failure of the store left leased can be withdrawn by this pass.
+        self.recover().await?;
         let went_back = self.went_back(report).await?;
         let now = report.as_of;
         let channel = self.channel(now).await?;

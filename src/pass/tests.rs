@@ -452,6 +452,23 @@ async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
 }
 
 #[tokio::test]
+async fn f1_a_mail_whose_settling_failed_is_withdrawn_by_a_pass_that_finds_it_untrue() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    let (policies, now) = (BTreeMap::new(), day(0) + hours(1));
+    let claimed = tenant.store.claim(&policies, 10, now).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    tenant.report(day(0) + hours(2), &[("ana", true)]);
+    tenant.pass(day(0) + hours(2)).await;
+    let deliveries = tenant.store.deliveries(&[], None).await.unwrap();
+    let states: Vec<&str> = deliveries.iter().map(|row| row.state.as_str()).collect();
+    assert_eq!(states, ["superseded"]);
+}
+
+#[tokio::test]
 async fn an_approved_growth_of_the_missing_does_not_cover_a_larger_one() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     let people = crowd(60);
