@@ -102,9 +102,9 @@ fn before_anew(
     sizes: &HashMap<GroupId, u64>,
 ) -> Option<GroupId> {
     match named(name, &snapshot.names).as_slice() {
-        [id] if !sizes.contains_key(id) => {
+        [id] => {
             let known = wanted.remembered.get(name)?;
-            sizes.contains_key(known).then(|| known.clone())
+            (known != id && sizes.contains_key(known)).then(|| known.clone())
         }
         _ => None,
     }
