@@ -370,6 +370,29 @@ async fn a_dead_endpoint_gets_nothing_until_it_is_reopened() {
 }
 
 #[tokio::test]
+async fn of_the_notices_that_died_with_an_endpoint_the_newest_is_sent() {
+    let peer = Endpoints::start(|_| Reply::Say(410));
+    let desk = peer.standard("desk") + "events = [\"window.opened\", \"window.reminder\"]\n";
+    let mut world = world_with(&["ana"], &[desk]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=9).await;
+    assert_eq!(
+        rows(&world, "desk").await,
+        ["window.opened dead", "window.reminder dead"]
+    );
+    peer.follow(well);
+    let store = world.store().await;
+    assert_eq!(store.reopen("desk", day(9)).await.unwrap(), 1);
+    store.close().await;
+    world.pass_on_old_exports(hour(9, 1)).await;
+    assert_eq!(
+        rows(&world, "desk").await,
+        ["window.opened superseded", "window.reminder sent"]
+    );
+    assert_eq!(peer.events("desk"), ["window.reminder"]);
+}
+
+#[tokio::test]
 async fn events_of_a_person_come_in_order_and_a_later_notice_overtakes_one_that_waits() {
     let peer = Endpoints::start(|_| Reply::Say(503));
     let desk = peer.standard("desk")

@@ -235,13 +235,19 @@ impl Store {
         let doing = "reopening an endpoint";
         let mut transaction = self.begin().await?;
         write(&mut transaction, name, &Destination::default()).await?;
-        // A notice of a window that is no longer open, or a flag that no longer stands.
+        // A notice that a later one has overtaken, or of a window that is no longer open, or a flag
+        // that no longer stands.
         sqlx::query(
             "UPDATE outbox SET state = 'superseded', settled_at = $2 WHERE channel = $1 AND state = 'dead' AND policy IS NOT NULL AND (
                  (event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed') AND NOT EXISTS (
                      SELECT 1 FROM standings WHERE standings.policy = outbox.policy AND standings.user_id = outbox.user_id
                          AND standings.sequence = outbox.sequence
                          AND standings.state IN ('in_grace', 'due_soon', 'overdue_checking', 'unknown', 'registration_reported')))
+                 OR (event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed') AND EXISTS (
+                     SELECT 1 FROM outbox AS later WHERE later.channel = outbox.channel AND later.policy = outbox.policy
+                         AND later.user_id = outbox.user_id AND later.position > outbox.position
+                         AND later.event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed')
+                         AND later.state IN ('pending', 'leased', 'ambiguous', 'dead', 'sent')))
                  OR (event = 'enforcement.needed' AND NOT EXISTS (
                      SELECT 1 FROM standings WHERE standings.policy = outbox.policy AND standings.user_id = outbox.user_id
                          AND standings.sequence = outbox.sequence AND standings.state = 'enforcement_needed')))",
