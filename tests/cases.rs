@@ -3,11 +3,6 @@
 //! Where a case is about a source or the store (a page that fails, a row read twice), the test
 //! here shows what is decided on the facts that are left; the reading is tested there.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a story that cannot be told ends its test"
-)]
-
 use fortnight::domain::{
     assignment, audit, brake, decide, effect, facts, id, message, notice, person, policy, reason,
     registration, sign_in, standing, state, window,

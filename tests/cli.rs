@@ -1,32 +1,21 @@
 //! The program from outside: exit codes, the JSON that other programs read, and what it says to
 //! people who made a mistake.
 
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::too_many_lines,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
+    reason = "what is said stands beside what was asked"
 )]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/world.rs"]
-mod world;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use endpoint::{Endpoints, Reply, SECRET};
 use fortnight::store::lock::PassLock;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
-use world::{World, day, hour};
 
-/// The program is shown on exported files here.
-fn on_graph() -> bool {
-    false
-}
+use crate::support::endpoint::{Endpoints, Reply, SECRET};
+use crate::support::world::{World, day, hour};
 
 /// The program, with the world's configuration.
 fn command(world: &World, arguments: &[&str]) -> Command {

@@ -1,8 +1,6 @@
 //! What people see who write a configuration: every fault at once, with its place and a remedy;
 //! never a secret. And the published reference, which is made from the same words.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
 use std::collections::BTreeSet;
 use std::path::Path;
 

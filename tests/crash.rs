@@ -1,25 +1,18 @@
 //! The outbox through the whole program: servers that refuse, defer, hang up and stall, and fifty
 //! kills in the middle of it.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/recorder.rs"]
-mod recorder;
 
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use endpoint::{Endpoints, Knock, Reply, SECRET};
 use jiff::{SignedDuration, Timestamp};
-use program::{Organisation, after, at, eventually, hours, minutes};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use recorder::{Answer, Moment, PATIENCE, Recorder};
+
+use crate::support::endpoint::{Endpoints, Knock, Reply, SECRET};
+use crate::support::program::{self, Organisation, after, at, eventually, hours, minutes};
+use crate::support::recorder::{Answer, Moment, PATIENCE, Recorder};
 
 /// A Monday morning; everybody has signed in an hour before.
 const MONDAY: &str = "2026-01-05T08:00:00Z";

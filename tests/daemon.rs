@@ -1,22 +1,17 @@
 //! The daemon as its operators and systemd meet it.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/recorder.rs"]
-mod recorder;
 
 use rustix::process::Signal;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use endpoint::{Endpoints, Reply, SECRET, TWO_SECRETS};
 use jiff::Timestamp;
-use program::{Organisation, Running, after, at, eventually, hours, page, ready};
-use recorder::{Answer, PATIENCE, Recorder};
 use serde_json::Value;
+
+use crate::support::endpoint::{Endpoints, Reply, SECRET, TWO_SECRETS};
+use crate::support::program::{
+    self, Organisation, Running, after, at, eventually, hours, page, ready,
+};
+use crate::support::recorder::{Answer, PATIENCE, Recorder};
 
 /// A daemon whose first pass told everybody.
 struct Begun {

@@ -1,31 +1,15 @@
 //! Webhooks through the real engine and store: which events go where, what becomes of them where
 //! an endpoint fails, and notice by webhook where there is no mail.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/world.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use endpoint::{Endpoints, Knock, Reply, SECRET};
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::state::State;
 use serde_json::json;
-use world::{World, day, hour};
 
-/// These stories are played on exported files.
-#[allow(dead_code, reason = "the other crate's own answer counts")]
-pub(crate) fn on_graph() -> bool {
-    false
-}
+use crate::support::endpoint::{Endpoints, Knock, Reply, SECRET};
+use crate::support::world::{World, day, hour};
 
 /// Less than an endpoint is given to answer.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,20 +1,15 @@
 //! The SMTP client against a server that misbehaves at every step.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/authority.rs"]
-mod certificates;
-#[path = "support/smtp_peer.rs"]
-mod smtp_peer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use certificates::{Authority, authority, authority_for};
 use fortnight::delivery::mail::Letter;
 use fortnight::delivery::smtp::{Login, Outcome, Proof, Smtp, SmtpConfig, Timeouts, Tls};
 use fortnight::entra::{Application, Credential, Tokens};
-use smtp_peer::{Act, Peer, Protection};
+
+use crate::support::authority::{Authority, authority, authority_for};
+use crate::support::smtp_peer::{Act, Peer, Protection};
 
 const MODERN: &[&str] = &["PIPELINING", "SIZE 100000", "8BITMIME"];
 const PLAIN_OLD: &[&str] = &["HELP"];
@@ -651,7 +646,10 @@ async fn a_private_authority_is_named_by_the_environment() {
     std::fs::write(&file, authority.pem).unwrap();
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
     again
-        .args(["--exact", "a_private_authority_is_named_by_the_environment"])
+        .args([
+            "--exact",
+            "smtp::a_private_authority_is_named_by_the_environment",
+        ])
         .env(PORT, peer.address.port().to_string())
         .env("SSL_CERT_FILE", &file);
     let again = tokio::task::spawn_blocking(move || again.output().unwrap())

@@ -1,31 +1,16 @@
 //! The identity platform over TLS: by certificates that the system trusts, or that `SSL_CERT_FILE`
 //! names; and never by others.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/authority.rs"]
-#[allow(dead_code, reason = "other tests take other parts of it")]
-mod certificates;
-#[path = "support/world.rs"]
-mod world;
-
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
-use certificates::authority;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use world::{World, day};
 
-fn on_graph() -> bool {
-    true
-}
+use crate::support::authority::authority;
+use crate::support::world::{World, day};
 
 /// Speaks TLS in front of a server that does not.
 async fn protect(server: SocketAddr, tls: Arc<ServerConfig>) -> SocketAddr {
@@ -48,7 +33,7 @@ async fn protect(server: SocketAddr, tls: Arc<ServerConfig>) -> SocketAddr {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_comes_over_tls_that_somebody_trusted_vouches_for() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.export(day(0));
     let url = world.graph.as_ref().unwrap().url().to_owned();
     let server = url.strip_prefix("http://").unwrap().parse().unwrap();

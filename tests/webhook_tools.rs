@@ -3,23 +3,8 @@
 //!
 //! What they read came over the wire. The libraries are in `target/webhook-tools`, where `./dev`
 //! puts them with `FORTNIGHT_REQUIRE_ALL=1`.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![expect(clippy::doc_markdown, reason = "the names of products are no code")]
 
-#[path = "support/authority.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod certificates;
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/happenings.rs"]
-mod happenings;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/webhook_peer.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod webhook_peer;
-#[path = "support/world.rs"]
-mod world;
+#![expect(clippy::doc_markdown, reason = "the names of products are no code")]
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -27,7 +12,6 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use endpoint::{Endpoints, Reply};
 use fortnight::delivery::egress::system_lookup;
 use fortnight::delivery::webhook::{
     Attempt, Client, Endpoint, Format, Outcome, Reach, SecretUrl, SigningSecret, Timeouts, schema,
@@ -36,19 +20,16 @@ use fortnight::delivery::webhook::{
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::message::EventKind;
 use fortnight::time::Clock;
-use happenings::{SOURCE, group, happening};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use program::{find_program, missing};
 use serde_json::{Value, json};
-use webhook_peer::{Peer, Received};
-use world::{World, day, hour};
 
-/// Stories are played on exported files.
-#[allow(dead_code, reason = "the other crate's own answer counts")]
-pub(crate) fn on_graph() -> bool {
-    false
-}
+use crate::support::authority::authority;
+use crate::support::endpoint::{Endpoints, Reply};
+use crate::support::happenings::{SOURCE, group, happening};
+use crate::support::program::{find_program, missing};
+use crate::support::webhook_peer::{Peer, Received};
+use crate::support::world::{World, day, hour};
 
 const DOCS: &str = "docs/webhooks.md";
 /// Unpadded, as some tools hand them out; the other has 24 bytes, which need no padding.
@@ -120,7 +101,7 @@ async fn received(kind: EventKind, at: Timestamp) -> Received {
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
     };
     let reach = Reach {
-        trust: Arc::clone(&certificates::authority().trust),
+        trust: Arc::clone(&authority().trust),
         lookup: system_lookup(),
         timeouts: Timeouts::default(),
     };

@@ -1,17 +1,10 @@
 //! The webhook client against servers that misbehave, and addresses that it must not dial.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/authority.rs"]
-mod certificates;
-#[path = "support/webhook_peer.rs"]
-mod webhook_peer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use certificates::{Authority, authority, authority_for};
 use fortnight::delivery::egress::{Lookup, system_lookup};
 use fortnight::delivery::webhook::{
     Attempt, Client, ClientError, Endpoint, Format, Outcome, Reach, SecretUrl, SigningSecret,
@@ -19,7 +12,9 @@ use fortnight::delivery::webhook::{
 };
 use fortnight::time::Clock;
 use jiff::{SignedDuration, Timestamp};
-use webhook_peer::{Act, Peer, answer};
+
+use crate::support::authority::{Authority, authority, authority_for};
+use crate::support::webhook_peer::{Act, Peer, answer};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLDER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -352,7 +347,10 @@ async fn a_private_authority_is_named_by_the_environment() {
     let file = folder.path().join("root.pem");
     std::fs::write(&file, authority.pem).unwrap();
     let run = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_private_authority_is_named_by_the_environment"])
+        .args([
+            "--exact",
+            "webhooks::a_private_authority_is_named_by_the_environment",
+        ])
         .env("FORTNIGHT_TEST_PEER", format!("https://{}/", peer.address))
         .env("SSL_CERT_FILE", &file)
         .output()
@@ -592,7 +590,10 @@ async fn proxies_of_the_environment_are_not_used() {
     }
     let (peer, proxy) = (Peer::start(None).await, Peer::start(None).await);
     let mut run = std::process::Command::new(std::env::current_exe().unwrap());
-    run.args(["--exact", "proxies_of_the_environment_are_not_used"]);
+    run.args([
+        "--exact",
+        "webhooks::proxies_of_the_environment_are_not_used",
+    ]);
     run.env("FORTNIGHT_TEST_PEER", url(&peer));
     for name in [
         "http_proxy",

@@ -1,16 +1,13 @@
 //! The program itself on the configuration of a world.
 
-#[path = "../support/said.rs"]
-mod said;
-
 use std::process::{Child, Command, Stdio};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::support::world::World;
 
-use said::Said;
+use crate::support::said::{self, Said};
 
 pub(crate) fn command(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));

@@ -1,9 +1,5 @@
 //! The real program on a folder of its own: an organisation whose people are all asked to
 //! register, and the commands and the daemon on it.
-#![allow(dead_code, reason = "each test binary uses its part")]
-
-#[path = "said.rs"]
-mod said;
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
@@ -14,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub(crate) use said::{Said, eventually};
+pub(crate) use super::said::{Said, eventually};
 
 /// The folder, the configuration and the people.
 pub(crate) struct Organisation {

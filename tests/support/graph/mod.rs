@@ -15,7 +15,7 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::needless_pass_by_value,
-    reason = "shared by several test crates, each of which uses a part of it; it fails at once, and rows are written in place"
+    reason = "the example takes a part of it; it fails at once, and rows are written in place"
 )]
 
 mod answer;
