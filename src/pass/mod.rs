@@ -292,6 +292,3 @@ fn chunks<T>(items: Vec<T>, size: usize) -> Vec<Vec<T>> {
     }
     chunks
 }
-
-#[cfg(test)]
-mod tests;
