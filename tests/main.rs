@@ -25,6 +25,7 @@ mod journey;
 #[path = "journey.rs"]
 #[expect(clippy::duplicate_mod, reason = "each journey is played twice")]
 mod journey_graph;
+mod passes;
 mod postfix;
 mod properties;
 mod smtp;

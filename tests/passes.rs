@@ -7,15 +7,16 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::report::{PassReport, Progress};
-use crate::config::Config;
-use crate::domain::brake::{Hold, HoldKind};
-use crate::domain::id::PolicyName;
-use crate::engine::{Engine, Wake};
-use crate::store::load::Dossier;
-use crate::store::operators::Operators;
-use crate::store::{Store, Whom};
-use crate::time::Clock;
+use fortnight::config::Config;
+use fortnight::domain::brake::{Hold, HoldKind};
+use fortnight::domain::id::PolicyName;
+use fortnight::engine::{Engine, Wake};
+use fortnight::pass::PassError;
+use fortnight::pass::report::{PassReport, Progress};
+use fortnight::store::load::Dossier;
+use fortnight::store::operators::Operators;
+use fortnight::store::{Store, Whom};
+use fortnight::time::Clock;
 
 const NOBODY_EXCLUDED: &str = r#"
 [[policy]]
@@ -155,7 +156,7 @@ path = "outbox"
         report
     }
 
-    async fn try_pass(&self, wake: Wake, at: Timestamp) -> Result<PassReport, super::PassError> {
+    async fn try_pass(&self, wake: Wake, at: Timestamp) -> Result<PassReport, PassError> {
         let engine = self.engine(at);
         let mut report = PassReport::new(at);
         engine.pass(wake, &mut report, &|| false).await?;
@@ -321,9 +322,9 @@ async fn i17_mails_of_a_policy_that_is_not_on_are_not_claimed() {
     tenant.pass(day(0)).await;
     let pass = tenant.undelivered(day(0) + hours(1)).await;
     assert_eq!(pass.deliveries.queued, 1);
-    let name = crate::domain::id::PolicyName::new("everyone");
+    let name = fortnight::domain::id::PolicyName::new("everyone");
     let mut memory = tenant.store.policies().await.unwrap()[&name];
-    memory.enforce = crate::domain::policy::Enforce::Off;
+    memory.enforce = fortnight::domain::policy::Enforce::Off;
     tenant.store.remember_policy(&name, &memory).await.unwrap();
     let claimed = tenant
         .store
@@ -755,7 +756,7 @@ async fn people_whose_part_was_merged_into_another_are_not_gone() {
     let cy = tenant.store.load(&whom).await.unwrap().remove(0);
     assert!(!matches!(
         cy.person.presence,
-        crate::domain::person::Presence::Present
+        fortnight::domain::person::Presence::Present
     ));
     // One that only stops being read twice: the row of the other part counts again.
     tenant.put("users-1.json", day(2), &[person("ana")]);
