@@ -85,7 +85,7 @@ fn a_refused_person_is_told_to_operators_once() {
         organisation.export(after(monday(), hours(24 * pass)));
         organisation.cycle(after(monday(), hours(24 * pass)));
     }
-    let told = recorder.mailbox("oncall@contoso.example");
+    let told = recorder.mailbox("operators@contoso.example");
     let unreachable: Vec<_> = told
         .iter()
         .filter(|kept| kept.subject.contains("reached"))
@@ -189,7 +189,7 @@ fn a_refused_login_holds_flags_and_keeps_the_mails() {
     pass(11, 1);
     assert_eq!(organisation.holds(), [""; 0]);
     assert_eq!(recorder.mailbox("p0@contoso.example").len(), 2);
-    assert!(!recorder.mailbox("oncall@contoso.example").is_empty());
+    assert!(!recorder.mailbox("operators@contoso.example").is_empty());
     // Down while the deadline passes: nobody is flagged before it is up again.
     refuse();
     assert_eq!(pass(15, 0)["flagged"], 0);

@@ -1,10 +1,11 @@
 //! `doctor` against a broken instance of each part: what it says is what mends it.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
 use crate::support::graph::{FakeGraph, Fault, Kind, RetryAfter, SECRET};
+use crate::support::program::command;
 use crate::support::smtp_peer::{Act, Peer};
 use crate::support::world::{World, day};
 
@@ -46,15 +47,7 @@ impl Visit {
 }
 
 fn run(world: &World, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fortnight"))
-        .current_dir(world.folder())
-        .env_clear()
-        .arg("--quiet")
-        .arg("--config")
-        .arg(world.file())
-        .args(arguments)
-        .output()
-        .unwrap()
+    command(world, arguments).env_clear().output().unwrap()
 }
 
 fn doctor(world: &World) -> Visit {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
 
 use fortnight::config::Config;
@@ -17,6 +17,8 @@ use fortnight::store::load::Dossier;
 use fortnight::store::operators::Operators;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
+
+use crate::support::world::{CONFIGURATION, day, hours};
 
 const NOBODY_EXCLUDED: &str = r#"
 [[policy]]
@@ -33,15 +35,6 @@ enforce = "on"
 include = { all_users = true }
 exclude = { groups = ["emergency"] }
 "#;
-
-/// Midnight of a day of the story.
-fn day(number: i64) -> Timestamp {
-    Timestamp::from_second(1_767_571_200 + number * 86_400).unwrap()
-}
-
-fn hours(number: i64) -> SignedDuration {
-    SignedDuration::from_hours(number)
-}
 
 struct Tenant {
     folder: tempfile::TempDir,
@@ -61,21 +54,10 @@ impl Tenant {
     }
 
     fn configure(&self, policies: &str) {
-        let rest = r#"
-[database]
-url = "sqlite:fortnight.db"
-[directory]
-source = "files"
-[directory.files]
-path = "tenant"
-[email]
-from = "Identity team <identity@contoso.com>"
-operators = ["oncall@contoso.com"]
-transport = "file"
-[email.file]
-path = "outbox"
-"#;
-        std::fs::write(self.config_path(), format!("{rest}{policies}")).unwrap();
+        let (before, rest) = CONFIGURATION.split_once("[[policy]]").unwrap();
+        let (_, email) = rest.split_once("[email]").unwrap();
+        let text = format!("{before}[email]{email}{policies}");
+        std::fs::write(self.config_path(), text).unwrap();
     }
 
     fn config_path(&self) -> PathBuf {

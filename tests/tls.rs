@@ -2,7 +2,6 @@
 //! names; and never by others.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -10,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::authority::authority;
+use crate::support::program::command;
 use crate::support::world::{World, day};
 
 /// Speaks TLS in front of a server that does not.
@@ -46,13 +46,8 @@ async fn a_token_comes_over_tls_that_somebody_trusted_vouches_for() {
     std::fs::write(world.folder().join("authority.pem"), authority.pem).unwrap();
     let (code, text) = tokio::task::spawn_blocking(move || {
         let cycle = |trust: Option<&str>| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
-            command
-                .current_dir(world.folder())
-                .env_clear()
-                .args(["--quiet", "--config"])
-                .arg(world.file())
-                .args(["cycle", "--as-of", &day(0).to_string()]);
+            let mut command = command(&world, &["cycle", "--as-of", &day(0).to_string()]);
+            command.env_clear();
             if let Some(trust) = trust {
                 command.env("SSL_CERT_FILE", world.folder().join(trust));
             }
