@@ -49,6 +49,14 @@ fn wait_for_another_pass(port: u16) {
     eventually("another pass", || (last_pass(port) > before).then_some(()));
 }
 
+fn wait_for_a_pass_after_reload(daemon: &Running, times: usize) {
+    eventually("a pass after the reload", || {
+        let log = daemon.log();
+        let after = log.split("the configuration was reloaded").nth(times)?;
+        after.contains("a pass ended").then_some(())
+    });
+}
+
 fn deadline(organisation: &Organisation, number: usize) -> Timestamp {
     at(organisation.user(number)["window"]["deadline"]
         .as_str()
@@ -160,7 +168,6 @@ fn a_reload_takes_in_endpoints_and_their_secrets() {
     let Begun {
         mut organisation,
         mut daemon,
-        port,
         ..
     } = begin(2);
     let peer = Endpoints::start(|_| Reply::Taken);
@@ -171,8 +178,7 @@ fn a_reload_takes_in_endpoints_and_their_secrets() {
     for (person, secrets) in [(0, SECRET), (1, TWO_SECRETS)] {
         std::fs::write(organisation.path("hook"), secrets).unwrap();
         daemon.signal(Signal::HUP);
-        wait_for_another_pass(port);
-        wait_for_another_pass(port);
+        wait_for_a_pass_after_reload(&daemon, person + 1);
         let user = Organisation::address(person);
         let said = organisation.say(&[
             "window",
