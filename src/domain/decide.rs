@@ -1,7 +1,7 @@
 //! The product in one function: one person under one policy, now.
 //!
 //! [`decide`] looks at facts and at what it remembered last time, follows the transitions of
-//! domain 8.3 in the order in which they can affect one another, and says where the person
+//! docs/rules.md in the order in which they can affect one another, and says where the person
 //! stands, why, what is to be done and when to look again. It never flags by itself: that a
 //! person *would* be flagged is for [`super::brake`] to judge together with all others.
 //!
@@ -87,19 +87,19 @@ pub enum Wait {
     RegistrationUnknown,
     /// The log says registered; until then.
     Reported(Timestamp),
-    /// The registration report is older than this deadline (T8).
+    /// The registration report is older than this deadline (rule T8).
     Proof(Timestamp),
-    /// No notice was accepted long enough ago (R7); until then, if it was accepted.
+    /// No notice was accepted long enough ago (rule R7); until then, if it was accepted.
     Notice(Option<Timestamp>),
-    /// Nobody can be reached; until then, while the channel works (R8).
+    /// Nobody can be reached; until then, while the channel works (rule R8).
     Unreachable(Timestamp),
-    /// Registration was blocked a short while ago (R11); until then.
+    /// Registration was blocked a short while ago (rule R11); until then.
     Blocked(Timestamp),
     /// The person left an exclusion; a users snapshot of then or later is wanted.
     LeftExclusion(Timestamp),
     /// The newest users row of the person cannot be believed.
     RowUnbelieved,
-    /// The way to people is closed: every flag waits that does not go without notice (7.11).
+    /// The way to people is closed: every flag waits that does not go without notice (rule 7.11).
     ChannelDown,
 }
 
@@ -148,7 +148,7 @@ pub(super) struct Case<'a> {
     pub(super) reasons: Vec<Reason>,
     pub(super) effects: Vec<Effect>,
     pub(super) waits: Vec<Wait>,
-    /// Sign-ins made earlier do not count (domain 8.2).
+    /// Sign-ins made earlier do not count (rule 7.1).
     pub(super) since: Timestamp,
     pub(super) reported_until: Option<Timestamp>,
     pub(super) would_flag: bool,
@@ -226,7 +226,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A clock that was ahead was set right (F18): nothing that it dated keeps a person waiting, and
+    /// A clock that was ahead was set right (rule 7.16): nothing that it dated keeps a person waiting, and
     /// a flag that it raised goes if the deadline is still to come.
     fn follow_clock(&mut self) {
         let now = self.now;
@@ -251,7 +251,7 @@ impl<'a> Case<'a> {
     }
 
     /// Report-only → on forgets what was only rehearsed; whatever comes after on takes flags back
-    /// (contract 7.19).
+    /// (rule 7.19).
     fn follow_switch(&mut self) {
         let before = self.standing.enforce.replace(self.policy.enforce);
         match (before, self.policy.enforce) {
@@ -274,7 +274,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Takes a flag back at once; no brake delays it (contract 7.5).
+    /// Takes a flag back at once; no brake delays it (rule 7.5).
     pub(super) fn release(&mut self, why: &str) {
         match self.standing.enforcement {
             Enforcement::Needed { .. } => {
@@ -292,7 +292,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A longer window moves open ones out and adds to paused remainders (T19, contract 7.2).
+    /// A longer window moves open ones out and adds to paused remainders (rules T19 and 7.2).
     pub(super) fn follow_length(&mut self) {
         let length = self.policy.window;
         match &mut self.standing.window {
@@ -370,7 +370,7 @@ impl Case<'_> {
         }
     }
 
-    /// The first that fits, in the order of contract 4.
+    /// The first that fits, in the order of rule 4.1.
     fn state(&self, scope: &Scope, verdict: Verdict) -> State {
         match scope {
             Scope::Gone { .. } => return State::Gone,
@@ -413,7 +413,7 @@ impl Case<'_> {
 }
 
 impl Decision {
-    /// The flag that a brake let through (T9).
+    /// The flag that a brake let through (rule T9).
     #[must_use]
     pub fn flagged(mut self, policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Self {
         let mut case = Case::new(policy, facts, now);

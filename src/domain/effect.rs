@@ -12,7 +12,7 @@ use super::policy::Step;
 pub enum Effect {
     /// A line in the journal.
     Event(Event),
-    /// A mail to the person; one per person is chosen over all policies (contract 7.17).
+    /// A mail to the person; one per person is chosen over all policies (rule 7.17).
     Message(Message),
     /// Mails of this policy that still wait are no longer true.
     WithdrawMessages,
@@ -105,7 +105,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// What tells it from every other event, at whatever time a pass finds it (R5).
+    /// What tells it from every other event, at whatever time a pass finds it (rule R5).
     #[must_use]
     pub fn key(&self, policy: &PolicyName, user: &UserId) -> String {
         let step = self.step.map_or_else(String::new, |step| step.to_string());
@@ -138,7 +138,7 @@ pub struct Message {
     pub opened_at: Timestamp,
     /// The deadline as of this pass.
     pub deadline: Timestamp,
-    /// It announces a deadline nobody was told of: the deadline is the attempt's (7.2), and it
+    /// It announces a deadline nobody was told of: the deadline is the attempt's (rule 7.2), and it
     /// does not expire while the window is open.
     pub announces: bool,
     /// The address.
@@ -150,7 +150,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The key of R5: at most one message has it, however often a pass is repeated.
+    /// The key of rule R5: at most one message has it, however often a pass is repeated.
     pub fn key(&self, user: &UserId) -> String {
         let step = self.step.map_or_else(String::new, |step| step.to_string());
         format!(

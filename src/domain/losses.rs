@@ -14,7 +14,7 @@ use super::standing::{Loss, ScopeMemory};
 use super::window::GraceWindow;
 
 impl Case<'_> {
-    /// Registering closes, losing prepares anew (T6, T16, T17).
+    /// Registering closes, losing prepares anew (rules T6, T16 and T17).
     pub(super) fn follow_registration(&mut self, scope: &Scope, verdict: Verdict) {
         if matches!(scope, Scope::Gone { .. }) {
             return;

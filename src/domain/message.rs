@@ -1,4 +1,4 @@
-//! The kinds of events and messages, and their names outside (contract 5).
+//! The kinds of events and messages, and their names outside (rule 5.1).
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Every kind, in the order of contract 5.
+    /// Every kind, in the order of rule 5.1.
     pub const ALL: [Self; 13] = [
         Self::WindowOpened,
         Self::WindowReminder,
@@ -99,7 +99,7 @@ impl EventKind {
         )
     }
 
-    /// Whether an accepted message of this kind names a deadline and so is a notice (R7).
+    /// Whether an accepted message of this kind names a deadline and so is a notice (rule R7).
     #[must_use]
     pub fn announces(self) -> bool {
         matches!(

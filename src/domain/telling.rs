@@ -19,9 +19,9 @@ use super::scope::Scope;
 use super::standing::Standing;
 use super::window::{GraceWindow, Run, Told, Unreachable, later};
 
-/// An event in the log holds reminders and the flag this long (T7, contract 7.12).
+/// An event in the log holds reminders and the flag this long (rules T7 and 7.12).
 pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
-/// Operators hear of a person whom the report has left out for so long (domain case 48).
+/// Operators hear of a person whom the report has left out for so long (case 48).
 const UNREPORTED_AFTER: SignedDuration = SignedDuration::from_hours(48);
 /// A report that is young enough to say so is looked for this often.
 const LOOKED_FOR_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -33,7 +33,7 @@ const ANNOUNCED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 impl Case<'_> {
     /// What became of the messages: a notice fixes the deadline, a refusal of the address starts
-    /// R8's clock.
+    /// The clock of rule R8.
     pub(super) fn follow_deliveries(&mut self) {
         let (facts, policy) = (self.facts, self.policy);
         let sequence = self.standing.sequence;
@@ -60,7 +60,7 @@ impl Case<'_> {
 
     /// When the window is announced once more: what announced it came to nothing, and no step to
     /// come tells the person, so that without another try nobody ever would. A mail may never have
-    /// been queued, because that of another policy was chosen (contract 7.17), and a window may
+    /// been queued, because that of another policy was chosen (rule 7.17), and a window may
     /// have begun when notice was given another way; an address or an endpoint that refused, and a
     /// message that was lost or set aside, get another one later.
     pub(super) fn announced_again_at(&self) -> Option<Timestamp> {
@@ -122,7 +122,7 @@ impl Case<'_> {
             })
     }
 
-    /// Queues the message that is due, if one is (contract 7.18).
+    /// Queues the message that is due, if one is (rule 7.18).
     pub(super) fn tell(&mut self) {
         let GraceWindow::Open(run) = &self.standing.window else {
             return;
@@ -160,7 +160,7 @@ impl Case<'_> {
         }
     }
 
-    /// Until when events in the log hold reminders and the flag (T7, contract 7.12).
+    /// Until when events in the log hold reminders and the flag (rules T7 and 7.12).
     fn reported(&self, begin: Timestamp) -> Option<Timestamp> {
         let mut events: Vec<Timestamp> = self
             .facts
@@ -182,7 +182,7 @@ impl Case<'_> {
         until
     }
 
-    /// A message to the person: queued, or in report-only taken as accepted (contract 7.19).
+    /// A message to the person: queued, or in report-only taken as accepted (rule 7.19).
     pub(super) fn message(&mut self, kind: EventKind, step: Option<Step>) {
         let address = notice::address(self.facts).map(ToOwned::to_owned);
         let now = self.now;
@@ -299,7 +299,7 @@ impl Case<'_> {
     }
 }
 
-/// An address that changed is told at once; one that refused starts R8's clock.
+/// An address that changed is told at once; one that refused starts the clock of rule R8.
 fn follow_address(run: &mut Run, facts: &PersonFacts<'_>, enforce: Enforce) {
     let address = notice::address(facts);
     let found_an_address = address.is_some()
