@@ -2,7 +2,7 @@
 //!
 //! A page is absorbed with the place where its reading goes on. What it says of somebody *present*
 //! is true at once; that somebody is gone is only a doubt until they were asked for by id, because
-//! a delta repeats itself and comes in any order (domain 4).
+//! a delta repeats itself and comes in any order.
 
 use std::collections::HashMap;
 
@@ -224,7 +224,7 @@ impl Store {
     }
 
     /// What the directory itself remembers of people's last sign-ins: a hint where logs are gone
-    /// (domain case 23).
+    /// (case 23).
     pub async fn note_last_sign_ins(&self, rows: &[(UserId, Timestamp)]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let gap = sources::log_gap(&mut *transaction).await?;

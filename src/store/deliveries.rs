@@ -22,7 +22,7 @@ pub struct DeliveryRow {
     pub user: Option<String>,
     /// Under which policy.
     pub policy: Option<String>,
-    /// The states of contract 5.
+    /// The states of rule 5.3.
     pub state: String,
     /// How many attempts began.
     pub attempts: i64,

@@ -1,4 +1,4 @@
-//! Holds that stand, and the approvals of operators (contract 4).
+//! Holds that stand, and the approvals of operators (rule 4.3).
 
 use std::collections::BTreeSet;
 
@@ -271,7 +271,7 @@ impl Store {
         Ok(changes)
     }
 
-    /// What the mass brake knows of the runs before (contract 7.13).
+    /// What the mass brake knows of the runs before (rule 7.13).
     pub async fn mass_history(
         &self,
         policies: &[Policy],
@@ -356,7 +356,7 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Judges whether the people who lost their registration grew too many (R10): compares with
+    /// Judges whether the people who lost their registration grew too many (rule R10): compares with
     /// the yardstick, the last report before the growth, which moves on while all is well.
     /// `approved` is how many an operator has accepted: only the rest is judged. The text says
     /// what was seen, the number what an approval would accept.

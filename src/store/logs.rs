@@ -2,11 +2,11 @@
 //!
 //! From when on a log goes on after an outage is noted with every batch: a pass that dies before it
 //! accepts the log does not read its parts again. Accepting compares it with where the log ended,
-//! and so finds the stretch that no row covers (domain case 23).
+//! and so finds the stretch that no row covers (case 23).
 //!
 //! What no decision can ever need is not stored: sign-ins of a person who is registered (only
-//! those after a confirmed loss count, contract 7.4) and, one row a person, the time of the last
-//! sign-in that could not prompt (R15).
+//! those after a confirmed loss count, rule 7.4) and, one row a person, the time of the last
+//! sign-in that could not prompt (rule R15).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

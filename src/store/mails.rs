@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Whether the last ten different recipients were all refused: then the channel is to blame,
-    /// not they (contract 7.11). Fewer than ten say nothing.
+    /// not they (rule 7.11). Fewer than ten say nothing.
     pub async fn all_refused_lately(&self) -> Result<bool, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT address, state FROM outbox WHERE state IN ('sent', 'failed') AND user_id IS NOT NULL AND channel = 'email'
@@ -137,7 +137,7 @@ impl Store {
 }
 
 /// A row as it is sent: an announcing mail names the deadline as of its attempt, and one whose
-/// outcome was lost the same again (contract 7.2).
+/// outcome was lost the same again (rule 7.2).
 fn claim_row(
     row: &SqliteRow,
     policies: &BTreeMap<PolicyName, Policy>,

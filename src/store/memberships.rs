@@ -1,7 +1,7 @@
 //! Groups and their members, and the names of assignments resolved to object ids.
 //!
 //! Only the members of groups that a policy names are kept. Each membership is judged by itself:
-//! one that collapsed is not believed, and an emptied exclusion least of all (contract 7.6).
+//! one that collapsed is not believed, and an emptied exclusion least of all (rule 7.6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -106,7 +106,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
 /// What can go wrong with the store, cut by what the caller can do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database was there once and is gone (F8).
+    /// The database was there once and is gone (rule 7.15).
     #[error("the database {path} is gone, but {mark} says that it was there: restore it from a backup, or remove {mark} to begin anew (every window would start again)", path = path.display(), mark = mark.display())]
     Vanished {
         /// The database.
@@ -375,7 +375,7 @@ impl Store {
         Ok(())
     }
 
-    /// `SQLite`'s own check of the file, when `run` starts (F7).
+    /// `SQLite`'s own check of the file, when `run` starts.
     pub async fn check_integrity(&self) -> Result<(), StoreError> {
         let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
             .fetch_one(&self.read)

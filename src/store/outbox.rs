@@ -1,6 +1,6 @@
 //! The outbox: rows of every destination, claimed in [`mails`](super::mails) and
 //! [`webhooks`](super::webhooks), sent elsewhere, and settled here, so that a crash anywhere
-//! repeats harmlessly with the same id (contract 5).
+//! repeats harmlessly with the same id (rules 5.3 and 5.4).
 //!
 //! The attempt is recorded before the first byte leaves. A row found `leased` at start met a stop
 //! of ours: it waits ten minutes, because the server may have taken it.
@@ -15,7 +15,7 @@ use crate::domain::window::later;
 /// The channel of mails; every other name is a webhook's.
 pub const EMAIL: &str = "email";
 
-/// A mail whose outcome was lost is sent once more after this (contract 5).
+/// A mail whose outcome was lost is sent once more after this (rule 5.4).
 pub const AMBIGUOUS_RESEND: SignedDuration = SignedDuration::from_mins(10);
 
 /// What became of an attempt.

@@ -245,7 +245,7 @@ impl Import {
     }
 
     /// What the reports before this one said of a registration that is stored: an earlier row of
-    /// the same report is no report (contract 3).
+    /// the same report is no report.
     fn before_this_report(&self, id: &str, stored: &Registration) -> Option<Registration> {
         let digest = digest(id);
         if !self.repeated.contains(&digest) {

@@ -1,4 +1,4 @@
-//! What no decision needs any more is removed, in bounded slices (R15).
+//! What no decision needs any more is removed, in bounded slices (rule R15).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,7 @@ use crate::domain::window::later;
 
 /// Sign-ins and audit events are kept this long where no open window needs them.
 const KEEP: SignedDuration = SignedDuration::from_hours(35 * 24);
-/// Sign-ins of people whom no snapshot has shown yet wait this long (domain case 49).
+/// Sign-ins of people whom no snapshot has shown yet wait this long (case 49).
 const KEEP_UNKNOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Attempts are kept this long; budgets look back a day.
 const KEEP_ATTEMPTS: SignedDuration = SignedDuration::from_hours(180 * 24);
@@ -20,7 +20,7 @@ const SLICE: i64 = 5_000;
 
 impl Store {
     /// Forgets the marks of ids that no users snapshot has shown: nobody can decide about them.
-    /// Whoever appears is marked by the snapshot that shows them (domain case 49).
+    /// Whoever appears is marked by the snapshot that shows them (case 49).
     pub async fn forget_strangers(&self, ids: &[String]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for ids in ids.chunks(ROWS_PER_STATEMENT) {

@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// The report was asked about these people; `found` are those whom it calls registered. That
-    /// somebody is *not* is left to a whole report: only it has a date (contract 7.5).
+    /// somebody is *not* is left to a whole report: only it has a date (rule 7.5).
     pub async fn absorb_probes(
         &self,
         asked: &[UserId],
@@ -177,7 +177,7 @@ impl Store {
     }
 
     /// The newest deadline of those who would be flagged if only a report younger than it said
-    /// that they are not registered (T8).
+    /// that they are not registered (rule T8).
     pub async fn newest_waiting_deadline(
         &self,
         now: Timestamp,

@@ -45,7 +45,7 @@ pub struct Announcement {
     pub body: String,
     /// The endpoints that get it by itself.
     pub endpoints: Vec<String>,
-    /// Those of them whose acceptance is a notice (contract 7.11).
+    /// Those of them whose acceptance is a notice (rule 7.11).
     pub notice_by: Vec<String>,
     /// Its line in what chats are told at the end of the pass, if one wants it.
     pub chat: Option<String>,
