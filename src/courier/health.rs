@@ -14,9 +14,9 @@ const FAILURES_IN_A_ROW: u32 = 3;
 const REFUSALS_IN_A_ROW: u32 = 10;
 /// A paused endpoint is tried this often, with one row.
 const PAUSE: SignedDuration = SignedDuration::from_mins(15);
-/// An endpoint that failed at every attempt for so long is paused, and operators hear of it (F44).
+/// An endpoint that failed at every attempt for so long is paused, and operators hear of it (rule 5.9).
 const FAILING_TOO_LONG: SignedDuration = SignedDuration::from_hours(120);
-/// Nobody may put us off for longer (delivery A6).
+/// Nobody may put us off for longer (rule 5.9).
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// The endpoint after an attempt, and what operators should hear of it, once each time it stops

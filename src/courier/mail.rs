@@ -20,7 +20,7 @@ use crate::store::mails::Claimed;
 use crate::store::outbox::{Disposition, Settled};
 use crate::transport::Transport;
 
-/// No retry waits longer (delivery C4).
+/// No retry waits longer (rule 5.6).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);
 /// So many failures of the connection in a row end the deliveries of a pass.
 const FAILURES_IN_A_ROW: u32 = 5;

@@ -22,7 +22,7 @@ use crate::store::webhooks::ClaimedWebhook;
 
 /// Requests to a program that may be under way at once; a chat gets its messages one by one.
 const CONNECTIONS: usize = 4;
-/// No retry waits longer (delivery C4).
+/// No retry waits longer (rule 5.6).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(6);
 
 impl Courier<'_> {
