@@ -2,7 +2,7 @@
 //!
 //! lettre's transport sends 22 messages per second on a link without delay, does not cap its
 //! connections, has no time-out after connecting, and can report a message as sent that the
-//! server refused once a send was cancelled (delivery B5). Here a send owns its connection and
+//! server refused once a send was cancelled. Here a send owns its connection and
 //! gives it back only after a clean end: whatever is cancelled or fails half-way takes the
 //! connection with it. [`Outcome`] says what a row becomes; deciding when to try again, and rate
 //! limits, are the courier's.
@@ -212,7 +212,7 @@ impl Smtp {
         }
     }
 
-    /// Connects, logs in and leaves: whether the channel works (contract 7.11).
+    /// Connects, logs in and leaves: whether the channel works (rule 7.11).
     pub async fn probe(&self) -> Result<(), Outcome> {
         let Ok(_permit) = self.shared.permits.acquire().await else {
             return Err(Outcome::transport(

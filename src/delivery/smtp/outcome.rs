@@ -1,4 +1,4 @@
-//! What became of a message, from the server's words (delivery B4).
+//! What became of a message, from the server's words (rule 5.7).
 
 use lettre::transport::smtp::response::{Response, Severity};
 

@@ -43,7 +43,7 @@ pub struct Attempt<'a> {
     pub id: &'a str,
     /// The rendered body, which stays too.
     pub body: &'a [u8],
-    /// The real time: receivers compare it with their clock (contract 7.22).
+    /// The real time: receivers compare it with their clock (rule 7.22).
     pub at: Timestamp,
 }
 

@@ -32,7 +32,7 @@ pub use self::slack::slack;
 pub use self::standard::{TYPE_PREFIX, standard};
 pub use self::teams::teams;
 
-/// The most names that a message to a chat lists (contract 5).
+/// The most names that a message to a chat lists (rule 5.2).
 pub const MAX_NAMES: usize = 10;
 
 /// How an endpoint wants to be told.
@@ -47,7 +47,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format, in the order of contract 2.
+    /// Every format, in the order in which the configuration lists them.
     pub const ALL: [Self; 3] = [Self::Standard, Self::Slack, Self::Teams];
 
     /// The name in the configuration.

@@ -1,4 +1,4 @@
-//! What became of a request, from the server's answer (delivery A5, A6).
+//! What became of a request, from the server's answer (rule 5.8).
 //!
 //! A chat's address is its password, so what would be a wrong password elsewhere is the end of a
 //! chat's endpoint. The trap: Slack also answers 200 to what it did not post.

@@ -1,4 +1,4 @@
-//! The body for an incoming webhook of Slack (delivery A5).
+//! The body for an incoming webhook of Slack.
 //!
 //! Foreign text stands in `plain_text` objects, where asterisks and underscores mean nothing, and
 //! is escaped all the same: Slack reads `&`, `<` and `>` everywhere, and `<!channel>` rings

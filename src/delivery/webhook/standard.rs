@@ -1,4 +1,4 @@
-//! The body for programs: a `CloudEvents` 1.0 event in structured JSON (contract 5).
+//! The body for programs: a `CloudEvents` 1.0 event in structured JSON (rule 5.2).
 //!
 //! Every attribute is always there, so that a receiver reads one shape; the exception is
 //! `subject`, which may not be empty and is absent where nobody is the subject. The bytes are a

@@ -1,4 +1,4 @@
-//! The body for a workflow of Microsoft Teams: an adaptive card in a message (delivery A5).
+//! The body for a workflow of Microsoft Teams: an adaptive card in a message.
 //!
 //! `TextBlock` and `FactSet` read Markdown, and have no way to spell every character so that all
 //! clients agree. Foreign text therefore stands in text runs, which are never read as Markdown.
