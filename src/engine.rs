@@ -100,7 +100,7 @@ impl Engine {
         &self.config
     }
 
-    /// A clock that went wrong holds all flags until it is well again (R3).
+    /// A clock that went wrong holds all flags until it is well again (rule R3).
     pub fn set_clock_fault(&self, fault: Option<String>) {
         *self
             .clock_fault
@@ -160,7 +160,7 @@ impl Engine {
             self.store.note_clocked_pass(now).await?;
         }
         if went_back.is_some() {
-            // While time stands behind the newest pass nothing is said (contract 7.16).
+            // While time stands behind the newest pass nothing is said (rule 7.16).
             return Ok(());
         }
         self.deliver(report, stop).await?;
@@ -191,7 +191,7 @@ impl Engine {
         })
     }
 
-    /// Policy time never goes back (I11): a wall clock behind the newest pass decides by the time
+    /// Policy time never goes back (invariant 11): a wall clock behind the newest pass decides by the time
     /// of that pass, holds all flags, and says nothing — until it has caught up, or an operator
     /// accepts the present clock.
     async fn went_back(&self, report: &mut PassReport) -> Result<Option<String>, PassError> {
@@ -232,7 +232,7 @@ impl Engine {
         self.store.note_pass(now).await
     }
 
-    /// Delivers what is due, unless time stands behind the newest pass (contract 7.16).
+    /// Delivers what is due, unless time stands behind the newest pass (rule 7.16).
     pub async fn deliver(
         &self,
         report: &mut PassReport,
@@ -278,7 +278,7 @@ impl Engine {
         &self.outlets
     }
 
-    /// Whether people can be told as of this pass (contract 7.11).
+    /// Whether people can be told as of this pass (rule 7.11).
     async fn channel(&self, now: Timestamp) -> Result<Channel, StoreError> {
         let Some(transport) = &self.transport else {
             return outlet::channel(&self.outlets, &self.store, now).await;
@@ -295,7 +295,7 @@ impl Engine {
     }
 }
 
-/// The hold for a database that is gone while its mark stands (contract 7.15).
+/// The hold for a database that is gone while its mark stands (rule 7.15).
 #[must_use]
 pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
     StandingHold {

@@ -61,7 +61,7 @@ impl Transport {
     pub async fn send(&self, claimed: &Claimed, attempt_at: Timestamp) -> Outcome {
         let letter = match mail::letter(&self.sender, &notice(claimed), attempt_at) {
             Ok(letter) => letter,
-            // An address that is none is the recipient's fault, and counts as refused (R8) …
+            // An address that is none is the recipient's fault, and counts as refused (rule R8) …
             Err(error @ MailError::NoAddress { .. }) => {
                 return Outcome::Refused {
                     code: None,

@@ -281,7 +281,7 @@ impl Herald {
     }
 }
 
-/// The entry of `reminders` that fell due, or the deadline itself (contract 5).
+/// The entry of `reminders` that fell due, or the deadline itself (rule 5.2).
 fn step(event: &Event) -> Option<String> {
     match event.kind {
         EventKind::WindowOpened => Some(Step::OPENING.to_string()),

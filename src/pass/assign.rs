@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 /// The setting that holds what names meant the last time they meant something: a renamed
 /// emergency account stays exempt, and its policy is held, until the name is mended.
 const NAMES: &str = "names";
-/// The minimum notice of a policy that no longer says its own (contract 7.20).
+/// The minimum notice of a policy that no longer says its own (rule 7.20).
 const DEFAULT_MIN_NOTICE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// What names of the configuration meant the last time.
@@ -134,7 +134,7 @@ pub(super) async fn resolve(
 }
 
 /// Policies that left the configuration and were not off: for a last sweep they are off, so that
-/// windows pause, flags go and what waits is withdrawn, as if they had been switched off (T11).
+/// windows pause, flags go and what waits is withdrawn, as if they had been switched off (rule T11).
 pub(super) async fn retired(
     store: &Store,
     policies: &[PolicyConfig],

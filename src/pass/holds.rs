@@ -60,7 +60,7 @@ impl<'a> Brakes<'a> {
         }
     }
 
-    /// Flags whom no hold stops (R9, R10, contract 7.13 and 7.16), and chooses everybody's mail.
+    /// Flags whom no hold stops (rules R9, R10, 7.13 and 7.16), and chooses everybody's mail.
     pub(super) async fn judge(&mut self, waiting: Vec<Outcome>) -> Result<Vec<Outcome>, PassError> {
         let growth = self.missing_growth().await?;
         self.raised.extend(growth);
@@ -177,7 +177,7 @@ impl<'a> Brakes<'a> {
         Ok(())
     }
 
-    /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
+    /// People whose proof is late (rule T8): a hold says so, and only a fresh report ends it.
     async fn late_proofs(&self) -> Result<Option<Raised>, PassError> {
         let late_since = brake::proofs_late_since(self.world.audits, self.pass.now);
         let newest = self.world.registration.unwrap_or(Timestamp::MIN);

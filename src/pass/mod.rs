@@ -49,7 +49,7 @@ pub enum PassError {
     /// A task beside the pass died.
     #[error("reading or writing stopped unexpectedly")]
     Thread,
-    /// A rehearsal would go back in time (contract 1).
+    /// A rehearsal would go back in time (rule 7.22).
     #[error("the newest pass in the database is of {newest}: --as-of cannot be earlier")]
     GoesBack {
         /// The newest pass.
@@ -75,7 +75,7 @@ pub struct Pass<'a> {
     pub channel: Channel,
     /// Writes what endpoints are told.
     pub herald: Herald,
-    /// A clock that went wrong (R3), in words.
+    /// A clock that went wrong (rule R3), in words.
     pub clock_fault: Option<String>,
     /// How far it is.
     pub progress: &'a Progress,

@@ -10,7 +10,7 @@ use crate::store::commit::Tally;
 use crate::store::holds::StandingHold;
 use crate::store::read::Happening;
 
-/// The report of a pass; its JSON is contract 4's `cycle --format json`.
+/// The report of a pass; its JSON is that of `cycle --format json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PassReport {
     /// The time that the pass decided by.

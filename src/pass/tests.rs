@@ -431,7 +431,7 @@ async fn i11_nothing_is_delivered_while_time_stands_behind_the_newest_pass() {
 }
 
 #[tokio::test]
-async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
+async fn a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
     tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
@@ -452,7 +452,7 @@ async fn f1_a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
 }
 
 #[tokio::test]
-async fn f1_a_mail_whose_settling_failed_is_withdrawn_by_a_pass_that_finds_it_untrue() {
+async fn a_mail_whose_settling_failed_is_withdrawn_by_a_pass_that_finds_it_untrue() {
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
     tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
@@ -933,7 +933,7 @@ async fn case_23_the_logs_of_an_outage_are_gone_and_a_hint_opens_a_window_now() 
         (0, 0),
         "{report:?}"
     );
-    // What an archive still has dates the window as any late sign-in does (T3).
+    // What an archive still has dates the window as any late sign-in does (rule T3).
     let archived = ("ana", day(20));
     tenant.sign_ins(day(41), &[archived, ("stranger", day(38))]);
     tenant.pass(day(41)).await;

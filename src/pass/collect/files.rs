@@ -148,7 +148,7 @@ impl Collector<'_> {
         }
     }
 
-    /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
+    /// The age of a part's facts (rule 7.8): its newest row where rows say so, else its file.
     /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
     /// it unchanged, caps it. A row dated after both is no younger for it.
     pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {

@@ -1,5 +1,5 @@
 //! What is believed of the groups that policies name: each membership is judged by itself, and an
-//! emptied exclusion is not believed (contract 7.6).
+//! emptied exclusion is not believed (rule 7.6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -80,7 +80,7 @@ pub(in crate::pass) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> 
 }
 
 /// The groups that a name means, or meant last: the members of a renamed group stay known while
-/// its policy waits for the name to be mended (contract 7.9).
+/// its policy waits for the name to be mended (rule 7.9).
 pub(super) fn meant(
     name: &str,
     groups: &BTreeMap<GroupId, String>,
@@ -140,7 +140,7 @@ struct Doubt {
 }
 
 /// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
-/// last members stay, and held (contract 7.6). A group that several policies name is believed
+/// last members stay, and held (rule 7.6). A group that several policies name is believed
 /// when an operator has approved the hold of each.
 pub(super) async fn judge(
     collector: &Collector<'_>,

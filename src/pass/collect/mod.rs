@@ -51,7 +51,7 @@ impl Directory {
         })
     }
 
-    /// Whether this machine's clock has parted from Graph's (R3), in words.
+    /// Whether this machine's clock has parted from Graph's (rule R3), in words.
     pub(super) fn clock_fault(&self, accepted: bool) -> Option<String> {
         match self {
             Self::Files(_) => None,
@@ -208,7 +208,7 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// A policy whose groups cannot be read flags nobody (domain cases 15 and 16), unless an
+    /// A policy whose groups cannot be read flags nobody (cases 15 and 16), unless an
     /// operator has approved that.
     async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
         let before = self.store.setting(UNREAD_APPROVED).await?;
@@ -261,7 +261,7 @@ impl Collector<'_> {
     }
 }
 
-/// The hold for a snapshot that shrank too much (F57).
+/// The hold for a snapshot that shrank too much (rule 7.6).
 fn collapse(source: Source, imported: Imported, what: &str) -> Option<Raised> {
     let Imported::Collapsed { before, after } = imported else {
         return None;

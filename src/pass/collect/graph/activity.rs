@@ -1,5 +1,5 @@
 //! What the directory itself remembers of last sign-ins: asked for once, when an outage outlasted
-//! the log and left a gap in it (domain case 23). A hint opens a window from now on, and no more.
+//! the log and left a gap in it (case 23). A hint opens a window from now on, and no more.
 
 use super::Graph;
 use crate::pass::collect::CollectError;

@@ -1,5 +1,5 @@
 //! The groups that policies name: found by id or display name, and their members, transitively as
-//! Graph itself flattens them, read anew in every pass (domain 4).
+//! Graph itself flattens them, read anew in every pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
