@@ -1,4 +1,5 @@
-//! The commands: they parse, ask the floors below, and print. Exit codes are contract 1's.
+//! The commands: they parse, ask the floors below, and print. They end with 0 done, 1 failed, 2 wrong
+//! usage or configuration, 3 done but held or degraded.
 
 pub mod args;
 mod check;

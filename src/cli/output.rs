@@ -103,7 +103,7 @@ fn plain(error: csv::Error) -> io::Error {
     }
 }
 
-/// A cell that a spreadsheet does not take for a formula (reliability F75).
+/// A cell that a spreadsheet does not take for a formula.
 fn neutral(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{cell}")

@@ -1,4 +1,4 @@
-//! What readers are shown of a decision: the stable JSON of contract 4, and its table.
+//! What readers are shown of a decision: the stable JSON of rule 4.2, and its table.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The `[[webhook]]` tables: where events go, and which of them (contract 2, 5 and 7.11).
+//! The `[[webhook]]` tables: where events go, and which of them (rules 5.1 and 7.11).
 //!
 //! The trap is the address: a chat's is its password, so it may come from a file, and no fault
 //! repeats one.
