@@ -399,7 +399,7 @@ fn case_22_after_eight_days_down_each_person_gets_one_message() {
         ["d0 window.opened 0d", "d12 window.reminder -3d"]
     );
 
-    // R7: nobody was told while the deadline passed.
+    // Rule R7: nobody was told while the deadline passed.
     let mut untold = Story::default_policy();
     let decision = untold.sign_in(day(0), 0).pass(day(20));
     assert_eq!(

@@ -133,7 +133,7 @@ fn a_lost_outcome_is_resent_once_with_the_same_message_id() {
     }
 }
 
-/// A resend after a lost outcome names the same deadline (contract 7.2), also where the server put
+/// A resend after a lost outcome names the same deadline (rule 7.2), also where the server put
 /// it off once more in between.
 #[test]
 fn a_resend_names_the_deadline_that_the_lost_mail_named() {

@@ -555,7 +555,7 @@ async fn what_expired_in_days_that_never_were_is_sent() {
     );
 }
 
-// Notice by webhook (contract 7.11).
+// Notice by webhook (rule 7.11).
 
 #[tokio::test]
 async fn without_mail_an_accepted_webhook_leads_to_the_flag() {

@@ -1,4 +1,4 @@
-//! Cases of domain 9 that only Graph can make, each from the wire to what people are told.
+//! Cases of docs/rules.md that only Graph can make, each from the wire to what people are told.
 
 use std::time::Duration;
 

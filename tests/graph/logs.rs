@@ -43,7 +43,7 @@ fn sign_ins(world: &World, chance: &mut Chance) -> BTreeMap<String, Timestamp> {
     first
 }
 
-/// F18: the host was ahead, was set right, and an operator said so.
+/// The host was ahead, was set right, and an operator said so.
 #[tokio::test]
 async fn a_clock_that_was_ahead_does_not_stop_the_reading_of_logs_and_report() {
     let mut world = World::of(&["ana", "ben", "cleo"]);

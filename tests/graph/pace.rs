@@ -1,4 +1,4 @@
-//! How much is asked for: the buckets of domain 5, and what a day costs.
+//! How much is asked for: the buckets of the service, and what a day costs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,7 +169,7 @@ async fn waiting_for_graph_is_no_standstill() {
     }
 }
 
-/// F18: ten mails left on a day that never was.
+/// Ten mails left on a day that never was.
 #[tokio::test]
 async fn the_budget_of_mails_does_not_count_days_that_never_were() {
     let mut world = World::of(&["ben"]);

@@ -87,7 +87,7 @@ async fn a_hold_on_the_report_stands_while_the_next_one_is_read() {
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.daily(1..=12).await;
-    // Registering is blocked: that delays the flag by three days (R11).
+    // Registering is blocked: that delays the flag by three days (rule R11).
     world.sign_in_with(
         "ana",
         hour(12, 13),
@@ -182,7 +182,7 @@ async fn a_report_is_as_old_as_its_newest_row() {
     assert_eq!(
         crate::program::as_of(&world, "registration"),
         day(15),
-        "contract 7.8"
+        "rule 7.8"
     );
     assert_eq!(report.flagged, 1);
 }

@@ -101,7 +101,7 @@ proptest! {
         })?;
     }
 
-    /// The same where webhooks are the notice (contract 7.11): each policy by itself, no deadline
+    /// The same where webhooks are the notice (rule 7.11): each policy by itself, no deadline
     /// below the notice, and nobody is flagged for not being reachable.
     #[test]
     fn i02_no_flag_without_a_webhook_where_there_is_no_mail(history in histories()) {
@@ -183,7 +183,7 @@ proptest! {
                 prop_assert!(flag.policy.assignment.unresolved.is_empty(), "{} flagged", flag.whose());
                 prop_assert!(flag.policy.enforce != Enforce::Off, "{} flagged while off", flag.whose());
                 // An outage holds nothing that goes without notice: `strict` and rehearsals
-                // (contract 7.11, 7.19).
+                // (rules 7.11 and 7.19).
                 let told = flag.policy.enforce == Enforce::On && !flag.policy.strict;
                 prop_assert!(
                     !told || world.channel != Channel::Down,
@@ -266,7 +266,7 @@ proptest! {
         live(&history, Reading::Plain, |rollout| -> Checked {
             for one in &rollout.last().decided {
                 let (before, after) = (one.before.sequence, one.decision.standing.sequence);
-                // The switch to on announces a window as if it opened, by its old number (7.19).
+                // The switch to on announces a window as if it opened, by its old number (rule 7.19).
                 let anew = one.before.enforce == Some(Enforce::ReportOnly)
                     && one.policy.enforce == Enforce::On;
                 let opened = one.events().filter(|event| {
