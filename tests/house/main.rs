@@ -1,0 +1,3 @@
+//! What holds of the repository itself, and no compiler looks at.
+
+mod rules;
