@@ -1,4 +1,4 @@
-//! What operators are told: mails, one row of the outbox per address, and webhooks.
+//! What operators are told (rule 5.10): mails, one row of the outbox per address, and webhooks.
 //!
 //! What they tell of is committed before the pass is over, and a pass can die in between. So a
 //! decision leaves lines in its own transaction, and lines leave only with the mail that says them.

@@ -259,3 +259,38 @@ async fn old_attempts_go_whatever_their_channel() {
         .unwrap();
     assert_eq!(kept, ["chat", "desk"]);
 }
+
+#[tokio::test]
+async fn old_sign_ins_go_unless_an_open_window_needs_them_and_those_of_strangers_within_a_week() {
+    let (_folder, store) = store().await;
+    let ben = Person {
+        id: user("ben"),
+        ..ana(None)
+    };
+    let mut import = store.import(Source::Users, &[], day(0)).await.unwrap();
+    import.begin_part(part("users", day(0))).await.unwrap();
+    import.people(vec![ana(None), ben]).await.unwrap();
+    import.end_part(day(0));
+    import.finish(&[], &[], None).await.unwrap();
+    sqlx::query("INSERT INTO standings (policy, user_id, state, sequence, is_open, memory) VALUES ('everyone', 'ben', 'in_grace', 1, TRUE, '{}')")
+        .execute(&store.write)
+        .await
+        .unwrap();
+    let made = [("ana", 4), ("ana", 6), ("ben", 1), ("zoe", 32), ("zoe", 34)];
+    let rows = made.map(|(name, number)| SignIn {
+        id: format!("{name} {number}"),
+        user: user(name),
+        at: day(number),
+        code: 0,
+        route: Route::Interactive,
+        app: None,
+        multifactor_met: false,
+    });
+    store.absorb_sign_ins(&rows, &[], None).await.unwrap();
+    assert!(!store.prune(day(40)).await.unwrap());
+    let kept: Vec<String> = sqlx::query_scalar("SELECT id FROM sign_ins ORDER BY id")
+        .fetch_all(&store.read)
+        .await
+        .unwrap();
+    assert_eq!(kept, ["ana 6", "ben 1", "zoe 34"]);
+}
