@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use fortnight::config::Config;
 use fortnight::engine::{Engine, Wake};
-use fortnight::pass::report::PassReport;
+use fortnight::report::PassReport;
 use fortnight::store::Store;
 use fortnight::time::Clock;
 use jiff::Timestamp;

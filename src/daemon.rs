@@ -11,21 +11,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{DEGRADED, DONE};
 use crate::config::Config;
-use crate::domain::brake::HoldKind;
+use crate::domain::hold::HoldKind;
 use crate::engine::{Engine, Wake};
 use crate::errors::chain;
-use crate::http;
+use crate::exit::{DEGRADED, DONE};
+use crate::http::{self, Health};
 use crate::pass::PassError;
-use crate::pass::report::{PassReport, Progress};
+use crate::report::{PassReport, Progress};
 use crate::stop::{DRAIN, within_drain};
 use crate::store::lock::PassLock;
 use crate::store::{Store, StoreError};
@@ -35,23 +35,8 @@ use crate::time::{Clock, SkewDetector, cron};
 const RING: &str = "*/5 * * * * *";
 /// The heartbeat, by the monotonic clock.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// A pass later than this after the schedule's last occurrence is not fresh (`/readyz`).
-const STALE_AFTER: u32 = 3;
 /// A whole registration report of a large tenant takes most of an hour: mails do not wait for it.
 const READING: Duration = Duration::from_mins(2);
-
-/// What `/readyz` and systemd are told.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    /// The last whole pass.
-    pub last_pass: Option<Timestamp>,
-    /// The last pass failed because of this.
-    pub error: Option<String>,
-    /// When the next pass is due, and how long the schedule waits between two.
-    pub next_pass: Option<Timestamp>,
-    /// What a reload could not use.
-    pub warning: Option<String>,
-}
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
@@ -378,8 +363,8 @@ impl Watch {
     /// SIGHUP: the new configuration, or the old one if the new one is wrong.
     async fn reload_configuration(&mut self) {
         notify(&[NotifyState::Reloading]);
-        let warning = match crate::cli::reload(self.file.as_deref()) {
-            Ok(config) => match Engine::new(
+        let warning = match Config::of_process(self.file.as_deref()) {
+            Ok((config, _)) => match Engine::new(
                 self.engine.store().clone(),
                 config,
                 self.clock,
@@ -395,7 +380,7 @@ impl Watch {
                 }
                 Err(error) => Some(unusable(&chain(&error))),
             },
-            Err(text) => Some(unusable(&text)),
+            Err(faults) => Some(unusable(&faults.to_string())),
         };
         if let Some(warning) = &warning {
             tracing::error!("{warning}");
@@ -420,19 +405,5 @@ fn status(report: &PassReport, error: Option<&str>) -> String {
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!("systemd was not told: {error}");
-    }
-}
-
-/// Whether the last pass is fresh: no more than three times the schedule's own interval ago.
-#[must_use]
-pub fn is_fresh(health: &Health, now: Timestamp) -> bool {
-    match (health.last_pass, health.next_pass) {
-        (Some(last), Some(next)) => {
-            now.duration_since(last)
-                <= next.duration_since(last).max(SignedDuration::from_mins(1))
-                    * i32::try_from(STALE_AFTER).unwrap_or(3)
-        }
-        (Some(_), None) => true,
-        (None, _) => false,
     }
 }

@@ -8,18 +8,18 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::courier::Courier;
+use crate::courier::herald::Herald;
 use crate::courier::outlet::{self, Outlet};
+use crate::courier::transport::{Transport, channel};
 use crate::delivery::webhook::ClientError;
-use crate::domain::brake::HoldKind;
 use crate::domain::facts::Channel;
-use crate::pass::announce::Herald;
-use crate::pass::report::{PassReport, Progress};
+use crate::domain::hold::HoldKind;
+use crate::domain::hold::StandingHold;
 use crate::pass::{self, Directory, Pass, PassError};
-use crate::store::holds::StandingHold;
+use crate::report::{PassReport, Progress};
 use crate::store::outbox::EMAIL;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
-use crate::transport::{Transport, channel};
 
 /// Why a pass runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum EngineError {
     Webhook(#[from] ClientError),
     /// Nor to Graph.
     #[error(transparent)]
-    Graph(#[from] crate::sources::graph::GraphError),
+    Graph(#[from] crate::graph::GraphError),
 }
 
 impl Engine {

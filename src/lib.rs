@@ -5,29 +5,33 @@
 //!
 //! - [`domain`]: the rules, pure. Begin with [`domain::decide`].
 //! - [`pass`]: the road, once: collect → decide → notice → brake → commit → deliver.
-//! - [`sources`]: exports become facts, streamed.
+//! - [`sources`]: exports and rows of Graph become facts, streamed; [`graph`] asks Graph, [`entra`]
+//!   gets the tokens.
 //! - [`store`]: facts, decisions and deliveries in one `SQLite` file.
-//! - [`delivery`]: from a row to the bytes of a mail or a webhook, and to a mail server, a folder
-//!   or an endpoint; [`transport`] and [`courier`] join it with the outbox.
-//! - [`engine`]: a pass with its deliveries; [`daemon`], [`http`], [`cli`] and the demo turn it.
-//! - [`config`] and [`time`]: the leaves.
+//! - [`courier`]: out of the outbox, by the destinations of [`delivery`], which knows mail, SMTP,
+//!   webhooks and where requests may go.
+//! - [`engine`]: a pass with its deliveries; [`daemon`], [`http`] and [`cli`] turn it.
+//! - [`desk`]: what is asked and ordered.
+//! - [`config`], [`report`] and [`time`]: for many floors.
 
 mod answer;
-pub mod capacity;
 pub mod cli;
 pub mod config;
 pub mod courier;
 pub mod daemon;
 pub mod delivery;
-mod demo;
+pub mod desk;
 pub mod domain;
 pub mod engine;
 pub mod entra;
 pub mod errors;
+pub mod exit;
+pub mod graph;
 pub mod http;
 pub mod pass;
+mod quote;
+pub mod report;
 pub mod sources;
 mod stop;
 pub mod store;
 pub mod time;
-pub mod transport;

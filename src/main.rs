@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fortnight::cli::args::{Cli, Color, Command, LogFormat};
-use fortnight::cli::{WRONG, later};
+use fortnight::cli::later;
+use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;

@@ -9,8 +9,8 @@
 )]
 
 use fortnight::domain::{
-    assignment, audit, brake, decide, effect, facts, id, message, notice, person, policy, reason,
-    registration, sign_in, standing, state, window,
+    assignment, audit, brake, decide, decision, effect, facts, hold, id, message, notice, person,
+    policy, reason, registration, sign_in, standing, state, window,
 };
 
 #[path = "support/story.rs"]
@@ -20,9 +20,9 @@ use std::collections::BTreeSet;
 
 use assignment::{Include, NameList, Unresolved};
 use audit::AuditKind;
-use brake::{Hold, HoldKind, ReleasedBy};
-use decide::{NextAction, Wait};
+use decision::{NextAction, Wait};
 use facts::Gap;
+use hold::{Hold, HoldKind, ReleasedBy};
 use id::{InvalidId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use message::EventKind;
@@ -727,7 +727,7 @@ fn case_45_passwordless_alone_counts_where_the_policy_accepts_it() {
     }
 }
 
-fn only(detail: Detail) -> decide::Decision {
+fn only(detail: Detail) -> decision::Decision {
     let mut story = opened();
     story.without_reports().row(day(1), Level::Missing, detail);
     story.pass(day(1))

@@ -23,12 +23,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fortnight::config::Config;
+use fortnight::courier::herald::Herald;
 use fortnight::domain::decide::decide;
 use fortnight::domain::facts::Channel;
 use fortnight::engine::Engine;
-use fortnight::pass::announce::Herald;
-use fortnight::pass::report::{PassReport, Progress};
 use fortnight::pass::{self, Directory, Pass};
+use fortnight::report::{PassReport, Progress};
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 use jiff::{SignedDuration, Timestamp};

@@ -3,29 +3,25 @@
 pub(super) mod names;
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::{Cli, Color};
 use super::output::Printer;
-use super::{DONE, Reader, Usage, WRONG};
-use crate::capacity;
-use crate::config::{Config, Fault, Faults, Severity};
+use super::{Reader, Usage};
+use crate::config::{Config, Fault, Severity};
+use crate::desk::capacity;
 use crate::errors::chain;
+use crate::exit::{DONE, WRONG};
 use crate::store::StoreError;
 
 /// Loads the configuration, or says everything that is wrong with it.
 pub(super) fn load(cli: &Cli) -> Result<Config, Usage> {
-    let (config, warnings) =
-        load_with_warnings(&path(cli)).map_err(|faults| Usage(render(&faults.0, cli.color)))?;
+    let (config, warnings) = Config::of_process(cli.config.as_deref())
+        .map_err(|faults| Usage(render(&faults.0, cli.color)))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     Ok(config)
-}
-
-/// The configuration at a path.
-pub(super) fn load_with_warnings(path: &Path) -> Result<(Config, Vec<Fault>), Faults> {
-    Config::load(path, Config::environment())
 }
 
 fn path(cli: &Cli) -> PathBuf {
@@ -49,7 +45,7 @@ fn render(faults: &[Fault], color: Color) -> String {
 
 pub(super) async fn run(cli: &Cli, out: &mut Printer) -> anyhow::Result<u8> {
     let path = path(cli);
-    let (config, mut faults) = match load_with_warnings(&path) {
+    let (config, mut faults) = match Config::of_process(Some(&path)) {
         Ok(loaded) => loaded,
         Err(faults) => return Ok(refuse(&faults.0, cli.color)),
     };

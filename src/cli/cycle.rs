@@ -5,13 +5,13 @@ use jiff::Timestamp;
 
 use super::args::Cycle;
 use super::output::{Format, Printer};
-use super::{DEGRADED, DONE, FAILED, WRONG};
 use crate::config::{Config, EmailTransport};
 use crate::delivery::text::clean_line;
 use crate::engine::{Engine, Wake};
 use crate::errors::chain;
+use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
 use crate::pass::PassError;
-use crate::pass::report::PassReport;
+use crate::report::PassReport;
 use crate::stop;
 use crate::store::lock::PassLock;
 use crate::store::read::Happening;

@@ -2,9 +2,10 @@
 
 use super::args::Deliveries;
 use super::output::{Format, Printer};
-use super::{DONE, Usage, act_time, one};
+use super::{Usage, act_time, one};
 use crate::config::Config;
 use crate::delivery::text::mask_address;
+use crate::exit::DONE;
 use crate::store::Store;
 use crate::store::outbox::EMAIL;
 

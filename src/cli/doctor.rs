@@ -13,9 +13,9 @@ use rustix::fs::{Access, access};
 use serde::Serialize;
 
 use super::output::{Format, Printer};
-use super::{DEGRADED, DONE};
 use crate::config::{Config, Directory};
 use crate::errors::chain;
+use crate::exit::{DEGRADED, DONE};
 use crate::store::{Store, StoreError};
 
 /// One thing that was tried.

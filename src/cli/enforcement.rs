@@ -5,13 +5,14 @@ use serde::Serialize;
 use super::args::EnforcementCommand;
 use super::output::{Format, Printer};
 use super::view::PersonView;
-use super::{DEGRADED, DONE, Reader, Usage, act_time, operator};
+use super::{Reader, Usage, act_time, operator};
 use crate::config::Config;
-use crate::domain::brake::ReleasedBy;
-use crate::domain::decide::Wait;
+use crate::domain::decision::Wait;
+use crate::domain::hold::ReleasedBy;
+use crate::domain::hold::StandingHold;
 use crate::domain::state::State;
+use crate::exit::{DEGRADED, DONE};
 use crate::store::Store;
-use crate::store::holds::StandingHold;
 
 #[derive(Debug, Serialize)]
 struct Plan {

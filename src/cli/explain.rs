@@ -4,20 +4,21 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Reader;
 use super::output::{Format, Printer};
 use super::view::PersonView;
-use super::{DONE, Reader};
 use crate::config::Config;
 use crate::delivery::text::{clean_line, mask_address};
-use crate::domain::brake::Hold;
-use crate::domain::decide::NextAction;
+use crate::domain::decision::NextAction;
 use crate::domain::facts::NoticeBy;
+use crate::domain::hold::Hold;
+use crate::domain::hold::StandingHold;
 use crate::domain::message::EventKind;
 use crate::domain::reason::{Reason, ReasonCode};
 use crate::domain::state::State;
+use crate::exit::DONE;
 use crate::store::Whom;
 use crate::store::deliveries::DeliveryRow;
-use crate::store::holds::StandingHold;
 use crate::store::outbox::EMAIL;
 use crate::store::read::JournalLine;
 use crate::time::format_duration;

@@ -4,20 +4,20 @@ pub mod args;
 mod check;
 mod cycle;
 mod deliveries;
+mod demo;
 mod doctor;
 mod enforcement;
 mod explain;
 pub mod later;
-pub(crate) mod output;
+mod output;
 mod preview;
-pub(crate) mod progress;
+mod progress;
 mod status;
 mod users;
-pub(crate) mod view;
+mod view;
 mod window;
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -31,19 +31,11 @@ use crate::domain::facts::{Channel, World};
 use crate::domain::id::UserId;
 use crate::domain::policy::Policy;
 use crate::errors::chain;
+use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
 use crate::pass;
-use crate::store::commit::Outcome;
+use crate::store::outcome::Outcome;
 use crate::store::{Store, StoreError, Whom};
 use crate::time::Clock;
-
-/// Done.
-pub const DONE: u8 = 0;
-/// Failed.
-pub const FAILED: u8 = 1;
-/// Wrong usage or configuration.
-pub const WRONG: u8 = 2;
-/// Done, but held or degraded: a person should look.
-pub const DEGRADED: u8 = 3;
 
 /// People whom a reader loads at once.
 const AT_ONCE: u32 = 2_000;
@@ -91,7 +83,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             out.bytes(&text)?;
             return Ok(DONE);
         }
-        Command::Demo { folder } => return crate::demo::play(folder.as_deref(), out).await,
+        Command::Demo { folder } => return demo::play(folder.as_deref(), out).await,
         Command::Check => return check::run(&cli, out).await,
         _ => {}
     }
@@ -239,19 +231,4 @@ pub(super) async fn act_time(store: &Store, as_of: Option<Timestamp>) -> anyhow:
             |newest| newest.max(Clock::system().now()),
         ),
     })
-}
-
-/// The configuration again, for SIGHUP; what is wrong with it, as text.
-pub(crate) fn reload(file: Option<&Path>) -> Result<Config, String> {
-    let path = file.map_or_else(Config::find, Path::to_owned);
-    match check::load_with_warnings(&path) {
-        Ok((config, _)) => Ok(config),
-        Err(faults) => Err(faults.to_string()),
-    }
-}
-
-/// The configuration of a file that this program wrote itself.
-pub(crate) fn load_file(file: &Path) -> anyhow::Result<Config> {
-    let (config, _) = Config::load(file, []).map_err(|faults| anyhow::anyhow!("{faults}"))?;
-    Ok(config)
 }

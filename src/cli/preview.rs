@@ -7,17 +7,18 @@ use std::path::Path;
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Usage;
 use super::args::{Preview, Test};
 use super::output::Printer;
-use super::{DONE, FAILED, Usage};
 use crate::config::{Config, Email};
+use crate::courier::transport::{Transport, notice};
 use crate::delivery::mail;
 use crate::delivery::smtp::Outcome;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
+use crate::exit::{DONE, FAILED};
 use crate::store::mails::Claimed;
 use crate::time::Clock;
-use crate::transport::{Transport, notice};
 
 pub(super) async fn preview(
     config: &Config,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::pass::report::Progress;
+use crate::report::Progress;
 
 /// How often the line is drawn anew.
 const EVERY: Duration = Duration::from_millis(200);

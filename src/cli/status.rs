@@ -6,15 +6,16 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::Reader;
 use super::output::{Format, Printer};
-use super::{DEGRADED, DONE, Reader};
-use crate::capacity;
 use crate::config::Config;
-use crate::domain::decide::{Decision, Next};
+use crate::desk::capacity;
+use crate::domain::decision::{Decision, Next};
+use crate::domain::hold::StandingHold;
 use crate::domain::person::Person;
+use crate::exit::{DEGRADED, DONE};
 use crate::pass;
 use crate::store::destinations::{DestinationState, TroubledDestination};
-use crate::store::holds::StandingHold;
 use crate::store::sources::Source;
 use crate::time::{Clock, CronPattern, cron, format_duration};
 

@@ -3,9 +3,10 @@
 use super::args::Users;
 use super::output::{Format, Printer};
 use super::view::PersonView;
-use super::{DONE, Reader, Usage};
+use super::{Reader, Usage};
 use crate::config::Config;
 use crate::domain::state::State;
+use crate::exit::DONE;
 
 pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> anyhow::Result<u8> {
     for state in &args.state {

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::decide::{Decision, Next};
+use crate::domain::decision::{Decision, Next};
 use crate::domain::reason::Reason;
 use crate::domain::standing::Enforcement;
 use crate::domain::state::State;
-use crate::store::commit::Outcome;
+use crate::store::outcome::Outcome;
 
 /// One row per policy and person.
 #[derive(Debug, Clone, Serialize)]

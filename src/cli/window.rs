@@ -3,12 +3,13 @@
 use super::args::{Act, Window};
 use super::output::Printer;
 use super::view::PersonView;
-use super::{DONE, Reader, Usage, act_time, operator};
+use super::{Reader, Usage, act_time, operator};
 use crate::config::Config;
 use crate::domain::facts::ActKind;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::reason::{Reason, ReasonCode};
 use crate::domain::state::State;
+use crate::exit::DONE;
 use crate::store::Whom;
 use crate::store::acts::NewAct;
 

@@ -10,7 +10,7 @@ use super::email::is_this_machine;
 use super::fault::Place;
 use super::reader::Section;
 use crate::entra::{Application, Certificate, Cloud, Credential};
-use crate::sources::graph::GraphConfig;
+use crate::graph::GraphConfig;
 
 /// The service's own limit on reports and logs (domain 5).
 const REPORTS_PER_10S: u32 = 5;

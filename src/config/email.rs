@@ -12,7 +12,7 @@ use crate::delivery::mail::Sender;
 use crate::delivery::smtp::{Login, Proof, SmtpConfig, Tls};
 use crate::delivery::text::is_mailbox;
 use crate::entra::Tokens;
-use crate::sources::graph::GraphConfig;
+use crate::graph::GraphConfig;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Auth {

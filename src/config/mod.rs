@@ -278,6 +278,13 @@ impl Config {
         }
     }
 
+    /// Reads the configuration of this process: the file that was named, or the first of the usual
+    /// places, and the environment.
+    pub fn of_process(file: Option<&Path>) -> Result<(Self, Vec<Fault>), Faults> {
+        let path = file.map_or_else(Self::find, Path::to_owned);
+        Self::load(&path, Self::environment())
+    }
+
     /// The environment, as [`Self::load`] takes it; what is no text overrides nothing.
     pub fn environment() -> impl Iterator<Item = (String, String)> {
         std::env::vars_os()

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
 use super::retry::retry_at;
+use super::transport::Transport;
 use super::{Courier, Ledger};
 use crate::delivery::smtp::Outcome;
 use crate::domain::id::PolicyName;
@@ -18,7 +19,6 @@ use crate::domain::window::later;
 use crate::store::StoreError;
 use crate::store::mails::Claimed;
 use crate::store::outbox::{Disposition, Settled};
-use crate::transport::Transport;
 
 /// No retry waits longer (delivery C4).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);

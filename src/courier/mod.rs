@@ -6,10 +6,12 @@
 //! gives back what was not sent yet.
 
 mod health;
+pub mod herald;
 mod mail;
 pub mod outlet;
 mod pace;
 mod retry;
+pub mod transport;
 mod webhooks;
 
 use std::sync::Mutex;
@@ -17,13 +19,13 @@ use std::sync::Mutex;
 use futures_util::future;
 
 use self::outlet::Outlet;
+use self::transport::Transport;
 use crate::config::Config;
 use crate::domain::policy::Policy;
-use crate::pass::report::{PassReport, Progress};
+use crate::report::{PassReport, Progress};
 use crate::store::outbox::SettledTally;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
-use crate::transport::Transport;
 
 /// Delivers what is due.
 pub struct Courier<'a> {

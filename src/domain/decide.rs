@@ -9,99 +9,18 @@
 //! `prompts`, `telling` and `judge` in the order in which they come; `explain` and `wake` end it.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
+use super::decision::{Decision, Next, Wait};
 use super::effect::{Effect, Event};
-use super::explain::days;
 use super::facts::PersonFacts;
-use super::id::PolicyName;
 use super::message::EventKind;
 use super::policy::{Enforce, Policy, Step};
-use super::reason::{Reason, ReasonCode};
+use super::reason::{Reason, ReasonCode, days};
 use super::registration::{LostRegistration, Verdict, verdict};
 use super::scope::{Scope, scope};
 use super::standing::{Enforcement, ScopeMemory, Standing};
 use super::state::State;
 use super::window::{DUE_SOON, GraceWindow, InvalidTransition};
-
-/// What follows for one person under one policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// Which policy.
-    pub policy: PolicyName,
-    /// The one word for it.
-    pub state: State,
-    /// Why, in the order in which it was found out.
-    pub reasons: Vec<Reason>,
-    /// What is to be done.
-    pub effects: Vec<Effect>,
-    /// What to remember.
-    pub standing: Standing,
-    /// When to look again, and for what.
-    pub next: Option<Next>,
-    /// Whether the person counts as registered.
-    pub registered: bool,
-    /// The deadline as of now, where a window is open, elapsed or closed.
-    pub deadline: Option<Timestamp>,
-    /// What is left, also of a paused window.
-    pub remaining: Option<SignedDuration>,
-    /// What keeps a person whose deadline has passed from being flagged.
-    pub waits: Vec<Wait>,
-    /// Everything is proven: the person is flagged unless a brake holds.
-    pub would_flag: bool,
-}
-
-/// When to look again, and for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Next {
-    /// When.
-    pub at: Timestamp,
-    /// For what.
-    #[serde(flatten)]
-    pub action: NextAction,
-}
-
-/// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(tag = "action", content = "step", rename_all = "snake_case")]
-pub enum NextAction {
-    /// A step of the policy's reminders falls due.
-    Reminder(Step),
-    /// The deadline passes.
-    Deadline,
-    /// A flag is checked again at every pass.
-    CheckFlag,
-    /// A wait ends.
-    WaitEnds,
-    /// A sign-in dated in the future comes due.
-    SignInDue,
-    /// At most three days are left from then on.
-    DueSoon,
-}
-
-/// What keeps a person whose deadline has passed from being flagged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wait {
-    /// Nobody knows whether the person is registered.
-    RegistrationUnknown,
-    /// The log says registered; until then.
-    Reported(Timestamp),
-    /// The registration report is older than this deadline (T8).
-    Proof(Timestamp),
-    /// No notice was accepted long enough ago (R7); until then, if it was accepted.
-    Notice(Option<Timestamp>),
-    /// Nobody can be reached; until then, while the channel works (R8).
-    Unreachable(Timestamp),
-    /// Registration was blocked a short while ago (R11); until then.
-    Blocked(Timestamp),
-    /// The person left an exclusion; a users snapshot of then or later is wanted.
-    LeftExclusion(Timestamp),
-    /// The newest users row of the person cannot be believed.
-    RowUnbelieved,
-    /// The way to people is closed: every flag waits that does not go without notice (7.11).
-    ChannelDown,
-}
 
 /// Decides about one person under one policy.
 #[must_use]
@@ -156,7 +75,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(policy: &'a Policy, facts: &'a PersonFacts<'a>, now: Timestamp) -> Self {
+    pub(super) fn new(policy: &'a Policy, facts: &'a PersonFacts<'a>, now: Timestamp) -> Self {
         Self {
             policy,
             facts,
@@ -409,56 +328,6 @@ impl Case<'_> {
             | GraceWindow::Paused { .. }
             | GraceWindow::Closed { .. } => State::WaitingFirstSignIn,
         }
-    }
-}
-
-impl Decision {
-    /// The flag that a brake let through (T9).
-    #[must_use]
-    pub fn flagged(mut self, policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Self {
-        let mut case = Case::new(policy, facts, now);
-        case.standing = self.standing;
-        let unreachable = case
-            .standing
-            .window
-            .run()
-            .is_some_and(|run| run.unreachable.is_some());
-        if case.turn(GraceWindow::elapse) {
-            case.standing.enforcement = if policy.enforce == Enforce::ReportOnly {
-                Enforcement::WouldNeed { at: now }
-            } else {
-                Enforcement::Needed { at: now }
-            };
-            case.because(
-                ReasonCode::DeadlinePassed,
-                "the deadline passed and everything was proven",
-                now,
-            );
-            if unreachable {
-                case.because(
-                    ReasonCode::Unreachable,
-                    "nobody could be reached for seven days after the deadline",
-                    now,
-                );
-            }
-            case.event(EventKind::EnforcementNeeded, None);
-            case.effects.push(Effect::WithdrawMessages);
-            case.message(EventKind::EnforcementNeeded, None);
-        }
-        self.standing = case.standing;
-        self.reasons.append(&mut case.reasons);
-        // A step that fell due in the same pass is overtaken by the flag.
-        self.effects
-            .retain(|effect| !matches!(effect, Effect::Message(_)));
-        self.effects.append(&mut case.effects);
-        self.state = if self.standing.is_flagged() {
-            State::EnforcementNeeded
-        } else {
-            self.state
-        };
-        self.would_flag = false;
-        self.next = None;
-        self
     }
 }
 

@@ -1,13 +1,14 @@
 //! Why, in words: the reasons of a decision, each with its evidence and its time.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::assignment::MatchedBy;
-use super::decide::{Case, Wait};
+use super::decide::Case;
+use super::decision::Wait;
 use super::notice;
 use super::person::AccountKind;
 use super::policy::Enforce;
-use super::reason::ReasonCode;
+use super::reason::{ReasonCode, days};
 use super::registration::{Detail, Level, LossCause, Verdict};
 use super::scope::{PausedBy, Scope};
 use super::standing::Enforcement;
@@ -325,15 +326,6 @@ impl Case<'_> {
             };
             self.because(code, text, at);
         }
-    }
-}
-
-pub(super) fn days(length: SignedDuration) -> String {
-    let hours = length.as_hours();
-    match (hours / 24, hours % 24) {
-        (0, hours) => format!("{hours} h"),
-        (days, 0) => format!("{days} d"),
-        (days, hours) => format!("{days} d {hours} h"),
     }
 }
 

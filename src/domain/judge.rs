@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::decide::{Case, Wait};
+use super::decide::Case;
+use super::decision::Wait;
 use super::facts::Channel;
 use super::person::Presence;
 use super::policy::Enforce;

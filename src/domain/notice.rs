@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::decide::Decision;
+use super::decision::Decision;
 use super::effect::{Effect, Message};
 use super::facts::{DeliveryFact, DeliveryOutcome, NoticeBy, PersonFacts};
 use super::message::EventKind;

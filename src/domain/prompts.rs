@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::decide::{Case, Next, NextAction};
+use super::decide::Case;
+use super::decision::{Next, NextAction};
 use super::message::EventKind;
 use super::policy::Step;
 use super::reason::ReasonCode;

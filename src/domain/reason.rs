@@ -1,6 +1,6 @@
 //! Why: every decision carries its reasons, and mail, journal, `explain` and JSON read the same.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One reason: its code, its evidence in words, and the time of the evidence.
@@ -132,6 +132,16 @@ impl Reason {
             text: text.into(),
             at: at.into(),
         }
+    }
+}
+
+/// A length of time, as reasons say it.
+pub(super) fn days(length: SignedDuration) -> String {
+    let hours = length.as_hours();
+    match (hours / 24, hours % 24) {
+        (0, hours) => format!("{hours} h"),
+        (days, 0) => format!("{days} d"),
+        (days, hours) => format!("{days} d {hours} h"),
     }
 }
 

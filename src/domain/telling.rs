@@ -7,7 +7,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::audit::AuditKind;
-use super::decide::{Case, Next, NextAction};
+use super::decide::Case;
+use super::decision::{Next, NextAction};
 use super::effect::{Effect, Topic};
 use super::facts::{Channel, DeliveryFact, DeliveryOutcome, NoticeBy, PersonFacts};
 use super::message::EventKind;

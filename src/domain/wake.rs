@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 
 use super::audit::AuditKind;
-use super::decide::{Case, Next, NextAction};
+use super::decide::Case;
+use super::decision::{Next, NextAction};
 use super::notice;
 use super::policy::Step;
 use super::registration::{LOSS_CONFIRMED_AFTER, Verdict};

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::token::TokenError;
+use super::error::TokenError;
 use crate::time::HostTime;
 
 /// An assertion is used at once; this covers clocks that differ.

@@ -10,7 +10,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::token::TokenError;
+use super::error::TokenError;
 
 const METADATA: &str = "http://169.254.169.254";
 /// Where Arc's agent puts them on Linux.

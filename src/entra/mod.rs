@@ -7,11 +7,13 @@
 
 mod cloud;
 mod credential;
+mod error;
 mod managed;
 mod refusal;
 mod token;
 
 pub use cloud::Cloud;
 pub use credential::{Certificate, Credential, InvalidCertificate};
+pub use error::TokenError;
 pub use refusal::{Refusal, Remedy};
-pub use token::{Application, TokenError, Tokens};
+pub use token::{Application, Tokens};

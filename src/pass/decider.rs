@@ -10,16 +10,17 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::report::PassReport;
 use super::{PEOPLE_AT_ONCE, Pass, PassError};
-use crate::domain::decide::{Decision, decide};
+use crate::domain::decide::decide;
+use crate::domain::decision::Decision;
 use crate::domain::facts::World;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::notice;
 use crate::domain::policy::Policy;
 use crate::domain::reason::{Reason, ReasonCode};
-use crate::store::commit::{Outcome, Tally};
+use crate::report::PassReport;
 use crate::store::load::Dossier;
+use crate::store::outcome::{Outcome, Tally};
 use crate::store::{Store, StoreError, Whom};
 
 /// People of a sweep that are loaded at once: most of them need nothing.

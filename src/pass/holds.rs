@@ -8,16 +8,17 @@ use jiff::Timestamp;
 
 use super::collect::Collected;
 use super::decider::choose_mail;
-use super::report::PassReport;
 use super::{Pass, PassError};
-use crate::domain::brake::{self, Hold, HoldKind, WouldFlag};
+use crate::domain::brake::{self, WouldFlag};
 use crate::domain::facts::World;
+use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::reason::{Reason, ReasonCode};
-use crate::store::commit::Outcome;
+use crate::report::PassReport;
 use crate::store::holds::{Approval, Raised};
+use crate::store::outcome::Outcome;
 
 /// The brakes, and every hold that the pass has found so far.
 pub(super) struct Brakes<'a> {

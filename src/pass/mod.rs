@@ -4,12 +4,10 @@
 //! due, so a restart, a timer and an operator's act all mean "look again". Only would-be flags
 //! wait until its end, because the brakes judge them together.
 
-pub mod announce;
 mod assign;
 mod collect;
 mod decider;
 mod holds;
-pub mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,19 +15,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::announce::Herald;
 pub use self::collect::Directory;
 use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
-use self::report::{PassReport, Progress};
 use crate::config::{self, Config, Email, PolicyConfig};
+use crate::courier::herald::Herald;
 use crate::domain::facts::{Channel, World};
 use crate::domain::policy::Policy;
-use crate::store::commit::Outcome;
+use crate::report::{PassReport, Progress};
 use crate::store::holds::Approval;
 use crate::store::load::Dossier;
 use crate::store::operators::Operators;
+use crate::store::outcome::Announcement;
+use crate::store::outcome::Outcome;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
 
@@ -184,6 +183,20 @@ impl Pass<'_> {
             .await?;
         report.deliveries.queued += queued + self.tell_chats().await?;
         Ok(())
+    }
+
+    /// At the end of a pass, chats hear of all that happened in it, and in one that broke off.
+    async fn tell_chats(&self) -> Result<u64, PassError> {
+        let mut queued = 0;
+        for news in self.store.chat_news().await? {
+            let messages = self.herald.to_chats(&news);
+            let messages: Vec<&Announcement> = messages.iter().collect();
+            queued += self
+                .store
+                .tell_chats(news.event, &messages, self.now)
+                .await?;
+        }
+        Ok(queued)
     }
 
     fn operators(&self) -> Operators {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::report::{PassReport, Progress};
 use crate::config::Config;
-use crate::domain::brake::{Hold, HoldKind};
+use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::PolicyName;
 use crate::engine::{Engine, Wake};
+use crate::report::{PassReport, Progress};
 use crate::store::load::Dossier;
 use crate::store::operators::Operators;
 use crate::store::{Store, Whom};

@@ -6,12 +6,9 @@
 
 pub mod files;
 pub mod graph;
-mod quote;
 pub mod wire;
 
 use std::{fmt, io};
-
-pub use quote::quote;
 
 /// What the sources are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,7 +126,7 @@ pub enum SourceError {
     },
     /// Graph gives nothing.
     #[error(transparent)]
-    Graph(#[from] graph::GraphError),
+    Graph(#[from] crate::graph::GraphError),
 }
 
 /// Prints a line where there is one.

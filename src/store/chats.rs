@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 use sqlx::Row;
 
-use super::webhooks::{Announcement, announce};
+use super::outcome::Announcement;
+use super::webhooks::announce;
 use super::{Doing, Store, StoreError, instant};
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;

@@ -3,62 +3,19 @@
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
-use uuid::Uuid;
 
 use super::load::{Dossier, SWEEP};
 use super::operators::write_lines;
-use super::outbox::EMAIL;
-use super::webhooks::{self, Announcement};
+use super::outbox::{EMAIL, next_position};
+use super::outcome::{Announcement, Outcome, Tally, delivery_id};
+use super::webhooks;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
-use crate::domain::decide::Decision;
+use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event, Message};
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
 use crate::domain::standing::Enforcement;
 use crate::domain::window::GraceWindow;
-
-/// What a pass decided about one person.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The facts it was decided on.
-    pub dossier: Dossier,
-    /// One decision per policy.
-    pub decisions: Vec<Decision>,
-    /// The one mail that is due.
-    pub mail: Option<Message>,
-    /// What endpoints are to hear.
-    pub announcements: Vec<Announcement>,
-    /// The hold whose approval let a flag of this person through.
-    pub approved_by_hold: Option<String>,
-}
-
-/// What a batch changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Windows opened.
-    pub opened: u64,
-    /// Windows closed.
-    pub closed: u64,
-    /// Windows paused.
-    pub paused: u64,
-    /// Windows resumed.
-    pub resumed: u64,
-    /// People flagged.
-    pub flagged: u64,
-    /// Flags taken back.
-    pub released: u64,
-    /// Mails and webhooks queued.
-    pub queued: u64,
-}
-
-/// The namespace of ids that are functions of a key.
-const NAMESPACE: Uuid = Uuid::from_u128(0x8d2c_5f1e_6a0b_4c57_9d1f_3b7e_2a94_60c8);
-
-/// The id of a delivery or an event: a pure function of its key.
-#[must_use]
-pub fn delivery_id(key: &str) -> String {
-    Uuid::new_v5(&NAMESPACE, key.as_bytes()).to_string()
-}
 
 impl Store {
     /// Commits decisions: standings, journal, outbox and what operators should know together.
@@ -306,13 +263,6 @@ async fn withdraw(
             .doing("withdrawing mails")?;
     }
     Ok(())
-}
-
-pub(super) async fn next_position(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(position), 0) + 1 FROM outbox")
-        .fetch_one(connection)
-        .await
-        .doing("numbering the outbox")
 }
 
 async fn write_outbox(

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::next_journal_id;
@@ -11,32 +10,12 @@ use super::operators::{News, Operators, announce, queue};
 use super::people::LOSSES_DATED;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::assignment::{Include, Selection};
-use crate::domain::brake::{
-    APPROVAL_LAPSES, Hold, HoldKind, MassHistory, ReleasedBy, missing_grew,
-};
+use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
+use crate::domain::hold::{Hold, HoldKind, StandingHold};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::window::later;
-
-/// A hold as `status` and `cycle` list it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StandingHold {
-    /// Its name for `enforcement approve`.
-    pub id: String,
-    /// What kind.
-    pub kind: HoldKind,
-    /// The policy whose flags it stops; null: all.
-    pub policy: Option<PolicyName>,
-    /// The pass that raised it.
-    pub since: Timestamp,
-    /// What was seen.
-    pub text: String,
-    /// What ends it.
-    pub released_by: ReleasedBy,
-    /// An operator approved it then; the next pass uses that.
-    pub approved_at: Option<Timestamp>,
-}
 
 /// An approval that is still good.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 pub mod acts;
 pub mod changes;
 pub mod chats;
-pub mod commit;
+mod commit;
 pub mod deliveries;
 pub mod destinations;
 pub mod holds;
@@ -19,6 +19,7 @@ pub mod mails;
 pub mod memberships;
 pub mod operators;
 pub mod outbox;
+pub mod outcome;
 pub mod people;
 pub mod prune;
 pub mod read;

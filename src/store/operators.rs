@@ -8,8 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::commit::{Outcome, delivery_id, next_position};
-use super::webhooks::{self, Announcement};
+use super::outbox::next_position;
+use super::outcome::{Announcement, Outcome, delivery_id};
+use super::webhooks;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::effect::{Effect, Topic};
 use crate::domain::id::PolicyName;

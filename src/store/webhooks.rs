@@ -8,48 +8,11 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::commit::{Outcome, delivery_id, next_position};
-use super::outbox::{EMAIL, begin_attempts};
+use super::outbox::{EMAIL, begin_attempts, next_position};
+use super::outcome::{Announcement, Outcome, delivery_id};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::effect::Effect;
 use crate::domain::id::{PolicyName, UserId};
-use crate::domain::message::EventKind;
-use crate::domain::policy::Step;
-
-/// One event as endpoints get it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
-    /// The `webhook-id`: a function of the event, the same at every endpoint.
-    pub id: String,
-    /// What happened.
-    pub event: EventKind,
-    /// Under which policy.
-    pub policy: Option<PolicyName>,
-    /// To whom.
-    pub user: Option<UserId>,
-    /// The window's number.
-    pub sequence: u32,
-    /// The number of the deadline's move.
-    pub moves: u32,
-    /// The step that fell due.
-    pub step: Option<Step>,
-    /// When the window opened.
-    pub opened_at: Option<Timestamp>,
-    /// The deadline that it names.
-    pub deadline: Option<Timestamp>,
-    /// What it must not overtake; none where order does not matter.
-    pub ordering_key: Option<String>,
-    /// Useless after this moment.
-    pub not_after: Option<Timestamp>,
-    /// The bytes that are sent.
-    pub body: String,
-    /// The endpoints that get it by itself.
-    pub endpoints: Vec<String>,
-    /// Those of them whose acceptance is a notice (contract 7.11).
-    pub notice_by: Vec<String>,
-    /// Its line in what chats are told at the end of the pass, if one wants it.
-    pub chat: Option<String>,
-}
 
 /// A webhook that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fortnight::domain::state::State;
-use fortnight::pass::report::PassReport;
+use fortnight::report::PassReport;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fortnight::config::Directory;
 use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
-use fortnight::pass::report::{PassReport, Progress};
-use fortnight::sources::graph::{Ask, Client, GraphError, Trail};
+use fortnight::graph::{Ask, Client, GraphError, Trail};
+use fortnight::report::{PassReport, Progress};
 use fortnight::time::Clock;
 use jiff::SignedDuration;
 

@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use fortnight::domain::brake::{self, Hold, HoldKind, MassHistory, WouldFlag};
-use fortnight::domain::decide::{Decision, decide};
+use fortnight::domain::brake::{self, MassHistory, WouldFlag};
+use fortnight::domain::decide::decide;
+use fortnight::domain::decision::Decision;
 use fortnight::domain::effect::{Effect, Event};
 use fortnight::domain::facts::{
     Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, World,
 };
+use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::notice;
 use fortnight::domain::person::Person;

@@ -1,8 +1,9 @@
 //! What happens to the organisation, and how a pass reads it: late, twice, or not at all.
 
 use fortnight::domain::audit::{AuditEvent, AuditKind};
-use fortnight::domain::brake::{self, Hold, HoldKind};
+use fortnight::domain::brake;
 use fortnight::domain::facts::{ActKind, Channel, Gap, OperatorAct};
+use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::person::Presence;
 use fortnight::domain::registration::Level;
 use fortnight::domain::sign_in::{Route, SignIn};

@@ -18,7 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::assignment::{Assignment, Include, Selection};
 use super::audit::{AuditEvent, AuditKind};
 use super::brake::{self, MassHistory, WouldFlag};
-use super::decide::{Decision, decide};
+use super::decide::decide;
+use super::decision::Decision;
 use super::effect::{Effect, Event, Message};
 use super::facts::{
     ActKind, Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, OperatorAct,

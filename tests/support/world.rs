@@ -22,13 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fortnight::config::Config;
-use fortnight::domain::decide::Decision;
+use fortnight::domain::decision::Decision;
 use fortnight::domain::facts::{ActKind, Channel};
 use fortnight::domain::id::UserId;
 use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
-use fortnight::pass::report::{PassReport, Progress};
 use fortnight::pass::{self, PassError};
+use fortnight::report::{PassReport, Progress};
 use fortnight::store::acts::NewAct;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;

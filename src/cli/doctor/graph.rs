@@ -9,7 +9,7 @@ use super::Check;
 use crate::config::Config;
 use crate::domain::id::{GroupId, UserId};
 use crate::errors::chain;
-use crate::sources::graph::{Ask, Client, GraphConfig, GraphError, Trail};
+use crate::graph::{Ask, Client, GraphConfig, GraphError, Trail};
 use crate::time::{Clock, format_duration};
 
 pub(super) async fn checks(config: &Config, graph: &GraphConfig) -> Vec<Check> {

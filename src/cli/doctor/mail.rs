@@ -2,8 +2,8 @@
 
 use super::Check;
 use crate::config::{Config, EmailTransport};
+use crate::courier::transport::Transport;
 use crate::delivery::text::clean_line;
-use crate::transport::Transport;
 
 /// A server's words are no novel.
 const SHOWN: usize = 300;

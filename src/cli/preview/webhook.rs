@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::Usage;
 use super::super::output::Printer;
-use super::super::{DONE, FAILED, Usage};
 use super::{event_kind, sample_policy, write};
 use crate::config::{Config, Webhook};
+use crate::courier::herald::INSTANCE;
 use crate::delivery::webhook::{
     Attempt, Client, Format, Group, Happening, Outcome, Person, Window, slack, standard, teams,
 };
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
 use crate::domain::window::later;
-use crate::pass::announce::INSTANCE;
+use crate::exit::{DONE, FAILED};
 use crate::store::Store;
-use crate::store::commit::delivery_id;
+use crate::store::outcome::delivery_id;
 use crate::time::Clock;
 
 /// The account of a person who does not exist.

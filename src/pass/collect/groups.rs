@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::de::IgnoredAny;
 
 use super::{CollectError, Collector};
-use crate::domain::brake::{Hold, HoldKind, collapsed};
+use crate::domain::brake::collapsed;
+use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
 use crate::store::holds::{Approval, Raised};
 use crate::store::memberships::GroupSnapshot;

@@ -1,9 +1,9 @@
 //! The two logs: they add, and differ only in what their rows are and where these go.
 
-use super::reader::Dated;
+use super::files::reader::Dated;
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::SignIn;
-use crate::pass::report::PassReport;
+use crate::report::PassReport;
 use crate::store::logs::PartEnd;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};

@@ -8,8 +8,6 @@ mod files;
 mod graph;
 pub(super) mod groups;
 mod log;
-mod nesting;
-mod reader;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,11 +17,11 @@ use jiff::Timestamp;
 
 use self::groups::{Approved, Unread, Wanted};
 use super::PassError;
-use super::report::{PassReport, Progress};
 use crate::config::{self, Config};
-use crate::domain::brake::{Hold, HoldKind};
+use crate::domain::hold::{Hold, HoldKind};
 use crate::errors::chain;
-use crate::sources::graph::{Client, GraphError};
+use crate::graph::{Client, GraphError};
+use crate::report::{PassReport, Progress};
 use crate::sources::{Quarantined, SourceError};
 use crate::store::holds::{Approval, Raised};
 use crate::store::people::Imported;

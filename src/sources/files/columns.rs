@@ -7,7 +7,7 @@ use super::csv::{Cells, Column};
 use crate::domain::audit::AuditEvent;
 use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;
-use crate::sources::quote;
+use crate::quote::quote;
 use crate::sources::wire::{
     AuditRow, Entry, Group, GroupRow, Recorded, RegistrationRow, Report, Row, RowError, Scalar,
     SignInRow, Status, Target, UserRow, portal_instant,

@@ -15,8 +15,9 @@ use memchr::memchr_iter;
 use super::Part;
 use super::json::ROW_LIMIT;
 use super::open::{Input, Opened};
+use crate::quote::quote;
+use crate::sources::SourceError;
 use crate::sources::wire::{Entry, MemberObject, RowError, Scalar};
-use crate::sources::{SourceError, quote};
 
 /// What the CSV reader may have read ahead.
 const READ_AHEAD: usize = 64 << 10;

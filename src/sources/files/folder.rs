@@ -12,8 +12,9 @@ use jiff::Timestamp;
 
 use super::names::{Named, classify, split};
 use super::{Fingerprint, Part};
+use crate::quote::quote;
 use crate::sources::wire::Recorded;
-use crate::sources::{Collection, SourceError, quote};
+use crate::sources::{Collection, SourceError};
 
 /// `insights-logs-signinlogs/tenantId=…/y=…/m=…/d=…/h=…/m=…/PT1H.json` is seven deep; a circle
 /// of links ends here too.

@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::ask::Ask;
-use super::client::{Client, Trail};
-use super::error::GraphError;
 use crate::domain::id::{GroupId, UserId};
+use crate::graph::{Ask, Client, GraphError, Trail};
 use crate::sources::wire::{RowError, Scalar, parse};
 
 /// A group or a member, as far as it was asked for.

@@ -9,8 +9,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::client::Link;
 use crate::domain::window::later;
+use crate::graph::Link;
 
 /// Every pass reads this much again; where that is many pages, one pass an hour does, and the
 /// others so much.

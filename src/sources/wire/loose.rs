@@ -12,7 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::RowError;
-use crate::sources::quote;
+use crate::quote::quote;
 
 /// A property that should be a text, a number or a flag.
 #[derive(Debug, Clone, PartialEq, Default)]

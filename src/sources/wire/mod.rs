@@ -14,8 +14,9 @@ mod user;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Skip, quote};
+use super::Skip;
 use crate::domain::id::{InvalidId, UserId};
+use crate::quote::quote;
 
 pub use audit::{AuditRow, Target, audit};
 pub use group::{Group, GroupRow, Member, MemberObject, group};

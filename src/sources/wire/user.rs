@@ -5,7 +5,8 @@ use serde::Deserialize;
 use super::{Entry, Row, RowError, Scalar, parse, portal_instant};
 use crate::domain::id::UserId;
 use crate::domain::person::{AccountKind, Person, Presence};
-use crate::sources::{Skip, quote};
+use crate::quote::quote;
+use crate::sources::Skip;
 
 /// The display name that every directory synchronisation account bears.
 const SYNC_ACCOUNT: &str = "On-Premises Directory Synchronization Service Account";

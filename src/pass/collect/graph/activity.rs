@@ -2,10 +2,10 @@
 //! the log and left a gap in it (domain case 23). A hint opens a window from now on, and no more.
 
 use super::Graph;
+use crate::graph::{Ask, Trail};
 use crate::pass::collect::CollectError;
-use crate::pass::report::PassReport;
+use crate::report::PassReport;
 use crate::sources::Skip;
-use crate::sources::graph::{Ask, Trail};
 use crate::sources::wire::{self, Row};
 use crate::store::sources::Source;
 

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Graph, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::GroupId;
+use crate::graph::GraphError;
 use crate::pass::collect::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
 use crate::pass::collect::{CollectError, Collected};
-use crate::pass::report::PassReport;
-use crate::sources::graph::GraphError;
+use crate::report::PassReport;
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::sources::Source;
 

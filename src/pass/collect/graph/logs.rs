@@ -8,10 +8,11 @@ use crate::config::Config;
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::SignIn;
 use crate::domain::window::later;
+use crate::graph::{Ask, GraphError, Trail};
 use crate::pass::collect::log::LogRow;
 use crate::pass::collect::{CollectError, Collector};
-use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, Depth, GraphError, Reading, Trail};
+use crate::report::PassReport;
+use crate::sources::graph::{Depth, Reading};
 use crate::sources::wire::{self, Recorded, Row, RowError};
 use crate::store::logs::PartEnd;
 

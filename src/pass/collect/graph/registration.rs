@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Graph, kept, part};
 use crate::domain::registration::{Level, ReportRow};
+use crate::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
-use crate::pass::report::PassReport;
-use crate::sources::graph::{Ask, GraphError, Link, Page, Trail};
+use crate::report::PassReport;
 use crate::sources::wire::{self, Report, Row, RowError, Who};
 use crate::store::StoreError;
 use crate::store::people::Imported;

@@ -11,16 +11,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use self::people::{FIRST_DAY, Part, Someone, everybody};
-use crate::cli::output::Printer;
-use crate::cli::progress::Bar;
-use crate::cli::{DONE, view::PersonView};
+use super::output::Printer;
+use super::progress::Bar;
+use crate::cli::view::PersonView;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
-use crate::domain::brake::HoldKind;
 use crate::domain::facts::Channel;
+use crate::domain::hold::HoldKind;
 use crate::engine::{Engine, Wake};
-use crate::pass::report::PassReport;
+use crate::exit::DONE;
 use crate::pass::{self};
+use crate::report::PassReport;
 use crate::store::lock::PassLock;
 use crate::store::{Store, Whom};
 use crate::time::Clock;
@@ -61,7 +62,7 @@ path = "outbox"
 pub(crate) async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Result<u8> {
     let folder = prepare(folder)?;
     let file = folder.join("fortnight.toml");
-    let config = crate::cli::load_file(&file)?;
+    let (config, _) = Config::load(&file, []).map_err(|faults| anyhow::anyhow!("{faults}"))?;
     let people = everybody();
     out.line(format!(
         "Contoso switches on a registration policy for {} accounts. Five weeks follow, in {}.",

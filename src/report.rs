@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::store::commit::Tally;
-use crate::store::holds::StandingHold;
+use crate::domain::hold::StandingHold;
+use crate::store::outcome::Tally;
 use crate::store::read::Happening;
 
 /// The report of a pass; its JSON is contract 4's `cycle --format json`.

@@ -1,6 +1,8 @@
 //! `/healthz` and `/readyz`: whether the process lives, and whether its passes are fresh and its
 //! database can be written.
 
+mod health;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -11,9 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Health, is_fresh};
+use self::health::is_fresh;
 use crate::store::Store;
 use crate::time::Clock;
+
+pub use self::health::Health;
 
 #[derive(Clone)]
 struct Shared {

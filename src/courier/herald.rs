@@ -10,11 +10,10 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Pass, PassError};
 use crate::config::{Config, Webhook};
 use crate::delivery::webhook::{Format, Group, Happening, MAX_NAMES, Person, Window};
 use crate::delivery::webhook::{slack, standard, teams};
-use crate::domain::decide::Decision;
+use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
 use crate::domain::facts::NoticeBy;
 use crate::domain::message::EventKind;
@@ -22,9 +21,9 @@ use crate::domain::person::Person as Account;
 use crate::domain::policy::Step;
 use crate::domain::window::later;
 use crate::store::chats::ChatNews;
-use crate::store::commit::{Outcome, delivery_id};
 use crate::store::operators::News;
-use crate::store::webhooks::Announcement;
+use crate::store::outcome::Announcement;
+use crate::store::outcome::{Outcome, delivery_id};
 use crate::store::{Store, StoreError};
 use crate::time::to_micros;
 
@@ -82,7 +81,7 @@ impl Herald {
     }
 
     /// Adds to decisions what endpoints are to hear of them.
-    pub(super) fn announce(&self, outcomes: &mut [Outcome]) {
+    pub fn announce(&self, outcomes: &mut [Outcome]) {
         if self.listeners.is_empty() {
             return;
         }
@@ -159,7 +158,7 @@ impl Herald {
     }
 
     /// What operators are told, for whoever else wants it.
-    pub(super) fn of_news(&self, news: &News) -> Option<Announcement> {
+    pub fn of_news(&self, news: &News) -> Option<Announcement> {
         let (endpoints, chats) = self.who_wants(news.event)?;
         let text = news.lines.join("\n");
         let happening = Happening {
@@ -229,7 +228,8 @@ impl Herald {
     }
 
     /// The messages that chats get about all of one event type.
-    fn to_chats(&self, news: &ChatNews) -> Vec<Announcement> {
+    #[must_use]
+    pub fn to_chats(&self, news: &ChatNews) -> Vec<Announcement> {
         let (names, lines) = if news.event.is_about_person() {
             let names = news.lines.iter().take(MAX_NAMES).cloned().collect();
             (names, Vec::new())
@@ -302,20 +302,4 @@ async fn instance(store: &Store, config: &Config, now: Timestamp) -> Result<Stri
     let instance = format!("urn:uuid:{}", delivery_id(&seed));
     store.set(INSTANCE, &instance).await?;
     Ok(instance)
-}
-
-impl Pass<'_> {
-    /// At the end of a pass, chats hear of all that happened in it, and in one that broke off.
-    pub(super) async fn tell_chats(&self) -> Result<u64, PassError> {
-        let mut queued = 0;
-        for news in self.store.chat_news().await? {
-            let messages = self.herald.to_chats(&news);
-            let messages: Vec<&Announcement> = messages.iter().collect();
-            queued += self
-                .store
-                .tell_chats(news.event, &messages, self.now)
-                .await?;
-        }
-        Ok(queued)
-    }
 }

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::CollectError;
 use crate::domain::audit::AuditEvent;
 use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;
+use crate::pass::collect::CollectError;
 use crate::sources::files::{Part, Rows};
 use crate::sources::wire::{Group, Report};
 use crate::sources::{Item, Quarantined, SourceError};
@@ -115,7 +115,7 @@ fn read_part<T: Dated>(
 }
 
 /// Rows that may tell how old they are.
-pub(super) trait Dated {
+pub(in crate::pass::collect) trait Dated {
     /// When the report that the row is of was refreshed.
     fn refreshed_at(&self) -> Option<Timestamp> {
         None

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::entra::TokenError;
-use crate::sources::quote;
+use crate::quote::quote;
 
 /// A licence that a tenant lacks.
 const NO_LICENCE: &str = "Authentication_RequestFromNonPremiumTenantOrB2CTenant";

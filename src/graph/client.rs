@@ -10,14 +10,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::ask::{Ask, Bucket, Place};
 use super::error::{GraphError, refused};
 use super::limiter::Limiter;
+use super::link::Link;
 use crate::answer::{self, End};
 use crate::entra::{Application, Cloud, Tokens};
 use crate::time::{Clock, retry_after};
@@ -55,11 +56,6 @@ pub struct GraphConfig {
     /// What reports and logs take in ten seconds.
     pub reports_per_10s: u32,
 }
-
-/// A link that Graph gave: to the next page, or to what will have changed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Link(String);
 
 /// The pages of one reading so far: a link that leads back to one of them would never end (F52).
 #[derive(Debug, Default)]
@@ -211,7 +207,7 @@ impl Client {
         let body = self.answer(ask).await?;
         serde_json::from_slice(&body).map_err(|error| GraphError::Malformed {
             what: ask.what,
-            reason: crate::sources::quote(&error.to_string()),
+            reason: crate::quote::quote(&error.to_string()),
         })
     }
 
@@ -369,7 +365,7 @@ impl Client {
         let host = url.as_ref().and_then(Url::host_str).unwrap_or(&link.0);
         let error = GraphError::ForeignLink {
             what: ask.what,
-            host: crate::sources::quote(host),
+            host: crate::quote::quote(host),
         };
         tracing::error!(security = true, "{error}");
         Err(error)

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::files::{difference, new_part};
-use super::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
+use super::parts::{difference, new_part};
 use super::reader::{Reader, Step};
-use super::{CollectError, Collected, Collector};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
-use crate::pass::report::PassReport;
+use crate::pass::collect::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
+use crate::pass::collect::{CollectError, Collected, Collector};
+use crate::report::PassReport;
 use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};

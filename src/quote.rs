@@ -4,8 +4,7 @@
 const MAX_QUOTED: usize = 60;
 
 /// Quotes at most 60 characters, with control and direction characters escaped.
-#[must_use]
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     let mut left = MAX_QUOTED;
     for c in text.chars() {

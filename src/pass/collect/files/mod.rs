@@ -1,24 +1,29 @@
 //! Collecting from a folder of exports: only the files that changed are read again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod groups;
+mod parts;
+pub(super) mod reader;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use self::parts::{Difference, difference, new_part};
+use self::reader::{Dated, PartRead, Reader, Step};
 use super::groups::Wanted;
 use super::log::LogRow;
-use super::reader::{Dated, PartRead, Reader, Step};
-use super::{CollectError, Collected, Collector, collapse, nesting};
+use super::{CollectError, Collected, Collector, collapse};
 use crate::domain::registration::ReportRow;
 use crate::pass::PassError;
-use crate::pass::report::PassReport;
+use crate::report::PassReport;
 use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
 use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
-use crate::store::sources::{NewPart, Source, StoredPart};
+use crate::store::sources::{Source, StoredPart};
 
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
 const LOG_COMMIT: usize = 20_000;
@@ -53,7 +58,7 @@ pub(super) async fn collect(
     for source in Source::ALL {
         let result = match source {
             Source::Users => collector.users(&folder, collected, report).await,
-            Source::Groups => nesting::collect(collector, &folder, wanted, collected, report).await,
+            Source::Groups => groups::collect(collector, &folder, wanted, collected, report).await,
             Source::Registration => collector.registration(&folder, collected, report).await,
             Source::SignIns => match folder.required(Collection::SignIns) {
                 Ok(parts) => collector.log(parts, files::sign_ins, report).await,
@@ -67,68 +72,6 @@ pub(super) async fn collect(
         collector.ended(source, result, collected, report).await?;
     }
     Ok(())
-}
-
-/// Which parts of a source changed since they were read.
-pub(super) struct Difference<'a> {
-    /// To be read, in name order.
-    pub(super) read: Vec<&'a Part>,
-    /// Read before and not changed.
-    pub(super) unchanged: Vec<StoredPart>,
-    /// No more there.
-    pub(super) gone: Vec<StoredPart>,
-    /// Numbers of parts that are read again or are no more.
-    pub(super) reread: Vec<i64>,
-}
-
-impl Difference<'_> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.read.is_empty() && self.gone.is_empty()
-    }
-}
-
-pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> Difference<'_> {
-    let mut stored: BTreeMap<String, StoredPart> = stored
-        .into_iter()
-        .map(|part| (part.name.clone(), part))
-        .collect();
-    let mut result = Difference {
-        read: Vec::new(),
-        unchanged: Vec::new(),
-        gone: Vec::new(),
-        reread: Vec::new(),
-    };
-    for part in parts {
-        match stored.remove(&part.name) {
-            Some(known) if known.fingerprint == fingerprint(part) && !all => {
-                result.unchanged.push(known);
-            }
-            known => {
-                result.reread.extend(known.map(|known| known.id));
-                result.read.push(part);
-            }
-        }
-    }
-    result.reread.extend(stored.values().map(|part| part.id));
-    result.gone = stored.into_values().collect();
-    result
-}
-
-fn fingerprint(part: &Part) -> String {
-    let mark = part.fingerprint;
-    format!(
-        "{}/{}/{}",
-        mark.size,
-        mark.modified.as_nanosecond(),
-        mark.inode
-    )
-}
-
-pub(super) fn new_part(part: &Part) -> NewPart {
-    NewPart {
-        name: part.name.clone(),
-        fingerprint: fingerprint(part),
-    }
 }
 
 impl Collector<'_> {
@@ -151,7 +94,7 @@ impl Collector<'_> {
     /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
     /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
     /// it unchanged, caps it. A row dated after both is no younger for it.
-    pub(super) fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
+    fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
         let modified = part.fingerprint.modified;
         read.refreshed_at
             .unwrap_or(modified)
@@ -159,11 +102,7 @@ impl Collector<'_> {
     }
 
     /// Nothing is read: the parts are as they were.
-    pub(super) async fn unchanged(
-        &self,
-        source: Source,
-        parts: &[StoredPart],
-    ) -> Result<(), StoreError> {
+    async fn unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
         let as_of = parts.iter().map(|part| part.as_of.min(self.now)).max();
         self.store.source_unchanged(source, as_of).await
     }
@@ -265,7 +204,7 @@ impl Collector<'_> {
 
     /// The users snapshot that user principal names are looked up in, by its acceptance. What
     /// names people that way is read again when there is another.
-    pub(super) async fn users_snapshot(&self) -> Result<String, StoreError> {
+    async fn users_snapshot(&self) -> Result<String, StoreError> {
         let sources = self.store.sources().await?;
         Ok(sources
             .into_iter()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::client::Link;
+use super::link::Link;
 use crate::domain::id::{GroupId, UserId};
 
 /// The properties of a user that count. A delta gives only those that its first question named.
@@ -32,7 +32,7 @@ pub(super) enum Bucket {
 #[derive(Debug, Clone)]
 pub struct Ask {
     /// What for, as messages name it.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// The application permission that it takes.
     pub(super) permission: &'static str,
     pub(super) bucket: Bucket,

@@ -1,0 +1,3 @@
+//! The desk: whatever is asked or ordered comes here.
+
+pub mod capacity;

@@ -1,0 +1,3 @@
+//! What the project promises about its own code and documents.
+
+mod floors;
