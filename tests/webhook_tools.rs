@@ -28,10 +28,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use endpoint::{Endpoints, Reply};
+use fortnight::delivery::Outcome;
 use fortnight::delivery::egress::system_lookup;
 use fortnight::delivery::webhook::{
-    Attempt, Client, Endpoint, Format, Outcome, Reach, SecretUrl, SigningSecret, Timeouts, schema,
-    slack, standard, teams,
+    Attempt, Client, Endpoint, Format, Reach, SecretUrl, SigningSecret, Timeouts, schema, slack,
+    standard, teams,
 };
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::message::EventKind;

@@ -13,7 +13,6 @@ use super::output::Printer;
 use crate::config::{Config, Email};
 use crate::courier::transport::{Transport, notice};
 use crate::delivery::mail;
-use crate::delivery::smtp::Outcome;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::exit::{DONE, FAILED};
@@ -108,22 +107,11 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
             now,
         );
         claimed.address = address;
-        match transport.send(&claimed, now).await {
-            Outcome::Sent { code: reply } => {
-                out.line(format!("{}: accepted ({reply})", claimed.address))?;
-            }
-            Outcome::Ambiguous { text } => {
-                code = FAILED;
-                out.line(format!("{}: the outcome was lost: {text}", claimed.address))?;
-            }
-            Outcome::Deferred { code: reply, text }
-            | Outcome::Refused { code: reply, text }
-            | Outcome::TransportFailure { code: reply, text } => {
-                code = FAILED;
-                let reply = reply.map(|reply| format!("{reply} ")).unwrap_or_default();
-                out.line(format!("{}: not accepted: {reply}{text}", claimed.address))?;
-            }
+        let outcome = transport.send(&claimed, now).await;
+        if !outcome.is_accepted() {
+            code = FAILED;
         }
+        out.line(format!("{}: {outcome}", claimed.address))?;
     }
     transport.close().await;
     Ok(code)

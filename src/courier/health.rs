@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::retry::retry_at;
-use crate::delivery::webhook::Outcome;
+use crate::delivery::Outcome;
 use crate::domain::window::later;
 use crate::store::destinations::{Destination, DestinationState};
 
@@ -50,7 +50,7 @@ pub(super) fn after(
             let asked = retry_after.map(|wait| later(now, wait.min(LONGEST_WAIT)));
             next.paused_until = asked.or_else(|| back_off(&next, name, now));
         }
-        Outcome::Unreachable { text } | Outcome::Lost { text } => {
+        Outcome::Unreachable { text, .. } | Outcome::Lost { text } => {
             fail(&mut next, text, now);
             next.paused_until = back_off(&next, name, now);
         }
@@ -141,21 +141,18 @@ mod tests {
     }
 
     fn refused() -> Outcome {
-        Outcome::Refused {
-            code: 400,
-            text: text(),
-        }
+        Outcome::refused(Some(400), "why")
     }
 
     fn lost() -> Outcome {
-        Outcome::Lost { text: text() }
+        Outcome::lost("why")
     }
 
     #[test]
     fn retry_after_puts_the_whole_endpoint_off_in_full() {
         for (asked, hours) in [(1, 1), (23, 23), (300, 24)] {
             let (endpoint, told) = lived_through(&[Outcome::Deferred {
-                code: 429,
+                code: Some(429),
                 text: text(),
                 retry_after: Some(SignedDuration::from_hours(asked)),
             }]);
@@ -183,7 +180,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_not_accepted_pauses_it_and_is_told_once() {
         let unauthorized = || Outcome::Unauthorized {
-            code: 401,
+            code: Some(401),
             text: text(),
         };
         let (endpoint, told) = lived_through(&[unauthorized(), unauthorized()]);
@@ -227,7 +224,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_is_gone_is_dead() {
         let (endpoint, told) = lived_through(&[Outcome::Gone {
-            code: 410,
+            code: Some(410),
             text: text(),
         }]);
         assert_eq!(endpoint.state, DestinationState::Dead);

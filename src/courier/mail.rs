@@ -12,7 +12,7 @@ use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
 use super::retry::retry_at;
 use super::transport::Transport;
 use super::{Courier, Ledger};
-use crate::delivery::smtp::Outcome;
+use crate::delivery::Outcome;
 use crate::domain::id::PolicyName;
 use crate::domain::policy::Policy;
 use crate::domain::window::later;
@@ -172,24 +172,15 @@ impl Courier<'_> {
             } = claimed;
             retry_at(id, *attempt, *not_after, RETRY_AT_MOST, now)
         };
-        let (disposition, code, text, blocked) = match outcome {
-            Outcome::Sent { code } => (Disposition::Sent, code.to_string(), String::new(), false),
-            Outcome::Deferred { code, text } => (
-                Disposition::RetryAt(retry()),
-                word(code, "deferred"),
-                text,
-                false,
-            ),
-            Outcome::TransportFailure { code, text } => (
-                Disposition::RetryAt(retry()),
-                word(code, "unreachable"),
-                text,
-                true,
-            ),
-            Outcome::Ambiguous { text } => (Disposition::Ambiguous, "lost".to_owned(), text, false),
-            Outcome::Refused { code, text } => {
-                (Disposition::Refused, word(code, "refused"), text, false)
+        let (disposition, blocked) = match &outcome {
+            Outcome::Accepted { .. } => (Disposition::Sent, false),
+            Outcome::Deferred { .. } => (Disposition::RetryAt(retry()), false),
+            Outcome::Unreachable { .. } | Outcome::Unauthorized { .. } => {
+                (Disposition::RetryAt(retry()), true)
             }
+            Outcome::Lost { .. } => (Disposition::Ambiguous, false),
+            Outcome::Refused { .. } => (Disposition::Refused, false),
+            Outcome::Gone { .. } => (Disposition::Dead, true),
         };
         let at = self.clock.now();
         (
@@ -197,8 +188,8 @@ impl Courier<'_> {
                 id: claimed.id.clone(),
                 attempt: claimed.attempt,
                 disposition,
-                code,
-                text,
+                code: outcome.code(),
+                text: outcome.text().to_owned(),
                 at,
             },
             blocked,
@@ -208,9 +199,4 @@ impl Courier<'_> {
 
 fn is_blocked(failures: &AtomicU32) -> bool {
     failures.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW
-}
-
-/// The server's code, or a word of ours where it said none.
-fn word(code: Option<u16>, word: &str) -> String {
-    code.map_or_else(|| word.to_owned(), |code| code.to_string())
 }

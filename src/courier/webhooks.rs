@@ -14,7 +14,8 @@ use super::outlet::Outlet;
 use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
 use super::retry::retry_at;
 use super::{Courier, Ledger, health};
-use crate::delivery::webhook::{Attempt, Outcome};
+use crate::delivery::Outcome;
+use crate::delivery::webhook::Attempt;
 use crate::store::StoreError;
 use crate::store::destinations::{Destination, DestinationState};
 use crate::store::outbox::{Disposition, Settled};
@@ -106,8 +107,7 @@ impl Courier<'_> {
                 Err(_) => self.progress.beat(),
             }
             // What was not accepted may hold for whatever else waits: it is looked at first.
-            let refused =
-                |(_, outcome): &(_, Outcome)| !matches!(outcome, Outcome::Accepted { .. });
+            let refused = |(_, outcome): &(_, Outcome)| !outcome.is_accepted();
             if over.last().is_some_and(refused) || Instant::now() >= settle_at {
                 let ended = std::mem::take(&mut over);
                 known = self.settle_webhooks(outlet, known, ended, ledger).await?;
@@ -158,7 +158,7 @@ impl Courier<'_> {
             let (next, told) = health::after(&known, &outcome, &outlet.name, now);
             known = next;
             line = told.or(line);
-            let one = settle(row, outcome, &known, now);
+            let one = settle(row, &outcome, &known, now);
             if one.disposition != Disposition::Sent {
                 tracing::warn!(
                     delivery.id = one.id,
@@ -188,31 +188,26 @@ fn is_blocked(known: &Destination, now: Timestamp) -> bool {
 }
 
 /// What becomes of a row; one that is to be tried again waits as long as the endpoint does.
-fn settle(row: &ClaimedWebhook, outcome: Outcome, known: &Destination, now: Timestamp) -> Settled {
+fn settle(row: &ClaimedWebhook, outcome: &Outcome, known: &Destination, now: Timestamp) -> Settled {
     let retry = || {
         let own = retry_at(&row.id, row.attempt, row.not_after, RETRY_AT_MOST, now);
         known.paused_until.map_or(own, |until| own.max(until))
     };
-    let (disposition, code, text) = match outcome {
-        Outcome::Accepted { code } => (Disposition::Sent, code.to_string(), String::new()),
-        Outcome::Deferred { code, text, .. } | Outcome::Unauthorized { code, text } => {
-            (Disposition::RetryAt(retry()), code.to_string(), text)
+    let disposition = match outcome {
+        Outcome::Accepted { .. } => Disposition::Sent,
+        Outcome::Deferred { .. } | Outcome::Unauthorized { .. } | Outcome::Unreachable { .. } => {
+            Disposition::RetryAt(retry())
         }
-        Outcome::Unreachable { text } => (
-            Disposition::RetryAt(retry()),
-            "unreachable".to_owned(),
-            text,
-        ),
-        Outcome::Lost { text } => (Disposition::Lost(retry()), "lost".to_owned(), text),
-        Outcome::Refused { code, text } => (Disposition::Refused, code.to_string(), text),
-        Outcome::Gone { code, text } => (Disposition::Dead, code.to_string(), text),
+        Outcome::Lost { .. } => Disposition::Lost(retry()),
+        Outcome::Refused { .. } => Disposition::Refused,
+        Outcome::Gone { .. } => Disposition::Dead,
     };
     Settled {
         id: row.id.clone(),
         attempt: row.attempt,
         disposition,
-        code,
-        text,
+        code: outcome.code(),
+        text: outcome.text().to_owned(),
         at: now,
     }
 }

@@ -10,7 +10,7 @@ use super::{event_kind, sample_policy, write};
 use crate::config::{Config, Webhook};
 use crate::courier::herald::INSTANCE;
 use crate::delivery::webhook::{
-    Attempt, Client, Format, Group, Happening, Outcome, Person, Window, slack, standard, teams,
+    Attempt, Client, Format, Group, Happening, Person, Window, slack, standard, teams,
 };
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
@@ -56,20 +56,9 @@ pub(super) async fn test(config: &Config, name: &str, out: &mut Printer) -> anyh
         body: body.as_bytes(),
         at: clock.host().wall,
     };
-    let (code, text) = match client.send(&attempt).await {
-        Outcome::Accepted { code } => (DONE, format!("accepted ({code})")),
-        Outcome::Lost { text } => (FAILED, format!("the outcome was lost: {text}")),
-        Outcome::Gone { text, .. } => (FAILED, format!("the endpoint is no more: {text}")),
-        Outcome::Unauthorized { text, .. } => (
-            FAILED,
-            format!("our secret or address is not accepted: {text}"),
-        ),
-        Outcome::Unreachable { text }
-        | Outcome::Deferred { text, .. }
-        | Outcome::Refused { text, .. } => (FAILED, format!("not accepted: {text}")),
-    };
-    out.line(format!("{name}: {text}"))?;
-    Ok(code)
+    let outcome = client.send(&attempt).await;
+    out.line(format!("{name}: {outcome}"))?;
+    Ok(if outcome.is_accepted() { DONE } else { FAILED })
 }
 
 fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Webhook, Usage> {

@@ -19,8 +19,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::{Endpoint, EndpointFault, Format, Outcome, outcome, signing};
+use super::{Endpoint, EndpointFault, Format, outcome, signing};
 use crate::answer::{self, End};
+use crate::delivery::Outcome;
 use crate::delivery::egress::{Egress, Lookup, system_lookup};
 use crate::delivery::text;
 use crate::delivery::trust::{TrustError, system_trust};
@@ -209,9 +210,7 @@ impl Client {
         if !whole && format == Format::Slack && status == StatusCode::OK {
             let text =
                 "200, but the answer broke off, and only its text says whether it was posted";
-            return Outcome::Lost {
-                text: text.to_owned(),
-            };
+            return Outcome::lost(text);
         }
         if self
             .endpoint
@@ -268,9 +267,9 @@ fn unanswered(error: reqwest::Error) -> Outcome {
     let nothing_sent = error.is_connect() || error.is_builder();
     let text = words(&error.without_url());
     if nothing_sent {
-        Outcome::Unreachable { text }
+        Outcome::unreachable(None, &text)
     } else {
-        Outcome::Lost { text }
+        Outcome::lost(&text)
     }
 }
 

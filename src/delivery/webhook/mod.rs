@@ -1,8 +1,8 @@
 //! Webhooks: from a row of the outbox to an accepted request.
 //!
 //! A [`Happening`] or a [`Group`] of them becomes a body, by a pure function per [`Format`]. A
-//! [`Client`] signs it for the moment of the attempt, sends it, and says in an [`Outcome`] what
-//! the row becomes. When to try again, and what becomes of the endpoint, are the courier's.
+//! [`Client`] signs it for the moment of the attempt, sends it, and says in an
+//! [`Outcome`](super::Outcome) what became of it. When to try again, and what becomes of the endpoint, are the courier's.
 //!
 //! The trap: the address of a chat is its password. It is a [`SecretUrl`], and no error, log or
 //! kept answer of a server may repeat it.
@@ -26,7 +26,7 @@ use crate::domain::message::EventKind;
 
 pub use self::client::{Attempt, Client, ClientError, Reach, Timeouts};
 pub use self::endpoint::{Endpoint, EndpointFault, SecretUrl};
-pub use self::outcome::{Outcome, outcome};
+pub use self::outcome::outcome;
 pub use self::signing::{SecretFault, SigningSecret};
 pub use self::slack::slack;
 pub use self::standard::{TYPE_PREFIX, standard};

@@ -8,58 +8,8 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::Format;
-use crate::delivery::text;
+use crate::delivery::{Outcome, text};
 use crate::time::retry_after;
-
-/// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The server has taken it. A workflow of Teams has then not posted it yet.
-    Accepted {
-        /// Its status.
-        code: u16,
-    },
-    /// Not now; nothing was taken.
-    Deferred {
-        /// Its status.
-        code: u16,
-        /// Why.
-        text: String,
-        /// How long the server asks to wait, with everything for this endpoint.
-        retry_after: Option<SignedDuration>,
-    },
-    /// Nothing was sent: the name, the connection or TLS failed, or the address is forbidden.
-    Unreachable {
-        /// Why.
-        text: String,
-    },
-    /// Something may have been sent, and no answer came.
-    Lost {
-        /// Why.
-        text: String,
-    },
-    /// Never: this message.
-    Refused {
-        /// Its status.
-        code: u16,
-        /// Why.
-        text: String,
-    },
-    /// Our secret or address is not accepted: the endpoint pauses, and its rows stay.
-    Unauthorized {
-        /// Its status.
-        code: u16,
-        /// Why.
-        text: String,
-    },
-    /// The endpoint is no more.
-    Gone {
-        /// Its status.
-        code: u16,
-        /// Why.
-        text: String,
-    },
-}
 
 /// What an answer means; `body_start` is as much of its body as was read, `now` the real time.
 #[must_use]
@@ -70,13 +20,13 @@ pub fn outcome(
     body_start: &[u8],
     now: Timestamp,
 ) -> Outcome {
-    let code = status.as_u16();
     let text = excerpt(status, body_start);
-    match (format, code) {
+    let code = Some(status.as_u16());
+    match (format, status.as_u16()) {
         (Format::Slack, 200) if body_start.trim_ascii() != b"ok" => Outcome::Refused { code, text },
-        (_, 200..300) => Outcome::Accepted { code },
-        (_, 300..400) => {
-            let text = format!("{code}: redirects are not followed; use the address it leads to");
+        (_, code @ 200..300) => Outcome::Accepted { code },
+        (_, said @ 300..400) => {
+            let text = format!("{said}: redirects are not followed; use the address it leads to");
             Outcome::Refused { code, text }
         }
         (_, 410) | (Format::Slack | Format::Teams, 403 | 404) => Outcome::Gone { code, text },
@@ -126,18 +76,6 @@ mod tests {
         outcome(format, status, &headers, body.as_bytes(), now)
     }
 
-    fn meaning(format: Format, code: u16) -> &'static str {
-        match of(format, code, &[], "") {
-            Outcome::Accepted { .. } => "accepted",
-            Outcome::Deferred { .. } => "deferred",
-            Outcome::Unreachable { .. } => "unreachable",
-            Outcome::Lost { .. } => "lost",
-            Outcome::Refused { .. } => "refused",
-            Outcome::Unauthorized { .. } => "unauthorized",
-            Outcome::Gone { .. } => "gone",
-        }
-    }
-
     #[test]
     fn what_a_status_means() {
         let all = [Standard, Slack, Teams].as_slice();
@@ -169,7 +107,11 @@ mod tests {
                 .iter()
                 .flat_map(|code| formats.iter().map(move |f| (*code, *f)))
             {
-                assert_eq!(meaning(format, code), expected, "{format:?} {code}");
+                assert_eq!(
+                    of(format, code, &[], "").word(),
+                    expected,
+                    "{format:?} {code}"
+                );
             }
         }
     }
@@ -204,13 +146,17 @@ mod tests {
     #[test]
     fn the_servers_words_are_cleaned_and_cut() {
         let body = format!("\u{1b}[31mno\r\nsuch {}", "x".repeat(100_000));
-        let Outcome::Refused { code: 400, text } = of(Standard, 400, &[], &body) else {
+        let Outcome::Refused {
+            code: Some(400),
+            text,
+        } = of(Standard, 400, &[], &body)
+        else {
             panic!("not refused");
         };
         assert!(text.starts_with("400: [31mno such xxx"), "{text}");
         assert_eq!(text.chars().count(), text::MAX_REPLY);
         let silent = Outcome::Refused {
-            code: 400,
+            code: Some(400),
             text: "400 Bad Request".to_owned(),
         };
         assert_eq!(of(Standard, 400, &[], " \n"), silent);
