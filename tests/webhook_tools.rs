@@ -31,8 +31,8 @@ use endpoint::{Endpoints, Reply};
 use fortnight::delivery::Outcome;
 use fortnight::delivery::egress::system_lookup;
 use fortnight::delivery::webhook::{
-    Attempt, Client, Endpoint, Format, Reach, SecretUrl, SigningSecret, Timeouts, schema, slack,
-    standard, teams,
+    Attempt, Client, DIALECTS, Endpoint, Group, Per, Reach, SecretUrl, SigningSecret, Timeouts,
+    dialect, schema, standard,
 };
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::message::EventKind;
@@ -116,7 +116,7 @@ async fn received(kind: EventKind, at: Timestamp) -> Received {
     let endpoint = Endpoint {
         name: "hook".to_owned(),
         url: SecretUrl::parse(&format!("http://{}/", peer.address)).unwrap(),
-        format: Format::Standard,
+        dialect: dialect("standard").unwrap(),
         secrets: SigningSecret::parse_file(&format!("{NEWER}\n{OLDER}")).unwrap(),
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
     };
@@ -220,21 +220,29 @@ fn fed(command: &mut Command, input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What whole passes sent to a program and to two chats while everything happened that they tell of.
+/// What writes the messages of a chat.
+type Body = fn(&Group, &TimeZone) -> String;
+
+/// Every chat, by the name of its format.
+fn chats() -> Vec<(&'static str, Body)> {
+    let chats = DIALECTS.iter().filter_map(|dialect| match dialect.per {
+        Per::Event(_) => None,
+        Per::Fold(body) => Some((dialect.name, body)),
+    });
+    chats.collect()
+}
+
+/// What whole passes sent to a program and to every chat while everything happened that they tell of.
 async fn a_rollout() -> Endpoints {
     let peer = Endpoints::start(|knock| match knock.to {
         "gone" => Reply::Say(410),
         _ => Reply::Taken,
     });
-    let teams = peer.slack("teams").replace("\"slack\"", "\"teams\"");
-    let endpoints = [
-        peer.standard("desk"),
-        peer.standard("gone"),
-        peer.slack("slack"),
-        teams,
-    ];
     let mut world = World::of(&["ana", "bo"]);
-    world.configuration += &endpoints.concat();
+    world.configuration += &(peer.standard("desk") + &peer.standard("gone"));
+    for (name, _) in chats() {
+        world.configuration += &peer.chat(name, name);
+    }
     std::fs::write(world.folder().join("hook"), OLDER).unwrap();
     world.daily(0..=0).await;
     world.who("bo").mail = None;
@@ -321,18 +329,15 @@ async fn libraries_of_others_accept_every_event_and_message() {
         .map(EventKind::as_str)
         .collect();
     assert_eq!(unsent, ["digest", "test"]);
-    let render = |format: fn(&_, &_) -> String| -> Vec<String> {
-        groups.iter().map(|group| format(group, &zone)).collect()
-    };
-    let chat = |rendered: Vec<String>, name| -> Vec<String> {
-        let sent = rollout.taken(name).into_iter().map(|came| came.body);
-        rendered.into_iter().chain(sent).collect()
-    };
-    let (slack, teams) = (chat(render(slack), "slack"), chat(render(teams), "teams"));
-    let expected =
-        json!({ "events": 13, "bodies": bodies.len(), "slack": slack.len(), "teams": teams.len() });
-    assert!(slack.len() > 39 && teams.len() > 39, "{expected}");
-    let given = json!({ "events": events, "bodies": bodies, "slack": slack, "teams": teams });
+    let mut expected = json!({ "events": EventKind::ALL.len(), "bodies": bodies.len() });
+    let mut given = json!({ "events": events, "bodies": bodies });
+    for (name, body) in chats() {
+        let mut messages: Vec<String> = groups.iter().map(|group| body(group, &zone)).collect();
+        messages.extend(rollout.taken(name).into_iter().map(|came| came.body));
+        assert!(messages.len() > groups.len(), "nothing was sent to {name}");
+        expected[name] = messages.len().into();
+        given[name] = messages.into();
+    }
     let output = fed(
         Command::new(python).arg("tests/support/webhook_tools.py"),
         given.to_string().as_bytes(),

@@ -39,7 +39,7 @@ use self::document::Document;
 use self::fault::Source;
 use crate::delivery::mail::Sender;
 use crate::delivery::smtp::SmtpConfig;
-use crate::delivery::webhook::{Endpoint, Format};
+use crate::delivery::webhook::Endpoint;
 use crate::domain::assignment::NameList;
 use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
@@ -206,8 +206,7 @@ impl Webhook {
     #[must_use]
     pub fn gives_notice(&self) -> bool {
         let mut announcing = EventKind::ALL.into_iter().filter(|kind| kind.announces());
-        self.endpoint.format == Format::Standard
-            && announcing.all(|kind| self.events.contains(&kind))
+        !self.endpoint.dialect.folds() && announcing.all(|kind| self.events.contains(&kind))
     }
 }
 

@@ -1,7 +1,6 @@
 //! What endpoints are told: events become bodies here, before the transaction that queues them.
 //!
-//! An endpoint of format `standard` gets each event by itself, a chat one message per pass and
-//! event type. Who wants what, and how long it is of use, is decided here too; which rows that
+//! A program gets each event by itself, a chat one message per pass and event type. Who wants what, and how long it is of use, is decided here too; which rows that
 //! makes is the store's.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, Webhook};
-use crate::delivery::webhook::{Format, Group, Happening, MAX_NAMES, Person, Window};
-use crate::delivery::webhook::{slack, standard, teams};
+use crate::delivery::webhook::{Dialect, Group, Happening, MAX_NAMES, Per, Person, Window};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
 use crate::domain::facts::NoticeBy;
@@ -50,7 +48,7 @@ pub struct Herald {
 #[derive(Debug)]
 struct Listener {
     name: String,
-    format: Format,
+    dialect: &'static Dialect,
     events: BTreeSet<EventKind>,
     gives_notice: bool,
 }
@@ -59,7 +57,7 @@ impl Listener {
     fn of(webhook: &Webhook, by_webhook: bool) -> Self {
         Self {
             name: webhook.endpoint.name.clone(),
-            format: webhook.endpoint.format,
+            dialect: webhook.endpoint.dialect,
             events: webhook.events.clone(),
             gives_notice: by_webhook && webhook.gives_notice(),
         }
@@ -113,7 +111,7 @@ impl Herald {
         decision: &Decision,
         event: &Event,
     ) -> Option<Announcement> {
-        let (endpoints, chats) = self.who_wants(event.kind)?;
+        let (programs, chats) = self.who_wants(event.kind)?;
         let key = event.key(&decision.policy, &account.id);
         let happening = Happening {
             id: delivery_id(&format!("event/{key}")),
@@ -149,8 +147,8 @@ impl Herald {
             deadline: event.deadline,
             ordering_key: Some(account.id.to_string()),
             not_after: self.not_after(event),
-            body: self.body(&endpoints, &happening),
-            endpoints,
+            body: self.body(&programs, &happening),
+            endpoints: names(&programs),
             notice_by: self.notice_by(event.kind),
             chat: chats.then(|| name.unwrap_or(&account.user_principal_name).clone()),
             id: happening.id,
@@ -159,7 +157,7 @@ impl Herald {
 
     /// What operators are told, for whoever else wants it.
     pub fn of_news(&self, news: &News) -> Option<Announcement> {
-        let (endpoints, chats) = self.who_wants(news.event)?;
+        let (programs, chats) = self.who_wants(news.event)?;
         let text = news.lines.join("\n");
         let happening = Happening {
             id: delivery_id(&format!("event/{}/{text}", news.key)),
@@ -183,23 +181,22 @@ impl Herald {
             deadline: None,
             ordering_key: Some(news.about.clone()),
             not_after: Some(later(self.now, NEWS_USEFUL)),
-            body: self.body(&endpoints, &happening),
-            endpoints,
+            body: self.body(&programs, &happening),
+            endpoints: names(&programs),
             notice_by: Vec::new(),
             chat: chats.then(|| news.lines.join("; ")),
             id: happening.id,
         })
     }
 
-    /// The endpoints that get an event by itself, and whether a chat wants it; none if nobody does.
-    fn who_wants(&self, kind: EventKind) -> Option<(Vec<String>, bool)> {
+    /// Who gets an event by itself, and whether a chat wants it; none if nobody does.
+    fn who_wants(&self, kind: EventKind) -> Option<(Vec<&Listener>, bool)> {
         let (chats, programs): (Vec<_>, Vec<_>) = self
             .listeners
             .iter()
             .filter(|listener| listener.events.contains(&kind))
-            .partition(|listener| listener.format.is_chat());
-        let names: Vec<String> = programs.into_iter().map(|one| one.name.clone()).collect();
-        (!names.is_empty() || !chats.is_empty()).then_some((names, !chats.is_empty()))
+            .partition(|listener| listener.dialect.folds());
+        (!programs.is_empty() || !chats.is_empty()).then_some((programs, !chats.is_empty()))
     }
 
     /// The endpoints whose acceptance of such an event is a notice.
@@ -211,11 +208,12 @@ impl Herald {
             .collect()
     }
 
-    fn body(&self, endpoints: &[String], happening: &Happening) -> String {
-        if endpoints.is_empty() {
-            return String::new();
+    /// One body for all of them, as one format alone tells each event by itself.
+    fn body(&self, programs: &[&Listener], happening: &Happening) -> String {
+        match programs.first().map(|program| program.dialect.per) {
+            Some(Per::Event(body)) => body(happening, &self.source),
+            Some(Per::Fold(_)) | None => String::new(),
         }
-        standard(happening, &self.source)
     }
 
     /// A notice is of use while its window is open, and a decision withdraws it; any other
@@ -254,10 +252,9 @@ impl Herald {
             .iter()
             .filter(|listener| listener.events.contains(&news.event))
             .filter_map(|listener| {
-                let body = match listener.format {
-                    Format::Standard => return None,
-                    Format::Slack => slack(&group, &self.zone),
-                    Format::Teams => teams(&group, &self.zone),
+                let body = match listener.dialect.per {
+                    Per::Event(_) => return None,
+                    Per::Fold(body) => body(&group, &self.zone),
                 };
                 Some(Announcement {
                     id: id.clone(),
@@ -279,6 +276,11 @@ impl Herald {
             })
             .collect()
     }
+}
+
+fn names(listeners: &[&Listener]) -> Vec<String> {
+    let names = listeners.iter().map(|listener| listener.name.clone());
+    names.collect()
 }
 
 /// The entry of `reminders` that fell due, or the deadline itself (contract 5).

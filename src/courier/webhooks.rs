@@ -21,8 +21,6 @@ use crate::store::destinations::{Destination, DestinationState};
 use crate::store::outbox::{Disposition, Settled};
 use crate::store::webhooks::ClaimedWebhook;
 
-/// Requests to a program that may be under way at once; a chat gets its messages one by one.
-const CONNECTIONS: usize = 4;
 /// No retry waits longer (delivery C4).
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(6);
 
@@ -76,11 +74,7 @@ impl Courier<'_> {
         ledger: &Ledger<'_>,
         stop: &impl Fn() -> bool,
     ) -> Result<Destination, StoreError> {
-        let connections = if outlet.client.endpoint().format.is_chat() {
-            1
-        } else {
-            CONNECTIONS
-        };
+        let connections = outlet.client.endpoint().dialect.connections;
         let mut waiting = claimed.iter();
         let mut under_way = FuturesUnordered::new();
         let mut over = Vec::new();

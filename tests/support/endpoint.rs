@@ -162,9 +162,14 @@ impl Endpoints {
         self.table(name, "format = \"standard\"\nsecret_file = \"hook\"")
     }
 
-    /// The table of a chat.
+    /// The table of a chat in Slack.
     pub(crate) fn slack(&self, name: &str) -> String {
-        self.table(name, "format = \"slack\"")
+        self.chat(name, "slack")
+    }
+
+    /// The table of a chat of that format.
+    pub(crate) fn chat(&self, name: &str, format: &str) -> String {
+        self.table(name, &format!("format = \"{format}\""))
     }
 
     fn table(&self, name: &str, more: &str) -> String {

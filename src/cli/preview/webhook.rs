@@ -10,7 +10,7 @@ use super::{event_kind, sample_policy, write};
 use crate::config::{Config, Webhook};
 use crate::courier::herald::INSTANCE;
 use crate::delivery::webhook::{
-    Attempt, Client, Format, Group, Happening, Person, Window, slack, standard, teams,
+    Attempt, Client, DIALECTS, Dialect, Group, Happening, Per, Person, Window,
 };
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
@@ -36,9 +36,9 @@ pub(super) async fn preview(
         Some(name) => Some(find(config, name)?),
         None => config.webhooks.first(),
     };
-    let format = webhook.map_or(Format::Standard, |webhook| webhook.endpoint.format);
+    let dialect = webhook.map_or(DIALECTS[0], |webhook| webhook.endpoint.dialect);
     let now = Clock::system().now();
-    let body = body(config, format, kind, "preview", now).await;
+    let body = body(config, dialect, kind, "preview", now).await;
     write(body.as_bytes(), file, out)?;
     Ok(DONE)
 }
@@ -49,7 +49,7 @@ pub(super) async fn test(config: &Config, name: &str, out: &mut Printer) -> anyh
     let clock = Clock::system();
     let now = clock.now();
     let id = delivery_id(&format!("test/{name}/{now}"));
-    let body = body(config, endpoint.format, EventKind::Test, &id, now).await;
+    let body = body(config, endpoint.dialect, EventKind::Test, &id, now).await;
     let client = Client::new(endpoint)?;
     let attempt = Attempt {
         id: &id,
@@ -81,15 +81,14 @@ fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Webhook, Usage> {
 /// A message with facts that nobody can mistake for a person's.
 async fn body(
     config: &Config,
-    format: Format,
+    dialect: &Dialect,
     kind: EventKind,
     id: &str,
     now: Timestamp,
 ) -> String {
-    match format {
-        Format::Standard => standard(&happening(config, kind, id, now), &source(config).await),
-        Format::Slack => slack(&group(config, kind, now), &config.zone),
-        Format::Teams => teams(&group(config, kind, now), &config.zone),
+    match dialect.per {
+        Per::Event(body) => body(&happening(config, kind, id, now), &source(config).await),
+        Per::Fold(body) => body(&group(config, kind, now), &config.zone),
     }
 }
 
