@@ -1,7 +1,6 @@
 //! An answer, and what answers usually mean (delivery A5, A6).
 //!
-//! A format takes one of these, or reads more first and then falls back on one: a server may also
-//! answer 200 to what it did not post.
+//! A format takes one of these, or reads what is its own and leaves the rest to one.
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
@@ -58,14 +57,30 @@ pub(super) fn of_secret_address(answer: &Answer<'_>) -> Outcome {
     }
 }
 
+/// The same where a server also answers 200 to what it did not post, and its text tells.
+pub(super) fn of_text(answer: &Answer<'_>, posted: &str) -> Outcome {
+    if answer.code() != 200 {
+        return of_secret_address(answer);
+    }
+    if !answer.is_whole {
+        return Outcome::lost(
+            "200, but the answer broke off, and only its text says whether it was posted",
+        );
+    }
+    if answer.body.trim_ascii() == posted.as_bytes() {
+        return Outcome::Accepted { code: 200 };
+    }
+    answer.refused()
+}
+
 impl Answer<'_> {
     /// The status.
-    pub(super) fn code(&self) -> u16 {
+    fn code(&self) -> u16 {
         self.status.as_u16()
     }
 
     /// Refused for good, with the server's words.
-    pub(super) fn refused(&self) -> Outcome {
+    fn refused(&self) -> Outcome {
         Outcome::refused(Some(self.code()), &self.excerpt())
     }
 

@@ -10,10 +10,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::Group;
-use super::answer::{Answer, of_secret_address};
+use super::answer::of_text;
 use super::chat::{self, Words};
 use super::dialect::{Auth, Dialect, Per};
-use crate::delivery::{Outcome, text};
+use crate::delivery::text;
 
 /// An incoming webhook: one message per pass and kind of event.
 pub(super) const SLACK: Dialect = Dialect {
@@ -24,7 +24,7 @@ pub(super) const SLACK: Dialect = Dialect {
     media: "application/json",
     connections: chat::CONNECTIONS,
     refuses: |_| None,
-    means,
+    means: |answer| of_text(answer, "ok"),
 };
 
 /// The longest title of a header block.
@@ -88,21 +88,6 @@ fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-fn means(answer: &Answer<'_>) -> Outcome {
-    if answer.code() != 200 {
-        return of_secret_address(answer);
-    }
-    if !answer.is_whole {
-        return Outcome::lost(
-            "200, but the answer broke off, and only its text says whether it was posted",
-        );
-    }
-    match answer.body.trim_ascii() {
-        b"ok" => Outcome::Accepted { code: 200 },
-        _ => answer.refused(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -110,6 +95,7 @@ mod tests {
     use super::super::answer::tests::meaning;
     use super::super::tests::{berlin, digest, group, hostile_group, many, pretty};
     use super::*;
+    use crate::delivery::Outcome;
     use crate::domain::message::EventKind;
 
     /// The texts of a message in reading order, without the markup.
