@@ -277,7 +277,14 @@ fn operator_values(
         EventKind::DeliveryDead => "delivery_dead",
         EventKind::Digest => "digest",
         EventKind::Test => "test",
-        kind => return Err(MailError::NoText(kind)),
+        kind @ (EventKind::WindowOpened
+        | EventKind::WindowReminder
+        | EventKind::WindowExtended
+        | EventKind::WindowPaused
+        | EventKind::WindowResumed
+        | EventKind::UserRegistered
+        | EventKind::EnforcementNeeded
+        | EventKind::EnforcementReleased) => return Err(MailError::NoText(kind)),
     };
     let lines: Vec<String> = about
         .lines

@@ -93,10 +93,21 @@ impl EventKind {
     /// Whether it happens to a person, and not only operators are told.
     #[must_use]
     pub fn is_about_person(self) -> bool {
-        !matches!(
-            self,
-            Self::HoldRaised | Self::HoldCleared | Self::DeliveryDead | Self::Digest | Self::Test
-        )
+        match self {
+            Self::WindowOpened
+            | Self::WindowReminder
+            | Self::WindowExtended
+            | Self::WindowPaused
+            | Self::WindowResumed
+            | Self::UserRegistered
+            | Self::EnforcementNeeded
+            | Self::EnforcementReleased => true,
+            Self::HoldRaised
+            | Self::HoldCleared
+            | Self::DeliveryDead
+            | Self::Digest
+            | Self::Test => false,
+        }
     }
 
     /// Whether an accepted message of this kind names a deadline and so is a notice (R7).
@@ -115,11 +126,13 @@ mod tests {
 
     #[test]
     fn every_kind_is_found_by_its_name_and_spelled_alike_in_json() {
-        for kind in EventKind::ALL {
+        for (index, kind) in EventKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "the list is whole and in order");
             assert_eq!(EventKind::parse(kind.as_str()), Some(kind));
             let json = serde_json::to_string(&kind).unwrap();
             assert_eq!(json, format!("\"{}\"", kind.as_str()));
         }
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::Test));
         assert_eq!(EventKind::parse("window.broken"), None);
     }
 }
