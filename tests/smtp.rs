@@ -307,7 +307,7 @@ async fn connections_are_capped_renewed_and_closed_when_unused() {
         senders.spawn(async move { client.send(&letter()).await });
     }
     let outcomes = senders.join_all().await;
-    assert!(outcomes.iter().all(|outcome| outcome.is_accepted()));
+    assert!(outcomes.iter().all(Outcome::is_accepted));
     assert_eq!(peer.kept().len(), 40);
     assert!(peer.most_open() <= 2);
 
