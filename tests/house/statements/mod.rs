@@ -61,10 +61,10 @@ async fn postgresql_understands_what_is_not_sqlites_own() {
 
 /// What the source says and the story never comes to.
 fn unseen(written: &[Piece], executed: &[String]) -> Vec<String> {
-    let unseen = written
+    let comes_to = |piece: &Piece| executed.iter().any(|text| text.contains(&piece.text));
+    written
         .iter()
-        .filter(|piece| !executed.iter().any(|text| text.contains(&piece.text)));
-    unseen
+        .filter(|piece| own(&piece.text).is_none() && !comes_to(piece))
         .map(|piece| format!("{} is not in the story: {}", piece.module, piece.text))
         .collect()
 }
@@ -110,16 +110,26 @@ fn one_of_each_shape(executed: &[String]) -> Vec<String> {
         if own(text).is_some() || OF_THE_MIGRATOR.iter().any(|of_it| text.contains(of_it)) {
             continue;
         }
-        match shapes.get(&shape(text)) {
-            Some(at) if text.len() < kept[*at].len() => kept[*at].clone_from(text),
+        let text = numbered(text);
+        match shapes.get(&shape(&text)) {
+            Some(at) if text.len() < kept[*at].len() => kept[*at] = text,
             Some(_) => {}
             None => {
-                shapes.insert(shape(text), kept.len());
-                kept.push(text.clone());
+                shapes.insert(shape(&text), kept.len());
+                kept.push(text);
             }
         }
     }
     kept
+}
+
+/// What sqlx puts together has `?` for a parameter; for PostgreSQL it numbers them.
+fn numbered(text: &str) -> String {
+    let mut pieces = text.split('?');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    (1..).zip(pieces).fold(first, |text, (number, piece)| {
+        format!("{text}${number}{piece}")
+    })
 }
 
 /// A statement without the numbers of its parameters, a list of them and a list of rows as one.
