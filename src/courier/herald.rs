@@ -24,6 +24,7 @@ use crate::store::chats::ChatNews;
 use crate::store::operators::News;
 use crate::store::outcome::Announcement;
 use crate::store::outcome::{Outcome, delivery_id};
+use crate::store::settings::INSTANCE;
 use crate::store::{Store, StoreError};
 use crate::time::to_micros;
 
@@ -32,8 +33,6 @@ use crate::time::to_micros;
 const STANDINGS_USEFUL: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What only people read is old news after this.
 const NEWS_USEFUL: SignedDuration = SignedDuration::from_hours(72);
-/// The setting that names this installation to receivers of several.
-pub(crate) const INSTANCE: &str = "instance";
 
 /// Writes what endpoints are told in a pass.
 #[derive(Debug, Clone)]
@@ -295,11 +294,11 @@ async fn instance(store: &Store, config: &Config, now: Timestamp) -> Result<Stri
     if config.webhooks.is_empty() {
         return Ok(String::new());
     }
-    if let Some(known) = store.setting(INSTANCE).await? {
+    if let Some(known) = store.setting(&INSTANCE).await? {
         return Ok(known);
     }
     let seed = format!("{}/{now}", config.database.display());
     let instance = format!("urn:uuid:{}", delivery_id(&seed));
-    store.set(INSTANCE, &instance).await?;
+    store.set(&INSTANCE, &instance).await?;
     Ok(instance)
 }

@@ -12,11 +12,8 @@ use crate::domain::assignment::{Assignment, Include, NameList, Selection, Unreso
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::policy::{Enforce, Policy, StartOn};
 use crate::store::read::PolicyMemory;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, settings};
 
-/// The setting that holds what names meant the last time they meant something: a renamed
-/// emergency account stays exempt, and its policy is held, until the name is mended.
-const NAMES: &str = "names";
 /// The minimum notice of a policy that no longer says its own (contract 7.20).
 const DEFAULT_MIN_NOTICE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
@@ -29,10 +26,8 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
-        let text = store.setting(NAMES).await?;
-        Ok(text
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default())
+        let names = store.setting(&settings::NAMES.of()).await?;
+        Ok(names.unwrap_or_default())
     }
 }
 
@@ -126,9 +121,7 @@ pub(super) async fn resolve(
         });
     }
     if write && names != before {
-        store
-            .set(NAMES, &serde_json::to_string(&names).unwrap_or_default())
-            .await?;
+        store.set(&settings::NAMES.of(), &names).await?;
     }
     Ok(resolved)
 }

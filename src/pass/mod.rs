@@ -30,12 +30,10 @@ use crate::store::operators::Operators;
 use crate::store::outcome::Announcement;
 use crate::store::outcome::Outcome;
 use crate::store::sources::Source;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, settings};
 
 /// People who are decided about at once.
 const PEOPLE_AT_ONCE: usize = 1_000;
-/// The setting that tells which configuration everybody was decided under.
-const CONFIGURATION: &str = "configuration";
 /// What is no longer needed is removed once in this time.
 const PRUNE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -164,12 +162,14 @@ impl Pass<'_> {
     /// A changed configuration is decided under for everybody.
     async fn sweep_if_reconfigured(&self, policies: &[Policy]) -> Result<(), PassError> {
         let configuration = fingerprint(self.config, policies);
-        let before = self.store.setting(CONFIGURATION).await?;
-        if before.as_deref() != Some(&configuration) {
+        let before = self.store.setting(&settings::CONFIGURATION).await?;
+        if before.as_ref() != Some(&configuration) {
             if before.is_some() {
                 self.store.begin_sweep().await?;
             }
-            self.store.set(CONFIGURATION, &configuration).await?;
+            self.store
+                .set(&settings::CONFIGURATION, &configuration)
+                .await?;
         }
         Ok(())
     }
@@ -214,16 +214,12 @@ impl Pass<'_> {
     }
 
     async fn prune(&self) -> Result<(), PassError> {
-        let pruned = self
-            .store
-            .setting("pruned")
-            .await?
-            .and_then(|text| text.parse::<Timestamp>().ok());
+        let pruned = self.store.setting(&settings::PRUNED).await?;
         if pruned.is_some_and(|at| self.now.duration_since(at) < PRUNE_EVERY) {
             return Ok(());
         }
         if !self.store.prune(self.now).await? {
-            self.store.set("pruned", &self.now.to_string()).await?;
+            self.store.set(&settings::PRUNED, &self.now).await?;
         }
         Ok(())
     }

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::load::{Dossier, SWEEP};
+use super::load::Dossier;
+use super::numbers::{self, Series};
 use super::operators::write_lines;
-use super::outbox::{EMAIL, next_position};
+use super::outbox::EMAIL;
 use super::outcome::{Announcement, Outcome, Tally, delivery_id};
 use super::webhooks;
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, settings};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event, Message};
 use crate::domain::id::UserId;
@@ -29,7 +30,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let tally = write(&mut transaction, outcomes, sender, now).await?;
         if let Some(id) = swept_to {
-            super::set_meta(&mut transaction, SWEEP, id).await?;
+            settings::write(&mut transaction, &settings::SWEEP, &id.to_owned()).await?;
         }
         transaction.commit().await.doing("committing decisions")?;
         Ok(tally)
@@ -59,12 +60,7 @@ impl Store {
 
     /// The sweep has been over everybody.
     pub async fn end_sweep(&self) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM meta WHERE key = $1")
-            .bind(SWEEP)
-            .execute(&self.write)
-            .await
-            .doing("ending a sweep")
-            .map(drop)
+        settings::forget(&self.write, &settings::SWEEP).await
     }
 }
 
@@ -142,14 +138,6 @@ async fn write_standings(
     Ok(())
 }
 
-/// The next free number of a journal line: the writer is alone, so the largest decides.
-pub(super) async fn next_journal_id(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM journal")
-        .fetch_one(connection)
-        .await
-        .doing("numbering the journal")
-}
-
 async fn write_journal(
     connection: &mut SqliteConnection,
     outcomes: &[Outcome],
@@ -175,7 +163,7 @@ async fn write_journal(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut id = next_journal_id(connection).await?;
+    let mut id = numbers::take(connection, Series::Journal, rows.len()).await?;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO journal (id, at, kind, policy, user_id, sequence, step, deadline, rehearsed, hold, reasons) ",
@@ -278,7 +266,7 @@ async fn write_outbox(
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut position = next_position(connection).await?;
+    let mut position = numbers::take(connection, Series::Outbox, rows.len()).await?;
     let mut queued = 0;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(

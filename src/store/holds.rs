@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::commit::next_journal_id;
+use super::numbers::{self, Series};
 use super::operators::{News, Operators, announce, queue};
-use super::people::LOSSES_DATED;
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
 use crate::domain::hold::{Hold, HoldKind, StandingHold};
@@ -131,7 +130,7 @@ impl Store {
             .rows_affected();
         if approved > 0 {
             let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at }]);
-            let line = next_journal_id(&mut transaction).await?;
+            let line = numbers::take(&mut transaction, Series::Journal, 1).await?;
             sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, 'hold.approved', FALSE, $3, $4)")
                 .bind(line)
                 .bind(micros(at))
@@ -229,7 +228,7 @@ impl Store {
             (EventKind::HoldCleared, &changes.cleared),
         ] {
             for hold in holds {
-                let line = next_journal_id(&mut transaction).await?;
+                let line = numbers::take(&mut transaction, Series::Journal, 1).await?;
                 let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now }]);
                 sqlx::query("INSERT INTO journal (id, at, kind, policy, rehearsed, hold, reasons) VALUES ($1, $2, $3, $4, FALSE, $5, $6)")
                     .bind(line)
@@ -350,12 +349,9 @@ impl Store {
         let Some(report) = report else {
             return Ok(None);
         };
-        let yardstick = super::meta(&mut *transaction, "yardstick").await?;
-        let yardstick: Option<(i64, u64)> =
-            yardstick.and_then(|text| serde_json::from_str(&text).ok());
-        let dated = super::meta(&mut *transaction, LOSSES_DATED).await?;
-        let dated = dated.and_then(|text| text.parse().ok());
-        let dated = dated.unwrap_or_else(|| micros(report));
+        let yardstick = settings::read(&mut *transaction, &settings::YARDSTICK).await?;
+        let dated = settings::read(&mut *transaction, &settings::LOSSES_DATED).await?;
+        let dated = micros(dated.unwrap_or(report));
         if yardstick.is_some_and(|(at, _)| at == dated) {
             return Ok(None);
         }
@@ -384,8 +380,7 @@ impl Store {
             return Ok(Some((text, newly)));
         }
         let missing = u64::try_from(missing).unwrap_or(0);
-        let mark = serde_json::to_string(&(dated, missing)).unwrap_or_default();
-        super::set_meta(&mut transaction, "yardstick", &mark).await?;
+        settings::write(&mut transaction, &settings::YARDSTICK, &(dated, missing)).await?;
         transaction.commit().await.doing("noting the yardstick")?;
         Ok(None)
     }

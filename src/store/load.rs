@@ -12,7 +12,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::EMAIL;
 use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
-use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
+use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name, settings};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{
     ActKind, Activity, DeliveryFact, DeliveryOutcome, NoticeBy, OperatorAct, PersonFacts, World,
@@ -24,9 +24,6 @@ use crate::domain::policy::Step;
 use crate::domain::registration::Registration;
 use crate::domain::sign_in::SignIn;
 use crate::domain::standing::Standing;
-
-/// The setting that holds the last id a sweep has decided about; absent: no sweep is under way.
-pub(super) const SWEEP: &str = "sweep";
 
 /// Everything stored about one person, whatever the policy.
 #[derive(Debug, Clone)]
@@ -137,7 +134,7 @@ impl Store {
 
     /// Where the sweep over everybody stands, if one is under way.
     pub async fn sweep_cursor(&self) -> Result<Option<String>, StoreError> {
-        super::meta(&self.read, SWEEP).await
+        self.setting(&settings::SWEEP).await
     }
 
     /// Has these people decided about in the next pass, whatever becomes of this one.
@@ -153,9 +150,7 @@ impl Store {
 
     /// Has everybody decided about: the configuration changed.
     pub async fn begin_sweep(&self) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        super::set_meta(&mut transaction, SWEEP, "").await?;
-        transaction.commit().await.doing("beginning a sweep")
+        self.set(&settings::SWEEP, &String::new()).await
     }
 
     /// The next people by id, for a sweep or a reader of everybody.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::outbox::next_position;
+use super::numbers::{self, Series};
 use super::outcome::{Announcement, Outcome, delivery_id};
 use super::webhooks;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
@@ -153,7 +153,7 @@ pub(super) async fn queue(
     for address in &operators.addresses {
         let key = format!("operators/{}/{address}", mail.key);
         let id = delivery_id(&key);
-        let position = next_position(connection).await?;
+        let position = numbers::take(connection, Series::Outbox, 1).await?;
         queued += sqlx::query(
             "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register, title, lines,
                  queued_at, urgent_at, state, attempts, resent, next_at, message_id)
@@ -183,15 +183,15 @@ pub(super) async fn write_line(
     topic: Topic,
     line: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO operator_lines (id, topic, line) SELECT COALESCE(MAX(id), 0) + 1, $1, $2 FROM operator_lines",
-    )
-    .bind(topic.as_str())
-    .bind(line)
-    .execute(connection)
-    .await
-    .doing("keeping what operators should know")
-    .map(drop)
+    let id = numbers::take(connection, Series::OperatorLines, 1).await?;
+    sqlx::query("INSERT INTO operator_lines (id, topic, line) VALUES ($1, $2, $3)")
+        .bind(id)
+        .bind(topic.as_str())
+        .bind(line)
+        .execute(connection)
+        .await
+        .doing("keeping what operators should know")
+        .map(drop)
 }
 
 /// Keeps what operators should know of a batch until it is mailed.
@@ -211,10 +211,7 @@ pub(super) async fn write_lines(
     if lines.is_empty() {
         return Ok(());
     }
-    let mut id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM operator_lines")
-        .fetch_one(&mut *connection)
-        .await
-        .doing("keeping what operators should know")?;
+    let mut id = numbers::take(connection, Series::OperatorLines, lines.len()).await?;
     for lines in lines.chunks(ROWS_PER_STATEMENT) {
         let mut statement =
             QueryBuilder::<Sqlite>::new("INSERT INTO operator_lines (id, topic, line) ");

@@ -297,14 +297,6 @@ async fn end_attempts(
         .map(drop)
 }
 
-/// The next free place in the order of the outbox: the writer is alone, so the largest decides.
-pub(super) async fn next_position(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(position), 0) + 1 FROM outbox")
-        .fetch_one(connection)
-        .await
-        .doing("numbering the outbox")
-}
-
 /// Records attempts before their first byte leaves.
 pub(super) async fn begin_attempts(
     connection: &mut SqliteConnection,

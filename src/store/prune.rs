@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
+use super::db::Db;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros};
 use crate::domain::window::later;
 
@@ -24,7 +25,7 @@ impl Store {
     pub async fn forget_strangers(&self, ids: &[String]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new(
+            let mut statement = QueryBuilder::<Db>::new(
                 "DELETE FROM changed WHERE NOT EXISTS (SELECT 1 FROM people WHERE people.id = changed.user_id) AND ",
             );
             Whom::these(ids).restrict(&mut statement, "user_id");

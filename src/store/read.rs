@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::outbox::EMAIL;
 use super::records::user_id;
 use super::sources::Source;
-use super::{Doing, Store, StoreError, instant, micros};
+use super::{Doing, Store, StoreError, instant, micros, settings};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Enforce;
 
@@ -123,40 +123,24 @@ impl Store {
 
     /// The newest pass in the database.
     pub async fn newest_pass(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(super::meta(&self.read, "newest_pass")
-            .await?
-            .and_then(|text| text.parse().ok())
-            .map(instant))
+        self.setting(&settings::NEWEST_PASS).await
     }
 
     /// Notes that a pass ended.
     pub async fn note_pass(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.set("newest_pass", &micros(now).to_string()).await
+        self.set(&settings::NEWEST_PASS, &now).await
     }
 
     /// Notes that the host's clock told the time of the newest pass, rather than `--as-of`.
     pub async fn note_clocked_pass(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.set("clocked_pass", &micros(now).to_string()).await
+        self.set(&settings::CLOCKED_PASS, &now).await
     }
 
     /// The newest pass, if the host's clock told its time: only then may the clock say its age.
     pub async fn newest_clocked_pass(&self) -> Result<Option<Timestamp>, StoreError> {
-        let clocked = super::meta(&self.read, "clocked_pass").await?;
-        let newest = super::meta(&self.read, "newest_pass").await?;
-        let newest = newest.filter(|newest| clocked.as_ref() == Some(newest));
-        Ok(newest.and_then(|text| text.parse().ok()).map(instant))
-    }
-
-    /// A setting of the store.
-    pub async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        super::meta(&self.read, key).await
-    }
-
-    /// Writes a setting of the store.
-    pub async fn set(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        super::set_meta(&mut transaction, key, value).await?;
-        transaction.commit().await.doing("writing a setting")
+        let clocked = self.setting(&settings::CLOCKED_PASS).await?;
+        let newest = self.newest_pass().await?;
+        Ok(newest.filter(|newest| clocked == Some(*newest)))
     }
 
     /// What is remembered of the policies.

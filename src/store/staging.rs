@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
+use super::db::Db;
 use super::records::{
     detail_name, level_name, mark_changed, registration, stored_registrations, user_id,
     write_registrations,
@@ -41,7 +42,7 @@ impl Store {
             rows.iter().map(|row| (row.user.as_str(), row)).collect();
         let rows: Vec<&ReportRow> = rows.into_values().collect();
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new(
+            let mut statement = QueryBuilder::<Db>::new(
                 "INSERT INTO staged_registrations (user_id, level, detail) ",
             );
             statement.push_values(rows, |mut row, staged| {
@@ -140,7 +141,7 @@ impl Store {
         let connection = &mut *transaction;
         for asked in asked.chunks(ROWS_PER_STATEMENT) {
             let mut statement =
-                QueryBuilder::<Sqlite>::new("INSERT INTO registration_probes (user_id, at) ");
+                QueryBuilder::<Db>::new("INSERT INTO registration_probes (user_id, at) ");
             statement.push_values(asked, |mut row, id| {
                 row.push_bind(id.as_str()).push_bind(micros(now));
             });

@@ -8,7 +8,8 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::outbox::{EMAIL, begin_attempts, next_position};
+use super::numbers::{self, Series};
+use super::outbox::{EMAIL, begin_attempts};
 use super::outcome::{Announcement, Outcome, delivery_id};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::effect::Effect;
@@ -187,7 +188,7 @@ pub(super) async fn announce(
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut position = next_position(connection).await?;
+    let mut position = numbers::take(connection, Series::Outbox, rows.len()).await?;
     let mut queued = 0;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
@@ -247,10 +248,7 @@ async fn keep_chat_lines(
     if lines.is_empty() {
         return Ok(());
     }
-    let mut id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM chat_lines")
-        .fetch_one(&mut *connection)
-        .await
-        .doing(doing)?;
+    let mut id = numbers::take(connection, Series::ChatLines, lines.len()).await?;
     for lines in lines.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO chat_lines (id, event, policy, deadline, line) ",

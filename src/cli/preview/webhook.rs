@@ -8,7 +8,6 @@ use super::super::Usage;
 use super::super::output::Printer;
 use super::{event_kind, sample_policy, write};
 use crate::config::{Config, Webhook};
-use crate::courier::herald::INSTANCE;
 use crate::delivery::webhook::{
     Attempt, Client, Format, Group, Happening, Outcome, Person, Window, slack, standard, teams,
 };
@@ -18,6 +17,7 @@ use crate::domain::window::later;
 use crate::exit::{DONE, FAILED};
 use crate::store::Store;
 use crate::store::outcome::delivery_id;
+use crate::store::settings::INSTANCE;
 use crate::time::Clock;
 
 /// The account of a person who does not exist.
@@ -108,7 +108,7 @@ async fn body(
 async fn source(config: &Config) -> String {
     let known = async {
         let store = Store::open_existing(&config.database).await.ok()?;
-        let known = store.setting(INSTANCE).await.ok()?;
+        let known = store.setting(&INSTANCE).await.ok()?;
         store.close().await;
         known
     };

@@ -3,27 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::de::IgnoredAny;
-
 use super::{CollectError, Collector};
 use crate::domain::brake::collapsed;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
 use crate::store::holds::{Approval, Raised};
 use crate::store::memberships::GroupSnapshot;
+use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::{Store, StoreError};
 
-/// The setting that says for which names the groups were read last; of files also, where members are
-/// named by user principal name, with which users snapshot, and which names count with the groups
-/// within.
-pub(super) const READ_FOR: &str = "groups_read_for";
+/// For which names groups were read; of files also, where members are named by user principal name,
+/// with which users snapshot, and which names count with the groups within.
+pub(super) type ReadFor = (BTreeSet<String>, Option<String>, Option<BTreeSet<String>>);
 
 /// The names for which the groups were read last.
 pub(in crate::pass) async fn read_for(store: &Store) -> Result<BTreeSet<String>, StoreError> {
-    let text = store.setting(READ_FOR).await?;
-    let read = text.and_then(|text| serde_json::from_str(&text).ok());
-    let (names, _, _): (BTreeSet<String>, IgnoredAny, IgnoredAny) = read.unwrap_or_default();
-    Ok(names)
+    let read = store.setting(&GROUPS_READ_FOR.of::<ReadFor>()).await?;
+    Ok(read.map_or_else(BTreeSet::new, |(names, _, _)| names))
 }
 
 /// The groups that policies name, and how.

@@ -25,11 +25,9 @@ use crate::report::{PassReport, Progress};
 use crate::sources::{Quarantined, SourceError};
 use crate::store::holds::{Approval, Raised};
 use crate::store::people::Imported;
+use crate::store::settings::UNREAD_GROUPS_APPROVED;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
-
-/// The setting that lists the groups that cannot be read of which operators have approved that.
-const UNREAD_APPROVED: &str = "unread_groups_approved";
 
 /// Where facts come from.
 #[derive(Debug)]
@@ -209,15 +207,12 @@ impl Collector<'_> {
     /// A policy whose groups cannot be read flags nobody (domain cases 15 and 16), unless an
     /// operator has approved that.
     async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
-        let before = self.store.setting(UNREAD_APPROVED).await?;
-        let before: Approved = before
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
+        let setting = UNREAD_GROUPS_APPROVED.of::<Approved>();
+        let before = self.store.setting(&setting).await?.unwrap_or_default();
         let (holds, approved) = groups::hold_unread(&collected.unread, &before, self.approvals);
         collected.holds.extend(holds);
         if approved != before {
-            let text = serde_json::to_string(&approved).unwrap_or_default();
-            self.store.set(UNREAD_APPROVED, &text).await?;
+            self.store.set(&setting, &approved).await?;
         }
         Ok(())
     }
