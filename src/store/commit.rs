@@ -9,6 +9,7 @@ use super::numbers::{self, Series};
 use super::operators::write_lines;
 use super::outbox::EMAIL;
 use super::outcome::{Announcement, Outcome, Tally, delivery_id};
+use super::rows::{Column, with_rows};
 use super::webhooks;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, settings};
 use crate::domain::decision::Decision;
@@ -233,12 +234,12 @@ async fn withdraw(
         }
     }
     for untrue in untrue.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("WITH untrue (user_id, policy) AS (");
-        statement.push_values(untrue, |mut row, (user, policy)| {
-            row.push_bind(user.as_str()).push_bind(policy.as_str());
+        let columns = &[("user_id", Column::Text), ("policy", Column::Text)];
+        let mut statement = with_rows("untrue", columns, untrue, |row, (user, policy)| {
+            row.bind(user.as_str()).bind(policy.as_str());
         });
         statement
-            .push(") UPDATE outbox SET state = 'superseded', next_at = NULL, settled_at = ")
+            .push("UPDATE outbox SET state = 'superseded', next_at = NULL, settled_at = ")
             .push_bind(micros(now))
             .push(
                 " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy
@@ -329,12 +330,13 @@ async fn forget_marks(
         })
         .collect();
     for marks in marks.chunks(ROWS_PER_STATEMENT) {
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("DELETE FROM changed WHERE (user_id, mark) IN (");
-        statement.push_values(marks, |mut row, (id, mark)| {
-            row.push_bind(id.as_str().to_owned()).push_bind(*mark);
+        let columns = &[("user_id", Column::Text), ("mark", Column::Bigint)];
+        let mut statement = with_rows("decided", columns, marks, |row, (id, mark)| {
+            row.bind(id.as_str()).bind(*mark);
         });
-        statement.push(")");
+        statement.push(
+            "DELETE FROM changed WHERE (user_id, mark) IN (SELECT decided.user_id, decided.mark FROM decided)",
+        );
         statement
             .build()
             .execute(&mut *connection)

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use super::outbox::{EMAIL, begin_attempts};
+use super::rows::{Column, with_rows};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
@@ -167,13 +168,12 @@ async fn lease(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for claimed in claimed.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("WITH claimed (id, deadline) AS (");
-        statement.push_values(claimed, |mut row, claimed| {
-            row.push_bind(&claimed.id)
-                .push_bind(claimed.deadline.map(micros));
+        let columns = &[("id", Column::Text), ("deadline", Column::Bigint)];
+        let mut statement = with_rows("claimed", columns, claimed, |row, claimed| {
+            row.bind(&claimed.id).bind(claimed.deadline.map(micros));
         });
         statement.push(
-            ") UPDATE outbox SET state = 'leased', attempts = outbox.attempts + 1, deadline = claimed.deadline
+            "UPDATE outbox SET state = 'leased', attempts = outbox.attempts + 1, deadline = claimed.deadline
              FROM claimed WHERE outbox.id = claimed.id",
         );
         statement

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::records::mark_changed;
+use super::rows::{Column, with_rows};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::window::later;
 
@@ -109,7 +110,7 @@ impl Store {
         }
         sqlx::query(
             "UPDATE outbox SET next_at = CASE WHEN attempts = 0 THEN $1 ELSE $2 END
-             WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN $1 ELSE $2 END",
+             WHERE state IN ('pending', 'ambiguous') AND next_at > CASE WHEN attempts = 0 THEN CAST($1 AS BIGINT) ELSE $2 END",
         )
         .bind(micros(now))
         .bind(micros(later(now, AMBIGUOUS_RESEND)))
@@ -171,20 +172,21 @@ impl Store {
         let mut transaction = self.begin().await?;
         for claims in claims.chunks(ROWS_PER_STATEMENT) {
             for statement in [
-                " UPDATE outbox SET attempts = outbox.attempts - 1, next_at = back.at,
+                "UPDATE outbox SET attempts = outbox.attempts - 1, next_at = back.at,
                      state = CASE WHEN outbox.resent = TRUE THEN 'ambiguous' ELSE 'pending' END
                  FROM back WHERE outbox.id = back.id AND outbox.state = 'leased' AND outbox.attempts = back.attempt",
-                " DELETE FROM attempts WHERE EXISTS (
+                "DELETE FROM attempts WHERE EXISTS (
                      SELECT 1 FROM back WHERE back.id = attempts.delivery_id AND back.attempt = attempts.number)",
             ] {
-                let mut given = QueryBuilder::<Sqlite>::new("WITH back (id, attempt, at) AS (");
-                given.push_values(claims, |mut row, (id, attempt)| {
-                    row.push_bind(*id)
-                        .push_bind(i64::from(*attempt))
-                        .push_bind(micros(now));
+                let columns = &[
+                    ("id", Column::Text),
+                    ("attempt", Column::Bigint),
+                    ("at", Column::Bigint),
+                ];
+                let mut given = with_rows("back", columns, claims, |row, (id, attempt)| {
+                    row.bind(*id).bind(i64::from(*attempt)).bind(micros(now));
                 });
                 given
-                    .push(")")
                     .push(statement)
                     .build()
                     .execute(&mut *transaction)
@@ -226,10 +228,17 @@ async fn settle_rows(
     connection: &mut SqliteConnection,
     batch: &[Settled],
 ) -> Result<Vec<(String, Option<String>)>, StoreError> {
-    let mut statement = QueryBuilder::<Sqlite>::new(
-        "WITH over (id, attempt, state, next_at, at, code, error, is_last) AS (",
-    );
-    statement.push_values(batch, |mut row, settled| {
+    let columns = &[
+        ("id", Column::Text),
+        ("attempt", Column::Bigint),
+        ("state", Column::Text),
+        ("next_at", Column::Bigint),
+        ("at", Column::Bigint),
+        ("code", Column::Text),
+        ("error", Column::Text),
+        ("is_last", Column::Boolean),
+    ];
+    let mut statement = with_rows("over", columns, batch, |row, settled| {
         let (state, next_at) = match settled.disposition {
             Disposition::Sent => ("sent", None),
             Disposition::RetryAt(at) => ("pending", Some(at)),
@@ -240,17 +249,17 @@ async fn settle_rows(
         };
         // A mail whose outcome was lost is sent once more, and not again after that.
         let once = settled.disposition == Disposition::Ambiguous;
-        row.push_bind(&settled.id)
-            .push_bind(i64::from(settled.attempt))
-            .push_bind(state)
-            .push_bind(next_at.map(micros))
-            .push_bind(micros(settled.at))
-            .push_bind(&settled.code)
-            .push_bind(&settled.text)
-            .push_bind(once);
+        row.bind(&settled.id)
+            .bind(i64::from(settled.attempt))
+            .bind(state)
+            .bind(next_at.map(micros))
+            .bind(micros(settled.at))
+            .bind(&settled.code)
+            .bind(&settled.text)
+            .bind(once);
     });
     statement.push(
-        ") UPDATE outbox SET
+        "UPDATE outbox SET
              state = CASE WHEN over.is_last = TRUE AND outbox.resent = TRUE THEN 'dead' ELSE over.state END,
              next_at = CASE WHEN over.is_last = TRUE AND outbox.resent = TRUE THEN NULL ELSE over.next_at END,
              resent = CASE WHEN over.state = 'ambiguous' THEN TRUE ELSE outbox.resent END,
@@ -270,23 +279,28 @@ async fn end_attempts(
     connection: &mut SqliteConnection,
     batch: &[Settled],
 ) -> Result<(), StoreError> {
-    let mut statement =
-        QueryBuilder::<Sqlite>::new("WITH over (id, attempt, at, outcome, code) AS (");
-    statement.push_values(batch, |mut row, settled| {
-        row.push_bind(&settled.id)
-            .push_bind(i64::from(settled.attempt))
-            .push_bind(micros(settled.at))
-            .push_bind(match settled.disposition {
+    let columns = &[
+        ("id", Column::Text),
+        ("attempt", Column::Bigint),
+        ("at", Column::Bigint),
+        ("outcome", Column::Text),
+        ("code", Column::Text),
+    ];
+    let mut statement = with_rows("over", columns, batch, |row, settled| {
+        row.bind(&settled.id)
+            .bind(i64::from(settled.attempt))
+            .bind(micros(settled.at))
+            .bind(match settled.disposition {
                 Disposition::Sent => "accepted",
                 Disposition::RetryAt(_) => "deferred",
                 Disposition::Ambiguous | Disposition::Lost(_) => "ambiguous",
                 Disposition::Refused => "rejected",
                 Disposition::Dead => "gone",
             })
-            .push_bind(&settled.code);
+            .bind(&settled.code);
     });
     statement.push(
-        ") UPDATE attempts SET ended_at = over.at, outcome = over.outcome, code = over.code
+        "UPDATE attempts SET ended_at = over.at, outcome = over.outcome, code = over.code
          FROM over WHERE attempts.delivery_id = over.id AND attempts.number = over.attempt",
     );
     statement

@@ -132,7 +132,7 @@ impl Store {
 
     /// Whether an id was in two parts the last time: then all parts are read whenever one changed.
     pub async fn has_duplicates(&self, source: Source) -> Result<bool, StoreError> {
-        let duplicates = settings::read(&self.read, &settings::duplicates(source)).await?;
+        let duplicates = settings::read(&self.read, &settings::duplicates(source.as_str())).await?;
         Ok(duplicates.is_some())
     }
 }
@@ -474,7 +474,7 @@ impl Import {
         if self.duplicates {
             settings::write(
                 &mut self.transaction,
-                &settings::duplicates(self.source),
+                &settings::duplicates(self.source.as_str()),
                 &true,
             )
             .await?;

@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::db::{Connection, Executor};
-use super::sources::Source;
 use super::{Doing, Store, StoreError, instant, micros};
 
 /// The newest pass.
@@ -46,17 +45,17 @@ pub const GROUPS_READ_FOR: Json = Json("groups_read_for");
 pub const UNREAD_GROUPS_APPROVED: Json = Json("unread_groups_approved");
 
 /// Where the reading of a source is, in the words of whoever reads it.
-pub(super) fn reading(source: Source) -> Setting<String> {
+pub(super) fn reading(source: &str) -> Setting<String> {
     Setting {
-        key: Cow::Owned(format!("reading:{}", source.as_str())),
+        key: Cow::Owned(format!("reading:{source}")),
         ..Setting::text("")
     }
 }
 
 /// Whether an id was in two parts of a source when it was read last.
-pub(super) fn duplicates(source: Source) -> Setting<bool> {
+pub(super) fn duplicates(source: &str) -> Setting<bool> {
     Setting {
-        key: Cow::Owned(format!("duplicates:{}", source.as_str())),
+        key: Cow::Owned(format!("duplicates:{source}")),
         ..Setting::json("")
     }
 }

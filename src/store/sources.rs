@@ -136,7 +136,7 @@ impl Store {
 
     /// Where the reading of a source is, as it was kept with its last page.
     pub async fn reading(&self, source: Source) -> Result<Option<String>, StoreError> {
-        settings::read(&self.read, &settings::reading(source)).await
+        settings::read(&self.read, &settings::reading(source.as_str())).await
     }
 
     /// The newest stretch that the sign-in logs do not cover.
@@ -221,7 +221,12 @@ pub(super) async fn set_reading(
     source: Source,
     reading: &str,
 ) -> Result<(), StoreError> {
-    settings::write(connection, &settings::reading(source), &reading.to_owned()).await
+    settings::write(
+        connection,
+        &settings::reading(source.as_str()),
+        &reading.to_owned(),
+    )
+    .await
 }
 
 /// The reading of a source begins anew: what it has told so far is replaced.
@@ -229,7 +234,7 @@ pub(super) async fn forget_reading(
     connection: &mut Connection,
     source: Source,
 ) -> Result<(), StoreError> {
-    settings::forget(connection, &settings::reading(source)).await
+    settings::forget(connection, &settings::reading(source.as_str())).await
 }
 
 pub(super) async fn quarantine(

@@ -11,6 +11,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::numbers::{self, Series};
 use super::outbox::{EMAIL, begin_attempts};
 use super::outcome::{Announcement, Outcome, delivery_id};
+use super::rows::{Column, with_rows};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::effect::Effect;
 use crate::domain::id::{PolicyName, UserId};
@@ -146,15 +147,23 @@ pub(super) async fn withdraw(
         })
         .collect();
     for untrue in untrue.chunks(ROWS_PER_STATEMENT) {
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("WITH untrue (user_id, policy, endpoint) AS (");
-        statement.push_values(untrue, |mut row, (user, policy, endpoint)| {
-            row.push_bind(user.as_str())
-                .push_bind(policy.as_str())
-                .push_bind(*endpoint);
-        });
+        let columns = &[
+            ("user_id", Column::Text),
+            ("policy", Column::Text),
+            ("endpoint", Column::Text),
+        ];
+        let mut statement = with_rows(
+            "untrue",
+            columns,
+            untrue,
+            |row, (user, policy, endpoint)| {
+                row.bind(user.as_str())
+                    .bind(policy.as_str())
+                    .bind(*endpoint);
+            },
+        );
         statement
-            .push(") UPDATE outbox SET state = 'superseded', next_at = NULL, settled_at = ")
+            .push("UPDATE outbox SET state = 'superseded', next_at = NULL, settled_at = ")
             .push_bind(micros(now))
             .push(
                 " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy
