@@ -31,7 +31,9 @@ impl Store {
     pub async fn record_act(&self, act: &NewAct, at: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
         let kind = serde_json::to_string(&act.kind).unwrap_or_default();
-        let id = numbers::take(&mut transaction, Series::Acts, 1).await?;
+        let id = numbers::take(&mut transaction, Series::Acts, 1)
+            .await
+            .doing("recording an act")?;
         sqlx::query(
             "INSERT INTO acts (id, user_id, policy, kind, at, reason, actor, ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -62,7 +64,9 @@ async fn journal(
     let ticket = act.ticket.as_ref().map(|ticket| format!(" ({ticket})"));
     let text = format!("{}: {}{}", act.by, act.reason, ticket.unwrap_or_default());
     let reasons = serde_json::json!([{ "code": "operator_act", "text": text, "at": at }]);
-    let line = numbers::take(connection, Series::Journal, 1).await?;
+    let line = numbers::take(connection, Series::Journal, 1)
+        .await
+        .doing("recording an act")?;
     sqlx::query("INSERT INTO journal (id, at, kind, user_id, policy, rehearsed, reasons) VALUES ($1, $2, $3, $4, $5, FALSE, $6)")
         .bind(line)
         .bind(micros(at))

@@ -164,7 +164,9 @@ async fn write_journal(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut id = numbers::take(connection, Series::Journal, rows.len()).await?;
+    let mut id = numbers::take(connection, Series::Journal, rows.len())
+        .await
+        .doing("writing the journal")?;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO journal (id, at, kind, policy, user_id, sequence, step, deadline, rehearsed, hold, reasons) ",
@@ -267,7 +269,9 @@ async fn write_outbox(
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut position = numbers::take(connection, Series::Outbox, rows.len()).await?;
+    let mut position = numbers::take(connection, Series::Outbox, rows.len())
+        .await
+        .doing("queueing mails")?;
     let mut queued = 0;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(

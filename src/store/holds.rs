@@ -130,7 +130,9 @@ impl Store {
             .rows_affected();
         if approved > 0 {
             let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at }]);
-            let line = numbers::take(&mut transaction, Series::Journal, 1).await?;
+            let line = numbers::take(&mut transaction, Series::Journal, 1)
+                .await
+                .doing("approving a hold")?;
             sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, 'hold.approved', FALSE, $3, $4)")
                 .bind(line)
                 .bind(micros(at))
@@ -228,7 +230,9 @@ impl Store {
             (EventKind::HoldCleared, &changes.cleared),
         ] {
             for hold in holds {
-                let line = numbers::take(&mut transaction, Series::Journal, 1).await?;
+                let line = numbers::take(&mut transaction, Series::Journal, 1)
+                    .await
+                    .doing("recording holds")?;
                 let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now }]);
                 sqlx::query("INSERT INTO journal (id, at, kind, policy, rehearsed, hold, reasons) VALUES ($1, $2, $3, $4, FALSE, $5, $6)")
                     .bind(line)

@@ -4,7 +4,6 @@
 //! once, both would find the same. A counter lets the second wait until the first has committed.
 
 use super::db::Connection;
-use super::{Doing, StoreError};
 
 /// What is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub(super) async fn take(
     connection: &mut Connection,
     series: Series,
     count: usize,
-) -> Result<i64, StoreError> {
+) -> Result<i64, sqlx::Error> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let next: i64 = sqlx::query_scalar(
         "UPDATE counters SET next = counters.next + $2 WHERE name = $1 RETURNING next",
@@ -50,8 +49,7 @@ pub(super) async fn take(
     .bind(series.as_str())
     .bind(count)
     .fetch_one(connection)
-    .await
-    .doing("taking numbers")?;
+    .await?;
     Ok(next - count)
 }
 

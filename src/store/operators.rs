@@ -153,7 +153,9 @@ pub(super) async fn queue(
     for address in &operators.addresses {
         let key = format!("operators/{}/{address}", mail.key);
         let id = delivery_id(&key);
-        let position = numbers::take(connection, Series::Outbox, 1).await?;
+        let position = numbers::take(connection, Series::Outbox, 1)
+            .await
+            .doing("queueing a mail to operators")?;
         queued += sqlx::query(
             "INSERT INTO outbox (id, dedup_key, position, channel, event, sequence, moves, address, announces, must_register, title, lines,
                  queued_at, urgent_at, state, attempts, resent, next_at, message_id)
@@ -183,7 +185,9 @@ pub(super) async fn write_line(
     topic: Topic,
     line: &str,
 ) -> Result<(), StoreError> {
-    let id = numbers::take(connection, Series::OperatorLines, 1).await?;
+    let id = numbers::take(connection, Series::OperatorLines, 1)
+        .await
+        .doing("keeping what operators should know")?;
     sqlx::query("INSERT INTO operator_lines (id, topic, line) VALUES ($1, $2, $3)")
         .bind(id)
         .bind(topic.as_str())
@@ -211,7 +215,9 @@ pub(super) async fn write_lines(
     if lines.is_empty() {
         return Ok(());
     }
-    let mut id = numbers::take(connection, Series::OperatorLines, lines.len()).await?;
+    let mut id = numbers::take(connection, Series::OperatorLines, lines.len())
+        .await
+        .doing("keeping what operators should know")?;
     for lines in lines.chunks(ROWS_PER_STATEMENT) {
         let mut statement =
             QueryBuilder::<Sqlite>::new("INSERT INTO operator_lines (id, topic, line) ");

@@ -354,7 +354,9 @@ pub(super) async fn note_part(
         .execute(&mut *connection)
         .await
         .doing("noting a part of a source")?;
-    let number = numbers::take(connection, Series::Parts, 1).await?;
+    let number = numbers::take(connection, Series::Parts, 1)
+        .await
+        .doing("noting a part of a source")?;
     sqlx::query_scalar(
         "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (source, name) DO UPDATE SET

@@ -197,7 +197,9 @@ pub(super) async fn announce(
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut position = numbers::take(connection, Series::Outbox, rows.len()).await?;
+    let mut position = numbers::take(connection, Series::Outbox, rows.len())
+        .await
+        .doing("queueing webhooks")?;
     let mut queued = 0;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
@@ -257,7 +259,9 @@ async fn keep_chat_lines(
     if lines.is_empty() {
         return Ok(());
     }
-    let mut id = numbers::take(connection, Series::ChatLines, lines.len()).await?;
+    let mut id = numbers::take(connection, Series::ChatLines, lines.len())
+        .await
+        .doing(doing)?;
     for lines in lines.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO chat_lines (id, event, policy, deadline, line) ",

@@ -145,3 +145,58 @@ fn shape(text: &str) -> String {
     }
     shape
 }
+
+#[test]
+fn what_postgresql_refuses_or_takes_otherwise_is_named() {
+    let Some(postgres) = Postgres::new() else {
+        return;
+    };
+    let planted = [
+        "INSERT OR REPLACE INTO meta (key, value) VALUES ($1, $2)",
+        "SELECT value FROM meta WHERE key = $1 LIMIT $2",
+        "SELECT next FROM counters WHERE next % 2 = $1 / 2",
+    ];
+    let faults = refused(&postgres, &planted.map(str::to_owned));
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+    assert!(faults[0].starts_with("ERROR:  syntax error at or near \"OR\""));
+    assert!(faults[0].contains(planted[0]));
+    assert_eq!(
+        faults[1],
+        format!("a parameter is integer in {}", planted[2])
+    );
+}
+
+#[test]
+fn what_the_story_does_not_come_to_is_named_and_what_is_out_of_place() {
+    let source = r#"
+        fn one() { sqlx::query("SELECT a\n FROM b"); }
+        fn two(mut statement: QueryBuilder<Db>) { statement.push(if three { " OR c" } else { ")" }); }
+        fn four() { sqlx::query("PRAGMA five"); }
+        #[cfg(test)] mod tests { fn six() { sqlx::query("SELECT seven"); } }"#;
+    let written = written::pieces_of("store::planted", source);
+    let executed = ["SELECT d OR e".to_owned()];
+    assert_eq!(
+        unseen(&written, &executed),
+        ["SELECT a FROM b", "OR c", ")"]
+            .map(|text| format!("store::planted is not in the story: {text}"))
+    );
+    let misplaced = out_of_place(&written);
+    assert!(misplaced[0].ends_with("store::planted has what is SQLite's own: PRAGMA five"));
+}
+
+#[test]
+fn statements_that_differ_in_their_number_of_rows_are_one() {
+    let executed = [
+        "INSERT INTO a (b, c) VALUES (?, ?), (?, ?) ON CONFLICT (b) DO NOTHING",
+        "INSERT INTO a (b, c) VALUES (?, ?) ON CONFLICT (b) DO NOTHING",
+        "DELETE FROM a WHERE b IN (?, ?, ?)",
+        "VACUUM INTO $1",
+    ];
+    assert_eq!(
+        one_of_each_shape(&executed.map(str::to_owned)),
+        [
+            "INSERT INTO a (b, c) VALUES ($1, $2) ON CONFLICT (b) DO NOTHING",
+            "DELETE FROM a WHERE b IN ($1, $2, $3)",
+        ]
+    );
+}

@@ -30,20 +30,27 @@ pub(super) fn pieces() -> Vec<Piece> {
         .iter()
         .flat_map(|(module, file)| modules_of_tests(module, file))
         .collect();
-    let mut pieces = Vec::new();
-    for (module, file) in files
+    files
         .iter()
         .filter(|(module, _)| !of_tests.contains(module))
-    {
-        let mut reader = Reader::default();
-        reader.visit_file(file);
-        let module = module.join("::");
-        pieces.extend(reader.found.into_iter().map(|text| Piece {
-            module: module.clone(),
-            text,
-        }));
-    }
-    pieces
+        .flat_map(|(module, file)| read(&module.join("::"), file))
+        .collect()
+}
+
+/// Every piece of one file.
+pub(super) fn pieces_of(module: &str, source: &str) -> Vec<Piece> {
+    read(module, &syn::parse_file(source).unwrap())
+}
+
+fn read(module: &str, file: &syn::File) -> Vec<Piece> {
+    let mut reader = Reader::default();
+    reader.visit_file(file);
+    let found = reader.found.into_iter();
+    let piece = |text| Piece {
+        module: module.to_owned(),
+        text,
+    };
+    found.map(piece).collect()
 }
 
 #[derive(Default)]
