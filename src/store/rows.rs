@@ -1,6 +1,6 @@
 //! Many rows, or many ids, in one statement.
 //!
-//! The trap is the type of a value in a list: where nothing else says it, PostgreSQL takes it for a
+//! The trap is the type of a value in a list: where nothing else says it, `PostgreSQL` takes it for a
 //! text. So the first row of such a list says of each value what it is.
 
 use std::slice::Iter;

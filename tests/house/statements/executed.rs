@@ -1,4 +1,4 @@
-//! What SQLite executes, as the driver logs it.
+//! What `SQLite` executes, as the driver logs it.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,9 +1,9 @@
-//! Every statement of the store is understood by PostgreSQL as well, but for those that are listed
-//! here as SQLite's own.
+//! Every statement of the store is understood by `PostgreSQL` as well, but for those that are listed
+//! here as `SQLite`'s own.
 //!
-//! A story plays all that the program does, and each text that SQLite executes meanwhile is kept
+//! A story plays all that the program does, and each text that `SQLite` executes meanwhile is kept
 //! ([`executed`]). What the source says in SQL must occur among them ([`written`]), so that nothing
-//! goes unseen; and PostgreSQL prepares each of them over the same migrations ([`postgres`]).
+//! goes unseen; and `PostgreSQL` prepares each of them over the same migrations ([`postgres`]).
 
 mod executed;
 mod postgres;
@@ -16,7 +16,7 @@ use executed::Executed;
 use postgres::{Postgres, Prepared};
 use written::Piece;
 
-/// What begins like this is SQLite's own, and why there is no need that PostgreSQL knows it. It
+/// What begins like this is `SQLite`'s own, and why there is no need that `PostgreSQL` knows it. It
 /// stands in `src/store/db.rs` alone.
 const SQLITES_OWN: [(&str, &str); 4] = [
     (
@@ -69,7 +69,7 @@ fn unseen(written: &[Piece], executed: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// What is SQLite's own and stands elsewhere than in its file, and what is listed and gone.
+/// What is `SQLite`'s own and stands elsewhere than in its file, and what is listed and gone.
 fn out_of_place(written: &[Piece]) -> Vec<String> {
     let elsewhere = written
         .iter()
@@ -82,7 +82,7 @@ fn out_of_place(written: &[Piece]) -> Vec<String> {
     elsewhere.chain(gone).collect()
 }
 
-/// What PostgreSQL does not understand, or understands otherwise.
+/// What `PostgreSQL` does not understand, or understands otherwise.
 fn refused(postgres: &Postgres, statements: &[String]) -> Vec<String> {
     let Prepared {
         mut refused,
@@ -123,7 +123,7 @@ fn one_of_each_shape(executed: &[String]) -> Vec<String> {
     kept
 }
 
-/// What sqlx puts together has `?` for a parameter; for PostgreSQL it numbers them.
+/// What sqlx puts together has `?` for a parameter; for `PostgreSQL` it numbers them.
 fn numbered(text: &str) -> String {
     let mut pieces = text.split('?');
     let first = pieces.next().unwrap_or_default().to_owned();

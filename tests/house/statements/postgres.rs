@@ -1,4 +1,4 @@
-//! PostgreSQL without a server: its single-user mode reads statements from a file and ends with it,
+//! `PostgreSQL` without a server: its single-user mode reads statements from a file and ends with it,
 //! so that nothing is left running.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub(super) struct Prepared {
 }
 
 impl Postgres {
-    /// Makes one; none where PostgreSQL is not installed and need not be.
+    /// Makes one; none where `PostgreSQL` is not installed and need not be.
     pub(super) fn new() -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(
@@ -36,7 +36,7 @@ impl Postgres {
         };
         let folder = tempfile::tempdir().unwrap();
         let postgres = Self { programs, folder };
-        postgres.give_away(postgres.folder.path());
+        give_away(postgres.folder.path());
         let mut initdb = postgres.program("initdb");
         initdb.args([
             "--no-sync",
@@ -94,7 +94,7 @@ impl Postgres {
         self.folder.path().join("data")
     }
 
-    /// One of its programs; as the user of that name for root, whom PostgreSQL refuses.
+    /// One of its programs; as the user of that name for root, whom `PostgreSQL` refuses.
     fn program(&self, name: &str) -> Command {
         let path = self.programs.join(name);
         let mut command = if rustix::process::getuid().is_root() {
@@ -107,12 +107,12 @@ impl Postgres {
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
+}
 
-    fn give_away(&self, folder: &Path) {
-        if rustix::process::getuid().is_root() {
-            let status = Command::new("chown").arg("postgres").arg(folder).status();
-            assert!(status.unwrap().success());
-        }
+fn give_away(folder: &Path) {
+    if rustix::process::getuid().is_root() {
+        let status = Command::new("chown").arg("postgres").arg(folder).status();
+        assert!(status.unwrap().success());
     }
 }
 
@@ -130,7 +130,7 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").exists())
 }
 
-/// The schema, as SQLite gets it.
+/// The schema, as `SQLite` gets it.
 fn migrations() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let entries = fs::read_dir(folder).unwrap();
@@ -149,8 +149,9 @@ fn refusals(log: &str) -> Vec<String> {
         if entry.starts_with("ERROR:") || refusals.is_empty() {
             refusals.push(String::new());
         }
-        let last = refusals.last_mut();
-        last.into_iter().for_each(|last| last.push_str(entry));
+        if let Some(last) = refusals.last_mut() {
+            last.push_str(entry);
+        }
     }
     refusals.retain(|refusal| !refusal.trim().is_empty());
     refusals

@@ -162,5 +162,5 @@ async fn command_on(world: &World, command: &str) {
     let file = world.file();
     let words = ["fortnight", "--config", file.to_str().unwrap()];
     let cli = Cli::try_parse_from(words.into_iter().chain(command.split(' ')));
-    cli::run(cli.unwrap()).await;
+    Box::pin(cli::run(cli.unwrap())).await;
 }
