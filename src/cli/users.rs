@@ -1,43 +1,26 @@
 //! `users`: one row per policy and person.
 
+use super::Usage;
 use super::args::Users;
 use super::output::{Format, Printer};
-use super::view::PersonView;
-use super::{Reader, Usage};
 use crate::config::Config;
+use crate::desk::Reader;
+use crate::desk::users::{self, Filter};
 use crate::domain::state::State;
 use crate::exit::DONE;
 
 pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> anyhow::Result<u8> {
-    for state in &args.state {
-        if State::parse(state).is_none() {
-            let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-            return Err(Usage(format!(
-                "there is no state {state:?}; the states are {}",
-                known.join(", ")
-            ))
-            .into());
-        }
-    }
+    let filter = Filter {
+        states: args
+            .state
+            .iter()
+            .map(|name| state(name))
+            .collect::<Result<_, _>>()?,
+        policy: args.policy.clone(),
+        search: args.search.clone(),
+    };
     let reader = Reader::open(config).await?;
-    if let Some(policy) = &args.policy {
-        reader.knows_policy(policy)?;
-    }
-    let search = args.search.as_ref().map(|text| text.to_lowercase());
-    let mut rows = Vec::new();
-    reader
-        .everybody(|outcome| {
-            rows.extend(PersonView::of(&outcome).into_iter().filter(|row| {
-                (args.state.is_empty()
-                    || args.state.iter().any(|state| state == row.state.as_str()))
-                    && args
-                        .policy
-                        .as_ref()
-                        .is_none_or(|policy| *policy == row.policy)
-                    && search.as_ref().is_none_or(|text| contains(row, text))
-            }));
-        })
-        .await?;
+    let rows = users::list(&reader, &filter).await?;
     if args.format == Format::Json {
         out.json(&rows)?;
         return Ok(DONE);
@@ -63,14 +46,12 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     Ok(DONE)
 }
 
-fn contains(row: &PersonView, text: &str) -> bool {
-    [
-        Some(&row.id),
-        Some(&row.user_principal_name),
-        row.display_name.as_ref(),
-        row.mail.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .any(|field| field.to_lowercase().contains(text))
+fn state(name: &str) -> Result<State, Usage> {
+    State::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+        let known = known.join(", ");
+        Usage(format!(
+            "there is no state {name:?}; the states are {known}"
+        ))
+    })
 }

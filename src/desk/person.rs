@@ -1,4 +1,4 @@
-//! What readers are shown of a decision: the stable JSON of contract 4, and its table.
+//! A person under a policy as whoever asks is shown them: the stable JSON of contract 4.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::store::outcome::Outcome;
 
 /// One row per policy and person.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct PersonView {
+pub struct PersonView {
     /// The object id.
     pub id: String,
     /// For display.
@@ -39,7 +39,7 @@ pub(crate) struct PersonView {
 
 /// A window.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct WindowView {
+pub struct WindowView {
     /// Its number.
     pub sequence: u32,
     /// The time of the qualifying sign-in.
@@ -56,7 +56,7 @@ pub(crate) struct WindowView {
 
 /// What is asked of whoever enforces.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct EnforcementView {
+pub struct EnforcementView {
     /// `none`, `needed` or `released`.
     pub state: &'static str,
     /// The pass that flagged.
@@ -69,7 +69,7 @@ pub(crate) struct EnforcementView {
 
 impl PersonView {
     /// The rows of one person.
-    pub(crate) fn of(outcome: &Outcome) -> Vec<Self> {
+    pub fn of(outcome: &Outcome) -> Vec<Self> {
         outcome
             .decisions
             .iter()
