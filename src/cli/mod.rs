@@ -49,6 +49,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(DeskError::Unknown(_) | DeskError::Several(_) | DeskError::Refused(_)) => {
             return WRONG;
         }
+        Some(DeskError::NotYet(_)) => return FAILED,
         Some(DeskError::Store(error)) => Some(error),
         None => error.downcast_ref::<StoreError>(),
     };

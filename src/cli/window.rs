@@ -4,10 +4,14 @@ use super::args::{Act, Window};
 use super::output::Printer;
 use super::{Usage, operator};
 use crate::config::Config;
+use crate::delivery::text::clean_line;
 use crate::desk::Reader;
-use crate::desk::acts::{self, Order};
+use crate::desk::acts::{self, Change, Order};
 use crate::domain::facts::ActKind;
+use crate::domain::message::EventKind;
+use crate::domain::state::State;
 use crate::exit::DONE;
+use crate::time::format_duration;
 
 pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> anyhow::Result<u8> {
     if args.reason.trim().is_empty() {
@@ -22,16 +26,37 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
         ticket: args.ticket.clone(),
     };
     let reader = Reader::open(config).await?;
-    let noted = acts::act(&reader, order, args.as_of).await?;
+    let confirmation = acts::act(&reader, order, args.as_of).await?;
     reader.store.close().await;
     out.line(format!(
         "Noted for {}; the next pass applies it, within seconds where `fortnight run` runs.",
-        noted.user
+        confirmation.user
     ))?;
-    for line in noted.idle {
-        out.line(line)?;
+    for change in &confirmation.changes {
+        out.line(says(&confirmation.name, change))?;
     }
     Ok(DONE)
+}
+
+fn says(name: &str, change: &Change) -> String {
+    let policy = &change.policy;
+    let [before, after] = change.state.map(State::as_str);
+    if let Some(lacks) = change.idle {
+        return format!(
+            "Under {policy} the person is {before} and {lacks}: as things stand, nothing changes there."
+        );
+    }
+    let until = |at: usize| match (change.deadline[at], change.left[at]) {
+        (Some(deadline), _) => format!(" until {deadline}"),
+        (None, Some(left)) => format!(" with {} left", format_duration(left)),
+        (None, None) => String::new(),
+    };
+    let [was_until, is_until] = [0, 1].map(until);
+    let mail = change.mail.map_or("no mail", EventKind::as_str);
+    let name = clean_line(name, 120);
+    format!(
+        "{name} under {policy}: {before}{was_until} before, {after}{is_until} after; {mail} follows."
+    )
 }
 
 fn kind(args: &Window) -> Result<ActKind, Usage> {

@@ -1,16 +1,18 @@
 //! What operators order: acts on a person's window, and the release of a hold. Each is written down
-//! as a fact that the next pass applies.
+//! as a fact that the next pass applies; what it will make of an act is decided before and said.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::person::PersonView;
 use super::{DeskError, Reader};
+use crate::domain::decision::Decision;
 use crate::domain::facts::ActKind;
 use crate::domain::hold::ReleasedBy;
 use crate::domain::id::{PolicyName, UserId};
-use crate::domain::reason::{Reason, ReasonCode};
+use crate::domain::message::EventKind;
 use crate::domain::state::State;
+use crate::pass;
 use crate::store::acts::NewAct;
+use crate::store::load::Dossier;
 use crate::store::{Store, StoreError, Whom};
 use crate::time::Clock;
 
@@ -31,27 +33,45 @@ pub struct Order {
     pub ticket: Option<String>,
 }
 
-/// What was noted.
+/// An act that was noted, and what it does.
 #[derive(Debug, Clone)]
-pub struct Noted {
+pub struct Confirmation {
     /// On whom.
     pub user: UserId,
-    /// Policies under which the act finds nothing to act on, as things stand, in words.
-    pub idle: Vec<String>,
+    /// For display.
+    pub name: String,
+    /// Under each policy that it names.
+    pub changes: Vec<Change>,
 }
 
-/// Notes an act on a window; the next pass applies it.
+/// What an act does under one policy, as things stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Under which policy.
+    pub policy: PolicyName,
+    /// Where the person stands, before and after.
+    pub state: [State; 2],
+    /// The deadline, before and after.
+    pub deadline: [Option<Timestamp>; 2],
+    /// What is left of the window, also of one that is paused.
+    pub left: [Option<SignedDuration>; 2],
+    /// The mail that follows.
+    pub mail: Option<EventKind>,
+    /// Why it finds nothing to act on.
+    pub idle: Option<&'static str>,
+}
+
+/// Notes an act on a window, and says what the next pass makes of it: the same decision.
 pub async fn act(
     reader: &Reader,
     order: Order,
     as_of: Option<Timestamp>,
-) -> Result<Noted, DeskError> {
+) -> Result<Confirmation, DeskError> {
     if let Some(policy) = &order.policy {
         reader.knows_policy(policy)?;
     }
     let user = reader.person(&order.person).await?;
     let at = act_time(&reader.store, as_of).await?;
-    let idle = idle(reader, &user, order.kind, order.policy.as_deref()).await?;
     let act = NewAct {
         user: user.clone(),
         policy: order.policy.as_deref().map(PolicyName::new),
@@ -60,8 +80,47 @@ pub async fn act(
         by: order.by,
         ticket: order.ticket,
     };
+    let whom = Whom::these([user.as_str()]);
+    let dossiers = reader.store.load(&whom).await?;
+    let Some(dossier) = dossiers.into_iter().next() else {
+        let text = format!("nobody is known by {:?} any more", order.person);
+        return Err(DeskError::Unknown(text));
+    };
+    let name = dossier.person.user_principal_name.clone();
+    let changes = rehearse(reader, dossier, &act, at);
     reader.store.record_act(&act, at).await?;
-    Ok(Noted { user, idle })
+    Ok(Confirmation {
+        user,
+        name,
+        changes,
+    })
+}
+
+/// What an act would do: the person is decided about without it and with it.
+fn rehearse(reader: &Reader, dossier: Dossier, act: &NewAct, at: Timestamp) -> Vec<Change> {
+    let decide = |dossier| pass::look(dossier, &reader.policies, &reader.world, at);
+    let mut acted = dossier.clone();
+    // Behind all that was decided about: what its number will be is not known before it is kept.
+    acted.acts.push(act.as_fact(i64::MAX, at));
+    let (before, after) = (decide(dossier), decide(acted));
+    let mail = after.mail.as_ref().filter(|_| before.mail != after.mail);
+    let both = before.decisions.iter().zip(&after.decisions);
+    let named = both.filter(|(before, _)| {
+        act.policy
+            .as_ref()
+            .is_none_or(|name| *name == before.policy)
+    });
+    let changes = named.map(|(before, after)| Change {
+        policy: before.policy.clone(),
+        state: [before.state, after.state],
+        deadline: [before.deadline, after.deadline],
+        left: [before.remaining, after.remaining],
+        mail: mail
+            .filter(|mail| mail.policy == before.policy)
+            .map(|mail| mail.kind),
+        idle: idle(act.kind, before),
+    });
+    changes.collect()
 }
 
 /// Lets through what a hold holds.
@@ -100,28 +159,14 @@ pub async fn act_time(store: &Store, as_of: Option<Timestamp>) -> Result<Timesta
     Ok(as_of.unwrap_or_else(|| newest.map_or(now, |newest| newest.max(now))))
 }
 
-/// Policies under which the act finds nothing to act on, as things stand.
-async fn idle(
-    reader: &Reader,
-    user: &UserId,
-    kind: ActKind,
-    policy: Option<&str>,
-) -> Result<Vec<String>, StoreError> {
-    let outcomes = reader.look(&Whom::these([user.as_str()])).await?;
-    let rows = outcomes.iter().flat_map(PersonView::of);
-    let rows = rows.filter(|row| policy.is_none_or(|policy| row.policy == policy));
-    let lines = rows.filter_map(|row| {
-        let runs = row.window.is_some() && row.state != State::Registered;
-        let closed = |reason: &Reason| reason.code == ReasonCode::ClosedByOperator;
-        let lacks = match kind {
-            ActKind::Extend { .. } | ActKind::Reset if !runs => "no window is open",
-            ActKind::Reopen if !row.reasons.iter().any(closed) => "no operator closed the window",
-            ActKind::Extend { .. } | ActKind::Reset | ActKind::Close | ActKind::Reopen => {
-                return None;
-            }
-        };
-        let (policy, state) = (row.policy, row.state.as_str());
-        Some(format!("Under {policy} the person is {state} and {lacks}: as things stand, nothing changes there."))
-    });
-    Ok(lines.collect())
+/// Why an act finds nothing to act on.
+fn idle(kind: ActKind, before: &Decision) -> Option<&'static str> {
+    let runs = before.standing.window.run().is_some() && before.state != State::Registered;
+    match kind {
+        ActKind::Extend { .. } | ActKind::Reset if !runs => Some("no window is open"),
+        ActKind::Reopen if !before.standing.closed_by_operator => {
+            Some("no operator closed the window")
+        }
+        ActKind::Extend { .. } | ActKind::Reset | ActKind::Close | ActKind::Reopen => None,
+    }
 }

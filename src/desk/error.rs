@@ -14,6 +14,9 @@ pub enum DeskError {
     /// What is there does not allow it.
     #[error("{0}")]
     Refused(String),
+    /// What is there is not whole yet: it says when it is.
+    #[error("{0}")]
+    NotYet(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -79,7 +79,7 @@ pub async fn explain(
     deliveries.retain(|row| tells(config, row));
     let explanations = outcomes
         .iter()
-        .flat_map(PersonView::of)
+        .flat_map(|outcome| PersonView::of(outcome, reader.now))
         .filter(|row| policy.is_none_or(|policy| row.policy == policy))
         .map(|row| {
             let history = happened(config, &row.policy, &history, &deliveries);

@@ -17,15 +17,12 @@ pub use self::error::DeskError;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
 use crate::domain::facts::{Channel, World};
-use crate::domain::id::UserId;
+use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Policy;
 use crate::pass;
 use crate::store::outcome::Outcome;
 use crate::store::{Store, StoreError, Whom};
 use crate::time::Clock;
-
-/// People whom a reader loads at once.
-const AT_ONCE: u32 = 2_000;
 
 /// What every reader needs: the store, the policies as they are, and the time of the newest pass,
 /// by which states are told.
@@ -73,19 +70,11 @@ impl Reader {
             .collect())
     }
 
-    /// Walks over everybody, by id.
-    pub async fn everybody(&self, mut each: impl FnMut(Outcome)) -> Result<(), StoreError> {
-        let mut above = String::new();
-        loop {
-            let ids = self.store.ids_above(&above, AT_ONCE).await?;
-            let Some(last) = ids.last().cloned() else {
-                return Ok(());
-            };
-            for outcome in self.look(&Whom::Range(above, last.clone())).await? {
-                each(outcome);
-            }
-            above = last;
-        }
+    /// The policies of the configuration, by name.
+    #[must_use]
+    pub fn policy_names(&self) -> Vec<PolicyName> {
+        let names = self.policies.iter().map(|policy| policy.name.clone());
+        names.collect()
     }
 
     /// Refuses a policy that is not in the configuration.

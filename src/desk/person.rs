@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::decision::{Decision, Next};
+use crate::domain::decision::Next;
+use crate::domain::listed::{Listed, ListedWindow};
 use crate::domain::reason::Reason;
 use crate::domain::standing::Enforcement;
 use crate::domain::state::State;
+use crate::store::lists::ListedPerson;
 use crate::store::outcome::Outcome;
 
 /// One row per policy and person.
@@ -68,49 +70,62 @@ pub struct EnforcementView {
 }
 
 impl PersonView {
-    /// The rows of one person.
-    pub fn of(outcome: &Outcome) -> Vec<Self> {
-        outcome
-            .decisions
-            .iter()
-            .map(|decision| Self::row(outcome, decision))
-            .collect()
-    }
-
-    fn row(outcome: &Outcome, decision: &Decision) -> Self {
+    /// The rows of one person who was decided about.
+    pub fn of(outcome: &Outcome, now: Timestamp) -> Vec<Self> {
         let person = &outcome.dossier.person;
-        let window = window(decision);
-        Self {
+        let rows = outcome.decisions.iter().map(|decision| Self {
             id: person.id.to_string(),
             user_principal_name: person.user_principal_name.clone(),
             display_name: person.display_name.clone(),
             mail: person.mail.clone(),
             policy: decision.policy.to_string(),
-            state: decision.state,
-            registered: decision.registered,
-            enforcement: window
-                .as_ref()
-                .map(|_| enforcement(decision.standing.enforcement)),
-            window,
-            next: decision.next,
             reasons: decision.reasons.clone(),
+            ..Self::listed(&Listed::of(decision), now)
+        });
+        rows.collect()
+    }
+
+    /// A row of a list, as of `now`.
+    #[must_use]
+    pub fn of_list(person: ListedPerson, now: Timestamp) -> Self {
+        Self {
+            user_principal_name: person.user_principal_name,
+            display_name: person.display_name,
+            mail: person.mail,
+            policy: person.policy,
+            id: person.id,
+            ..Self::listed(&person.listed, now)
+        }
+    }
+
+    fn listed(listed: &Listed, now: Timestamp) -> Self {
+        Self {
+            id: String::new(),
+            user_principal_name: String::new(),
+            display_name: None,
+            mail: None,
+            policy: String::new(),
+            state: listed.state,
+            registered: listed.registered,
+            window: listed.window.map(|window| WindowView::of(&window, now)),
+            enforcement: listed.window.map(|window| enforcement(window.enforcement)),
+            next: listed.next,
+            reasons: Vec::new(),
         }
     }
 }
 
-fn window(decision: &Decision) -> Option<WindowView> {
-    let run = decision.standing.window.run()?;
-    Some(WindowView {
-        sequence: decision.standing.sequence,
-        opened_at: run.opened_at,
-        deadline: decision.deadline,
-        remaining_seconds: decision.remaining.map(|remaining| remaining.as_secs()),
-        bypasses: run.bypasses,
-        may_skip: matches!(
-            decision.state,
-            State::InGrace | State::DueSoon | State::Unknown | State::RegistrationReported
-        ) && run.must_register.is_none(),
-    })
+impl WindowView {
+    fn of(window: &ListedWindow, now: Timestamp) -> Self {
+        Self {
+            sequence: window.sequence,
+            opened_at: window.opened_at,
+            deadline: window.deadline_at(now),
+            remaining_seconds: window.left_at(now).map(|left| left.as_secs()),
+            bypasses: window.bypasses,
+            may_skip: window.may_skip,
+        }
+    }
 }
 
 fn enforcement(enforcement: Enforcement) -> EnforcementView {

@@ -7,6 +7,10 @@ use super::{DeskError, Reader};
 use crate::domain::decision::Wait;
 use crate::domain::hold::StandingHold;
 use crate::domain::state::State;
+use crate::store::Whom;
+
+/// People whom the plan loads at once.
+const AT_ONCE: usize = 1_000;
 
 /// Who is flagged, who would be, and what keeps them.
 #[derive(Debug, Serialize)]
@@ -29,27 +33,26 @@ pub struct Planned {
     pub waits: Vec<Wait>,
 }
 
-/// The plan as things stand.
+/// The plan as things stand. Whose deadline has passed is read, and decided about anew for what
+/// they wait for.
 pub async fn plan(reader: &Reader) -> Result<Plan, DeskError> {
     let holds = reader.store.holds().await?;
+    let past = reader.store.past_deadline(&reader.policy_names()).await?;
     let mut people = Vec::new();
-    reader
-        .everybody(|outcome| {
-            let rows = PersonView::of(&outcome);
-            people.extend(rows.into_iter().zip(outcome.decisions).filter_map(
-                |(person, decision)| {
-                    matches!(
-                        person.state,
-                        State::OverdueChecking | State::EnforcementNeeded
-                    )
-                    .then_some(Planned {
-                        person,
-                        would_flag: decision.would_flag,
-                        waits: decision.waits,
-                    })
-                },
-            ));
-        })
-        .await?;
+    for ids in past.chunks(AT_ONCE) {
+        for outcome in reader.look(&Whom::these(ids)).await? {
+            let rows = PersonView::of(&outcome, reader.now).into_iter();
+            let rows = rows.zip(outcome.decisions).filter(|(row, _)| is_past(row));
+            people.extend(rows.map(|(person, decision)| Planned {
+                person,
+                would_flag: decision.would_flag,
+                waits: decision.waits,
+            }));
+        }
+    }
     Ok(Plan { holds, people })
+}
+
+fn is_past(row: &PersonView) -> bool {
+    matches!(row.state, State::OverdueChecking | State::EnforcementNeeded)
 }

@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::{DeskError, Reader, capacity};
 use crate::config::Config;
-use crate::domain::decision::{Decision, Next};
+use crate::domain::decision::Next;
 use crate::domain::hold::StandingHold;
-use crate::domain::person::Person;
 use crate::pass;
 use crate::store::destinations::{DestinationState, TroubledDestination};
 use crate::store::sources::Source;
@@ -104,49 +103,10 @@ pub struct QuarantinedView {
     pub reason: String,
 }
 
-/// What walking over everybody finds.
-#[derive(Debug, Default)]
-struct Census {
-    states: BTreeMap<String, BTreeMap<String, u64>>,
-    next: Option<Next>,
-    repeated_losses: Vec<String>,
-}
-
-impl Census {
-    fn count(&mut self, person: &Person, decision: &Decision) {
-        *self
-            .states
-            .entry(decision.policy.to_string())
-            .or_default()
-            .entry(decision.state.as_str().to_owned())
-            .or_default() += 1;
-        self.next = [self.next, decision.next]
-            .into_iter()
-            .flatten()
-            .min_by_key(|next| next.at);
-        if decision
-            .standing
-            .loss
-            .is_some_and(|loss| loss.is_repeated())
-        {
-            let name = &person.user_principal_name;
-            self.repeated_losses
-                .push(format!("{name} ({})", decision.policy));
-        }
-    }
-}
-
 /// How things stand.
 pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskError> {
     let store = &reader.store;
-    let mut census = Census::default();
-    reader
-        .everybody(|outcome| {
-            for decision in &outcome.decisions {
-                census.count(&outcome.dossier.person, decision);
-            }
-        })
-        .await?;
+    let policies = reader.policy_names();
     let holds = store.holds().await?;
     let clocked = store.newest_clocked_pass().await?;
     // A rehearsal stands still at its own time, a daemon that died does not.
@@ -169,15 +129,20 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         last_pass: store.newest_pass().await?,
         overdue,
         sources,
-        states: census.states,
+        states: states(reader).await?,
         deliveries: store.delivery_counts().await?,
-        next: census.next,
+        next: store.next_of_all(&policies).await?,
         holds,
         webhooks,
         stranded: stranded(config, reader).await?,
         unresolved: unresolved(config, reader).await?,
-        capacity: capacity::shortage(config, store.in_scope(&reader.policies).await? as u64),
-        repeated_losses: census.repeated_losses,
+        capacity: capacity::shortage(config, store.people_in_scope().await?),
+        repeated_losses: store
+            .lost_again(&policies)
+            .await?
+            .into_iter()
+            .map(|(name, policy)| format!("{name} ({policy})"))
+            .collect(),
         quarantined: store
             .quarantined(QUARANTINE_SHOWN)
             .await?
@@ -190,6 +155,19 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
             })
             .collect(),
     })
+}
+
+/// How many people are in each state; nothing while the rows of an earlier version are not whole.
+async fn states(reader: &Reader) -> Result<BTreeMap<String, BTreeMap<String, u64>>, DeskError> {
+    if !reader.store.is_listed().await? {
+        return Ok(BTreeMap::new());
+    }
+    let mut counts = reader.store.state_counts().await?;
+    let policies = reader.policies.iter().filter_map(|policy| {
+        let counts = counts.remove(&policy.name)?;
+        Some((policy.name.to_string(), counts))
+    });
+    Ok(policies.collect())
 }
 
 /// What to say if three passes were due since the last one, and an hour has gone by.

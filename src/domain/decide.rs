@@ -256,22 +256,10 @@ impl Case<'_> {
         let state = self.state(scope, verdict);
         let now = self.now;
         let policy = self.policy;
-        let (deadline, remaining) = match &self.standing.window {
-            GraceWindow::NotOpened { .. } => (None, None),
-            GraceWindow::Open(run) | GraceWindow::Elapsed(run) => {
-                let deadline = run.deadline(policy, now);
-                (
-                    Some(deadline),
-                    Some(deadline.duration_since(now).max(SignedDuration::ZERO)),
-                )
-            }
-            GraceWindow::Paused { remaining, .. } => (None, Some(*remaining)),
-            GraceWindow::Closed {
-                deadline,
-                remaining,
-                ..
-            } => (*deadline, Some(*remaining)),
-        };
+        let due = self.standing.window.due(policy);
+        let deadline = due.map(|due| due.at(now));
+        let until = |deadline: Timestamp| deadline.duration_since(now).max(SignedDuration::ZERO);
+        let remaining = self.standing.window.left().or(deadline.map(until));
         self.wake_for_window(scope);
         self.wake_for_registration(scope, verdict);
         Decision {
@@ -281,6 +269,7 @@ impl Case<'_> {
             effects: self.effects,
             next: self.wake.into_iter().min_by_key(|next| next.at),
             registered: matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. }),
+            due,
             deadline,
             remaining,
             waits: self.waits,

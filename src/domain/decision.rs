@@ -1,7 +1,7 @@
 //! What a decision says: where the person stands, why, what is to be done, and when to look again.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::effect::Effect;
 use super::id::PolicyName;
@@ -9,6 +9,7 @@ use super::policy::Step;
 use super::reason::Reason;
 use super::standing::Standing;
 use super::state::State;
+use super::window::Deadline;
 
 /// What follows for one person under one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Decision {
     pub next: Option<Next>,
     /// Whether the person counts as registered.
     pub registered: bool,
+    /// What the deadline is computed from.
+    pub due: Option<Deadline>,
     /// The deadline as of now, where a window is open, elapsed or closed.
     pub deadline: Option<Timestamp>,
     /// What is left, also of a paused window.
@@ -48,7 +51,7 @@ pub struct Next {
 }
 
 /// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", content = "step", rename_all = "snake_case")]
 pub enum NextAction {
     /// A step of the policy's reminders falls due.

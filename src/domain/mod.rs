@@ -17,6 +17,7 @@ mod flagging;
 pub mod hold;
 pub mod id;
 mod judge;
+pub mod listed;
 mod losses;
 pub mod message;
 pub mod notice;

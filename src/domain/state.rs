@@ -60,6 +60,28 @@ states! {
     Paused = "paused",
 }
 
+impl State {
+    /// Whether it is one of somebody whom the policy reaches, be it on or not.
+    #[must_use]
+    pub fn is_in_scope(self) -> bool {
+        match self {
+            Self::OutOfScope | Self::Exempt | Self::NotEligible | Self::Disabled | Self::Gone => {
+                false
+            }
+            Self::Unknown
+            | Self::Registered
+            | Self::RegistrationReported
+            | Self::WaitingFirstSignIn
+            | Self::InGrace
+            | Self::DueSoon
+            | Self::OverdueChecking
+            | Self::EnforcementNeeded
+            | Self::Enforced
+            | Self::Paused => true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

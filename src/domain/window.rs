@@ -133,6 +133,31 @@ pub struct Unreachable {
     pub address: Option<String>,
 }
 
+/// A deadline before one asks when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// It stands.
+    Fixed(Timestamp),
+    /// Nobody was told of it: it is never nearer than the notice that a person must get.
+    Untold {
+        /// It is never earlier than this.
+        base: Timestamp,
+        /// The minimum notice, from whatever is the present.
+        notice: SignedDuration,
+    },
+}
+
+impl Deadline {
+    /// The deadline as of `now` (contract 7.2).
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Fixed(at) => at,
+            Self::Untold { base, notice } => base.max(later(now, notice)),
+        }
+    }
+}
+
 /// A transition that the window's state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {verb} a window that is {state}")]
@@ -178,20 +203,25 @@ impl Run {
         }
     }
 
-    /// The deadline as of `now` (contract 7.2): told and kept, or the later of the bare one and
-    /// the minimum notice from the present. Under `strict` the bare one, told or not.
+    /// The deadline as of `now`.
     #[must_use]
     pub fn deadline(&self, policy: &Policy, now: Timestamp) -> Timestamp {
-        match (&self.told, policy.strict) {
-            (_, true) => self.base,
-            (Some(told), false) => told.deadline,
-            (None, false) => {
-                let present = self
-                    .unreachable
-                    .as_ref()
-                    .map_or(now, |unreachable| unreachable.since);
-                self.base.max(later(present, policy.min_notice))
+        self.due(policy).at(now)
+    }
+
+    /// The deadline (contract 7.2): told and kept, or the later of the bare one and the minimum
+    /// notice from the present, which for whom nobody can reach is the first refusal. Under
+    /// `strict` the bare one, told or not.
+    #[must_use]
+    pub fn due(&self, policy: &Policy) -> Deadline {
+        let (base, notice) = (self.base, policy.min_notice);
+        match (&self.told, &self.unreachable) {
+            _ if policy.strict => Deadline::Fixed(base),
+            (Some(told), _) => Deadline::Fixed(told.deadline),
+            (None, Some(unreachable)) => {
+                Deadline::Fixed(base.max(later(unreachable.since, notice)))
             }
+            (None, None) => Deadline::Untold { base, notice },
         }
     }
 
@@ -311,6 +341,25 @@ impl GraceWindow {
             | Self::Paused { run, .. }
             | Self::Elapsed(run)
             | Self::Closed { run, .. } => Some(run),
+        }
+    }
+
+    /// The deadline, of a window that runs or is over and was not paused then.
+    #[must_use]
+    pub fn due(&self, policy: &Policy) -> Option<Deadline> {
+        match self {
+            Self::NotOpened { .. } | Self::Paused { .. } => None,
+            Self::Open(run) | Self::Elapsed(run) => Some(run.due(policy)),
+            Self::Closed { deadline, .. } => deadline.map(Deadline::Fixed),
+        }
+    }
+
+    /// What was left when the clock stopped.
+    #[must_use]
+    pub fn left(&self) -> Option<SignedDuration> {
+        match self {
+            Self::NotOpened { .. } | Self::Open(_) | Self::Elapsed(_) => None,
+            Self::Paused { remaining, .. } | Self::Closed { remaining, .. } => Some(*remaining),
         }
     }
 

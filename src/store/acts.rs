@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::commit::next_journal_id;
 use super::records::mark_changed;
 use super::{Doing, Store, StoreError, micros};
-use crate::domain::facts::ActKind;
+use crate::domain::facts::{ActKind, OperatorAct};
 use crate::domain::id::{PolicyName, UserId};
 
 /// An operator's act on a person's window.
@@ -24,6 +24,22 @@ pub struct NewAct {
     pub by: String,
     /// A ticket.
     pub ticket: Option<String>,
+}
+
+impl NewAct {
+    /// The fact that it becomes.
+    #[must_use]
+    pub fn as_fact(&self, id: i64, at: Timestamp) -> OperatorAct {
+        OperatorAct {
+            id,
+            policy: self.policy.clone(),
+            kind: self.kind,
+            at,
+            reason: self.reason.clone(),
+            by: self.by.clone(),
+            ticket: self.ticket.clone(),
+        }
+    }
 }
 
 impl Store {

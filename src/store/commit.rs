@@ -8,6 +8,7 @@ use super::load::{Dossier, SWEEP};
 use super::operators::write_lines;
 use super::outbox::{EMAIL, next_position};
 use super::outcome::{Announcement, Outcome, Tally, delivery_id};
+use super::standings::{self, UNLISTED};
 use super::webhooks;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decision::Decision;
@@ -15,7 +16,6 @@ use crate::domain::effect::{Effect, Event, Message};
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
 use crate::domain::standing::Enforcement;
-use crate::domain::window::GraceWindow;
 
 impl Store {
     /// Commits decisions: standings, journal, outbox and what operators should know together.
@@ -59,8 +59,9 @@ impl Store {
 
     /// The sweep has been over everybody.
     pub async fn end_sweep(&self) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM meta WHERE key = $1")
+        sqlx::query("DELETE FROM meta WHERE key IN ($1, $2)")
             .bind(SWEEP)
+            .bind(UNLISTED)
             .execute(&self.write)
             .await
             .doing("ending a sweep")
@@ -76,7 +77,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
-    write_standings(connection, outcomes).await?;
+    standings::write(connection, outcomes).await?;
     write_journal(connection, outcomes, now, &mut tally).await?;
     withdraw(connection, outcomes, now).await?;
     webhooks::withdraw(connection, outcomes, now).await?;
@@ -89,57 +90,6 @@ async fn write(
     tally.queued += webhooks::announce(connection, &announcements, now).await?;
     forget_marks(connection, outcomes).await?;
     Ok(tally)
-}
-
-async fn write_standings(
-    connection: &mut SqliteConnection,
-    outcomes: &[Outcome],
-) -> Result<(), StoreError> {
-    let rows: Vec<(&UserId, &Decision, String)> = outcomes
-        .iter()
-        .flat_map(|outcome| {
-            outcome
-                .decisions
-                .iter()
-                .map(move |decision| (outcome, decision))
-        })
-        .filter(|(outcome, decision)| {
-            !decision.standing.is_blank()
-                || decision.next.is_some()
-                || outcome.dossier.standings.contains_key(&decision.policy)
-        })
-        .map(|(outcome, decision)| {
-            let memory = serde_json::to_string(&decision.standing).unwrap_or_default();
-            (&outcome.dossier.person.id, decision, memory)
-        })
-        .collect();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO standings (policy, user_id, state, sequence, is_open, next_at, memory) ",
-        );
-        statement.push_values(rows, |mut row, (id, decision, memory)| {
-            row.push_bind(decision.policy.as_str().to_owned())
-                .push_bind(id.as_str().to_owned())
-                .push_bind(decision.state.as_str())
-                .push_bind(i64::from(decision.standing.sequence))
-                .push_bind(matches!(
-                    decision.standing.window,
-                    GraceWindow::Open(_) | GraceWindow::Elapsed(_) | GraceWindow::Paused { .. }
-                ))
-                .push_bind(decision.next.map(|next| micros(next.at)))
-                .push_bind(memory.clone());
-        });
-        statement.push(
-            " ON CONFLICT (policy, user_id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence,
-              is_open = excluded.is_open, next_at = excluded.next_at, memory = excluded.memory",
-        );
-        statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing standings")?;
-    }
-    Ok(())
 }
 
 /// The next free number of a journal line: the writer is alone, so the largest decides.

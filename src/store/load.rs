@@ -12,6 +12,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::EMAIL;
 use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
+use super::standings::{self, Kept};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{
@@ -51,8 +52,8 @@ pub struct Dossier {
     pub deliveries: Vec<DeliveryFact>,
     /// What the last decisions remembered.
     pub standings: BTreeMap<PolicyName, Standing>,
-    /// The states that are stored with them.
-    pub states: BTreeMap<PolicyName, String>,
+    /// Where they left the person.
+    pub kept: BTreeMap<PolicyName, Kept>,
     /// The mark of the change that is being decided about.
     pub mark: Option<i64>,
 }
@@ -72,7 +73,7 @@ impl Dossier {
             acts: Vec::new(),
             deliveries: Vec::new(),
             standings: BTreeMap::new(),
-            states: BTreeMap::new(),
+            kept: BTreeMap::new(),
             mark: None,
         }
     }
@@ -263,10 +264,10 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
         put_delivery,
     ),
     (
-        "SELECT user_id, policy, state, memory FROM standings WHERE ",
+        "SELECT user_id, policy, state, registered, in_scope, memory FROM standings WHERE ",
         "user_id",
         "",
-        put_standing,
+        standings::put,
     ),
     (
         "SELECT user_id, mark FROM changed WHERE ",
@@ -418,22 +419,5 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
             .map(instant),
         outcome,
     });
-    Ok(())
-}
-
-fn put_standing(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
-    let reading = "reading standings";
-    let policy: String = row.try_get(1).doing(reading)?;
-    let state: String = row.try_get(2).doing(reading)?;
-    let memory: String = row.try_get(3).doing(reading)?;
-    let standing: Standing =
-        serde_json::from_str(&memory).map_err(|error| StoreError::Inconsistent {
-            table: "standings",
-            key: format!("{policy} / {}", dossier.person.id),
-            column: "memory",
-            value: error.to_string(),
-        })?;
-    dossier.states.insert(PolicyName::new(&policy), state);
-    dossier.standings.insert(PolicyName::new(&policy), standing);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod commit;
 pub mod deliveries;
 pub mod destinations;
 pub mod holds;
+pub mod lists;
 pub mod load;
 pub mod lock;
 pub mod logs;
@@ -26,6 +27,7 @@ pub mod read;
 mod records;
 pub mod sources;
 mod staging;
+pub mod standings;
 pub mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 const TRIAL: Duration = Duration::from_secs(2);
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -101,6 +103,11 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
         20_261_126_070_000,
         "index what is due",
         include_str!("../../migrations/20261126070000_index_what_is_due.sql"),
+    ),
+    (
+        20_261_128_010_000,
+        "list everybody",
+        include_str!("../../migrations/20261128010000_list_everybody.sql"),
     ),
 ];
 
@@ -329,19 +336,7 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        let migrations = MIGRATIONS
-            .into_iter()
-            .map(|(version, description, sql)| {
-                Migration::new(
-                    version,
-                    description.into(),
-                    MigrationType::Simple,
-                    sqlx::SqlStr::from_static(sql),
-                    false,
-                )
-            })
-            .collect();
-        Migrator::with_migrations(migrations)
+        Migrator::with_migrations(migrations())
             .run(&self.write)
             .await
             .map_err(|error| match error {
@@ -421,6 +416,19 @@ impl Store {
             .await
             .map_err(|source| unusable("write", &self.path, source))
     }
+}
+
+fn migrations() -> Vec<Migration> {
+    let migrations = MIGRATIONS.into_iter().map(|(version, description, sql)| {
+        Migration::new(
+            version,
+            description.into(),
+            MigrationType::Simple,
+            sqlx::SqlStr::from_static(sql),
+            false,
+        )
+    });
+    migrations.collect()
 }
 
 /// Connections to a file need no renewal. sqlx's task for that, which counts idle connections

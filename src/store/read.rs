@@ -241,7 +241,7 @@ impl Store {
         let key = name.trim().to_lowercase();
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM people WHERE id = $1 UNION SELECT id FROM people WHERE upn_key = $1
-             UNION SELECT id FROM people WHERE LOWER(mail) = $1 ORDER BY 1",
+             UNION SELECT id FROM people WHERE LOWER(mail) = $1 AND LOWER(mail) <> upn_key ORDER BY 1",
         )
         .bind(&key)
         .fetch_all(&self.read)

@@ -14,7 +14,6 @@ use super::sources::{self, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Registration, ReportRow};
-use crate::domain::standing::Standing;
 use crate::domain::window::later;
 
 /// An event is followed up for this long.
@@ -182,23 +181,15 @@ impl Store {
         &self,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(
+        let deadlines: Vec<Option<i64>> = sqlx::query_scalar(
             // A person who is overdue is due at every pass: the next look is the deadline.
-            "SELECT memory FROM standings
-             WHERE next_at <= $1 AND (state = 'overdue_checking' OR is_open = TRUE)",
+            "SELECT window_deadline FROM standings WHERE next_at <= $1 AND is_open = TRUE",
         )
         .bind(micros(now))
         .fetch_all(&self.read)
         .await
         .doing("looking for flags that wait")?;
-        Ok(rows
-            .iter()
-            .filter_map(|memory| serde_json::from_str::<Standing>(memory).ok())
-            .filter_map(|standing| {
-                let run = standing.window.run()?;
-                Some(run.told.map_or(run.base, |told| told.deadline))
-            })
-            .filter(|deadline| *deadline <= now)
-            .max())
+        let passed = deadlines.into_iter().flatten().map(instant);
+        Ok(passed.filter(|deadline| *deadline <= now).max())
     }
 }

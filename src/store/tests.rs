@@ -1,11 +1,15 @@
 //! What the store does, seen without a pass: what absorbing marks, what is buried, what is pruned.
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::logs::PartEnd;
 use super::sources::{NewPart, Source};
-use super::{Store, micros};
+use super::{Store, micros, migrations};
 use crate::domain::facts::Gap;
+use crate::domain::id::PolicyName;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::domain::sign_in::{Route, SignIn};
 use crate::domain::story::{day, hour, user};
@@ -258,4 +262,56 @@ async fn old_attempts_go_whatever_their_channel() {
         .await
         .unwrap();
     assert_eq!(kept, ["chat", "desk"]);
+}
+
+/// A database as it was before everybody had a row: the states are counted, and the next pass
+/// decides about everybody once.
+#[tokio::test]
+async fn rows_from_before_the_lists_are_counted_and_filled_by_a_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fortnight.db");
+    let old = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut old = old.connect().await.unwrap();
+    let before = migrations()
+        .into_iter()
+        .filter(|migration| migration.version < 20_261_128_010_000);
+    let migrator = Migrator::with_migrations(before.collect());
+    migrator.run_direct(None, &mut old, false).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO people (id, user_principal_name, upn_key, kind, enabled, part) VALUES ('ana', 'ana@contoso.com', 'ana@contoso.com', 'member', TRUE, 1);
+         INSERT INTO standings VALUES ('everyone', 'ana', 'in_grace', 1, TRUE, 7, '{\"memory\": 1}'), ('old', 'ana', 'paused', 1, TRUE, NULL, '{}')",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    assert!(!store.is_listed().await.unwrap());
+    assert_eq!(store.sweep_cursor().await.unwrap().as_deref(), Some(""));
+    let counts = store.state_counts().await.unwrap();
+    assert_eq!(
+        counts[&PolicyName::new("everyone")],
+        [("in_grace".to_owned(), 1)].into()
+    );
+    let kept: (String, i64, String, bool) = sqlx::query_as(
+        "SELECT state, next_at, memory, is_open FROM standings WHERE policy = 'everyone'",
+    )
+    .fetch_one(&store.read)
+    .await
+    .unwrap();
+    assert_eq!(
+        kept,
+        ("in_grace".to_owned(), 7, "{\"memory\": 1}".to_owned(), true)
+    );
+    store.end_sweep().await.unwrap();
+    assert!(store.is_listed().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_new_database_has_nothing_to_fill() {
+    let (_folder, store) = store().await;
+    assert!(store.is_listed().await.unwrap());
+    assert_eq!(store.sweep_cursor().await.unwrap(), None);
 }

@@ -15,6 +15,7 @@
 
 #[path = "graph/mod.rs"]
 pub mod graph;
+mod lists;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -486,7 +487,9 @@ impl World {
         engine.close().await;
         store.close().await;
         self.report = report.clone();
-        result.map(|()| report)
+        result?;
+        lists::assert_as_decided(&self.config()).await;
+        Ok(report)
     }
 
     /// A pass on each of these days, at midnight.

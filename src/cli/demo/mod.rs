@@ -240,7 +240,7 @@ async fn summary(
     let mut rows: BTreeMap<String, PersonView> = BTreeMap::new();
     let everyone = Whom::these(people.iter().map(Someone::id));
     for dossier in store.load(&everyone).await? {
-        for row in PersonView::of(&pass::look(dossier, &policies, &world, now)) {
+        for row in PersonView::of(&pass::look(dossier, &policies, &world, now), now) {
             *states.entry(row.state.as_str()).or_default() += 1;
             rows.insert(row.id.clone(), row);
         }
