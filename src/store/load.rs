@@ -12,7 +12,6 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::EMAIL;
 use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
-use super::standings::{self, Kept};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::{
@@ -25,6 +24,7 @@ use crate::domain::policy::Step;
 use crate::domain::registration::Registration;
 use crate::domain::sign_in::SignIn;
 use crate::domain::standing::Standing;
+use crate::domain::state::State;
 
 /// The setting that holds the last id a sweep has decided about; absent: no sweep is under way.
 pub(super) const SWEEP: &str = "sweep";
@@ -56,6 +56,17 @@ pub struct Dossier {
     pub kept: BTreeMap<PolicyName, Kept>,
     /// The mark of the change that is being decided about.
     pub mark: Option<i64>,
+}
+
+/// What the row of one person under one policy says of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The state.
+    pub state: State,
+    /// Whether the person counts as registered.
+    pub registered: bool,
+    /// The policy is on and reaches the person.
+    pub in_scope: bool,
 }
 
 impl Dossier {
@@ -267,7 +278,7 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
         "SELECT user_id, policy, state, registered, in_scope, memory FROM standings WHERE ",
         "user_id",
         "",
-        standings::put,
+        put_standing,
     ),
     (
         "SELECT user_id, mark FROM changed WHERE ",
@@ -419,5 +430,33 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
             .map(instant),
         outcome,
     });
+    Ok(())
+}
+
+fn put_standing(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+    let reading = "reading standings";
+    let policy: &str = row.try_get(1).doing(reading)?;
+    let state: &str = row.try_get(2).doing(reading)?;
+    let memory: Option<&str> = row.try_get(5).doing(reading)?;
+    let inconsistent = |column, value: String| StoreError::Inconsistent {
+        table: "standings",
+        key: format!("{policy} / {}", dossier.person.id),
+        column,
+        value,
+    };
+    let kept = Kept {
+        state: State::parse(state).ok_or_else(|| inconsistent("state", state.to_owned()))?,
+        registered: row.try_get(3).doing(reading)?,
+        in_scope: row.try_get(4).doing(reading)?,
+    };
+    let standing: Option<Standing> = memory
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| inconsistent("memory", error.to_string()))?;
+    let policy = PolicyName::new(policy);
+    if let Some(standing) = standing {
+        dossier.standings.insert(policy.clone(), standing);
+    }
+    dossier.kept.insert(policy, kept);
     Ok(())
 }

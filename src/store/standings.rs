@@ -7,17 +7,15 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::load::Dossier;
+use super::load::{Dossier, Kept};
 use super::outcome::Outcome;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decision::Decision;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::listed::{Listed, ListedWindow};
-use crate::domain::standing::{Enforcement, Standing};
-use crate::domain::state::State;
+use crate::domain::standing::Enforcement;
 use crate::domain::window::{Deadline, GraceWindow};
 
 /// The setting that says that the rows of an earlier version are not whole yet.
@@ -25,17 +23,6 @@ pub(super) const UNLISTED: &str = "unlisted";
 
 /// How whoever any policy that is on reaches is counted: beside the states, under no policy.
 const IN_SCOPE: (&str, &str) = ("", "in_scope");
-
-/// What the row of one person under one policy says of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
-    /// The state.
-    pub state: State,
-    /// Whether the person counts as registered.
-    pub registered: bool,
-    /// The policy is on and reaches the person.
-    pub in_scope: bool,
-}
 
 impl Store {
     /// How many people are in each state, by policy.
@@ -86,7 +73,7 @@ pub(super) async fn write(
         let id = &dossier.person.id;
         for decision in decisions {
             let listed = Listed::of(decision);
-            let kept = Kept::of(&listed);
+            let kept = kept(&listed);
             let before = dossier.kept.get(&decision.policy);
             counts.moved(&decision.policy, before, kept);
             if is_remembered(dossier, decision) {
@@ -102,42 +89,11 @@ pub(super) async fn write(
     counts.write(connection).await
 }
 
-/// Reads what a row says into the dossier of the person.
-pub(super) fn put(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
-    let reading = "reading standings";
-    let policy: &str = row.try_get(1).doing(reading)?;
-    let state: &str = row.try_get(2).doing(reading)?;
-    let memory: Option<&str> = row.try_get(5).doing(reading)?;
-    let inconsistent = |column, value: String| StoreError::Inconsistent {
-        table: "standings",
-        key: format!("{policy} / {}", dossier.person.id),
-        column,
-        value,
-    };
-    let kept = Kept {
-        state: State::parse(state).ok_or_else(|| inconsistent("state", state.to_owned()))?,
-        registered: row.try_get(3).doing(reading)?,
-        in_scope: row.try_get(4).doing(reading)?,
-    };
-    let standing: Option<Standing> = memory
-        .map(serde_json::from_str)
-        .transpose()
-        .map_err(|error| inconsistent("memory", error.to_string()))?;
-    let policy = PolicyName::new(policy);
-    if let Some(standing) = standing {
-        dossier.standings.insert(policy.clone(), standing);
-    }
-    dossier.kept.insert(policy, kept);
-    Ok(())
-}
-
-impl Kept {
-    fn of(listed: &Listed) -> Self {
-        Self {
-            state: listed.state,
-            registered: listed.registered,
-            in_scope: listed.in_scope,
-        }
+fn kept(listed: &Listed) -> Kept {
+    Kept {
+        state: listed.state,
+        registered: listed.registered,
+        in_scope: listed.in_scope,
     }
 }
 
