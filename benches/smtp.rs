@@ -14,10 +14,11 @@ mod postfix;
 
 use std::time::Instant;
 
+use fortnight::delivery::Outcome;
 use fortnight::delivery::mail::{
     About, Letter, Notice, Recipient, Sender, WindowNotice, letter, render,
 };
-use fortnight::delivery::smtp::{Outcome, Smtp, SmtpConfig, Tls};
+use fortnight::delivery::smtp::{Smtp, SmtpConfig, Tls};
 use fortnight::delivery::text;
 use fortnight::domain::id::PolicyName;
 use fortnight::domain::message::EventKind;
@@ -87,7 +88,7 @@ fn ours(sink: &Sink, connections: usize, letter: &Letter) -> f64 {
             senders.spawn(async move {
                 for _ in 0..share {
                     let outcome = smtp.send(&letter).await;
-                    assert!(matches!(outcome, Outcome::Sent { .. }), "{outcome:?}");
+                    assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
                 }
             });
         }

@@ -234,7 +234,7 @@ impl Watch {
                 return DEGRADED;
             }
             if let Err(error) = self.look(&mut last).await {
-                // A database that is busy or full now may be well at the next ring (F3, F5).
+                // A database that is busy or full now may be well at the next ring.
                 let error = chain(&error);
                 tracing::error!("{error}");
                 self.health.send_modify(|health| health.error = Some(error));
@@ -332,7 +332,7 @@ impl Watch {
         });
     }
 
-    /// The wall clock must not part from the boot-time clock (R3): a fault holds flags until the
+    /// The wall clock must not part from the boot-time clock (rule R3): a fault holds flags until the
     /// clock is back, or an operator accepts the present one. Whether one just did.
     async fn watch_clock(&mut self) -> Result<bool, StoreError> {
         let reading = self.clock.host();

@@ -15,7 +15,7 @@ use crate::delivery::webhook::ClientError;
 use crate::domain::facts::Channel;
 use crate::domain::hold::HoldKind;
 use crate::domain::hold::StandingHold;
-use crate::pass::{self, Directory, Pass, PassError};
+use crate::pass::{Directory, Pass, PassError};
 use crate::report::{PassReport, Progress};
 use crate::store::outbox::EMAIL;
 use crate::store::{Store, StoreError};
@@ -100,7 +100,7 @@ impl Engine {
         &self.config
     }
 
-    /// A clock that went wrong holds all flags until it is well again (R3).
+    /// A clock that went wrong holds all flags until it is well again (rule R3).
     pub fn set_clock_fault(&self, fault: Option<String>) {
         *self
             .clock_fault
@@ -110,7 +110,7 @@ impl Engine {
 
     /// Mails that a stop or a failure of the store left in the middle wait ten minutes.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let recovered = self.store.recover_leased(self.clock.now()).await?;
+        let recovered = self.store.end_leases(None, self.clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
@@ -160,13 +160,13 @@ impl Engine {
             self.store.note_clocked_pass(now).await?;
         }
         if went_back.is_some() {
-            // While time stands behind the newest pass nothing is said (contract 7.16).
+            // While time stands behind the newest pass nothing is said (rule 7.16).
             return Ok(());
         }
         self.deliver(report, stop).await?;
-        if self.store.operators_wait().await? {
+        if self.store.lines_wait().await? {
             // An endpoint died: operators hear of it by the other ways, now.
-            pass.tell_operators(report).await?;
+            pass.tell(report).await?;
             self.deliver(report, stop).await?;
         }
         Ok(())
@@ -191,7 +191,7 @@ impl Engine {
         })
     }
 
-    /// Policy time never goes back (I11): a wall clock behind the newest pass decides by the time
+    /// Policy time never goes back (invariant 11): a wall clock behind the newest pass decides by the time
     /// of that pass, holds all flags, and says nothing — until it has caught up, or an operator
     /// accepts the present clock.
     async fn went_back(&self, report: &mut PassReport) -> Result<Option<String>, PassError> {
@@ -232,7 +232,7 @@ impl Engine {
         self.store.note_pass(now).await
     }
 
-    /// Delivers what is due, unless time stands behind the newest pass (contract 7.16).
+    /// Delivers what is due, unless time stands behind the newest pass (rule 7.16).
     pub async fn deliver(
         &self,
         report: &mut PassReport,
@@ -249,11 +249,10 @@ impl Engine {
         }
         // The courier is alone: what is leased now was never settled, because the store failed.
         self.recover().await?;
-        let policies = pass::policies(&self.store, &self.config, now).await?;
         let courier = Courier {
             store: &self.store,
             config: &self.config,
-            policies: &policies,
+            name: uuid::Uuid::new_v4().to_string(),
             transport: self.transport.as_ref(),
             outlets: self.outlets(),
             clock: self.clock,
@@ -278,7 +277,7 @@ impl Engine {
         &self.outlets
     }
 
-    /// Whether people can be told as of this pass (contract 7.11).
+    /// Whether people can be told as of this pass (rule 7.11).
     async fn channel(&self, now: Timestamp) -> Result<Channel, StoreError> {
         let Some(transport) = &self.transport else {
             return outlet::channel(&self.outlets, &self.store, now).await;
@@ -295,7 +294,7 @@ impl Engine {
     }
 }
 
-/// The hold for a database that is gone while its mark stands (contract 7.15).
+/// The hold for a database that is gone while its mark stands (rule 7.15).
 #[must_use]
 pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
     StandingHold {

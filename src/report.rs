@@ -10,7 +10,7 @@ use crate::domain::hold::StandingHold;
 use crate::store::outcome::Tally;
 use crate::store::read::Happening;
 
-/// The report of a pass; its JSON is contract 4's `cycle --format json`.
+/// The report of a pass; its JSON is that of `cycle --format json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PassReport {
     /// The time that the pass decided by.

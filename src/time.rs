@@ -3,7 +3,7 @@
 //! Below it: durations as people write and read them, cron patterns in a time zone
 //! ([`cron`]), what servers ask for in `Retry-After` ([`retry_after`]), and the watch over the
 //! host's clock ([`skew`]). The trap: a day of the
-//! configuration has 24 hours, whatever the calendar does (R1), while `09:00` in a cron pattern
+//! configuration has 24 hours, whatever the calendar does (rule R1), while `09:00` in a cron pattern
 //! stays nine o'clock.
 
 pub mod cron;
@@ -35,7 +35,7 @@ impl Clock {
         Self { fixed: Some(at) }
     }
 
-    /// The time by which everything is decided, stored and scheduled (contract 7.22).
+    /// The time by which everything is decided, stored and scheduled (rule 7.22).
     ///
     /// Whole microseconds, so that what was decided equals what is read back from storage.
     pub fn now(self) -> Timestamp {
@@ -48,7 +48,7 @@ impl Clock {
         self.fixed.is_some()
     }
 
-    /// The host's own two clocks, whatever [`Clock::now`] says: for the check of R3.
+    /// The host's own two clocks, whatever [`Clock::now`] says: for the check of rule R3.
     #[must_use]
     pub fn host(self) -> HostTime {
         HostTime {

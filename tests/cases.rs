@@ -3,11 +3,6 @@
 //! Where a case is about a source or the store (a page that fails, a row read twice), the test
 //! here shows what is decided on the facts that are left; the reading is tested there.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a story that cannot be told ends its test"
-)]
-
 use fortnight::domain::{
     assignment, audit, brake, decide, decision, effect, facts, hold, id, message, notice, person,
     policy, reason, registration, sign_in, standing, state, window,
@@ -399,7 +394,7 @@ fn case_22_after_eight_days_down_each_person_gets_one_message() {
         ["d0 window.opened 0d", "d12 window.reminder -3d"]
     );
 
-    // R7: nobody was told while the deadline passed.
+    // Rule R7: nobody was told while the deadline passed.
     let mut untold = Story::default_policy();
     let decision = untold.sign_in(day(0), 0).pass(day(20));
     assert_eq!(

@@ -1,32 +1,21 @@
 //! The program from outside: exit codes, the JSON that other programs read, and what it says to
 //! people who made a mistake.
 
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::too_many_lines,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
+    reason = "what is said stands beside what was asked"
 )]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/world.rs"]
-mod world;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use endpoint::{Endpoints, Reply, SECRET};
 use fortnight::store::lock::PassLock;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
-use world::{World, day, hour};
 
-/// The program is shown on exported files here.
-fn on_graph() -> bool {
-    false
-}
+use crate::support::endpoint::{Endpoints, Reply, SECRET};
+use crate::support::world::{World, day, hour};
 
 /// The program, with the world's configuration.
 fn command(world: &World, arguments: &[&str]) -> Command {
@@ -257,6 +246,75 @@ fn users_are_printed_as_the_contract_says() {
     assert_eq!(exempt[0]["window"], Value::Null);
     assert_eq!(exempt[0]["enforcement"], Value::Null);
     assert_eq!(exempt.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn users_come_in_order_of_a_key_and_no_more_than_asked_for() {
+    let mut world = begun(&["ana", "ben", "cleo"]);
+    cycle(&world, day(1), &[]);
+    world.join("dora");
+    world.sign_in("dora", hour(2, -3));
+    world.export(day(2));
+    cycle(&world, day(2), &[]);
+    let listed = |arguments: &[&str]| {
+        let ran = run(&world, &[&["users", "--format", "csv"], arguments].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        let names = ran
+            .out
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(['@', ',']).nth(1));
+        names.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    for (arguments, names) in [
+        // Three deadlines are the same: by id. The account without one comes last.
+        (&[][..], "ana ben cleo dora breakglass"),
+        (&["--sort", "deadline", "--limit", "2"], "ana ben"),
+        (&["--sort", "next"], "ana ben cleo dora breakglass"),
+        (&["--sort", "user", "--limit", "3"], "ana ben breakglass"),
+        (&["--sort", "id"], "breakglass ana ben cleo dora"),
+        (&["--sort", "id", "--search", "A@", "--limit", "1"], "ana"),
+        (
+            &["--state", "in_grace", "--limit", "9", "--sort", "user"],
+            "ana ben cleo dora",
+        ),
+        (&["--limit", "0"], ""),
+    ] {
+        assert_eq!(listed(arguments), names, "{arguments:?}");
+    }
+    let ran = run(&world, &["users", "--sort", "mood"]);
+    assert_eq!(ran.code, 2);
+}
+
+/// As a database of an earlier version is after it was migrated.
+#[tokio::test]
+async fn after_an_update_the_next_pass_writes_the_lists() {
+    let world = begun(&["ana", "ben"]);
+    cycle(&world, day(1), &[]);
+    let status = json(&run(&world, &["status", "--format", "json"]));
+    let users = run(&world, &["users", "--format", "json"]).out;
+    let url = format!("sqlite:{}", world.database().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    for statement in [
+        "DELETE FROM standings WHERE memory IS NULL",
+        "UPDATE standings SET registered = FALSE, in_scope = FALSE, window_opened_at = NULL, window_deadline = NULL,
+             window_notice = NULL, window_left = NULL, bypasses = 0, may_skip = FALSE, enforcement = NULL, enforced_at = NULL, next_action = NULL",
+        "DELETE FROM counts",
+        "INSERT INTO counts (policy, state, people) SELECT policy, state, COUNT(*) FROM standings GROUP BY policy, state",
+        "INSERT INTO meta (key, value) VALUES ('sweep', ''), ('unlisted', '')",
+    ] {
+        sqlx::query(statement).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+    let ran = run(&world, &["users"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"fortnight: the database is of an earlier version, and the next pass writes anew who is where: ask again after it");
+    let between = json(&run(&world, &["status", "--format", "json"]));
+    assert_eq!(between["states"], json!({}));
+    cycle(&world, day(1), &[]);
+    assert_eq!(run(&world, &["users", "--format", "json"]).out, users);
+    let again = json(&run(&world, &["status", "--format", "json"]));
+    assert_eq!(again["states"], status["states"]);
 }
 
 #[test]
@@ -566,7 +624,11 @@ fn explain_tells_what_operators_did() {
         assert_eq!(ran.code, 0, "{}", ran.err);
         ran.out
     };
-    act("extend", &["--days", "2", "--ticket", "T-1"]);
+    let said = act("extend", &["--days", "2", "--ticket", "T-1"]);
+    insta::assert_snapshot!(said, @r"
+    Noted for 0f0e0d0c-0000-4000-8000-000000000002; the next pass applies it, within seconds where `fortnight run` runs.
+    ana@contoso.example under everyone: in_grace until 2026-01-19T23:00:00Z before, in_grace until 2026-01-21T23:00:00Z after; window.extended follows.
+    ");
     assert_eq!(cycle(&world, hour(1, 5), &[]).code, 0);
     insta::assert_snapshot!(why(&world, "ana"), @r"
     Why
@@ -609,8 +671,10 @@ fn explain_tells_what_operators_did() {
       2026-01-06T05:00:00Z  operator.close  operator: asked for
       2026-01-06T05:00:00Z  window.paused
     ");
-    let said = act("extend", &["--days", "2"]);
-    assert_eq!(said.lines().count(), 1, "{said}");
+    insta::assert_snapshot!(act("extend", &["--days", "2"]), @r"
+    Noted for 0f0e0d0c-0000-4000-8000-000000000002; the next pass applies it, within seconds where `fortnight run` runs.
+    ana@contoso.example under everyone: paused with 15 days 18 hours left before, paused with 17 days 18 hours left after; no mail follows.
+    ");
 }
 
 #[test]
@@ -1161,7 +1225,7 @@ async fn a_database_of_a_newer_version() {
     database.close().await.unwrap();
     let ran = cycle(&world, day(1), &[]);
     assert_eq!(ran.code, 1);
-    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261126070000): use that version");
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261128060000): use that version");
     assert_eq!(run(&world, &["users"]).err, ran.err);
 }
 

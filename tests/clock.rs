@@ -1,18 +1,15 @@
 //! A host whose clock is set while the daemon runs: libfaketime moves the wall clock of the live
 //! process, and leaves it the monotonic and the boot-time clock.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/recorder.rs"]
-mod recorder;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use program::{Organisation, Running, after, at, eventually, hours, missing, ready};
-use recorder::{Answer, PATIENCE, Recorder};
+
+use crate::support::program::{
+    self, Organisation, Running, after, at, eventually, hours, missing, ready,
+};
+use crate::support::recorder::{Answer, PATIENCE, Recorder};
 
 const PEOPLE: usize = 8;
 

@@ -1,25 +1,18 @@
 //! The outbox through the whole program: servers that refuse, defer, hang up and stall, and fifty
 //! kills in the middle of it.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/recorder.rs"]
-mod recorder;
 
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use endpoint::{Endpoints, Knock, Reply, SECRET};
 use jiff::{SignedDuration, Timestamp};
-use program::{Organisation, after, at, eventually, hours, minutes};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use recorder::{Answer, Moment, PATIENCE, Recorder};
+
+use crate::support::endpoint::{Endpoints, Knock, Reply, SECRET};
+use crate::support::program::{self, Organisation, after, at, eventually, hours, minutes};
+use crate::support::recorder::{Answer, Moment, PATIENCE, Recorder};
 
 /// A Monday morning; everybody has signed in an hour before.
 const MONDAY: &str = "2026-01-05T08:00:00Z";
@@ -92,7 +85,7 @@ fn a_refused_person_is_told_to_operators_once() {
         organisation.export(after(monday(), hours(24 * pass)));
         organisation.cycle(after(monday(), hours(24 * pass)));
     }
-    let told = recorder.mailbox("oncall@contoso.example");
+    let told = recorder.mailbox("operators@contoso.example");
     let unreachable: Vec<_> = told
         .iter()
         .filter(|kept| kept.subject.contains("reached"))
@@ -133,7 +126,7 @@ fn a_lost_outcome_is_resent_once_with_the_same_message_id() {
     }
 }
 
-/// A resend after a lost outcome names the same deadline (contract 7.2), also where the server put
+/// A resend after a lost outcome names the same deadline (rule 7.2), also where the server put
 /// it off once more in between.
 #[test]
 fn a_resend_names_the_deadline_that_the_lost_mail_named() {
@@ -196,7 +189,7 @@ fn a_refused_login_holds_flags_and_keeps_the_mails() {
     pass(11, 1);
     assert_eq!(organisation.holds(), [""; 0]);
     assert_eq!(recorder.mailbox("p0@contoso.example").len(), 2);
-    assert!(!recorder.mailbox("oncall@contoso.example").is_empty());
+    assert!(!recorder.mailbox("operators@contoso.example").is_empty());
     // Down while the deadline passes: nobody is flagged before it is up again.
     refuse();
     assert_eq!(pass(15, 0)["flagged"], 0);
@@ -581,7 +574,8 @@ fn a_killed_daemon_loses_nothing() {
         waiting
             .iter()
             .all(|row| {
-                row["state"] == "sent" || at(row["next_at"].as_str().unwrap()) > program::now()
+                let next_at = row["next_at"].as_str().map(at);
+                row["state"] == "sent" || next_at.is_some_and(|next| next > program::now())
             })
             .then_some(())
     });
@@ -604,4 +598,43 @@ fn a_killed_daemon_loses_nothing() {
         twice += usize::from(times > 1);
     }
     eprintln!("{} taken, {twice} more than once", recorder.kept().len());
+}
+
+/// What a server takes for a mail in [`a_kill_leaves_few_mails_in_doubt`].
+const A_MAIL: Duration = Duration::from_millis(20);
+/// Connections of the default configuration.
+const CONNECTIONS: usize = 3;
+
+#[test]
+fn a_kill_leaves_few_mails_in_doubt() {
+    let kills: usize = std::env::var("FORTNIGHT_KILLS").map_or(10, |kills| kills.parse().unwrap());
+    let recorder = Recorder::start(|moment| match moment.verb {
+        "DOT" => Answer::Slow(A_MAIL),
+        _ => Answer::Well,
+    });
+    let organisation = organisation(kills * 60, &recorder);
+    let mut random = SmallRng::seed_from_u64(20);
+    let mut now = monday();
+    for _ in 0..kills {
+        let count = recorder.kept().len() + random.random_range(10..50);
+        let as_of = now.to_string();
+        let mut cycle =
+            organisation.spawn(&mut organisation.command(&["cycle", "--as-of", &as_of]));
+        assert!(recorder.wait_kept(count, PATIENCE));
+        cycle.kill();
+        now = after(now, minutes(11));
+    }
+    recorder.follow(well);
+    organisation.cycle(now);
+    organisation.cycle(after(now, minutes(11)));
+    assert!(organisation.states().iter().all(|state| state == "sent"));
+    let kept = recorder.kept();
+    let ids: BTreeSet<&String> = kept.iter().map(|mail| &mail.message_id).collect();
+    assert_eq!(ids.len(), kills * 60, "nothing is lost");
+    let copies = kept.len() - ids.len();
+    eprintln!("{kills} kills, {copies} mails taken again over {CONNECTIONS} connections");
+    assert!(
+        copies <= 3 * CONNECTIONS * kills,
+        "{copies} copies of {kills} kills"
+    );
 }

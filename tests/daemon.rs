@@ -1,22 +1,17 @@
 //! The daemon as its operators and systemd meet it.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/recorder.rs"]
-mod recorder;
 
 use rustix::process::Signal;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use endpoint::{Endpoints, Reply, SECRET, TWO_SECRETS};
 use jiff::Timestamp;
-use program::{Organisation, Running, after, at, eventually, hours, page, ready};
-use recorder::{Answer, PATIENCE, Recorder};
 use serde_json::Value;
+
+use crate::support::endpoint::{Endpoints, Reply, SECRET, TWO_SECRETS};
+use crate::support::program::{
+    self, Organisation, Running, after, at, eventually, hours, page, ready,
+};
+use crate::support::recorder::{Answer, PATIENCE, Recorder};
 
 /// A daemon whose first pass told everybody.
 struct Begun {
@@ -52,6 +47,14 @@ fn last_pass(port: u16) -> Option<Timestamp> {
 fn wait_for_another_pass(port: u16) {
     let before = last_pass(port);
     eventually("another pass", || (last_pass(port) > before).then_some(()));
+}
+
+fn wait_for_a_pass_after_reload(daemon: &Running, times: usize) {
+    eventually("a pass after the reload", || {
+        let log = daemon.log();
+        let after = log.split("the configuration was reloaded").nth(times)?;
+        after.contains("a pass ended").then_some(())
+    });
 }
 
 fn deadline(organisation: &Organisation, number: usize) -> Timestamp {
@@ -165,7 +168,6 @@ fn a_reload_takes_in_endpoints_and_their_secrets() {
     let Begun {
         mut organisation,
         mut daemon,
-        port,
         ..
     } = begin(2);
     let peer = Endpoints::start(|_| Reply::Taken);
@@ -176,8 +178,7 @@ fn a_reload_takes_in_endpoints_and_their_secrets() {
     for (person, secrets) in [(0, SECRET), (1, TWO_SECRETS)] {
         std::fs::write(organisation.path("hook"), secrets).unwrap();
         daemon.signal(Signal::HUP);
-        wait_for_another_pass(port);
-        wait_for_another_pass(port);
+        wait_for_a_pass_after_reload(&daemon, person + 1);
         let user = Organisation::address(person);
         let said = organisation.say(&[
             "window",

@@ -1,27 +1,13 @@
 //! `doctor` against a broken instance of each part: what it says is what mends it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/smtp_peer.rs"]
-#[allow(dead_code, reason = "other tests take other parts of it")]
-mod smtp_peer;
-#[path = "support/world.rs"]
-mod world;
-
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
-use smtp_peer::{Act, Peer};
-use world::World;
-use world::graph::{Fault, Kind, RetryAfter};
 
-fn on_graph() -> bool {
-    true
-}
+use crate::support::graph::{FakeGraph, Fault, Kind, RetryAfter, SECRET};
+use crate::support::program::command;
+use crate::support::smtp_peer::{Act, Peer};
+use crate::support::world::{World, day};
 
 /// What `doctor` says of each part, and its exit code.
 struct Visit {
@@ -61,15 +47,7 @@ impl Visit {
 }
 
 fn run(world: &World, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fortnight"))
-        .current_dir(world.folder())
-        .env_clear()
-        .arg("--quiet")
-        .arg("--config")
-        .arg(world.file())
-        .args(arguments)
-        .output()
-        .unwrap()
+    command(world, arguments).env_clear().output().unwrap()
 }
 
 fn doctor(world: &World) -> Visit {
@@ -93,8 +71,8 @@ fn doctor(world: &World) -> Visit {
 }
 
 fn tenant() -> World {
-    let mut world = World::of(&["ana"]);
-    world.export(world::day(0));
+    let mut world = World::on_graph(&["ana"]);
+    world.export(day(0));
     world
 }
 
@@ -126,7 +104,7 @@ fn a_tenant_in_which_everything_works() {
 
 #[test]
 fn the_example_tenant_works_as_it_stands() {
-    let graph = world::graph::FakeGraph::start();
+    let graph = FakeGraph::start();
     graph.load_sample();
     let mut world = World::told_by(Some(graph.clone()), &[]);
     let example = std::fs::read_to_string("examples/tenant/fortnight.toml").unwrap();
@@ -159,7 +137,7 @@ fn case_64_a_secret_that_is_wrong_or_has_expired() {
             .iter()
             .any(|(_, verdict, _)| verdict == "not_tried")
     );
-    std::fs::write(&secret, world::graph::SECRET).unwrap();
+    std::fs::write(&secret, SECRET).unwrap();
     doctor(&world).all_good();
 
     graph.refuse_tokens(Some(7_000_222));
@@ -248,7 +226,7 @@ fn check(world: &World) -> (i32, String) {
 #[test]
 fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
     let mut world = tenant();
-    let pass = ["cycle", "--as-of", &world::day(0).to_string()];
+    let pass = ["cycle", "--as-of", &day(0).to_string()];
     assert_eq!(run(&world, &pass).status.code(), Some(0));
     assert_eq!(check(&world).0, 0);
 

@@ -1,31 +1,16 @@
 //! Webhooks through the real engine and store: which events go where, what becomes of them where
 //! an endpoint fails, and notice by webhook where there is no mail.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/world.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use endpoint::{Endpoints, Knock, Reply, SECRET};
+use fortnight::domain::delivery;
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::state::State;
 use serde_json::json;
-use world::{World, day, hour};
 
-/// These stories are played on exported files.
-#[allow(dead_code, reason = "the other crate's own answer counts")]
-pub(crate) fn on_graph() -> bool {
-    false
-}
+use crate::support::endpoint::{Endpoints, Knock, Reply, SECRET};
+use crate::support::world::{World, day, hour};
 
 /// Less than an endpoint is given to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,7 +58,7 @@ async fn rows(world: &World, channel: &str) -> Vec<String> {
     store.close().await;
     rows.iter()
         .filter(|row| row.channel == channel)
-        .map(|row| format!("{} {}", row.event, row.state))
+        .map(|row| format!("{} {}", row.event, row.state.as_str()))
         .collect()
 }
 
@@ -200,7 +185,7 @@ async fn what_a_pass_that_broke_off_left_for_a_chat_is_said_by_the_next() {
 async fn sqlx_line(world: &World) {
     let url = format!("sqlite:{}", world.database().display());
     let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO chat_lines (id, event, policy, deadline, line) VALUES (1, 'user.registered', 'everyone', NULL, 'Bo')")
+    sqlx::query("INSERT INTO lines (id, audience, event, topic, policy, line) VALUES (1, 'chats', 'user.registered', '', 'everyone', 'Bo')")
         .execute(&pool)
         .await
         .unwrap();
@@ -271,7 +256,7 @@ async fn what_was_claimed_for_an_endpoint_that_asks_for_time_was_never_attempted
     assert!(attempted < 12, "{attempted}");
     let store = world.store().await;
     let waiting = store
-        .deliveries(&["pending".to_owned()], None)
+        .deliveries(&[delivery::State::Pending], None)
         .await
         .unwrap();
     store.close().await;
@@ -555,7 +540,7 @@ async fn what_expired_in_days_that_never_were_is_sent() {
     );
 }
 
-// Notice by webhook (contract 7.11).
+// Notice by webhook (rule 7.11).
 
 #[tokio::test]
 async fn without_mail_an_accepted_webhook_leads_to_the_flag() {

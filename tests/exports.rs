@@ -1,23 +1,11 @@
 //! Journeys on exported files that only files can make: parts of a snapshot, names instead of ids,
 //! rows that somebody wrote by hand.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/world.rs"]
-mod world;
-
 use fortnight::domain::state::State;
 use jiff::Timestamp;
 use serde_json::json;
-use world::{World, before, day, hour};
 
-fn on_graph() -> bool {
-    false
-}
+use crate::support::world::{World, before, day, hour};
 
 /// The users export in parts: which accounts each holds.
 fn write_parts(world: &World, parts: &[(&str, &[&str])], at: Timestamp) {

@@ -1,15 +1,13 @@
 //! The fake of Graph is as strict as the real one: what other tests rest on is tested here.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail at once")]
-
-#[path = "support/graph/mod.rs"]
-mod graph;
-
 use std::collections::BTreeMap;
 
-use graph::{CLIENT, FakeGraph, Fault, Kind, Removal, RetryAfter, RetryForm, SECRET, TENANT};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+
+use crate::support::graph::{
+    CLIENT, FakeGraph, Fault, Kind, Removal, RetryAfter, RetryForm, SECRET, TENANT,
+};
 
 const LOGS: &str = "/v1.0/auditLogs/signIns";
 const AUDITS: &str = "/v1.0/auditLogs/directoryAudits";

@@ -3,11 +3,6 @@
 //! The documented samples are not part of this repository; `FORTNIGHT_SAMPLES` names their
 //! folder, else it is looked for beside the checkout. Without it their test says so and passes.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests may unwrap, as tests may"
-)]
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

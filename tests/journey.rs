@@ -1,14 +1,5 @@
 //! Whole journeys: exports in, mails and flags out, day by day, on the real engine and store.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/world.rs"]
-mod world;
-
 use std::collections::BTreeMap;
 
 use fortnight::domain::facts::ActKind;
@@ -16,12 +7,24 @@ use fortnight::domain::standing::Enforcement;
 use fortnight::domain::state::State;
 use jiff::Timestamp;
 use serde_json::json;
-use world::{World, before, day, hour, hours};
 
-/// These journeys are played on exported files; `journey_graph` plays them over Graph.
-#[allow(dead_code, reason = "there, that crate's own answer counts")]
-pub(crate) fn on_graph() -> bool {
-    false
+use crate::support::world::{World, before, day, hour, hours};
+
+/// This file is two modules: `journey` is played on exported files, `journey_graph` over Graph.
+fn on_graph() -> bool {
+    module_path!().ends_with("journey_graph")
+}
+
+fn world_of(names: &[&str]) -> World {
+    if on_graph() {
+        World::on_graph(names)
+    } else {
+        World::of(names)
+    }
+}
+
+async fn opened(name: &str) -> World {
+    world_of(&[name]).open(name).await
 }
 
 /// What the table below expects: from which day on, the state, the deadline as day and hour, and
@@ -206,7 +209,7 @@ fn expected() -> Table {
             .or_default()
             .insert(from.parse().unwrap(), (row, mails.into_iter().collect()));
     }
-    if crate::on_graph() {
+    if on_graph() {
         // Twelve days late is beyond the three days of the log that are read again and again.
         table
             .entry("very_late_log".to_owned())
@@ -307,7 +310,7 @@ async fn live(world: &mut World, number: i64) {
 
 fn organisation(table: &Table) -> World {
     let names: Vec<&str> = table.keys().map(String::as_str).collect();
-    let mut world = World::of(&names);
+    let mut world = world_of(&names);
     world.accounts.remove("hired_on_day_five");
     world.exclude("emergency");
     for name in ["was_registered", "report_glitch", "deletes_own_method"] {
@@ -381,7 +384,7 @@ async fn five_weeks_of_everybody_go_as_the_table_says() {
 
 /// The same, flagged on day 15.
 async fn flagged(name: &str) -> World {
-    let mut world = World::opened(name).await;
+    let mut world = opened(name).await;
     world.daily(2..=15).await;
     assert_eq!(world.state(name).await, State::EnforcementNeeded);
     world.mailbox(name).await;
@@ -390,7 +393,7 @@ async fn flagged(name: &str) -> World {
 
 #[tokio::test]
 async fn who_registers_on_day_13_is_not_flagged_while_the_reports_lag() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.report_lag = hours(30);
     world.daily(2..=13).await;
     world.mailbox("ana").await;
@@ -408,7 +411,7 @@ async fn who_registers_on_day_13_is_not_flagged_while_the_reports_lag() {
 
 #[tokio::test]
 async fn proof_that_is_late_becomes_a_hold_and_a_fresh_report_ends_it() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.report_lag = hours(30);
     world.daily(2..=15).await;
     assert_eq!(world.state("ana").await, State::OverdueChecking);
@@ -432,7 +435,7 @@ async fn a_flagged_emergency_account_is_released_when_it_is_excluded() {
 
 #[tokio::test]
 async fn a_policy_that_is_off_stops_the_clock() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.pass(day(2)).await;
     world.change("enforce = \"on\"", "enforce = \"off\"");
     world.daily(3..=29).await;
@@ -448,7 +451,7 @@ async fn a_policy_that_is_off_stops_the_clock() {
 
 #[tokio::test]
 async fn a_longer_window_moves_the_deadline_and_says_so_once() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.change("window = \"14d\"", "window = \"30d\"");
     world.pass(day(5)).await;
     assert_eq!(world.deadline("ana").await, Some(hour(30, 23)));
@@ -459,7 +462,7 @@ async fn a_longer_window_moves_the_deadline_and_says_so_once() {
 
 #[tokio::test]
 async fn a_shorter_window_binds_only_windows_opened_later() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = world_of(&["ana", "ben"]);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.pass(day(1)).await;
@@ -486,7 +489,7 @@ async fn an_extension_takes_a_flag_back() {
 
 #[tokio::test]
 async fn a_closed_window_stays_silent_until_it_is_reopened() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.act("ana", ActKind::Close, hour(1, 1)).await;
     world.sign_in("ana", before(3));
     world.daily(2..=20).await;
@@ -501,7 +504,7 @@ async fn a_closed_window_stays_silent_until_it_is_reopened() {
 
 /// So many people whose deadline is day 14, 23:00, as of day 14.
 async fn department(size: usize) -> (World, Vec<String>) {
-    let mut world = World::of(&[]);
+    let mut world = world_of(&[]);
     let names = world.crowd("person", size);
     world.pass(day(0)).await;
     for name in &names {
@@ -543,7 +546,7 @@ async fn a_mass_of_flags_waits_for_an_operator() {
 #[tokio::test]
 async fn an_approval_covers_the_listed_and_the_rest_is_judged() {
     for (rest, flagged, held) in [(12, 20, vec!["mass"]), (5, 25, vec![])] {
-        let mut world = World::of(&[]);
+        let mut world = world_of(&[]);
         let first = world.crowd("first", 20);
         let later = world.crowd("later", rest);
         world.pass(day(0)).await;
@@ -582,7 +585,7 @@ async fn ten_flags_are_no_mass() {
 
 #[tokio::test]
 async fn a_report_in_which_many_lost_their_registration_holds_flags() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     let staff = world.crowd("staff", 40);
     for name in &staff {
         world.registers(name);
@@ -609,7 +612,7 @@ async fn a_report_in_which_many_lost_their_registration_holds_flags() {
 
 #[tokio::test]
 async fn a_loss_of_many_goes_through_with_an_approval() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     let staff = world.crowd("staff", 40);
     for name in &staff {
         world.registers(name);
@@ -630,7 +633,7 @@ async fn a_loss_of_many_goes_through_with_an_approval() {
 
 #[tokio::test]
 async fn a_users_export_that_collapsed_is_not_believed() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     let staff = world.crowd("staff", 50);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
@@ -652,7 +655,7 @@ async fn a_users_export_that_collapsed_is_not_believed() {
 
 #[tokio::test]
 async fn a_collapse_beyond_the_approved_one_is_held_again() {
-    let mut world = World::of(&[]);
+    let mut world = world_of(&[]);
     let staff = world.crowd("staff", 100);
     world.pass(day(0)).await;
     world.frozen.insert("registration");
@@ -673,7 +676,7 @@ const EXCLUSION: &str = "exclusion:everyone/0a0a0a0a-0000-4000-8000-000000000000
 
 #[tokio::test]
 async fn an_emptied_exclusion_is_never_believed_by_itself() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=14).await;
     world.groups.get_mut("Emergency").unwrap().clear();
     let report = world.pass(day(15)).await;
@@ -691,7 +694,7 @@ async fn an_emptied_exclusion_is_never_believed_by_itself() {
 
 #[tokio::test]
 async fn an_exclusion_that_comes_back_ends_the_hold() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=14).await;
     world.groups.get_mut("Emergency").unwrap().clear();
     world.pass(day(15)).await;
@@ -703,7 +706,7 @@ async fn an_exclusion_that_comes_back_ends_the_hold() {
 
 #[tokio::test]
 async fn a_missing_exclusion_group_keeps_its_members_exempt() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=14).await;
     world.groups.clear();
     let report = world.pass(day(15)).await;
@@ -715,7 +718,7 @@ async fn a_missing_exclusion_group_keeps_its_members_exempt() {
 #[tokio::test]
 async fn old_sources_flag_nobody() {
     for source in ["users", "registration", "sign-ins"] {
-        let mut world = World::opened("ana").await;
+        let mut world = opened("ana").await;
         world.daily(2..=12).await;
         world.frozen.insert(source);
         world.daily(13..=15).await;
@@ -730,7 +733,7 @@ async fn old_sources_flag_nobody() {
 
 #[tokio::test]
 async fn who_has_no_address_is_told_to_operators_once_and_mailed_when_there_is_one() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.who("ana").mail = None;
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
@@ -754,7 +757,7 @@ async fn who_has_no_address_is_told_to_operators_once_and_mailed_when_there_is_o
 
 #[tokio::test]
 async fn two_policies_speak_with_one_voice() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.change(
         "[email]\n",
         r#"[[policy]]
@@ -796,7 +799,7 @@ exclude = { groups = ["Emergency"] }
 
 #[tokio::test]
 async fn what_was_only_rehearsed_is_announced_when_the_policy_is_on() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.change("enforce = \"on\"", "enforce = \"report-only\"");
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
@@ -821,7 +824,7 @@ async fn what_was_only_rehearsed_is_announced_when_the_policy_is_on() {
 
 #[tokio::test]
 async fn after_an_outage_of_eight_days_each_person_hears_once() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = world_of(&["ana", "ben"]);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.daily(1..=5).await;
@@ -836,7 +839,7 @@ async fn after_an_outage_of_eight_days_each_person_hears_once() {
 
 #[tokio::test]
 async fn after_an_outage_of_forty_days_nobody_is_flagged_without_notice() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = world_of(&["ana", "ben"]);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.pass(day(1)).await;
@@ -848,13 +851,13 @@ async fn after_an_outage_of_forty_days_nobody_is_flagged_without_notice() {
     world.mailbox("ben").await.expect_one("window.opened");
     // A file still tells of day 3; Graph's log does not, and what the directory remembers of it
     // opens a window as of now.
-    let deadline = if crate::on_graph() { 41 + 14 } else { 41 + 3 };
+    let deadline = if on_graph() { 41 + 14 } else { 41 + 3 };
     assert_eq!(world.deadline("ben").await, Some(day(deadline)));
 }
 
 #[tokio::test]
 async fn a_database_that_vanished_is_not_begun_anew() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     let backup = world.folder().join("backup.db");
     std::fs::rename(world.database(), &backup).unwrap();
     let error = world.try_pass(day(2)).await.unwrap_err();
@@ -868,7 +871,7 @@ async fn a_database_that_vanished_is_not_begun_anew() {
 
 #[tokio::test]
 async fn a_restored_backup_repeats_mails_only_under_their_message_id() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=10).await;
     let backup = world.folder().join("backup.db");
     std::fs::copy(world.database(), &backup).unwrap();
@@ -894,7 +897,7 @@ async fn reminders(world: &World) -> Vec<(Option<String>, String)> {
 
 #[tokio::test]
 async fn a_clock_that_went_back_says_nothing_and_flags_nobody() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=5).await;
     let report = world.pass(day(3)).await;
     assert_eq!(report.as_of, day(5));
@@ -907,7 +910,7 @@ async fn a_clock_that_went_back_says_nothing_and_flags_nobody() {
 
 #[tokio::test]
 async fn a_sign_in_of_somebody_not_yet_in_the_users_export_counts_later() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.who("ana").created_at = day(2);
     world.who("ana").exists = false;
     world.pass(day(0)).await;
@@ -921,7 +924,7 @@ async fn a_sign_in_of_somebody_not_yet_in_the_users_export_counts_later() {
 
 #[tokio::test]
 async fn who_comes_into_an_included_group_counts_from_then_on_and_who_leaves_is_paused() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = world_of(&["ana", "ben"]);
     world.change("{ all_users = true }", "{ groups = [\"Pilot\"] }");
     world.add_to("Pilot", "ben");
     world.pass(day(0)).await;
@@ -961,7 +964,7 @@ async fn who_comes_into_an_included_group_counts_from_then_on_and_who_leaves_is_
 
 #[tokio::test]
 async fn the_clock_is_believed_when_an_operator_says_so() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=5).await;
     world.pass(day(3)).await;
     world.approve("clock", hour(3, 1)).await;
@@ -980,7 +983,7 @@ async fn set_right(world: &mut World, number: i64) {
 
 #[tokio::test]
 async fn days_that_never_were_raise_no_flag_and_skip_no_step() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     // What is exported on that host bears its time.
     world.pass(day(30)).await;
     set_right(&mut world, 2).await;
@@ -1003,7 +1006,7 @@ async fn days_that_never_were_raise_no_flag_and_skip_no_step() {
 
 #[tokio::test]
 async fn a_policy_that_began_in_days_that_never_were_begins_now() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.pass(day(30)).await;
     set_right(&mut world, 1).await;
     world.sign_in("ana", hour(1, 3));
@@ -1013,7 +1016,7 @@ async fn a_policy_that_began_in_days_that_never_were_begins_now() {
 
 #[tokio::test]
 async fn a_loss_nobody_explains_needs_two_reports_a_day_apart() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.registers("ana");
     world.pass(day(0)).await;
     world.who("ana").registered = Some(false);
@@ -1031,7 +1034,7 @@ async fn a_loss_nobody_explains_needs_two_reports_a_day_apart() {
 
 #[tokio::test]
 async fn who_leaves_an_exclusion_is_not_flagged_at_once() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=3).await;
     world.exclude("ana");
     world.daily(4..=20).await;
@@ -1044,7 +1047,7 @@ async fn who_leaves_an_exclusion_is_not_flagged_at_once() {
 
 #[tokio::test]
 async fn who_may_be_named_by_upn_in_the_configuration() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = world_of(&["ana", "ben"]);
     world.change(
         "exclude = { groups = [\"Emergency\"] }",
         "exclude = { users = [\"Ana@Contoso.example\"], groups = [\"Emergency\"] }",
@@ -1060,7 +1063,7 @@ async fn who_may_be_named_by_upn_in_the_configuration() {
 
 #[tokio::test]
 async fn an_included_group_that_is_gone_lets_nobody_leave() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.change("{ all_users = true }", "{ groups = [\"Pilot\"] }");
     world.add_to("Pilot", "ana");
     world.pass(day(0)).await;
@@ -1075,7 +1078,7 @@ async fn an_included_group_that_is_gone_lets_nobody_leave() {
 
 #[tokio::test]
 async fn a_restored_person_goes_on_with_the_remainder() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.who("ana").exists = false;
     world.daily(2..=4).await;
     world.who("ana").exists = true;
@@ -1086,7 +1089,7 @@ async fn a_restored_person_goes_on_with_the_remainder() {
 
 #[tokio::test]
 async fn a_renamed_person_is_the_same_and_a_recreated_one_is_not() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.who("ana").upn = "ana.b@contoso.example".to_owned();
     world.who("ana").mail = Some("ana.b@contoso.example".to_owned());
     world.daily(2..=8).await;
@@ -1104,7 +1107,7 @@ async fn a_renamed_person_is_the_same_and_a_recreated_one_is_not() {
 
 #[tokio::test]
 async fn strict_flags_at_the_deadline_without_notice() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.change("window = \"14d\"", "window = \"14d\"\nstrict = true");
     world.pass(day(0)).await;
     world.sign_in("ana", hour(1, 1));
@@ -1116,7 +1119,7 @@ async fn strict_flags_at_the_deadline_without_notice() {
 
 #[tokio::test]
 async fn a_channel_that_is_down_holds_flags_until_it_works() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.pass(day(0)).await;
     // A file where the folder of mails should be.
     let outbox = world.folder().join("outbox");
@@ -1138,7 +1141,7 @@ async fn a_channel_that_is_down_holds_flags_until_it_works() {
 
 #[tokio::test]
 async fn an_exclusion_that_lost_most_of_its_members_keeps_them() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     let guarded = world.crowd("guarded", 40);
     for name in &guarded {
         world.exclude(name);
@@ -1162,7 +1165,7 @@ async fn an_exclusion_that_lost_most_of_its_members_keeps_them() {
 
 #[tokio::test]
 async fn flags_that_are_only_rehearsed_are_no_mass() {
-    let mut world = World::of(&[]);
+    let mut world = world_of(&[]);
     world.change("enforce = \"on\"", "enforce = \"report-only\"");
     let names = world.crowd("person", 20);
     world.pass(day(0)).await;
@@ -1188,7 +1191,7 @@ async fn from_on_to_report_only_flags_go_and_nothing_more_is_sent() {
 
 #[tokio::test]
 async fn earlier_evidence_moves_an_announced_window_only_back_in_history() {
-    let mut world = World::of(&["ana"]);
+    let mut world = world_of(&["ana"]);
     world.pass(day(0)).await;
     world.sign_in("ana", before(3));
     world.pass(day(3)).await;
@@ -1202,7 +1205,7 @@ async fn earlier_evidence_moves_an_announced_window_only_back_in_history() {
 
 #[tokio::test]
 async fn a_configuration_changed_on_the_day_of_the_flag_flags_once() {
-    let mut world = World::opened("ana").await;
+    let mut world = opened("ana").await;
     world.daily(2..=14).await;
     world.mailbox("ana").await;
     world.change("window = \"14d\"", "window = \"7d\"");

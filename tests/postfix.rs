@@ -2,10 +2,6 @@
 //!
 //! It is an instance of its own, in a folder of its own, on a free port of this machine. It
 //! discards what it takes, and asks the test who may log in (by Dovecot's protocol).
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/program.rs"]
-mod program;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -15,7 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use program::{Organisation, after, at, eventually, find_program, hours, missing};
+use crate::support::program::{Organisation, after, at, eventually, find_program, hours, missing};
 
 /// `\0ana\0secret-word`
 const LOGIN: &str = "AGFuYQBzZWNyZXQtd29yZA==";

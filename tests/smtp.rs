@@ -1,20 +1,16 @@
 //! The SMTP client against a server that misbehaves at every step.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/authority.rs"]
-mod certificates;
-#[path = "support/smtp_peer.rs"]
-mod smtp_peer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use certificates::{Authority, authority, authority_for};
+use fortnight::delivery::Outcome;
 use fortnight::delivery::mail::Letter;
-use fortnight::delivery::smtp::{Login, Outcome, Proof, Smtp, SmtpConfig, Timeouts, Tls};
+use fortnight::delivery::smtp::{Login, Proof, Smtp, SmtpConfig, Timeouts, Tls};
 use fortnight::entra::{Application, Credential, Tokens};
-use smtp_peer::{Act, Peer, Protection};
+
+use crate::support::authority::{Authority, authority, authority_for};
+use crate::support::smtp_peer::{Act, Peer, Protection};
 
 const MODERN: &[&str] = &["PIPELINING", "SIZE 100000", "8BITMIME"];
 const PLAIN_OLD: &[&str] = &["HELP"];
@@ -92,33 +88,16 @@ fn token_login(application: Application) -> Login {
     }
 }
 
-fn kind(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Sent { .. } => "sent",
-        Outcome::Deferred { .. } => "deferred",
-        Outcome::Ambiguous { .. } => "ambiguous",
-        Outcome::Refused { .. } => "refused",
-        Outcome::TransportFailure { .. } => "transport",
-    }
-}
-
-fn words(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Sent { .. } => "",
-        Outcome::Deferred { text, .. }
-        | Outcome::Ambiguous { text }
-        | Outcome::Refused { text, .. }
-        | Outcome::TransportFailure { text, .. } => text,
-    }
-}
-
 #[tokio::test]
 async fn a_message_arrives_as_it_was_written_over_one_connection() {
     for offers in [MODERN, PLAIN_OLD] {
         let peer = Peer::start(offers).await;
         let client = client(&peer);
         for _ in 0..3 {
-            assert_eq!(client.send(&letter()).await, Outcome::Sent { code: 250 });
+            assert_eq!(
+                client.send(&letter()).await,
+                Outcome::Accepted { code: 250 }
+            );
         }
         let written = String::from_utf8(letter().bytes).unwrap();
         assert_eq!(peer.kept(), [&*written, &*written, &*written]);
@@ -139,15 +118,20 @@ async fn every_verb_may_fail_in_every_way() {
         Act::Endless,
         Act::EndlessLine,
     ];
-    let (transport, deferred, refused, ambiguous) =
-        ("transport", "deferred", "refused", "ambiguous");
+    let (unreachable, deferred, refused, lost) = ("unreachable", "deferred", "refused", "lost");
     let table = [
-        ("CONNECT", [transport; 7]),
-        ("EHLO", [transport; 7]),
+        ("CONNECT", [unreachable; 7]),
+        ("EHLO", [unreachable; 7]),
         (
             "MAIL",
             [
-                deferred, transport, deferred, deferred, deferred, deferred, deferred,
+                deferred,
+                unreachable,
+                deferred,
+                deferred,
+                deferred,
+                deferred,
+                deferred,
             ],
         ),
         (
@@ -162,12 +146,7 @@ async fn every_verb_may_fail_in_every_way() {
                 deferred, refused, deferred, deferred, deferred, deferred, deferred,
             ],
         ),
-        (
-            "DOT",
-            [
-                deferred, refused, ambiguous, ambiguous, ambiguous, ambiguous, ambiguous,
-            ],
-        ),
+        ("DOT", [deferred, refused, lost, lost, lost, lost, lost]),
     ];
     let mut cases = tokio::task::JoinSet::new();
     for offers in [MODERN, PLAIN_OLD] {
@@ -185,15 +164,19 @@ async fn fails(offers: &'static [&'static str], verb: &'static str, act: Act, me
     peer.on(verb, act.clone());
     let client = client(&peer);
     let outcome = client.send(&letter()).await;
-    assert_eq!(kind(&outcome), meaning, "{verb} {act:?} {outcome:?}");
-    assert!(words(&outcome).chars().count() <= 200);
+    assert_eq!(outcome.word(), meaning, "{verb} {act:?} {outcome:?}");
+    assert!(outcome.text().chars().count() <= 200);
     assert!(
-        !words(&outcome).contains(|c: char| c.is_control()),
+        !outcome.text().contains(|c: char| c.is_control()),
         "{outcome:?}"
     );
     assert!(peer.kept().is_empty(), "{verb} {act:?}");
     let next = client.send(&letter()).await;
-    assert_eq!(next, Outcome::Sent { code: 250 }, "after {verb} {act:?}");
+    assert_eq!(
+        next,
+        Outcome::Accepted { code: 250 },
+        "after {verb} {act:?}"
+    );
     assert_eq!(peer.kept().len(), 1);
 }
 
@@ -221,7 +204,7 @@ async fn cut_after_the_final_dot_nobody_knows() {
         let peer = Peer::start(MODERN).await;
         peer.on("DOT", act);
         let outcome = client(&peer).send(&letter()).await;
-        assert_eq!(kind(&outcome), "ambiguous");
+        assert_eq!(outcome.word(), "lost");
         assert_eq!(peer.kept().len(), kept);
     }
 }
@@ -232,8 +215,8 @@ async fn a_grey_list_lets_the_second_attempt_through() {
         let peer = Peer::start(offers).await;
         peer.on("RCPT", Act::Say("450 4.2.0 greylisted\r\n"));
         let client = client(&peer);
-        assert_eq!(kind(&client.send(&letter()).await), "deferred");
-        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert_eq!(client.send(&letter()).await.word(), "deferred");
+        assert_eq!(client.send(&letter()).await.word(), "accepted");
         assert_eq!(peer.connections(), 1, "RSET keeps the connection");
         assert!(peer.seen().contains(&"RSET".to_owned()));
     }
@@ -254,15 +237,15 @@ async fn replies_that_lag_behind_are_no_acceptance() {
             peer.on(verb, Act::Say(surplus));
             peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
             let outcome = client(&peer).send(&letter()).await;
-            assert_ne!(kind(&outcome), "sent", "{verb}: {outcome:?}");
+            assert_ne!(outcome.word(), "accepted", "{verb}: {outcome:?}");
             assert!(peer.kept().is_empty());
         }
         let peer = Peer::start(offers).await;
         peer.on("DOT", Act::Say("250 ok\r\n250 surplus\r\n"));
         peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
         let client = client(&peer);
-        assert_eq!(kind(&client.send(&letter()).await), "sent");
-        assert_eq!(kind(&client.send(&letter()).await), "refused");
+        assert_eq!(client.send(&letter()).await.word(), "accepted");
+        assert_eq!(client.send(&letter()).await.word(), "refused");
     }
 }
 
@@ -272,9 +255,9 @@ async fn a_server_that_takes_data_after_refusing_the_recipient_gets_no_message()
     peer.on("RCPT", Act::Say("550 5.1.1 no\r\n"))
         .on("DATA", Act::Say("354 go on\r\n"));
     let client = client(&peer);
-    assert_eq!(kind(&client.send(&letter()).await), "refused");
+    assert_eq!(client.send(&letter()).await.word(), "refused");
     assert!(peer.kept().is_empty());
-    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(client.send(&letter()).await.word(), "accepted");
     assert_eq!(peer.connections(), 2);
 }
 
@@ -282,12 +265,12 @@ async fn a_server_that_takes_data_after_refusing_the_recipient_gets_no_message()
 async fn a_cancelled_send_takes_its_connection_with_it() {
     let peer = Peer::start(MODERN).await;
     let client = client(&peer);
-    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(client.send(&letter()).await.word(), "accepted");
     peer.on("DATA", Act::Stall);
     let cancelled = tokio::time::timeout(Duration::from_millis(50), client.send(&letter())).await;
     assert!(cancelled.is_err());
     peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
-    assert_eq!(kind(&client.send(&letter()).await), "refused");
+    assert_eq!(client.send(&letter()).await.word(), "refused");
     assert_eq!(peer.connections(), 2);
 }
 
@@ -297,9 +280,9 @@ async fn a_connection_that_the_server_closed_meanwhile_costs_nothing() {
         for act in [Act::Drop, Act::Say("421 4.4.2 idle for too long\r\n")] {
             let peer = Peer::start(offers).await;
             let client = client(&peer);
-            assert_eq!(kind(&client.send(&letter()).await), "sent");
+            assert_eq!(client.send(&letter()).await.word(), "accepted");
             peer.on("MAIL", act);
-            assert_eq!(kind(&client.send(&letter()).await), "sent");
+            assert_eq!(client.send(&letter()).await.word(), "accepted");
             assert_eq!((peer.connections(), peer.kept().len()), (2, 2));
         }
     }
@@ -319,7 +302,7 @@ async fn connections_are_capped_renewed_and_closed_when_unused() {
         senders.spawn(async move { client.send(&letter()).await });
     }
     let outcomes = senders.join_all().await;
-    assert!(outcomes.iter().all(|outcome| kind(outcome) == "sent"));
+    assert!(outcomes.iter().all(Outcome::is_accepted));
     assert_eq!(peer.kept().len(), 40);
     assert!(peer.most_open() <= 2);
 
@@ -351,22 +334,22 @@ async fn size_and_scripts_are_judged_before_anything_is_sent() {
         bytes: vec![b'x'; 101],
         ..letter()
     };
-    assert_eq!(kind(&client.send(&long).await), "refused");
+    assert_eq!(client.send(&long).await.word(), "refused");
     let accented = Letter {
         to: "grüße@contoso.com".parse().unwrap(),
         ..letter()
     };
     let refused = client.send(&accented).await;
-    assert_eq!(words(&refused), "smtputf8_unsupported");
-    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(refused.text(), "smtputf8_unsupported");
+    assert_eq!(client.send(&letter()).await.word(), "accepted");
     let size = letter().bytes.len();
     let mail = format!("MAIL FROM:<identity@contoso.com> SIZE={size}");
     assert!(peer.seen().contains(&mail));
 
     let peer = Peer::start(&["SMTPUTF8", "8BITMIME"]).await;
     let client = self::client(&peer);
-    assert_eq!(kind(&client.send(&accented).await), "sent");
-    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(client.send(&accented).await.word(), "accepted");
+    assert_eq!(client.send(&letter()).await.word(), "accepted");
     let seen = peer.seen();
     let mails: Vec<_> = seen
         .iter()
@@ -394,7 +377,7 @@ async fn logins_by_what_the_server_offers() {
         };
         let client = Smtp::new(good.clone()).unwrap();
         client.probe().await.unwrap();
-        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert_eq!(client.send(&letter()).await.word(), "accepted");
         assert!(peer.seen().iter().any(|line| line.starts_with(auth)));
 
         let client = Smtp::new(SmtpConfig {
@@ -406,7 +389,7 @@ async fn logins_by_what_the_server_offers() {
         let text = "login refused: 5.7.8 wrong user or password".to_owned();
         assert_eq!(
             refused,
-            Outcome::TransportFailure {
+            Outcome::Unreachable {
                 code: Some(535),
                 text
             }
@@ -421,7 +404,7 @@ async fn logins_by_what_the_server_offers() {
     .unwrap();
     let refused = client.probe().await.unwrap_err();
     assert!(
-        words(&refused).contains("offers no login by password"),
+        refused.text().contains("offers no login by password"),
         "{refused:?}"
     );
 }
@@ -438,7 +421,7 @@ async fn logs_in_by_token_and_comes_back_with_a_fresh_one() {
     })
     .unwrap();
     for _ in 0..3 {
-        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert_eq!(client.send(&letter()).await.word(), "accepted");
     }
     assert_eq!(peer.connections(), 3);
     assert_eq!(
@@ -453,12 +436,12 @@ async fn logs_in_by_token_and_comes_back_with_a_fresh_one() {
     let text = "login refused: 5.7.8 wrong user or password".to_owned();
     assert_eq!(
         refused,
-        Outcome::TransportFailure {
+        Outcome::Unreachable {
             code: Some(535),
             text
         }
     );
-    assert_eq!(kind(&client.send(&letter()).await), "sent");
+    assert_eq!(client.send(&letter()).await.word(), "accepted");
     assert_eq!(given.load(Ordering::SeqCst), 2);
 }
 
@@ -474,7 +457,7 @@ async fn a_token_that_ends_in_the_middle_is_renewed_before_the_next_connection()
     })
     .unwrap();
     for _ in 0..6 {
-        assert_eq!(kind(&client.send(&letter()).await), "sent");
+        assert_eq!(client.send(&letter()).await.word(), "accepted");
     }
     assert_eq!(
         given.load(Ordering::SeqCst),
@@ -497,7 +480,7 @@ async fn a_login_by_token_says_what_is_wrong_with_it() {
         .await
         .unwrap_err();
     assert!(
-        words(&refused).contains("no login by token (AUTH XOAUTH2)"),
+        refused.text().contains("no login by token (AUTH XOAUTH2)"),
         "{refused:?}"
     );
 
@@ -520,7 +503,7 @@ async fn a_login_by_token_says_what_is_wrong_with_it() {
     };
     let refused = Smtp::new(config).unwrap().probe().await.unwrap_err();
     assert!(
-        words(&refused).contains("the client secret has expired"),
+        refused.text().contains("the client secret has expired"),
         "{refused:?}"
     );
     assert!(peer.seen().iter().all(|line| !line.starts_with("AUTH")));
@@ -540,7 +523,7 @@ async fn a_password_that_the_server_repeats_is_not_told_on() {
         })
         .unwrap();
         let refused = client.probe().await.unwrap_err();
-        assert!(words(&refused).contains("withheld"), "{refused:?}");
+        assert!(refused.text().contains("withheld"), "{refused:?}");
     }
 }
 
@@ -557,9 +540,9 @@ async fn nobody_there_is_a_failure_of_the_channel() {
     })
     .unwrap();
     let outcome = client.send(&letter()).await;
-    assert_eq!(kind(&outcome), "transport");
+    assert_eq!(outcome.word(), "unreachable");
     assert!(
-        words(&outcome).starts_with("connecting to 127.0.0.1 port"),
+        outcome.text().starts_with("connecting to 127.0.0.1 port"),
         "{outcome:?}"
     );
 }
@@ -585,7 +568,7 @@ async fn both_kinds_of_tls_protect_login_and_message() {
         let client = protected(&peer, tls, &authority);
         client.probe().await.unwrap();
         for _ in 0..2 {
-            assert_eq!(kind(&client.send(&letter()).await), "sent");
+            assert_eq!(client.send(&letter()).await.word(), "accepted");
         }
         assert_eq!(peer.connections(), 2);
     }
@@ -599,8 +582,8 @@ async fn a_server_that_is_not_vouched_for_gets_nothing() {
         let peer = Peer::start_with(&[], Protection::StartTls, Some(theirs.server.clone())).await;
         let client = protected(&peer, Tls::StartTls, trusted);
         let outcome = client.send(&letter()).await;
-        assert_eq!(kind(&outcome), "transport");
-        assert!(words(&outcome).contains("certificate"), "{outcome:?}");
+        assert_eq!(outcome.word(), "unreachable");
+        assert!(outcome.text().contains("certificate"), "{outcome:?}");
         assert!(
             !peer
                 .seen()
@@ -617,10 +600,10 @@ async fn a_hidden_or_refused_starttls_is_never_a_reason_to_go_on_in_clear() {
     let client = protected(&peer, Tls::StartTls, &authority);
     let outcome = client.send(&letter()).await;
     assert_eq!(
-        words(&outcome),
+        outcome.text(),
         "127.0.0.1 offers no STARTTLS, and nothing is sent in clear"
     );
-    assert_eq!(kind(&outcome), "transport");
+    assert_eq!(outcome.word(), "unreachable");
     assert_eq!(peer.seen().len(), 1);
 
     for said in ["454 4.7.0 not now\r\n", "220 go\r\n235 injected\r\n"] {
@@ -628,7 +611,7 @@ async fn a_hidden_or_refused_starttls_is_never_a_reason_to_go_on_in_clear() {
         let peer = Peer::start_with(&["AUTH PLAIN"], Protection::StartTls, server).await;
         peer.on("STARTTLS", Act::Say(said));
         let client = protected(&peer, Tls::StartTls, &authority);
-        assert_eq!(kind(&client.send(&letter()).await), "transport");
+        assert_eq!(client.send(&letter()).await.word(), "unreachable");
         assert_eq!(peer.seen().len(), 2);
     }
 }
@@ -651,7 +634,10 @@ async fn a_private_authority_is_named_by_the_environment() {
     std::fs::write(&file, authority.pem).unwrap();
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
     again
-        .args(["--exact", "a_private_authority_is_named_by_the_environment"])
+        .args([
+            "--exact",
+            "smtp::a_private_authority_is_named_by_the_environment",
+        ])
         .env(PORT, peer.address.port().to_string())
         .env("SSL_CERT_FILE", &file);
     let again = tokio::task::spawn_blocking(move || again.output().unwrap())

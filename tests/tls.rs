@@ -1,31 +1,16 @@
 //! The identity platform over TLS: by certificates that the system trusts, or that `SSL_CERT_FILE`
 //! names; and never by others.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "helpers of tests fail at once, and read better with values written in place"
-)]
-
-#[path = "support/authority.rs"]
-#[allow(dead_code, reason = "other tests take other parts of it")]
-mod certificates;
-#[path = "support/world.rs"]
-mod world;
-
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 
-use certificates::authority;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use world::{World, day};
 
-fn on_graph() -> bool {
-    true
-}
+use crate::support::authority::authority;
+use crate::support::program::command;
+use crate::support::world::{World, day};
 
 /// Speaks TLS in front of a server that does not.
 async fn protect(server: SocketAddr, tls: Arc<ServerConfig>) -> SocketAddr {
@@ -48,7 +33,7 @@ async fn protect(server: SocketAddr, tls: Arc<ServerConfig>) -> SocketAddr {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_comes_over_tls_that_somebody_trusted_vouches_for() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.export(day(0));
     let url = world.graph.as_ref().unwrap().url().to_owned();
     let server = url.strip_prefix("http://").unwrap().parse().unwrap();
@@ -61,13 +46,8 @@ async fn a_token_comes_over_tls_that_somebody_trusted_vouches_for() {
     std::fs::write(world.folder().join("authority.pem"), authority.pem).unwrap();
     let (code, text) = tokio::task::spawn_blocking(move || {
         let cycle = |trust: Option<&str>| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
-            command
-                .current_dir(world.folder())
-                .env_clear()
-                .args(["--quiet", "--config"])
-                .arg(world.file())
-                .args(["cycle", "--as-of", &day(0).to_string()]);
+            let mut command = command(&world, &["cycle", "--as-of", &day(0).to_string()]);
+            command.env_clear();
             if let Some(trust) = trust {
                 command.env("SSL_CERT_FILE", world.folder().join(trust));
             }

@@ -1,19 +1,12 @@
 //! What is published about webhooks is what the program sends.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![allow(
-    dead_code,
-    reason = "the stories of other tests need more of what is shared"
-)]
-
-#[path = "support/happenings.rs"]
-mod happenings;
 
 use std::collections::BTreeSet;
 
 use fortnight::delivery::webhook::{TYPE_PREFIX, schema, standard};
 use fortnight::domain::message::EventKind;
-use happenings::{SOURCE, happening};
 use serde_json::Value;
+
+use crate::support::happenings::{SOURCE, happening};
 
 #[test]
 fn the_published_schemas_are_those_of_the_program() {

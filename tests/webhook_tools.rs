@@ -3,23 +3,8 @@
 //!
 //! What they read came over the wire. The libraries are in `target/webhook-tools`, where `./dev`
 //! puts them with `FORTNIGHT_REQUIRE_ALL=1`.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-#![expect(clippy::doc_markdown, reason = "the names of products are no code")]
 
-#[path = "support/authority.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod certificates;
-#[path = "support/endpoint.rs"]
-mod endpoint;
-#[path = "support/happenings.rs"]
-mod happenings;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/webhook_peer.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod webhook_peer;
-#[path = "support/world.rs"]
-mod world;
+#![expect(clippy::doc_markdown, reason = "the names of products are no code")]
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -27,28 +12,25 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use endpoint::{Endpoints, Reply};
+use fortnight::delivery::Outcome;
 use fortnight::delivery::egress::system_lookup;
 use fortnight::delivery::webhook::{
-    Attempt, Client, Endpoint, Format, Outcome, Reach, SecretUrl, SigningSecret, Timeouts, schema,
-    slack, standard, teams,
+    Attempt, Client, DIALECTS, Endpoint, Group, Per, Reach, SecretUrl, SigningSecret, Timeouts,
+    dialect, schema, standard,
 };
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::message::EventKind;
 use fortnight::time::Clock;
-use happenings::{SOURCE, group, happening};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use program::{find_program, missing};
 use serde_json::{Value, json};
-use webhook_peer::{Peer, Received};
-use world::{World, day, hour};
 
-/// Stories are played on exported files.
-#[allow(dead_code, reason = "the other crate's own answer counts")]
-pub(crate) fn on_graph() -> bool {
-    false
-}
+use crate::support::authority::authority;
+use crate::support::endpoint::{Endpoints, Reply};
+use crate::support::happenings::{SOURCE, group, happening};
+use crate::support::program::{find_program, missing};
+use crate::support::webhook_peer::{Peer, Received};
+use crate::support::world::{World, day, hour};
 
 const DOCS: &str = "docs/webhooks.md";
 /// Unpadded, as some tools hand them out; the other has 24 bytes, which need no padding.
@@ -115,12 +97,12 @@ async fn received(kind: EventKind, at: Timestamp) -> Received {
     let endpoint = Endpoint {
         name: "hook".to_owned(),
         url: SecretUrl::parse(&format!("http://{}/", peer.address)).unwrap(),
-        format: Format::Standard,
+        dialect: dialect("standard").unwrap(),
         secrets: SigningSecret::parse_file(&format!("{NEWER}\n{OLDER}")).unwrap(),
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
     };
     let reach = Reach {
-        trust: Arc::clone(&certificates::authority().trust),
+        trust: Arc::clone(&authority().trust),
         lookup: system_lookup(),
         timeouts: Timeouts::default(),
     };
@@ -219,21 +201,29 @@ fn fed(command: &mut Command, input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What whole passes sent to a program and to two chats while everything happened that they tell of.
+/// What writes the messages of a chat.
+type Body = fn(&Group, &TimeZone) -> String;
+
+/// Every chat, by the name of its format.
+fn chats() -> Vec<(&'static str, Body)> {
+    let chats = DIALECTS.iter().filter_map(|dialect| match dialect.per {
+        Per::Event(_) => None,
+        Per::Fold(body) => Some((dialect.name, body)),
+    });
+    chats.collect()
+}
+
+/// What whole passes sent to a program and to every chat while everything happened that they tell of.
 async fn a_rollout() -> Endpoints {
     let peer = Endpoints::start(|knock| match knock.to {
         "gone" => Reply::Say(410),
         _ => Reply::Taken,
     });
-    let teams = peer.slack("teams").replace("\"slack\"", "\"teams\"");
-    let endpoints = [
-        peer.standard("desk"),
-        peer.standard("gone"),
-        peer.slack("slack"),
-        teams,
-    ];
     let mut world = World::of(&["ana", "bo"]);
-    world.configuration += &endpoints.concat();
+    world.configuration += &(peer.standard("desk") + &peer.standard("gone"));
+    for (name, _) in chats() {
+        world.configuration += &peer.chat(name, name);
+    }
     std::fs::write(world.folder().join("hook"), OLDER).unwrap();
     world.daily(0..=0).await;
     world.who("bo").mail = None;
@@ -320,18 +310,15 @@ async fn libraries_of_others_accept_every_event_and_message() {
         .map(EventKind::as_str)
         .collect();
     assert_eq!(unsent, ["digest", "test"]);
-    let render = |format: fn(&_, &_) -> String| -> Vec<String> {
-        groups.iter().map(|group| format(group, &zone)).collect()
-    };
-    let chat = |rendered: Vec<String>, name| -> Vec<String> {
-        let sent = rollout.taken(name).into_iter().map(|came| came.body);
-        rendered.into_iter().chain(sent).collect()
-    };
-    let (slack, teams) = (chat(render(slack), "slack"), chat(render(teams), "teams"));
-    let expected =
-        json!({ "events": 13, "bodies": bodies.len(), "slack": slack.len(), "teams": teams.len() });
-    assert!(slack.len() > 39 && teams.len() > 39, "{expected}");
-    let given = json!({ "events": events, "bodies": bodies, "slack": slack, "teams": teams });
+    let mut expected = json!({ "events": EventKind::ALL.len(), "bodies": bodies.len() });
+    let mut given = json!({ "events": events, "bodies": bodies });
+    for (name, body) in chats() {
+        let mut messages: Vec<String> = groups.iter().map(|group| body(group, &zone)).collect();
+        messages.extend(rollout.taken(name).into_iter().map(|came| came.body));
+        assert!(messages.len() > groups.len(), "nothing was sent to {name}");
+        expected[name] = messages.len().into();
+        given[name] = messages.into();
+    }
     let output = fed(
         Command::new(python).arg("tests/support/webhook_tools.py"),
         given.to_string().as_bytes(),

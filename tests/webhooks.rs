@@ -1,35 +1,30 @@
 //! The webhook client against servers that misbehave, and addresses that it must not dial.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
-#[path = "support/authority.rs"]
-mod certificates;
-#[path = "support/webhook_peer.rs"]
-mod webhook_peer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use certificates::{Authority, authority, authority_for};
+use fortnight::delivery::Outcome;
 use fortnight::delivery::egress::{Lookup, system_lookup};
 use fortnight::delivery::webhook::{
-    Attempt, Client, ClientError, Endpoint, Format, Outcome, Reach, SecretUrl, SigningSecret,
-    Timeouts,
+    Attempt, Client, ClientError, Endpoint, Reach, SecretUrl, SigningSecret, Timeouts, dialect,
 };
 use fortnight::time::Clock;
 use jiff::{SignedDuration, Timestamp};
-use webhook_peer::{Act, Peer, answer};
+
+use crate::support::authority::{Authority, authority, authority_for};
+use crate::support::webhook_peer::{Act, Peer, answer};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLDER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const LOOPBACK: &[&str] = &["127.0.0.0/8"];
 
-fn endpoint(url: &str, format: Format, allow: &[&str]) -> Endpoint {
+fn endpoint(url: &str, format: &str, allow: &[&str]) -> Endpoint {
     Endpoint {
         name: "chat".to_owned(),
         url: SecretUrl::parse(url).unwrap(),
-        format,
+        dialect: dialect(format).unwrap(),
         secrets: SigningSecret::parse_file(&format!("{SECRET}\n{OLDER}\n")).unwrap(),
         allow_networks: allow.iter().map(|net| net.parse().unwrap()).collect(),
     }
@@ -59,11 +54,11 @@ fn url(peer: &Peer) -> String {
     format!("http://{}/hooks/T0SECRET/B0SECRET", peer.address)
 }
 
-fn client(peer: &Peer, format: Format) -> Client {
+fn client(peer: &Peer, format: &str) -> Client {
     client_by(peer, format, reach(&authority()))
 }
 
-fn client_by(peer: &Peer, format: Format, reach: Reach) -> Client {
+fn client_by(peer: &Peer, format: &str, reach: Reach) -> Client {
     Client::reaching(endpoint(&url(peer), format, LOOPBACK), reach).unwrap()
 }
 
@@ -82,22 +77,10 @@ async fn send(client: &Client) -> Outcome {
         .await
 }
 
-fn kind(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::Deferred { .. } => "deferred",
-        Outcome::Unreachable { .. } => "unreachable",
-        Outcome::Lost { .. } => "lost",
-        Outcome::Refused { .. } => "refused",
-        Outcome::Unauthorized { .. } => "unauthorized",
-        Outcome::Gone { .. } => "gone",
-    }
-}
-
 #[tokio::test]
 async fn a_program_gets_a_signed_event_and_the_same_body_again() {
     let peer = Peer::start(None).await;
-    let client = client(&peer, Format::Standard);
+    let client = client(&peer, "standard");
     let body = "{\"name\":\"Zoë 山田\"}".as_bytes();
     let first = Clock::system().now();
     for at in [first, first + SignedDuration::from_secs(7)] {
@@ -140,7 +123,7 @@ async fn a_program_gets_a_signed_event_and_the_same_body_again() {
 async fn a_chat_gets_no_signature() {
     let peer = Peer::start(None).await;
     assert_eq!(
-        send(&client(&peer, Format::Slack)).await,
+        send(&client(&peer, "slack")).await,
         Outcome::Accepted { code: 200 }
     );
     let received = peer.received().remove(0);
@@ -150,66 +133,66 @@ async fn a_chat_gets_no_signature() {
 
 #[tokio::test]
 async fn what_becomes_of_a_request() {
-    use Format::{Slack, Standard, Teams};
+    let (standard, slack, teams) = ("standard", "slack", "teams");
     let elsewhere = Peer::start(None).await;
     let redirect = format!("location: http://{}/\r\n", elsewhere.address);
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nok";
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let table = [
-        (Standard, answer(200, "", ""), "accepted"),
-        (Standard, answer(204, "", ""), "accepted"),
-        (Teams, answer(202, "", ""), "accepted"),
-        (Slack, answer(200, "", "ok"), "accepted"),
-        (Slack, answer(200, "", "no_text"), "refused"),
-        (Standard, answer(500, "", "oops"), "deferred"),
-        (Standard, answer(429, "retry-after: 3\r\n", ""), "deferred"),
-        (Standard, answer(302, &redirect, ""), "refused"),
-        (Standard, answer(307, &redirect, ""), "refused"),
-        (Standard, answer(400, "", "no"), "refused"),
-        (Standard, answer(401, "", ""), "unauthorized"),
-        (Standard, answer(410, "", ""), "gone"),
-        (Slack, answer(404, "", "no_service"), "gone"),
-        (Standard, Act::DropUnread, "lost"),
-        (Standard, Act::DropRead, "lost"),
-        (Standard, Act::Stall(String::new()), "lost"),
+        (standard, answer(200, "", ""), "accepted"),
+        (standard, answer(204, "", ""), "accepted"),
+        (teams, answer(202, "", ""), "accepted"),
+        (slack, answer(200, "", "ok"), "accepted"),
+        (slack, answer(200, "", "no_text"), "refused"),
+        (standard, answer(500, "", "oops"), "deferred"),
+        (standard, answer(429, "retry-after: 3\r\n", ""), "deferred"),
+        (standard, answer(302, &redirect, ""), "refused"),
+        (standard, answer(307, &redirect, ""), "refused"),
+        (standard, answer(400, "", "no"), "refused"),
+        (standard, answer(401, "", ""), "unauthorized"),
+        (standard, answer(410, "", ""), "gone"),
+        (slack, answer(404, "", "no_service"), "gone"),
+        (standard, Act::DropUnread, "lost"),
+        (standard, Act::DropRead, "lost"),
+        (standard, Act::Stall(String::new()), "lost"),
         (
-            Standard,
+            standard,
             Act::Stall("HTTP/1.1 200 OK\r\n".to_owned()),
             "lost",
         ),
         (
-            Standard,
+            standard,
             Act::Say("220 peer ready\r\n\r\n".to_owned()),
             "lost",
         ),
         (
-            Standard,
+            standard,
             Act::Say("HTTP/1.1 20000 OK\r\n\r\n".to_owned()),
             "lost",
         ),
         (
-            Standard,
+            standard,
             Act::Endless("HTTP/1.1 200 OK\r\nx: ".to_owned()),
             "lost",
         ),
         // The status has come, and says enough to a program; Slack says it in its text.
-        (Standard, Act::Stall(cut.to_owned()), "accepted"),
-        (Slack, Act::Stall(cut.to_owned()), "lost"),
-        (Slack, Act::Stall(head.to_owned()), "lost"),
-        (Standard, Act::Say(format!("{head}garbage\r\n")), "accepted"),
-        (Slack, Act::Say(format!("{head}garbage\r\n")), "lost"),
+        (standard, Act::Stall(cut.to_owned()), "accepted"),
+        (slack, Act::Stall(cut.to_owned()), "lost"),
+        (slack, Act::Stall(head.to_owned()), "lost"),
+        (standard, Act::Say(format!("{head}garbage\r\n")), "accepted"),
+        (slack, Act::Say(format!("{head}garbage\r\n")), "lost"),
         (
-            Standard,
+            standard,
             Act::Endless("HTTP/1.1 200 OK\r\n\r\n".to_owned()),
             "accepted",
         ),
         (
-            Slack,
+            slack,
             Act::Endless("HTTP/1.1 200 OK\r\n\r\nok".to_owned()),
             "refused",
         ),
         (
-            Standard,
+            standard,
             Act::Endless("HTTP/1.1 503 No\r\n\r\n".to_owned()),
             "deferred",
         ),
@@ -223,7 +206,7 @@ async fn what_becomes_of_a_request() {
         };
         let started = Instant::now();
         let outcome = send(&client_by(&peer, format, reach)).await;
-        assert_eq!(kind(&outcome), expected, "{format:?} {act:?}: {outcome:?}");
+        assert_eq!(outcome.word(), expected, "{format} {act:?}: {outcome:?}");
         assert!(started.elapsed() < Duration::from_secs(5), "{act:?}");
         let told = format!("{outcome:?}");
         assert!(!told.contains("SECRET") && told.len() < 400, "{told}");
@@ -235,7 +218,7 @@ async fn what_becomes_of_a_request() {
 #[tokio::test]
 async fn case_53_retry_after_is_read_in_every_form() {
     let peer = Peer::start(None).await;
-    let client = client(&peer, Format::Standard);
+    let client = client(&peer, "standard");
     for (value, expected) in [
         ("120", Some(120)),
         ("0", Some(0)),
@@ -247,7 +230,7 @@ async fn case_53_retry_after_is_read_in_every_form() {
         assert_eq!(
             send(&client).await,
             Outcome::Deferred {
-                code: 429,
+                code: Some(429),
                 text: "429: slower".to_owned(),
                 retry_after: expected.map(SignedDuration::from_secs),
             }
@@ -261,15 +244,11 @@ async fn nothing_is_sent_where_nobody_listens_or_the_name_is_unknown() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    let nobody = endpoint(
-        &format!("http://{closed}/T0SECRET"),
-        Format::Standard,
-        LOOPBACK,
-    );
+    let nobody = endpoint(&format!("http://{closed}/T0SECRET"), "standard", LOOPBACK);
     let silent: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
     let unknown: Lookup =
         Arc::new(|_| Box::pin(async { Err(std::io::Error::other("no such name")) }));
-    let named = endpoint("https://hooks.example/T0SECRET", Format::Standard, &[]);
+    let named = endpoint("https://hooks.example/T0SECRET", "standard", &[]);
     for (endpoint, lookup, expected) in [
         (nobody, system_lookup(), "refused"),
         (named.clone(), unknown, "no such name"),
@@ -281,7 +260,7 @@ async fn nothing_is_sent_where_nobody_listens_or_the_name_is_unknown() {
         };
         let client = Client::reaching(endpoint, reach).unwrap();
         let outcome = send(&client).await;
-        let Outcome::Unreachable { text } = &outcome else {
+        let Outcome::Unreachable { text, .. } = &outcome else {
             panic!("{outcome:?}")
         };
         assert!(
@@ -299,9 +278,13 @@ async fn nothing_is_sent_where_nobody_listens_or_the_name_is_unknown() {
 #[tokio::test]
 async fn a_server_that_repeats_the_address_is_not_quoted() {
     let peer = Peer::start(None).await;
-    let client = client(&peer, Format::Slack);
+    let client = client(&peer, "slack");
     peer.then(answer(404, "", "Cannot POST /hooks/T0SECRET/B0SECRET"));
-    let Outcome::Gone { code: 404, text } = send(&client).await else {
+    let Outcome::Gone {
+        code: Some(404),
+        text,
+    } = send(&client).await
+    else {
         panic!("not gone")
     };
     assert_eq!(
@@ -326,12 +309,12 @@ async fn tls_is_with_whom_the_system_trusts_and_by_the_right_name() {
     ] {
         let peer = Peer::start(Some(Arc::clone(&server.server))).await;
         let url = format!("https://{}/T0SECRET", peer.address);
-        let endpoint = endpoint(&url, Format::Standard, LOOPBACK);
+        let endpoint = endpoint(&url, "standard", LOOPBACK);
         let client = Client::reaching(endpoint, reach(trusted)).unwrap();
         let probed = client.probe().await;
         assert!(peer.received().is_empty(), "a probe sends nothing");
         let outcome = send(&client).await;
-        assert_eq!(kind(&outcome), expected, "{outcome:?}");
+        assert_eq!(outcome.word(), expected, "{outcome:?}");
         assert_eq!(probed.is_ok(), expected == "accepted", "{probed:?}");
         assert!(!format!("{outcome:?}{probed:?}").contains("SECRET"));
     }
@@ -342,7 +325,7 @@ async fn tls_is_with_whom_the_system_trusts_and_by_the_right_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_authority_is_named_by_the_environment() {
     if let Ok(url) = std::env::var("FORTNIGHT_TEST_PEER") {
-        let outcome = send(&Client::new(endpoint(&url, Format::Standard, LOOPBACK)).unwrap()).await;
+        let outcome = send(&Client::new(endpoint(&url, "standard", LOOPBACK)).unwrap()).await;
         assert_eq!(outcome, Outcome::Accepted { code: 200 });
         return;
     }
@@ -352,7 +335,10 @@ async fn a_private_authority_is_named_by_the_environment() {
     let file = folder.path().join("root.pem");
     std::fs::write(&file, authority.pem).unwrap();
     let run = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_private_authority_is_named_by_the_environment"])
+        .args([
+            "--exact",
+            "webhooks::a_private_authority_is_named_by_the_environment",
+        ])
         .env("FORTNIGHT_TEST_PEER", format!("https://{}/", peer.address))
         .env("SSL_CERT_FILE", &file)
         .output()
@@ -485,7 +471,7 @@ async fn what_lies_elsewhere_than_on_the_internet_is_not_dialled() {
         };
         let endpoint = Endpoint {
             url: secret,
-            ..endpoint("https://a.example/", Format::Standard, &[])
+            ..endpoint("https://a.example/", "standard", &[])
         };
         let reach = Reach {
             lookup: names(),
@@ -497,7 +483,7 @@ async fn what_lies_elsewhere_than_on_the_internet_is_not_dialled() {
             Err(error) => panic!("{url}: {error}"),
         };
         let outcome = send(&client).await;
-        let Outcome::Unreachable { text } = outcome else {
+        let Outcome::Unreachable { text, .. } = outcome else {
             panic!("{url}: {outcome:?}")
         };
         assert!(
@@ -517,23 +503,19 @@ async fn link_local_addresses_stay_out_of_reach_whatever_is_named() {
         "https://[fe80::1]/",
         "http://[::ffff:a9fe:a9fe]/",
     ] {
-        let endpoint = endpoint(url, Format::Standard, &everything);
+        let endpoint = endpoint(url, "standard", &everything);
         assert!(
             Client::reaching(endpoint, reach(&authority())).is_err(),
             "{url}"
         );
     }
-    let endpoint = endpoint(
-        "http://metadata.google.internal/",
-        Format::Standard,
-        &everything,
-    );
+    let endpoint = endpoint("http://metadata.google.internal/", "standard", &everything);
     let reach = Reach {
         lookup: names(),
         ..reach(&authority())
     };
     let outcome = send(&Client::reaching(endpoint, reach).unwrap()).await;
-    assert_eq!(kind(&outcome), "unreachable");
+    assert_eq!(outcome.word(), "unreachable");
 }
 
 /// The name leads to the named network when it is first asked for, and to this machine afterwards.
@@ -551,7 +533,7 @@ async fn a_name_that_changes_its_mind_is_dialled_only_where_it_passed() {
         Box::pin(async move { Ok(vec![found]) })
     });
     let url = format!("http://rebind.example:{}/", peer.address.port());
-    let endpoint = endpoint(&url, Format::Standard, &["203.0.113.0/24"]);
+    let endpoint = endpoint(&url, "standard", &["203.0.113.0/24"]);
     let client = Client::reaching(
         endpoint,
         Reach {
@@ -560,14 +542,14 @@ async fn a_name_that_changes_its_mind_is_dialled_only_where_it_passed() {
         },
     )
     .unwrap();
-    assert_eq!(kind(&send(&client).await), "unreachable");
+    assert_eq!(send(&client).await.word(), "unreachable");
     assert_eq!(
         asked.load(Ordering::SeqCst),
         1,
         "what is dialled is what was judged"
     );
     for _ in 0..3 {
-        let Outcome::Unreachable { text } = send(&client).await else {
+        let Outcome::Unreachable { text, .. } = send(&client).await else {
             panic!("dialled")
         };
         assert!(text.contains("this machine"), "{text}");
@@ -580,10 +562,7 @@ async fn a_name_that_changes_its_mind_is_dialled_only_where_it_passed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies_of_the_environment_are_not_used() {
     if let Ok(url) = std::env::var("FORTNIGHT_TEST_PEER") {
-        let client = Client::reaching(
-            endpoint(&url, Format::Standard, LOOPBACK),
-            reach(&authority()),
-        );
+        let client = Client::reaching(endpoint(&url, "standard", LOOPBACK), reach(&authority()));
         assert_eq!(
             send(&client.unwrap()).await,
             Outcome::Accepted { code: 200 }
@@ -592,7 +571,10 @@ async fn proxies_of_the_environment_are_not_used() {
     }
     let (peer, proxy) = (Peer::start(None).await, Peer::start(None).await);
     let mut run = std::process::Command::new(std::env::current_exe().unwrap());
-    run.args(["--exact", "proxies_of_the_environment_are_not_used"]);
+    run.args([
+        "--exact",
+        "webhooks::proxies_of_the_environment_are_not_used",
+    ]);
     run.env("FORTNIGHT_TEST_PEER", url(&peer));
     for name in [
         "http_proxy",

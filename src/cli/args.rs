@@ -1,4 +1,4 @@
-//! The command line (contract 1).
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -167,9 +167,28 @@ pub struct Users {
     /// Only people whose name, user principal name, mail or id contains this
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
+    /// By what the rows are ordered; whoever has none of it comes last
+    #[arg(long, value_enum, value_name = "KEY", default_value = "deadline")]
+    pub sort: SortBy,
+    /// At most so many rows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
     /// The form of the result
     #[arg(long, default_value = "table")]
     pub format: Format,
+}
+
+/// What rows are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// The deadline of windows that run
+    Deadline,
+    /// What comes next
+    Next,
+    /// The user principal name
+    User,
+    /// The object id
+    Id,
 }
 
 /// An operator's act.

@@ -5,11 +5,11 @@ pub(super) mod names;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use super::Usage;
 use super::args::{Cli, Color};
 use super::output::Printer;
-use super::{Reader, Usage};
 use crate::config::{Config, Fault, Severity};
-use crate::desk::capacity;
+use crate::desk::{Reader, capacity};
 use crate::errors::chain;
 use crate::exit::{DONE, WRONG};
 use crate::store::StoreError;
@@ -83,7 +83,7 @@ pub(super) async fn run(cli: &Cli, out: &mut Printer) -> anyhow::Result<u8> {
         }
     }
     if let Some(error) = unusable {
-        out.line(format!("note: {}", chain(error.as_ref())))?;
+        out.line(format!("note: {}", chain(&error)))?;
     }
     out.line("the configuration is good")?;
     Ok(DONE)
@@ -95,6 +95,6 @@ fn refuse(faults: &[Fault], color: Color) -> u8 {
 }
 
 /// There is no database yet: nothing to say about it.
-fn is_absent(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Absent(_)))
+fn is_absent(error: &StoreError) -> bool {
+    matches!(error, StoreError::Absent(_))
 }

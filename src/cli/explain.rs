@@ -1,63 +1,14 @@
-//! `explain`: why a person is in this state, in the words that the decision gave, and what a
-//! help desk is asked.
+//! `explain`: why a person is in this state, and what a help desk is asked.
 
-use jiff::Timestamp;
-use serde::Serialize;
-
-use super::Reader;
 use super::output::{Format, Printer};
-use super::view::PersonView;
 use crate::config::Config;
-use crate::delivery::text::{clean_line, mask_address};
+use crate::delivery::text::clean_line;
+use crate::desk::Reader;
+use crate::desk::explain::{self, Explanation, Happened, MaySkip, may_skip};
 use crate::domain::decision::NextAction;
-use crate::domain::facts::NoticeBy;
-use crate::domain::hold::Hold;
-use crate::domain::hold::StandingHold;
 use crate::domain::message::EventKind;
-use crate::domain::reason::{Reason, ReasonCode};
-use crate::domain::state::State;
 use crate::exit::DONE;
-use crate::store::Whom;
-use crate::store::deliveries::DeliveryRow;
-use crate::store::outbox::EMAIL;
-use crate::store::read::JournalLine;
 use crate::time::format_duration;
-
-/// One policy's answer.
-#[derive(Debug, Serialize)]
-struct Explanation {
-    #[serde(flatten)]
-    person: PersonView,
-    /// As of the newest pass.
-    as_of: Timestamp,
-    /// Every rule that was applied, with its evidence and time.
-    reasons: Vec<Reason>,
-    /// Whether the next sign-in can still be completed without registering.
-    may_skip: bool,
-    /// The last mail that the server accepted, its address masked.
-    last_mail: Option<LastMail>,
-    /// What ends this state.
-    ends: String,
-    /// What was decided and done before, oldest first.
-    history: Vec<Happened>,
-}
-
-/// A line of the history.
-#[derive(Debug, Serialize)]
-struct Happened {
-    #[serde(flatten)]
-    line: JournalLine,
-    /// What became of the mail that says it, as `deliveries list` has it; `"none"` where none was
-    /// written, and null where none is due.
-    mail: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct LastMail {
-    at: Timestamp,
-    event: String,
-    address: String,
-}
 
 pub(super) async fn run(
     config: &Config,
@@ -67,24 +18,7 @@ pub(super) async fn run(
     out: &mut Printer,
 ) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
-    if let Some(policy) = policy {
-        reader.knows_policy(policy)?;
-    }
-    let user = reader.person(name).await?;
-    let outcomes = reader.look(&Whom::these([user.as_str()])).await?;
-    let holds = reader.store.holds().await?;
-    let history = reader.store.history(&user).await?;
-    let mut deliveries = reader.store.deliveries(&[], Some(&user)).await?;
-    deliveries.retain(|row| tells(config, row));
-    let explanations: Vec<Explanation> = outcomes
-        .iter()
-        .flat_map(PersonView::of)
-        .filter(|row| policy.is_none_or(|policy| row.policy == policy))
-        .map(|row| {
-            let history = happened(config, &row.policy, &history, &deliveries);
-            explain(row, &holds, &deliveries, history, reader.now)
-        })
-        .collect();
+    let explanations = explain::explain(&reader, config, name, policy).await?;
     if format == Format::Json {
         out.json(&explanations)?;
         return Ok(DONE);
@@ -93,171 +27,6 @@ pub(super) async fn run(
         print(explanation, out)?;
     }
     Ok(DONE)
-}
-
-fn explain(
-    mut person: PersonView,
-    holds: &[StandingHold],
-    deliveries: &[DeliveryRow],
-    history: Vec<Happened>,
-    now: Timestamp,
-) -> Explanation {
-    let mut reasons = std::mem::take(&mut person.reasons);
-    if person.state == State::OverdueChecking {
-        reasons.extend(
-            holds
-                .iter()
-                .filter(|hold| stops(hold, &person.policy))
-                .map(|hold| {
-                    Reason::new(
-                        ReasonCode::Held,
-                        format!("flags are held ({}): {}", hold.id, hold.text),
-                        hold.since,
-                    )
-                }),
-        );
-    }
-    let last_mail = deliveries
-        .iter()
-        .rfind(|row| row.state == "sent" && row.policy.as_deref() == Some(&person.policy))
-        .and_then(|row| {
-            Some(LastMail {
-                at: row.settled_at?,
-                event: row.event.clone(),
-                address: if row.channel == EMAIL {
-                    mask_address(&row.address)
-                } else {
-                    format!("the webhook {}", row.channel)
-                },
-            })
-        });
-    Explanation {
-        as_of: now,
-        ends: ends(&person, &reasons).to_owned(),
-        reasons,
-        may_skip: may_skip(&person) != MaySkip::No,
-        last_mail,
-        history,
-        person,
-    }
-}
-
-/// The history under a policy, with what became of each mail.
-fn happened(
-    config: &Config,
-    policy: &str,
-    history: &[JournalLine],
-    deliveries: &[DeliveryRow],
-) -> Vec<Happened> {
-    let of_policy = |line: &&JournalLine| line.policy.as_deref().is_none_or(|of| of == policy);
-    let lines: Vec<&JournalLine> = history.iter().filter(of_policy).collect();
-    let happened = lines.iter().enumerate().map(|(at, line)| {
-        let same = |later: &&&JournalLine| later.kind == line.kind && later.step == line.step;
-        let until = lines[at + 1..].iter().find(same).map(|later| later.at);
-        let is_mailed = EventKind::parse(&line.kind)
-            .is_some_and(|kind| kind.announces() || kind == EventKind::EnforcementNeeded);
-        let mail = (config.email.is_some() && is_mailed && !line.rehearsed).then(|| {
-            let says_it = |row: &&DeliveryRow| {
-                row.policy.as_deref() == Some(policy)
-                    && row.event == line.kind
-                    && (row.step == line.step || line.step.is_none())
-                    && row.queued_at >= line.at
-                    && until.is_none_or(|until| row.queued_at < until)
-            };
-            let row = deliveries.iter().find(says_it);
-            row.map_or_else(|| "none".to_owned(), |row| row.state.clone())
-        });
-        Happened {
-            line: (*line).clone(),
-            mail,
-        }
-    });
-    happened.collect()
-}
-
-/// Whether a row is a message to the person: a mail, or a webhook that serves as notice.
-fn tells(config: &Config, row: &DeliveryRow) -> bool {
-    let announces = EventKind::parse(&row.event).is_some_and(EventKind::announces);
-    row.channel == EMAIL || (config.notice_by() == NoticeBy::Webhook && announces)
-}
-
-fn stops(hold: &StandingHold, policy: &str) -> bool {
-    let policy = crate::domain::id::PolicyName::new(policy);
-    let hold = Hold {
-        id: hold.id.clone(),
-        kind: hold.kind,
-        policy: hold.policy.clone(),
-        text: String::new(),
-        people: std::collections::BTreeSet::new(),
-    };
-    hold.stops(&policy)
-}
-
-/// Whether the next sign-in can be completed without registering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MaySkip {
-    Yes,
-    /// That sign-in opens the window.
-    Opens,
-    /// Nothing is asked of the person.
-    NotAsked,
-    No,
-}
-
-impl MaySkip {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::Opens => "yes; that sign-in opens the window",
-            Self::NotAsked => "nothing is asked of the person",
-            Self::No => "no",
-        }
-    }
-}
-
-fn may_skip(person: &PersonView) -> MaySkip {
-    match person.state {
-        State::OutOfScope
-        | State::Exempt
-        | State::NotEligible
-        | State::Disabled
-        | State::Gone
-        | State::Paused
-        | State::Registered => MaySkip::NotAsked,
-        State::WaitingFirstSignIn => MaySkip::Opens,
-        State::InGrace | State::DueSoon | State::Unknown | State::RegistrationReported => {
-            match &person.window {
-                Some(window) if !window.may_skip => MaySkip::No,
-                _ => MaySkip::Yes,
-            }
-        }
-        State::OverdueChecking | State::EnforcementNeeded | State::Enforced => MaySkip::No,
-    }
-}
-
-/// What ends the state a person is in.
-fn ends(person: &PersonView, reasons: &[Reason]) -> &'static str {
-    let by_operator = reasons
-        .iter()
-        .any(|reason| reason.code == ReasonCode::ClosedByOperator);
-    match person.state {
-        State::OutOfScope => "Being included by the policy.",
-        State::Exempt => "The end of the exclusion.",
-        State::NotEligible => "Nothing the person can do: the account is not one that registers.",
-        State::Disabled => "Enabling the account.",
-        State::Gone => "Restoring the account.",
-        State::Unknown => "A registration report that contains the person.",
-        State::Registered => "Losing the registration, confirmed by two reports or an audit event.",
-        State::RegistrationReported => "A registration report that shows it, or a day without one.",
-        State::WaitingFirstSignIn => "The next interactive sign-in: it opens the window.",
-        State::InGrace | State::DueSoon => "Registering, at any sign-in; otherwise the deadline.",
-        State::OverdueChecking => "Registering; otherwise the flag, once everything is proven.",
-        State::EnforcementNeeded | State::Enforced => {
-            "Registering. An operator can extend the window."
-        }
-        State::Paused if by_operator => "`fortnight window reopen`.",
-        State::Paused => "Switching the policy on.",
-    }
 }
 
 fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
@@ -285,7 +54,7 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     out.line("What the help desk is asked")?;
     out.line(format!(
         "  May the person skip registering at the next sign-in?  {}",
-        may_skip(person).words()
+        words(may_skip(person))
     ))?;
     if let Some(window) = &person.window {
         let until = match (window.deadline, window.remaining_seconds) {
@@ -336,6 +105,15 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
     }
     out.line("")?;
     Ok(())
+}
+
+fn words(skip: MaySkip) -> &'static str {
+    match skip {
+        MaySkip::Yes => "yes",
+        MaySkip::Opens => "yes; that sign-in opens the window",
+        MaySkip::NotAsked => "nothing is asked of the person",
+        MaySkip::No => "no",
+    }
 }
 
 fn history_line(Happened { line, mail }: &Happened) -> String {

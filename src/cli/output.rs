@@ -1,6 +1,6 @@
 //! Results on stdout, as a table, JSON or CSV. A reader that goes away is no error.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
@@ -23,6 +23,9 @@ pub enum Format {
 
 /// A cell that a table shows is no longer than this.
 const CELL: usize = 200;
+
+/// Bytes that are written at once.
+const BUFFER: usize = 1 << 16;
 
 /// Where results go.
 pub(crate) struct Printer {
@@ -58,10 +61,24 @@ impl Printer {
         self.out.write_all(bytes)
     }
 
+    /// For much at once: stdout by itself writes line by line. Whoever takes it flushes it.
+    pub(crate) fn buffered(&mut self) -> BufWriter<&mut dyn Write> {
+        BufWriter::with_capacity(BUFFER, &mut *self.out)
+    }
+
     /// Prints JSON.
     pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, value)?;
-        writeln!(self.out)
+        let mut out = self.buffered();
+        serde_json::to_writer_pretty(&mut out, value)?;
+        writeln!(out)?;
+        out.flush()
+    }
+
+    /// Begins a CSV under headings, for rows as they come.
+    pub(crate) fn csv(&mut self, headings: &[&str]) -> io::Result<Csv<'_>> {
+        let mut writer = csv::Writer::from_writer(self.buffered());
+        writer.write_record(headings).map_err(plain)?;
+        Ok(Csv { writer })
     }
 
     /// Prints rows under headings, as a table or as CSV. Cells are cleaned: names come from a
@@ -73,13 +90,11 @@ impl Printer {
         rows: Vec<Vec<String>>,
     ) -> io::Result<()> {
         if format == Format::Csv {
-            let mut writer = csv::Writer::from_writer(&mut self.out);
-            writer.write_record(headings).map_err(plain)?;
+            let mut csv = self.csv(headings)?;
             for row in rows {
-                let cells = row.iter().map(|cell| neutral(cell));
-                writer.write_record(cells).map_err(plain)?;
+                csv.row(&row)?;
             }
-            return writer.flush();
+            return csv.end();
         }
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -88,6 +103,24 @@ impl Printer {
             table.add_row(row.iter().map(|cell| clean_line(cell, CELL)));
         }
         writeln!(self.out, "{table}")
+    }
+}
+
+/// A CSV that is being written.
+pub(crate) struct Csv<'a> {
+    writer: csv::Writer<BufWriter<&'a mut dyn Write>>,
+}
+
+impl Csv<'_> {
+    /// Writes a row, its cells cleaned.
+    pub(crate) fn row(&mut self, cells: &[String]) -> io::Result<()> {
+        let cells = cells.iter().map(|cell| neutral(cell));
+        self.writer.write_record(cells).map_err(plain)
+    }
+
+    /// Writes what is left.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
@@ -103,7 +136,7 @@ fn plain(error: csv::Error) -> io::Error {
     }
 }
 
-/// A cell that a spreadsheet does not take for a formula (reliability F75).
+/// A cell that a spreadsheet does not take for a formula.
 fn neutral(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{cell}")

@@ -13,11 +13,10 @@ use super::output::Printer;
 use crate::config::{Config, Email};
 use crate::courier::transport::{Transport, notice};
 use crate::delivery::mail;
-use crate::delivery::smtp::Outcome;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::exit::{DONE, FAILED};
-use crate::store::mails::Claimed;
+use crate::store::outbox::Claimed;
 use crate::time::Clock;
 
 pub(super) async fn preview(
@@ -107,23 +106,12 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
             &format!("test-{}", now.as_microsecond()),
             now,
         );
-        claimed.address = address;
-        match transport.send(&claimed, now).await {
-            Outcome::Sent { code: reply } => {
-                out.line(format!("{}: accepted ({reply})", claimed.address))?;
-            }
-            Outcome::Ambiguous { text } => {
-                code = FAILED;
-                out.line(format!("{}: the outcome was lost: {text}", claimed.address))?;
-            }
-            Outcome::Deferred { code: reply, text }
-            | Outcome::Refused { code: reply, text }
-            | Outcome::TransportFailure { code: reply, text } => {
-                code = FAILED;
-                let reply = reply.map(|reply| format!("{reply} ")).unwrap_or_default();
-                out.line(format!("{}: not accepted: {reply}{text}", claimed.address))?;
-            }
+        claimed.address = Some(address.clone());
+        let outcome = transport.send(&claimed, now).await;
+        if !outcome.is_accepted() {
+            code = FAILED;
         }
+        out.line(format!("{address}: {outcome}"))?;
     }
     transport.close().await;
     Ok(code)
@@ -161,7 +149,7 @@ fn sample(
         policy: (!operators).then_some(policy),
         user: None,
         step: None,
-        address: "alex.example@example.org".to_owned(),
+        address: Some("alex.example@example.org".to_owned()),
         name: Some("Alex Example".to_owned()),
         language: language.map(ToOwned::to_owned),
         opened_at: (!operators)
@@ -170,6 +158,7 @@ fn sample(
         must_register: false,
         title: Some("A message to operators".to_owned()),
         lines: vec!["This line stands for what happened.".to_owned()],
+        body: None,
         queued_at: now,
         not_after: None,
         attempt: 1,

@@ -2,262 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-
-use super::Reader;
 use super::output::{Format, Printer};
 use crate::config::Config;
-use crate::desk::capacity;
-use crate::domain::decision::{Decision, Next};
+use crate::desk::Reader;
+use crate::desk::status::{self, Status};
 use crate::domain::hold::StandingHold;
-use crate::domain::person::Person;
 use crate::exit::{DEGRADED, DONE};
-use crate::pass;
 use crate::store::destinations::{DestinationState, TroubledDestination};
-use crate::store::sources::Source;
-use crate::time::{Clock, CronPattern, cron, format_duration};
-
-/// A daemon that missed so many passes does not run; fewer can be one long pass.
-const PASSES_MISSED: u32 = 3;
-/// However often passes are due: an import or a restart takes its time.
-const LATE_AT_LEAST: SignedDuration = SignedDuration::from_hours(1);
-/// They add up: what the last reading brought says nothing of how much is there.
-const LOGS: [Source; 2] = [Source::SignIns, Source::Audits];
-/// Rows put aside that `status` shows.
-const QUARANTINE_SHOWN: u32 = 20;
-
-#[derive(Debug, Serialize)]
-struct Status {
-    health: &'static str,
-    last_pass: Option<Timestamp>,
-    /// A sentence if the schedule has asked for passes and none came.
-    overdue: Option<String>,
-    sources: Vec<SourceView>,
-    states: BTreeMap<String, BTreeMap<String, u64>>,
-    deliveries: BTreeMap<String, i64>,
-    next: Option<Next>,
-    holds: Vec<StandingHold>,
-    /// Webhooks that are paused or dead, or asked for time.
-    webhooks: Vec<TroubledDestination>,
-    /// What waits for webhooks that are not configured any more.
-    stranded: Vec<String>,
-    /// Names of the configuration that mean nobody, or more than one group.
-    unresolved: Vec<String>,
-    /// A sentence if the people in scope cannot be told in time through the budgets.
-    capacity: Option<String>,
-    /// People who lost methods they had registered for the second time within 90 days.
-    repeated_losses: Vec<String>,
-    quarantined: Vec<QuarantinedView>,
-}
-
-#[derive(Debug, Serialize)]
-struct SourceView {
-    name: String,
-    as_of: Option<Timestamp>,
-    age_seconds: Option<i64>,
-    stale: bool,
-    rows: u64,
-    error: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct QuarantinedView {
-    source: String,
-    file: String,
-    line: i64,
-    reason: String,
-}
 
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
-    let status = collect(config, &reader).await?;
-    let code = if status.health == "ok" {
-        DONE
-    } else {
-        DEGRADED
-    };
+    let status = status::status(config, &reader).await?;
+    let code = if status.is_well() { DONE } else { DEGRADED };
     if format == Format::Json {
         out.json(&status)?;
     } else {
         print(&status, format, out)?;
     }
     Ok(code)
-}
-
-/// What walking over everybody finds.
-#[derive(Debug, Default)]
-struct Census {
-    states: BTreeMap<String, BTreeMap<String, u64>>,
-    next: Option<Next>,
-    repeated_losses: Vec<String>,
-}
-
-impl Census {
-    fn count(&mut self, person: &Person, decision: &Decision) {
-        *self
-            .states
-            .entry(decision.policy.to_string())
-            .or_default()
-            .entry(decision.state.as_str().to_owned())
-            .or_default() += 1;
-        self.next = [self.next, decision.next]
-            .into_iter()
-            .flatten()
-            .min_by_key(|next| next.at);
-        if decision
-            .standing
-            .loss
-            .is_some_and(|loss| loss.is_repeated())
-        {
-            let name = &person.user_principal_name;
-            self.repeated_losses
-                .push(format!("{name} ({})", decision.policy));
-        }
-    }
-}
-
-async fn collect(config: &Config, reader: &Reader) -> anyhow::Result<Status> {
-    let store = &reader.store;
-    let mut census = Census::default();
-    reader
-        .everybody(|outcome| {
-            for decision in &outcome.decisions {
-                census.count(&outcome.dossier.person, decision);
-            }
-        })
-        .await?;
-    let holds = store.holds().await?;
-    let clocked = store.newest_clocked_pass().await?;
-    // A rehearsal stands still at its own time, a daemon that died does not.
-    let now = match clocked {
-        Some(last) => Clock::system().now().max(last),
-        None => reader.now,
-    };
-    let overdue = clocked.and_then(|last| overdue(&config.schedule.poll, &config.zone, last, now));
-    let sources = sources(config, reader, now).await?;
-    let mut webhooks = store.troubled_destinations(reader.now).await?;
-    webhooks.retain(|troubled| config.webhook(&troubled.name).is_some());
-    let degraded = overdue.is_some()
-        || !holds.is_empty()
-        || sources.iter().any(|source| source.error.is_some())
-        || webhooks
-            .iter()
-            .any(|webhook| webhook.state != DestinationState::Active);
-    Ok(Status {
-        health: if degraded { "degraded" } else { "ok" },
-        last_pass: store.newest_pass().await?,
-        overdue,
-        sources,
-        states: census.states,
-        deliveries: store.delivery_counts().await?,
-        next: census.next,
-        holds,
-        webhooks,
-        stranded: stranded(config, reader).await?,
-        unresolved: unresolved(config, reader).await?,
-        capacity: capacity::shortage(config, store.in_scope(&reader.policies).await? as u64),
-        repeated_losses: census.repeated_losses,
-        quarantined: store
-            .quarantined(QUARANTINE_SHOWN)
-            .await?
-            .into_iter()
-            .map(|(source, file, line, reason)| QuarantinedView {
-                source,
-                file,
-                line,
-                reason,
-            })
-            .collect(),
-    })
-}
-
-/// What to say if three passes were due since the last one, and an hour has gone by.
-fn overdue(
-    schedule: &[CronPattern],
-    zone: &TimeZone,
-    last: Timestamp,
-    now: Timestamp,
-) -> Option<String> {
-    let third = (0..PASSES_MISSED).try_fold(last, |at, _| cron::next_after(schedule, zone, at))?;
-    let since = now.duration_since(last);
-    (now >= third && since >= LATE_AT_LEAST).then(|| {
-        format!(
-            "no pass for {}, and schedule.poll asks for more: check that `fortnight run` runs (under systemd: systemctl status fortnight), or run `fortnight cycle`",
-            format_duration(since)
-        )
-    })
-}
-
-async fn sources(
-    config: &Config,
-    reader: &Reader,
-    now: Timestamp,
-) -> anyhow::Result<Vec<SourceView>> {
-    let limit = |name: &str| match name {
-        "users" => Some(config.freshness.users),
-        "registration" => Some(config.freshness.registration),
-        "sign_ins" => Some(config.freshness.sign_ins),
-        _ => None,
-    };
-    let mut sources = reader.store.sources().await?;
-    for log in LOGS {
-        for source in sources
-            .iter_mut()
-            .filter(|source| source.name == log.as_str())
-        {
-            source.rows = reader.store.events_kept(log).await?;
-        }
-    }
-    let sources = sources.into_iter().map(|source| {
-        let age = source.as_of.map(|as_of| now.duration_since(as_of));
-        SourceView {
-            stale: age
-                .zip(limit(&source.name))
-                .is_some_and(|(age, limit)| age > limit),
-            age_seconds: age.map(|age| age.as_secs()),
-            name: source.name,
-            as_of: source.as_of,
-            rows: source.rows,
-            error: source.error,
-        }
-    });
-    Ok(sources.collect())
-}
-
-/// An endpoint that was renamed or removed leaves behind what waited for it.
-async fn stranded(config: &Config, reader: &Reader) -> anyhow::Result<Vec<String>> {
-    let mut waiting = reader.store.waiting_by_webhook().await?;
-    waiting.retain(|(name, _)| config.webhook(name).is_none());
-    let lines = waiting.into_iter().map(|(name, rows)| {
-        let rows = match rows {
-            1 => "one row waits".to_owned(),
-            rows => format!("{rows} rows wait"),
-        };
-        format!("{rows} for the webhook {name}, which is not configured: configure it again, or use `deliveries discard`")
-    });
-    Ok(lines.collect())
-}
-
-async fn unresolved(config: &Config, reader: &Reader) -> anyhow::Result<Vec<String>> {
-    let unread = pass::unread_names(&reader.store, config).await?;
-    let names = reader.policies.iter().flat_map(|policy| {
-        let unresolved = policy.assignment.unresolved.iter();
-        unresolved.map(move |name| (policy, name))
-    });
-    let lines = names.map(|(policy, name)| {
-        let matches = match name.matches {
-            0 if !name.list.is_of_users() && unread.contains(&name.name) => {
-                "is not known yet: the next pass looks it up".to_owned()
-            }
-            0 => "matches nothing".to_owned(),
-            count => format!("matches {count} groups"),
-        };
-        let (key, policy) = (name.list.key(), &policy.name);
-        format!("{policy}: {key} names {:?}, which {matches}", name.name)
-    });
-    Ok(lines.collect())
 }
 
 fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<()> {
@@ -289,8 +51,7 @@ fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         let as_of = source
             .as_of
             .map_or_else(|| "never read".to_owned(), |at| at.to_string());
-        let is_log = LOGS.iter().any(|log| log.as_str() == source.name);
-        let rows = if is_log { "kept" } else { "rows" };
+        let rows = if source.is_log() { "kept" } else { "rows" };
         let stale = if source.stale {
             ", too old to flag anybody"
         } else {
@@ -381,42 +142,5 @@ fn troubled(webhook: &TroubledDestination) -> String {
         DestinationState::Dead => format!(
             "Webhook {name} is dead: {reason}\n  When it is back: fortnight deliveries retry --destination {name}"
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pass_is_overdue_by_its_own_schedule() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let missed = |pattern: &str, last: &str, now: &str| {
-            let schedule = [CronPattern::parse(pattern).unwrap()];
-            overdue(&schedule, &TimeZone::UTC, at(last), at(now)).is_some()
-        };
-        let often = "0 */10 * * * *";
-        assert!(!missed(
-            often,
-            "2026-01-05T09:00:00Z",
-            "2026-01-05T09:59:00Z"
-        ));
-        assert!(missed(
-            often,
-            "2026-01-05T09:00:00Z",
-            "2026-01-05T10:00:00Z"
-        ));
-        // Over a weekend nothing is due.
-        let workdays = "0 0 9 * * MON-FRI";
-        assert!(!missed(
-            workdays,
-            "2026-01-09T09:00:00Z",
-            "2026-01-14T08:00:00Z"
-        ));
-        assert!(missed(
-            workdays,
-            "2026-01-09T09:00:00Z",
-            "2026-01-14T10:00:00Z"
-        ));
     }
 }

@@ -1,76 +1,104 @@
 //! `users`: one row per policy and person.
 
-use super::args::Users;
+use std::io::{self, Write as _};
+
+use serde::Serializer as _;
+use serde::ser::SerializeSeq as _;
+
+use super::Usage;
+use super::args::{SortBy, Users};
 use super::output::{Format, Printer};
-use super::view::PersonView;
-use super::{Reader, Usage};
 use crate::config::Config;
+use crate::desk::Reader;
+use crate::desk::person::PersonView;
+use crate::desk::users::{self, Query, Sort};
 use crate::domain::state::State;
 use crate::exit::DONE;
 
 pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> anyhow::Result<u8> {
-    for state in &args.state {
-        if State::parse(state).is_none() {
-            let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-            return Err(Usage(format!(
-                "there is no state {state:?}; the states are {}",
-                known.join(", ")
-            ))
-            .into());
-        }
-    }
+    let states = args.state.iter().map(|name| state(name));
+    let query = Query {
+        states: states.collect::<Result<_, _>>()?,
+        policy: args.policy.clone(),
+        search: args.search.clone(),
+        sort: args.sort.into(),
+        limit: args.limit,
+    };
     let reader = Reader::open(config).await?;
-    if let Some(policy) = &args.policy {
-        reader.knows_policy(policy)?;
+    let mut rows = users::list(&reader, query).await?;
+    match args.format {
+        Format::Json => json(&mut rows, out).await?,
+        Format::Csv => csv(&mut rows, out).await?,
+        Format::Table => table(&mut rows, out).await?,
     }
-    let search = args.search.as_ref().map(|text| text.to_lowercase());
-    let mut rows = Vec::new();
-    reader
-        .everybody(|outcome| {
-            rows.extend(PersonView::of(&outcome).into_iter().filter(|row| {
-                (args.state.is_empty()
-                    || args.state.iter().any(|state| state == row.state.as_str()))
-                    && args
-                        .policy
-                        .as_ref()
-                        .is_none_or(|policy| *policy == row.policy)
-                    && search.as_ref().is_none_or(|text| contains(row, text))
-            }));
-        })
-        .await?;
-    if args.format == Format::Json {
-        out.json(&rows)?;
-        return Ok(DONE);
-    }
-    let headings = [
-        "policy", "user", "name", "state", "opened", "deadline", "next", "id",
-    ];
-    let cells = rows.into_iter().map(|row| {
-        let window = row.window.as_ref();
-        vec![
-            row.policy,
-            row.user_principal_name,
-            row.display_name.unwrap_or_default(),
-            row.state.as_str().to_owned(),
-            args.format.moment(window.map(|window| window.opened_at)),
-            args.format
-                .moment(window.and_then(|window| window.deadline)),
-            args.format.moment(row.next.map(|next| next.at)),
-            row.id,
-        ]
-    });
-    out.rows(args.format, &headings, cells.collect())?;
     Ok(DONE)
 }
 
-fn contains(row: &PersonView, text: &str) -> bool {
-    [
-        Some(&row.id),
-        Some(&row.user_principal_name),
-        row.display_name.as_ref(),
-        row.mail.as_ref(),
+const HEADINGS: [&str; 8] = [
+    "policy", "user", "name", "state", "opened", "deadline", "next", "id",
+];
+
+/// One row after the other, as they are read.
+async fn json(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
+    let mut out = out.buffered();
+    let mut json = serde_json::Serializer::pretty(&mut out);
+    let mut array = json.serialize_seq(None).map_err(io::Error::from)?;
+    while let Some(row) = rows.next().await? {
+        array.serialize_element(&row).map_err(io::Error::from)?;
+    }
+    array.end().map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+async fn csv(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
+    let mut csv = out.csv(&HEADINGS)?;
+    while let Some(row) = rows.next().await? {
+        csv.row(&cells(row, Format::Csv))?;
+    }
+    Ok(csv.end()?)
+}
+
+/// A table is as wide as its widest cells: it is there once all rows are.
+async fn table(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next().await? {
+        lines.push(cells(row, Format::Table));
+    }
+    Ok(out.rows(Format::Table, &HEADINGS, lines)?)
+}
+
+fn cells(row: PersonView, format: Format) -> Vec<String> {
+    let window = row.window.as_ref();
+    vec![
+        row.policy,
+        row.user_principal_name,
+        row.display_name.unwrap_or_default(),
+        row.state.as_str().to_owned(),
+        format.moment(window.map(|window| window.opened_at)),
+        format.moment(window.and_then(|window| window.deadline)),
+        format.moment(row.next.map(|next| next.at)),
+        row.id,
     ]
-    .into_iter()
-    .flatten()
-    .any(|field| field.to_lowercase().contains(text))
+}
+
+impl From<SortBy> for Sort {
+    fn from(by: SortBy) -> Self {
+        match by {
+            SortBy::Deadline => Self::Deadline,
+            SortBy::Next => Self::Next,
+            SortBy::User => Self::Name,
+            SortBy::Id => Self::Id,
+        }
+    }
+}
+
+fn state(name: &str) -> Result<State, Usage> {
+    State::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+        let known = known.join(", ");
+        Usage(format!(
+            "there is no state {name:?}; the states are {known}"
+        ))
+    })
 }

@@ -1,79 +1,72 @@
-//! `window`: an operator's act, written down as a fact that the next pass applies.
+//! `window`: an operator's act on a person's window.
 
 use super::args::{Act, Window};
 use super::output::Printer;
-use super::view::PersonView;
-use super::{Reader, Usage, act_time, operator};
+use super::{Usage, operator};
 use crate::config::Config;
+use crate::delivery::text::clean_line;
+use crate::desk::Reader;
+use crate::desk::acts::{self, Change, Order};
 use crate::domain::facts::ActKind;
-use crate::domain::id::{PolicyName, UserId};
-use crate::domain::reason::{Reason, ReasonCode};
+use crate::domain::message::EventKind;
 use crate::domain::state::State;
 use crate::exit::DONE;
-use crate::store::Whom;
-use crate::store::acts::NewAct;
+use crate::time::format_duration;
 
 pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> anyhow::Result<u8> {
     if args.reason.trim().is_empty() {
         return Err(Usage("--reason must say why".to_owned()).into());
     }
-    let policy = args.policy.as_deref().map(PolicyName::new);
-    let kind = match (args.act, args.days) {
-        (Act::Extend, Some(days @ 1..=365)) => ActKind::Extend { days },
-        (Act::Extend, _) => return Err(Usage("--days must be from 1 to 365".to_owned()).into()),
-        (Act::Reset, None) => ActKind::Reset,
-        (Act::Close, None) => ActKind::Close,
-        (Act::Reopen, None) => ActKind::Reopen,
-        (Act::Reset | Act::Close | Act::Reopen, Some(_)) => {
-            return Err(Usage("--days belongs to `extend`".to_owned()).into());
-        }
-    };
-    let reader = Reader::open(config).await?;
-    if let Some(policy) = &policy {
-        reader.knows_policy(policy.as_str())?;
-    }
-    let user = reader.person(&args.user).await?;
-    let at = act_time(&reader.store, args.as_of).await?;
-    let idle = idle(&reader, &user, kind, args.policy.as_deref()).await?;
-    let act = NewAct {
-        user: user.clone(),
-        policy,
-        kind,
+    let order = Order {
+        person: args.user.clone(),
+        policy: args.policy.clone(),
+        kind: kind(args)?,
         reason: args.reason.clone(),
         by: operator(),
         ticket: args.ticket.clone(),
     };
-    reader.store.record_act(&act, at).await?;
+    let reader = Reader::open(config).await?;
+    let confirmation = acts::act(&reader, order, args.as_of).await?;
     reader.store.close().await;
     out.line(format!(
-        "Noted for {user}; the next pass applies it, within seconds where `fortnight run` runs."
+        "Noted for {}; the next pass applies it, within seconds where `fortnight run` runs.",
+        confirmation.user
     ))?;
-    for line in idle {
-        out.line(line)?;
+    for change in &confirmation.changes {
+        out.line(says(&confirmation.name, change))?;
     }
     Ok(DONE)
 }
 
-/// Policies under which the act finds nothing to act on, as things stand.
-async fn idle(
-    reader: &Reader,
-    user: &UserId,
-    kind: ActKind,
-    policy: Option<&str>,
-) -> anyhow::Result<Vec<String>> {
-    let outcomes = reader.look(&Whom::these([user.as_str()])).await?;
-    let rows = outcomes.iter().flat_map(PersonView::of);
-    let rows = rows.filter(|row| policy.is_none_or(|policy| row.policy == policy));
-    let lines = rows.filter_map(|row| {
-        let runs = row.window.is_some() && row.state != State::Registered;
-        let closed = |reason: &Reason| reason.code == ReasonCode::ClosedByOperator;
-        let lacks = match kind {
-            ActKind::Extend { .. } | ActKind::Reset if !runs => "no window is open",
-            ActKind::Reopen if !row.reasons.iter().any(closed) => "no operator closed the window",
-            _ => return None,
-        };
-        let (policy, state) = (row.policy, row.state.as_str());
-        Some(format!("Under {policy} the person is {state} and {lacks}: as things stand, nothing changes there."))
-    });
-    Ok(lines.collect())
+fn says(name: &str, change: &Change) -> String {
+    let policy = &change.policy;
+    let [before, after] = change.state.map(State::as_str);
+    if let Some(lacks) = change.idle {
+        return format!(
+            "Under {policy} the person is {before} and {lacks}: as things stand, nothing changes there."
+        );
+    }
+    let until = |at: usize| match (change.deadline[at], change.left[at]) {
+        (Some(deadline), _) => format!(" until {deadline}"),
+        (None, Some(left)) => format!(" with {} left", format_duration(left)),
+        (None, None) => String::new(),
+    };
+    let [was_until, is_until] = [0, 1].map(until);
+    let mail = change.mail.map_or("no mail", EventKind::as_str);
+    let name = clean_line(name, 120);
+    format!(
+        "{name} under {policy}: {before}{was_until} before, {after}{is_until} after; {mail} follows."
+    )
+}
+
+fn kind(args: &Window) -> Result<ActKind, Usage> {
+    let wrong = |text: &str| Err(Usage(text.to_owned()));
+    match (args.act, args.days) {
+        (Act::Extend, Some(days @ 1..=365)) => Ok(ActKind::Extend { days }),
+        (Act::Extend, _) => wrong("--days must be from 1 to 365"),
+        (Act::Reset, None) => Ok(ActKind::Reset),
+        (Act::Close, None) => Ok(ActKind::Close),
+        (Act::Reopen, None) => Ok(ActKind::Reopen),
+        (Act::Reset | Act::Close | Act::Reopen, Some(_)) => wrong("--days belongs to `extend`"),
+    }
 }

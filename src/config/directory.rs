@@ -12,7 +12,7 @@ use super::reader::Section;
 use crate::entra::{Application, Certificate, Cloud, Credential};
 use crate::graph::GraphConfig;
 
-/// The service's own limit on reports and logs (domain 5).
+/// The service's own limit on reports and logs: requests in ten seconds.
 const REPORTS_PER_10S: u32 = 5;
 
 /// The four ways to prove who asks; exactly one of them is to be named.

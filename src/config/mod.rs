@@ -1,4 +1,4 @@
-//! The checked configuration: what the rest of the program may trust (contract 2).
+//! The checked configuration: what the rest of the program may trust.
 //!
 //! [`Config::load`] reads a file and the environment and gives either a whole configuration with
 //! its warnings, or every fault at once. Values of later versions are refused by name.
@@ -39,7 +39,7 @@ use self::document::Document;
 use self::fault::Source;
 use crate::delivery::mail::Sender;
 use crate::delivery::smtp::SmtpConfig;
-use crate::delivery::webhook::{Endpoint, Format};
+use crate::delivery::webhook::Endpoint;
 use crate::domain::assignment::NameList;
 use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
@@ -201,13 +201,12 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Whether it can serve as notice, where no mail is configured (contract 7.11): whoever hears
+    /// Whether it can serve as notice, where no mail is configured (rule 7.11): whoever hears
     /// of some deadlines only would leave those who come back, say, untold for ever.
     #[must_use]
     pub fn gives_notice(&self) -> bool {
         let mut announcing = EventKind::ALL.into_iter().filter(|kind| kind.announces());
-        self.endpoint.format == Format::Standard
-            && announcing.all(|kind| self.events.contains(&kind))
+        !self.endpoint.dialect.folds() && announcing.all(|kind| self.events.contains(&kind))
     }
 }
 
@@ -332,7 +331,7 @@ impl Config {
         )
     }
 
-    /// What an accepted message is to count as notice (contract 7.11).
+    /// What an accepted message is to count as notice (rule 7.11).
     #[must_use]
     pub fn notice_by(&self) -> NoticeBy {
         if self.email.is_none() && self.webhooks.iter().any(Webhook::gives_notice) {

@@ -1,4 +1,4 @@
-//! The `[[policy]]` tables (contract 2, 7.9–7.11, 7.18, 7.20).
+//! The `[[policy]]` tables (rules 7.9, 7.10, 7.11, 7.18 and 7.20).
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::domain::id::PolicyName;
 use crate::domain::policy::{Enforce, StartOn, Step};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// The longest window (domain 8.4).
+/// The longest window (rule R1).
 const LONGEST: SignedDuration = SignedDuration::from_hours(90 * 24);
 const DEFAULT_REMINDERS: [&str; 4] = ["0d", "-7d", "-3d", "-1d"];
 
@@ -305,7 +305,7 @@ fn reminders(section: &Section<'_>) -> Vec<Found<Step>> {
 }
 
 /// Steps outside the window are dropped, and a window that no step could announce in time is
-/// announced at once (contract 7.18): worth knowing before it happens.
+/// announced at once (rule 7.18): worth knowing before it happens.
 fn warn_about_steps(
     place: &Place,
     document: &Document,

@@ -190,7 +190,7 @@ impl<'a> Section<'a> {
     }
 
     /// A key that must be there and is not. One that is there and wrong has its fault already.
-    pub(super) fn require(&self, key: &'static str, remedy: &'static str) {
+    pub(super) fn require(&self, key: &'static str, remedy: impl Into<String>) {
         if self.lacks(key) {
             let message = format!("`{}` is missing", self.shown(key));
             self.document.error(self.place(), message, remedy);

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::document::{Document, KeyDoc, Kind};
+use crate::delivery::webhook::{Auth, DIALECTS, Per};
 
 /// A document that has every table, so that reading it meets every key.
 const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.graph]\n[directory.files]\n[email.smtp]\n[email.file]\n[[webhook]]\n";
@@ -25,6 +26,11 @@ Every key outside `[[policy]]` and `[[webhook]]` can be overridden by an environ
 Secrets never stand in the file. A key that ends in `_file` names a file with the secret in it; relative paths start at
 `$CREDENTIALS_DIRECTORY` where that is set, and white space at the end does not count. Or the variable of the key
 without `_file` holds the secret.
+";
+
+const FORMATS: &str = "
+| `format` | one message tells | needs | is for |
+| --- | --- | --- | --- |
 ";
 
 /// Every key, in the order in which it is read.
@@ -58,8 +64,28 @@ pub fn markdown() -> String {
             let (takes, default) = (takes(key.kind), default(key));
             let _ = writeln!(text, "| `{name}` | {takes} | {default} | {} |", key.about);
         }
+        if table == "webhook[]" {
+            formats(&mut text);
+        }
     }
     text
+}
+
+/// The formats of webhooks.
+fn formats(text: &mut String) {
+    text.push_str(FORMATS);
+    for dialect in DIALECTS {
+        let tells = match dialect.per {
+            Per::Event(_) => "each event by itself",
+            Per::Fold(_) => "all events of one type in a pass",
+        };
+        let needs = match dialect.auth {
+            Auth::Signature => "`url` or `url_file`, `secret_file`",
+            Auth::Address => "`url_file`",
+        };
+        let (name, about) = (dialect.name, dialect.about);
+        let _ = writeln!(text, "| `{name}` | {tells} | {needs} | {about} |");
+    }
 }
 
 fn table_of(path: &str) -> &str {

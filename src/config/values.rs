@@ -85,7 +85,7 @@ impl Section<'_> {
     pub(super) fn one_of<T: Copy>(
         &self,
         key: &'static str,
-        choices: &'static [(&'static str, T)],
+        choices: &[(&str, T)],
         names: &'static [&'static str],
         later: &[&str],
         default: &str,

@@ -1,4 +1,4 @@
-//! The `[[webhook]]` tables: where events go, and which of them (contract 2, 5 and 7.11).
+//! The `[[webhook]]` tables: where events go, and which of them (rules 5.1 and 7.11).
 //!
 //! The trap is the address: a chat's is its password, so it may come from a file, and no fault
 //! repeats one.
@@ -12,7 +12,9 @@ use super::document::{Document, Found, Kind};
 use super::reader::Section;
 use super::suggest::nearest;
 use super::{REQUIRED, Webhook};
-use crate::delivery::webhook::{Endpoint, Format, SecretUrl, SigningSecret};
+use crate::delivery::webhook::{
+    Auth, DIALECTS, Dialect, Endpoint, FORMATS, LATER_FORMATS, SecretUrl, SigningSecret,
+};
 use crate::domain::message::EventKind;
 
 /// The name of mail in the outbox.
@@ -59,23 +61,20 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
         parse_name,
     );
     let url = url(section);
-    let format = section.one_of(
+    let dialects: Vec<(&str, &Dialect)> = DIALECTS.iter().map(|one| (one.name, *one)).collect();
+    let dialect = section.one_of(
         "format",
-        &[
-            ("standard", Format::Standard),
-            ("slack", Format::Slack),
-            ("teams", Format::Teams),
-        ],
-        &["standard", "slack", "teams"],
-        &["discord", "mattermost", "google-chat", "jira", "servicenow", "pagerduty"],
+        &dialects,
+        FORMATS,
+        LATER_FORMATS,
         REQUIRED,
         "CloudEvents for programs, one per event and signed; or a chat, one message per pass and event type.",
     );
     let events = events(section);
-    let secrets = secrets(section, format.as_ref().map(|format| format.value));
+    let secrets = secrets(section, dialect.as_ref().map(|dialect| dialect.value));
     let allow_networks = networks(section);
     section.require("name", "add name = \"…\"");
-    section.require("format", "say \"standard\", \"slack\" or \"teams\"");
+    section.require("format", format!("say {}", one_of(FORMATS)));
     section.close();
     if document.faults.borrow().len() > faults_before {
         return None;
@@ -84,7 +83,7 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
     let endpoint = Endpoint {
         name: name?.value,
         url: url.value,
-        format: format?.value,
+        dialect: dialect?.value,
         secrets: secrets?,
         allow_networks,
     };
@@ -92,7 +91,7 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
         document.error(url.place, fault.to_string(), fault.remedy());
         return None;
     }
-    if endpoint.format.is_chat() && !section.lacks("url") {
+    if endpoint.dialect.auth == Auth::Address && !section.lacks("url") {
         document.warning(
             url.place,
             "a chat's address is its password, and stands here for every reader of this file",
@@ -192,35 +191,46 @@ fn event(document: &Document, text: Found<String>) -> Option<EventKind> {
     kind
 }
 
-/// What signs: needed for `standard`, and of no use to a chat.
-fn secrets(section: &Section<'_>, format: Option<Format>) -> Option<Vec<SigningSecret>> {
+/// What signs, where that is how the receiver knows us.
+fn secrets(section: &Section<'_>, dialect: Option<&Dialect>) -> Option<Vec<SigningSecret>> {
     let file = section.secret_file(
         "secret_file",
         "For \"standard\": the file of the Standard Webhooks secret (`whsec_…`), or of two in a line each while it is changed.",
     );
-    match (format, file) {
-        (Some(format), Some(file)) if format.is_chat() => {
+    match (dialect.map(|dialect| dialect.auth), file) {
+        (Some(Auth::Address), Some(file)) => {
             let message = "only format \"standard\" is signed";
             section.document().error(file.place, message, "remove it");
             None
         }
-        (_, Some(file)) => match SigningSecret::parse_file(file.value.expose_secret()) {
-            Ok(secrets) => Some(secrets),
-            Err(fault) => {
-                section
-                    .document()
-                    .error(file.place, fault.to_string(), fault.remedy());
-                None
+        (Some(Auth::Signature) | None, Some(file)) => {
+            match SigningSecret::parse_file(file.value.expose_secret()) {
+                Ok(secrets) => Some(secrets),
+                Err(fault) => {
+                    section
+                        .document()
+                        .error(file.place, fault.to_string(), fault.remedy());
+                    None
+                }
             }
-        },
-        (Some(Format::Standard), None) => {
+        }
+        (Some(Auth::Signature), None) => {
             section.require(
                 "secret_file",
                 "name a file with a `whsec_` secret, as your receiver shows it",
             );
             None
         }
-        _ => Some(Vec::new()),
+        (Some(Auth::Address) | None, None) => Some(Vec::new()),
+    }
+}
+
+/// Names in quotes, any of which may be said.
+fn one_of(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
     }
 }
 

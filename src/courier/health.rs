@@ -4,7 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::retry::retry_at;
-use crate::delivery::webhook::Outcome;
+use crate::delivery::Outcome;
+use crate::domain::news;
 use crate::domain::window::later;
 use crate::store::destinations::{Destination, DestinationState};
 
@@ -14,9 +15,9 @@ const FAILURES_IN_A_ROW: u32 = 3;
 const REFUSALS_IN_A_ROW: u32 = 10;
 /// A paused endpoint is tried this often, with one row.
 const PAUSE: SignedDuration = SignedDuration::from_mins(15);
-/// An endpoint that failed at every attempt for so long is paused, and operators hear of it (F44).
+/// An endpoint that failed at every attempt for so long is paused, and operators hear of it (rule 5.9).
 const FAILING_TOO_LONG: SignedDuration = SignedDuration::from_hours(120);
-/// Nobody may put us off for longer (delivery A6).
+/// Nobody may put us off for longer (rule 5.9).
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// The endpoint after an attempt, and what operators should hear of it, once each time it stops
@@ -50,7 +51,7 @@ pub(super) fn after(
             let asked = retry_after.map(|wait| later(now, wait.min(LONGEST_WAIT)));
             next.paused_until = asked.or_else(|| back_off(&next, name, now));
         }
-        Outcome::Unreachable { text } | Outcome::Lost { text } => {
+        Outcome::Unreachable { text, .. } | Outcome::Lost { text } => {
             fail(&mut next, text, now);
             next.paused_until = back_off(&next, name, now);
         }
@@ -98,13 +99,9 @@ fn pause(endpoint: &mut Destination, reason: String, now: Timestamp) {
 fn line(name: &str, endpoint: &Destination) -> String {
     let reason = endpoint.reason.as_deref().unwrap_or_default();
     match endpoint.state {
-        DestinationState::Active => format!("webhook {name} takes what it is sent again"),
-        DestinationState::Paused => format!(
-            "webhook {name} is paused ({reason}): what waits for it is kept, and one row is tried every quarter of an hour"
-        ),
-        DestinationState::Dead => format!(
-            "webhook {name} is dead ({reason}): nothing is sent to it until `fortnight deliveries retry --destination {name}`"
-        ),
+        DestinationState::Active => news::endpoint_is_well(name),
+        DestinationState::Paused => news::endpoint_is_paused(name, reason),
+        DestinationState::Dead => news::endpoint_is_dead(name, reason),
     }
 }
 
@@ -141,21 +138,18 @@ mod tests {
     }
 
     fn refused() -> Outcome {
-        Outcome::Refused {
-            code: 400,
-            text: text(),
-        }
+        Outcome::refused(Some(400), "why")
     }
 
     fn lost() -> Outcome {
-        Outcome::Lost { text: text() }
+        Outcome::lost("why")
     }
 
     #[test]
     fn retry_after_puts_the_whole_endpoint_off_in_full() {
         for (asked, hours) in [(1, 1), (23, 23), (300, 24)] {
             let (endpoint, told) = lived_through(&[Outcome::Deferred {
-                code: 429,
+                code: Some(429),
                 text: text(),
                 retry_after: Some(SignedDuration::from_hours(asked)),
             }]);
@@ -183,7 +177,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_not_accepted_pauses_it_and_is_told_once() {
         let unauthorized = || Outcome::Unauthorized {
-            code: 401,
+            code: Some(401),
             text: text(),
         };
         let (endpoint, told) = lived_through(&[unauthorized(), unauthorized()]);
@@ -227,7 +221,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_is_gone_is_dead() {
         let (endpoint, told) = lived_through(&[Outcome::Gone {
-            code: 410,
+            code: Some(410),
             text: text(),
         }]);
         assert_eq!(endpoint.state, DestinationState::Dead);

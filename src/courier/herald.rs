@@ -1,7 +1,6 @@
 //! What endpoints are told: events become bodies here, before the transaction that queues them.
 //!
-//! An endpoint of format `standard` gets each event by itself, a chat one message per pass and
-//! event type. Who wants what, and how long it is of use, is decided here too; which rows that
+//! A program gets each event by itself, a chat one message per pass and event type. Who wants what, and how long it is of use, is decided here too; which rows that
 //! makes is the store's.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,19 +10,20 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, Webhook};
-use crate::delivery::webhook::{Format, Group, Happening, MAX_NAMES, Person, Window};
-use crate::delivery::webhook::{slack, standard, teams};
+use crate::delivery::webhook::{Dialect, Group, Happening, MAX_NAMES, Per, Person, Window};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
 use crate::domain::facts::NoticeBy;
+use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
+use crate::domain::news::{Audience, News, Waiting, news};
 use crate::domain::person::Person as Account;
 use crate::domain::policy::Step;
 use crate::domain::window::later;
-use crate::store::chats::ChatNews;
-use crate::store::operators::News;
-use crate::store::outcome::Announcement;
-use crate::store::outcome::{Outcome, delivery_id};
+use crate::store::lines::Telling;
+use crate::store::outbox::delivery_id;
+use crate::store::outcome::{Announcement, Outcome};
+use crate::store::settings::INSTANCE;
 use crate::store::{Store, StoreError};
 use crate::time::to_micros;
 
@@ -32,8 +32,6 @@ use crate::time::to_micros;
 const STANDINGS_USEFUL: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What only people read is old news after this.
 const NEWS_USEFUL: SignedDuration = SignedDuration::from_hours(72);
-/// The setting that names this installation to receivers of several.
-pub(crate) const INSTANCE: &str = "instance";
 
 /// Writes what endpoints are told in a pass.
 #[derive(Debug, Clone)]
@@ -50,7 +48,7 @@ pub struct Herald {
 #[derive(Debug)]
 struct Listener {
     name: String,
-    format: Format,
+    dialect: &'static Dialect,
     events: BTreeSet<EventKind>,
     gives_notice: bool,
 }
@@ -59,7 +57,7 @@ impl Listener {
     fn of(webhook: &Webhook, by_webhook: bool) -> Self {
         Self {
             name: webhook.endpoint.name.clone(),
-            format: webhook.endpoint.format,
+            dialect: webhook.endpoint.dialect,
             events: webhook.events.clone(),
             gives_notice: by_webhook && webhook.gives_notice(),
         }
@@ -113,7 +111,7 @@ impl Herald {
         decision: &Decision,
         event: &Event,
     ) -> Option<Announcement> {
-        let (endpoints, chats) = self.who_wants(event.kind)?;
+        let (programs, chats) = self.who_wants(event.kind)?;
         let key = event.key(&decision.policy, &account.id);
         let happening = Happening {
             id: delivery_id(&format!("event/{key}")),
@@ -149,17 +147,53 @@ impl Herald {
             deadline: event.deadline,
             ordering_key: Some(account.id.to_string()),
             not_after: self.not_after(event),
-            body: self.body(&endpoints, &happening),
-            endpoints,
+            body: self.body(&programs, &happening),
+            endpoints: names(&programs),
             notice_by: self.notice_by(event.kind),
             chat: chats.then(|| name.unwrap_or(&account.user_principal_name).clone()),
             id: happening.id,
         })
     }
 
-    /// What operators are told, for whoever else wants it.
-    pub fn of_news(&self, news: &News) -> Option<Announcement> {
-        let (endpoints, chats) = self.who_wants(news.event)?;
+    /// The messages that say all waiting lines, those of one event together.
+    #[must_use]
+    pub fn of_lines<'a>(&self, waiting: &'a [Waiting]) -> Vec<Telling<'a>> {
+        let mut tellings: Vec<Telling<'a>> = Vec::new();
+        for (one, said) in news(waiting, self.now) {
+            let same = |telling: &&mut Telling<'_>| telling.news[0].event == one.event;
+            match tellings.iter_mut().find(same) {
+                Some(telling) => {
+                    telling.news.push(one);
+                    telling.said.extend(said);
+                }
+                None => tellings.push(Telling {
+                    // A hold is told once; other news of a moment that is repeated wait for the next.
+                    waits_if_said: said.iter().all(|line| line.since.is_none()),
+                    news: vec![one],
+                    said,
+                    ..Telling::default()
+                }),
+            }
+        }
+        for telling in &mut tellings {
+            let each = telling.news.iter().filter_map(|one| self.of_news(one));
+            telling.announcements = each.collect();
+            let (group, about) = fold(&telling.news, self.now);
+            telling.announcements.extend(self.to_chats(&group, &about));
+        }
+        let to_chats = waiting.iter().filter(|one| one.audience == Audience::Chats);
+        tellings.extend(to_chats.map(|said| Telling {
+            announcements: self.to_chats(&group(said, self.now), ""),
+            said: vec![said],
+            waits_if_said: true,
+            ..Telling::default()
+        }));
+        tellings
+    }
+
+    /// What operators are told, for endpoints that get each event by itself.
+    fn of_news(&self, news: &News) -> Option<Announcement> {
+        let (programs, _) = self.who_wants(news.event)?;
         let text = news.lines.join("\n");
         let happening = Happening {
             id: delivery_id(&format!("event/{}/{text}", news.key)),
@@ -172,34 +206,24 @@ impl Herald {
             text: Some(format!("{}\n{text}", news.title)),
             links: BTreeMap::new(),
         };
-        Some(Announcement {
-            event: news.event,
-            policy: news.policy.clone(),
-            user: None,
-            sequence: 0,
-            moves: 0,
-            step: None,
-            opened_at: None,
-            deadline: None,
+        (!programs.is_empty()).then(|| Announcement {
             ordering_key: Some(news.about.clone()),
             not_after: Some(later(self.now, NEWS_USEFUL)),
-            body: self.body(&endpoints, &happening),
-            endpoints,
-            notice_by: Vec::new(),
-            chat: chats.then(|| news.lines.join("; ")),
-            id: happening.id,
+            body: self.body(&programs, &happening),
+            endpoints: names(&programs),
+            policy: news.policy.clone(),
+            ..Announcement::of_news(happening.id, news.event)
         })
     }
 
-    /// The endpoints that get an event by itself, and whether a chat wants it; none if nobody does.
-    fn who_wants(&self, kind: EventKind) -> Option<(Vec<String>, bool)> {
+    /// Who gets an event by itself, and whether a chat wants it; none if nobody does.
+    fn who_wants(&self, kind: EventKind) -> Option<(Vec<&Listener>, bool)> {
         let (chats, programs): (Vec<_>, Vec<_>) = self
             .listeners
             .iter()
             .filter(|listener| listener.events.contains(&kind))
-            .partition(|listener| listener.format.is_chat());
-        let names: Vec<String> = programs.into_iter().map(|one| one.name.clone()).collect();
-        (!names.is_empty() || !chats.is_empty()).then_some((names, !chats.is_empty()))
+            .partition(|listener| listener.dialect.folds());
+        (!programs.is_empty() || !chats.is_empty()).then_some((programs, !chats.is_empty()))
     }
 
     /// The endpoints whose acceptance of such an event is a notice.
@@ -211,11 +235,12 @@ impl Herald {
             .collect()
     }
 
-    fn body(&self, endpoints: &[String], happening: &Happening) -> String {
-        if endpoints.is_empty() {
-            return String::new();
+    /// One body for all of them, as one format alone tells each event by itself.
+    fn body(&self, programs: &[&Listener], happening: &Happening) -> String {
+        match programs.first().map(|program| program.dialect.per) {
+            Some(Per::Event(body)) => body(happening, &self.source),
+            Some(Per::Fold(_)) | None => String::new(),
         }
-        standard(happening, &self.source)
     }
 
     /// A notice is of use while its window is open, and a decision withdraws it; any other
@@ -227,61 +252,79 @@ impl Herald {
         event.deadline.filter(|_| !self.by_webhook)
     }
 
-    /// The messages that chats get about all of one event type.
-    #[must_use]
-    pub fn to_chats(&self, news: &ChatNews) -> Vec<Announcement> {
-        let (names, lines) = if news.event.is_about_person() {
-            let names = news.lines.iter().take(MAX_NAMES).cloned().collect();
-            (names, Vec::new())
+    /// The messages that chats get about all of one event type, or of one piece of news.
+    fn to_chats(&self, group: &Group, about: &str) -> Vec<Announcement> {
+        let about = if about.is_empty() {
+            String::new()
         } else {
-            (Vec::new(), news.lines.clone())
-        };
-        let group = Group {
-            kind: news.event,
-            time: self.now,
-            policies: news.policies.clone(),
-            count: news.count,
-            deadlines: news.deadlines,
-            names,
-            lines,
+            format!("{about}/")
         };
         let id = delivery_id(&format!(
-            "chat/{}/{}",
-            news.event.as_str(),
+            "chat/{}/{about}{}",
+            group.kind.as_str(),
             to_micros(self.now)
         ));
         self.listeners
             .iter()
-            .filter(|listener| listener.events.contains(&news.event))
+            .filter(|listener| listener.events.contains(&group.kind))
             .filter_map(|listener| {
-                let body = match listener.format {
-                    Format::Standard => return None,
-                    Format::Slack => slack(&group, &self.zone),
-                    Format::Teams => teams(&group, &self.zone),
+                let body = match listener.dialect.per {
+                    Per::Event(_) => return None,
+                    Per::Fold(body) => body(group, &self.zone),
                 };
                 Some(Announcement {
-                    id: id.clone(),
-                    event: news.event,
-                    policy: None,
-                    user: None,
-                    sequence: 0,
-                    moves: 0,
-                    step: None,
-                    opened_at: None,
-                    deadline: None,
-                    ordering_key: None,
                     not_after: Some(later(self.now, NEWS_USEFUL)),
                     body,
                     endpoints: vec![listener.name.clone()],
-                    notice_by: Vec::new(),
-                    chat: None,
+                    ..Announcement::of_news(id.clone(), group.kind)
                 })
             })
             .collect()
     }
 }
 
-/// The entry of `reminders` that fell due, or the deadline itself (contract 5).
+/// What a chat is told of all of one event type: of people by their names.
+fn group(said: &Waiting, now: Timestamp) -> Group {
+    let names = said.lines.iter().take(MAX_NAMES).cloned().collect();
+    let (names, lines) = if said.event.is_about_person() {
+        (names, Vec::new())
+    } else {
+        (Vec::new(), said.lines.clone())
+    };
+    Group {
+        kind: said.event,
+        time: now,
+        policies: said.policies.clone(),
+        count: said.count,
+        deadlines: said.deadlines,
+        names,
+        lines,
+    }
+}
+
+/// What a chat is told of all news of one event, and what they are about.
+fn fold(news: &[News], now: Timestamp) -> (Group, String) {
+    let policies: BTreeSet<&PolicyName> =
+        news.iter().filter_map(|one| one.policy.as_ref()).collect();
+    let about: Vec<&str> = news.iter().map(|one| one.about.as_str()).collect();
+    let group = Group {
+        kind: news[0].event,
+        time: now,
+        policies: policies.into_iter().cloned().collect(),
+        count: news.len() as u64,
+        deadlines: None,
+        names: Vec::new(),
+        lines: news.iter().map(|one| one.lines.join("; ")).collect(),
+    };
+    (group, about.join("+"))
+}
+
+fn names(listeners: &[&Listener]) -> Vec<String> {
+    let names = listeners.iter().map(|listener| listener.name.clone());
+    names.collect()
+}
+
+/// The entry of `reminders` that fell due, or the deadline itself (rule 5.2).
 fn step(event: &Event) -> Option<String> {
     match event.kind {
         EventKind::WindowOpened => Some(Step::OPENING.to_string()),
@@ -295,11 +338,11 @@ async fn instance(store: &Store, config: &Config, now: Timestamp) -> Result<Stri
     if config.webhooks.is_empty() {
         return Ok(String::new());
     }
-    if let Some(known) = store.setting(INSTANCE).await? {
+    if let Some(known) = store.setting(&INSTANCE).await? {
         return Ok(known);
     }
     let seed = format!("{}/{now}", config.database.display());
     let instance = format!("urn:uuid:{}", delivery_id(&seed));
-    store.set(INSTANCE, &instance).await?;
+    store.set(&INSTANCE, &instance).await?;
     Ok(instance)
 }

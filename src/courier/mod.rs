@@ -5,23 +5,26 @@
 //! holds about a second's sending, so that a kill leaves little in doubt; a stop that is asked for
 //! gives back what was not sent yet.
 
+mod endpoint;
 mod health;
 pub mod herald;
+mod lane;
 mod mail;
 pub mod outlet;
 mod pace;
 mod retry;
 pub mod transport;
-mod webhooks;
 
 use std::sync::Mutex;
 
 use futures_util::future;
 
+use self::endpoint::Endpoint;
+use self::lane::{Lane, Ride};
+use self::mail::Mail;
 use self::outlet::Outlet;
 use self::transport::Transport;
-use crate::config::Config;
-use crate::domain::policy::Policy;
+use crate::config::{Budgets, Config};
 use crate::report::{PassReport, Progress};
 use crate::store::outbox::SettledTally;
 use crate::store::{Store, StoreError};
@@ -33,8 +36,8 @@ pub struct Courier<'a> {
     pub store: &'a Store,
     /// The configuration.
     pub config: &'a Config,
-    /// The policies, for the deadline that an announcing mail names.
-    pub policies: &'a [Policy],
+    /// The name of this delivery, for its leases.
+    pub name: String,
     /// The way to the recipients of mails, if there is one.
     pub transport: Option<&'a Transport>,
     /// The endpoints.
@@ -52,8 +55,10 @@ impl Courier<'_> {
         report: &mut PassReport,
         stop: impl Fn() -> bool,
     ) -> Result<(), StoreError> {
-        // Nobody else delivers, so what is leased now was left by a delivery that broke off.
-        self.store.recover_leased(self.clock.now()).await?;
+        // Under the lock of passes nobody else delivers: other leases were left by what broke off.
+        self.store
+            .end_leases(Some(&self.name), self.clock.now())
+            .await?;
         let configured: Vec<&str> = self
             .config
             .webhooks
@@ -64,19 +69,39 @@ impl Courier<'_> {
         report.deliveries.failed += stranded.await?;
         self.store.expire(self.clock.now()).await?;
         let report = Ledger(Mutex::new(report));
-        let mail = async {
-            match self.transport {
-                Some(transport) => self.mails(transport, &report, &stop).await,
-                None => Ok(()),
-            }
-        };
-        let webhooks = self
+        let mail = self.transport.map(|transport| Mail {
+            transport,
+            store: self.store,
+            budgets: self.budgets(),
+            clock: self.clock,
+        });
+        let mail = mail.iter().map(|mail| self.ride(mail, &report, &stop));
+        let endpoints: Vec<Endpoint<'_>> = self
             .outlets
             .iter()
-            .map(|outlet| self.webhooks(outlet, &report, &stop));
-        let (mail, webhooks) = future::join(mail, future::join_all(webhooks)).await;
-        mail?;
-        webhooks.into_iter().collect()
+            .map(|outlet| Endpoint {
+                outlet,
+                clock: self.clock,
+            })
+            .collect();
+        let endpoints = endpoints.iter().map(|one| self.ride(one, &report, &stop));
+        let (mail, endpoints) =
+            future::join(future::join_all(mail), future::join_all(endpoints)).await;
+        mail.into_iter().chain(endpoints).collect()
+    }
+
+    async fn ride(
+        &self,
+        lane: &impl Lane,
+        ledger: &Ledger<'_>,
+        stop: &impl Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        Ride::begin(self, lane, ledger).await?.run(stop).await
+    }
+
+    fn budgets(&self) -> Budgets {
+        let email = self.config.email.as_ref();
+        email.map(|email| email.budgets).unwrap_or_default()
     }
 }
 

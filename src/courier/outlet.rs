@@ -37,7 +37,7 @@ impl Outlet {
 }
 
 /// Whether webhooks are a way to people, and an open one: every endpoint that gives notice can be
-/// reached and takes what it is sent. One that does not is an outage (contract 7.11), since
+/// reached and takes what it is sent. One that does not is an outage (rule 7.11), since
 /// nobody knows whom another one tells.
 pub async fn channel(
     outlets: &[Outlet],

@@ -1,4 +1,4 @@
-//! When a row is tried again (delivery C4): full jitter below a bound that doubles, and always early
+//! When a row is tried again (rule 5.6): full jitter below a bound that doubles, and always early
 //! enough for three more tries before the row is of no use. The jitter is a function of the row and
 //! the attempt, so that a rehearsal repeats it.
 

@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 
 use crate::config::{Email, EmailTransport};
+use crate::delivery::Outcome;
 use crate::delivery::file::Folder;
 use crate::delivery::mail::{
     self, About, MailError, Notice, OperatorNotice, Recipient, Sender, WindowNotice,
 };
-use crate::delivery::smtp::{Outcome, Smtp, TrustError};
+use crate::delivery::smtp::{Smtp, TrustError};
 use crate::domain::facts::Channel;
 use crate::domain::id::PolicyName;
 use crate::errors::chain;
-use crate::store::mails::Claimed;
+use crate::store::outbox::Claimed;
 
 /// How mails leave.
 pub struct Transport {
@@ -52,7 +53,7 @@ impl Transport {
     /// Whether the way is open: it connects and logs in, or the folder can be written to.
     pub async fn probe(&self) -> Result<(), String> {
         match &self.way {
-            Way::Smtp { smtp, .. } => smtp.probe().await.map_err(|outcome| words(&outcome)),
+            Way::Smtp { smtp, .. } => smtp.probe().await.map_err(|outcome| outcome.reason()),
             Way::Folder(folder) => folder.probe().map_err(|error| chain(&error)),
         }
     }
@@ -61,20 +62,14 @@ impl Transport {
     pub async fn send(&self, claimed: &Claimed, attempt_at: Timestamp) -> Outcome {
         let letter = match mail::letter(&self.sender, &notice(claimed), attempt_at) {
             Ok(letter) => letter,
-            // An address that is none is the recipient's fault, and counts as refused (R8) …
+            // An address that is none is the recipient's fault, and counts as refused (rule R8) …
             Err(error @ MailError::NoAddress { .. }) => {
-                return Outcome::Refused {
-                    code: None,
-                    text: chain(&error),
-                };
+                return Outcome::refused(None, &chain(&error));
             }
             // … a letter that we cannot write is ours: the row waits, and nobody is flagged for it.
             Err(error) => {
                 tracing::error!(delivery.id = claimed.id, error = %chain(&error), "cannot write the mail of delivery {}", claimed.id);
-                return Outcome::Deferred {
-                    code: None,
-                    text: chain(&error),
-                };
+                return Outcome::deferred(None, &chain(&error));
             }
         };
         match &self.way {
@@ -82,15 +77,9 @@ impl Transport {
             Way::Folder(folder) => {
                 let folder = folder.clone();
                 match tokio::task::spawn_blocking(move || folder.put(&letter)).await {
-                    Ok(Ok(_)) => Outcome::Sent { code: 250 },
-                    Ok(Err(error)) => Outcome::TransportFailure {
-                        code: None,
-                        text: chain(&error),
-                    },
-                    Err(_) => Outcome::TransportFailure {
-                        code: None,
-                        text: "the writer of the folder stopped".to_owned(),
-                    },
+                    Ok(Ok(_)) => Outcome::Accepted { code: 250 },
+                    Ok(Err(error)) => Outcome::unreachable(None, &chain(&error)),
+                    Err(_) => Outcome::unreachable(None, "the writer of the folder stopped"),
                 }
             }
         }
@@ -140,25 +129,13 @@ pub fn notice(claimed: &Claimed) -> Notice {
         message_id: claimed.message_id.clone(),
         in_reply_to: claimed.in_reply_to.clone(),
         to: Recipient {
-            address: claimed.address.clone(),
+            address: claimed.address.clone().unwrap_or_default(),
             name: claimed.name.clone(),
             language: claimed.language.clone(),
         },
         queued_at: claimed.queued_at,
         test: claimed.event == crate::domain::message::EventKind::Test,
         about,
-    }
-}
-
-fn words(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Sent { code } => code.to_string(),
-        Outcome::Ambiguous { text } => text.clone(),
-        Outcome::Deferred { code, text }
-        | Outcome::Refused { code, text }
-        | Outcome::TransportFailure { code, text } => {
-            code.map_or_else(|| text.clone(), |code| format!("{code} {text}"))
-        }
     }
 }
 
@@ -176,7 +153,7 @@ mod tests {
             policy: Some(PolicyName::new("everyone")),
             user: None,
             step: None,
-            address: address.to_owned(),
+            address: Some(address.to_owned()),
             name: None,
             language: None,
             opened_at: Some(Timestamp::UNIX_EPOCH),
@@ -184,6 +161,7 @@ mod tests {
             must_register: false,
             title: None,
             lines: Vec::new(),
+            body: None,
             queued_at: Timestamp::UNIX_EPOCH,
             not_after: None,
             attempt: 1,
@@ -227,6 +205,6 @@ allow_empty_exclusion = true
         let sent = transport
             .send(&claimed("ana@contoso.com", ahead), now)
             .await;
-        assert!(matches!(sent, Outcome::Sent { .. }), "{sent:?}");
+        assert!(sent.is_accepted(), "{sent:?}");
     }
 }

@@ -1,5 +1,5 @@
 //! Where requests may go: not to metadata services, and into private networks only where the
-//! configuration names them (delivery A9).
+//! configuration names them.
 //!
 //! The operator writes the address, so this is less about them than about names whose answers
 //! somebody else decides. Every address that a name leads to is judged, and exactly those that

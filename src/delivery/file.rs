@@ -39,7 +39,7 @@ impl Folder {
         }
     }
 
-    /// Whether the folder can be written to, for the check of the channel (contract 7.11).
+    /// Whether the folder can be written to, for the check of the channel (rule 7.11).
     pub fn probe(&self) -> Result<(), FolderError> {
         let probe = self.path.join(".probe");
         let written = fs::create_dir_all(&self.path)

@@ -2,10 +2,10 @@
 //!
 //! [`letter`] is pure: the same [`Sender`], [`Notice`] and moment give the same bytes, which is
 //! why the MIME boundary comes from the Message-ID and `Date` is the attempt's. Days left are
-//! counted anew at each attempt, under the same Message-ID (contract 5).
+//! counted anew at each attempt, under the same Message-ID (rule 5.5).
 //!
 //! The default texts carry no link, image or tracker: what asks people to register for
-//! multi-factor sign-in must not look like the mails that they are warned of (delivery B3).
+//! multi-factor sign-in must not look like the mails that they are warned of.
 
 mod body;
 mod language;
@@ -28,7 +28,7 @@ use super::text;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 
-/// A reminder within this time of the deadline is the last one (contract 7.18).
+/// A reminder within this time of the deadline is the last one (rule 7.18).
 const LAST_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The longest help text, and the longest line to an operator.
@@ -55,7 +55,7 @@ pub struct Sender {
 }
 
 /// The facts of an outbox row that its mail tells. Nothing changes them after queuing but the
-/// deadline of an announcing mail, which the courier sets at the attempt (contract 7.2).
+/// deadline of an announcing mail, which the courier sets at the attempt (rule 7.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The Message-ID with its angle brackets, the same at every attempt.
@@ -188,7 +188,7 @@ pub fn letter(
     let built = catch_unwind(AssertUnwindSafe(|| {
         build(sender, notice, to, rendered, attempt_at)
     }));
-    // lettre has panicked on header text before (reliability D4); one row must not end the rest.
+    // lettre has panicked on header text before; one row must not end the rest.
     built.unwrap_or_else(|_| Err(MailError::Unbuildable("a panic".to_owned())))
 }
 
@@ -277,7 +277,14 @@ fn operator_values(
         EventKind::DeliveryDead => "delivery_dead",
         EventKind::Digest => "digest",
         EventKind::Test => "test",
-        kind => return Err(MailError::NoText(kind)),
+        kind @ (EventKind::WindowOpened
+        | EventKind::WindowReminder
+        | EventKind::WindowExtended
+        | EventKind::WindowPaused
+        | EventKind::WindowResumed
+        | EventKind::UserRegistered
+        | EventKind::EnforcementNeeded
+        | EventKind::EnforcementReleased) => return Err(MailError::NoText(kind)),
     };
     let lines: Vec<String> = about
         .lines

@@ -2,15 +2,15 @@
 //!
 //! lettre's transport sends 22 messages per second on a link without delay, does not cap its
 //! connections, has no time-out after connecting, and can report a message as sent that the
-//! server refused once a send was cancelled (delivery B5). Here a send owns its connection and
+//! server refused once a send was cancelled. Here a send owns its connection and
 //! gives it back only after a clean end: whatever is cancelled or fails half-way takes the
-//! connection with it. [`Outcome`] says what a row becomes; deciding when to try again, and rate
+//! connection with it. An [`Outcome`] says what became of the message; deciding when to try again, and rate
 //! limits, are the courier's.
 
 mod connection;
 mod offer;
 mod opening;
-mod outcome;
+mod replies;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,8 +22,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::connection::Connection;
-pub use self::outcome::Outcome;
 
+use super::Outcome;
 use super::mail::Letter;
 pub use super::trust::{TrustError, system_trust};
 use crate::entra::Tokens;
@@ -193,7 +193,7 @@ impl Smtp {
     pub async fn send(&self, letter: &Letter) -> Outcome {
         let shared = &self.shared;
         let Ok(_permit) = shared.permits.acquire().await else {
-            return Outcome::transport(None, "the connections to the mail server are closed");
+            return Outcome::unreachable(None, "the connections to the mail server are closed");
         };
         if let Some(connection) = shared.reuse().await {
             let exchange = connection.send(letter).await;
@@ -212,10 +212,10 @@ impl Smtp {
         }
     }
 
-    /// Connects, logs in and leaves: whether the channel works (contract 7.11).
+    /// Connects, logs in and leaves: whether the channel works (rule 7.11).
     pub async fn probe(&self) -> Result<(), Outcome> {
         let Ok(_permit) = self.shared.permits.acquire().await else {
-            return Err(Outcome::transport(
+            return Err(Outcome::unreachable(
                 None,
                 "the connections to the mail server are closed",
             ));

@@ -4,7 +4,7 @@
 //! here is one line, bounded, in NFC, with nothing in it that steers a terminal, hides, or turns
 //! the reading direction; letters of every script stay. Escaping for HTML is the template's.
 //!
-//! The trap: lettre panics on CR or LF in a mailbox name (reliability D4), so a name reaches it
+//! The trap: lettre panics on CR or LF in a mailbox name, so a name reaches it
 //! through [`clean_name`] only.
 
 use std::str::FromStr;

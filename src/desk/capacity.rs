@@ -1,4 +1,4 @@
-//! Whether the people in scope can be told in time through the budgets (delivery A8, B4).
+//! Whether the people in scope can be told in time through the budgets.
 //!
 //! Plain arithmetic on the worst case, in which everybody's window opens in the same days: a
 //! rollout that cannot fit is better known before it starts.

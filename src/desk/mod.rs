@@ -1,3 +1,133 @@
-//! The desk: whatever is asked or ordered comes here.
+//! The desk: whatever is asked or ordered comes here, and is answered by types that are the stable
+//! JSON. Parsing what was asked, and printing, are the callers'.
 
+pub mod acts;
 pub mod capacity;
+pub mod deliveries;
+mod error;
+pub mod explain;
+pub mod person;
+pub mod plan;
+pub mod status;
+pub mod users;
+
+use jiff::Timestamp;
+
+pub use self::error::DeskError;
+use crate::config::Config;
+use crate::delivery::text::clean_line;
+use crate::domain::facts::{Channel, World};
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::policy::Policy;
+use crate::pass;
+use crate::store::outcome::Outcome;
+use crate::store::{Store, StoreError, Whom};
+use crate::time::Clock;
+
+/// What every reader needs: the store, the policies as they are, and the time of the newest pass,
+/// by which states are told.
+#[derive(Debug)]
+pub struct Reader {
+    /// The store.
+    pub store: Store,
+    /// The policies of the configuration, their names resolved.
+    pub policies: Vec<Policy>,
+    /// The facts that are the same for everybody.
+    pub world: World,
+    /// The newest pass.
+    pub now: Timestamp,
+}
+
+impl Reader {
+    /// Opens the database and reads what holds for everybody.
+    pub async fn open(config: &Config) -> Result<Self, StoreError> {
+        let store = Store::open_existing(&config.database).await?;
+        let now = store
+            .newest_pass()
+            .await?
+            .unwrap_or_else(|| Clock::system().now());
+        let channel = if config.can_tell() {
+            Channel::Works
+        } else {
+            Channel::None
+        };
+        let policies = pass::policies(&store, config, now).await?;
+        let world = pass::world(&store, config, channel).await?;
+        Ok(Self {
+            store,
+            policies,
+            world,
+            now,
+        })
+    }
+
+    /// Decides about some people, the effects thrown away.
+    pub async fn look(&self, whom: &Whom) -> Result<Vec<Outcome>, StoreError> {
+        let dossiers = self.store.load(whom).await?;
+        Ok(dossiers
+            .into_iter()
+            .map(|dossier| pass::look(dossier, &self.policies, &self.world, self.now))
+            .collect())
+    }
+
+    /// The policies of the configuration, by name.
+    #[must_use]
+    pub fn policy_names(&self) -> Vec<PolicyName> {
+        let names = self.policies.iter().map(|policy| policy.name.clone());
+        names.collect()
+    }
+
+    /// Refuses a policy that is not in the configuration.
+    pub fn knows_policy(&self, name: &str) -> Result<(), DeskError> {
+        let known: Vec<&str> = self
+            .policies
+            .iter()
+            .map(|policy| policy.name.as_str())
+            .collect();
+        if known.contains(&name) {
+            return Ok(());
+        }
+        let known = known.join(", ");
+        Err(DeskError::Unknown(format!(
+            "there is no policy {name:?}; the policies are {known}"
+        )))
+    }
+
+    /// The one person whom a name means.
+    pub async fn person(&self, name: &str) -> Result<UserId, DeskError> {
+        one(&self.store, name).await
+    }
+}
+
+/// The one person whom an id, a user principal name or a mail address means.
+pub async fn one(store: &Store, name: &str) -> Result<UserId, DeskError> {
+    let found = store.find(name).await?;
+    let key = name.trim().to_lowercase();
+    match (found.as_slice(), found.iter().find(|id| id.as_str() == key)) {
+        (_, Some(id)) | ([id], None) => Ok(id.clone()),
+        ([], None) => Err(DeskError::Unknown(format!(
+            "nobody is known by {name:?}: give an object id, a user principal name or a mail address"
+        ))),
+        (several, None) => Err(several_fit(store, name, several).await?),
+    }
+}
+
+async fn several_fit(
+    store: &Store,
+    name: &str,
+    several: &[UserId],
+) -> Result<DeskError, StoreError> {
+    let whom = Whom::these(several.iter().map(UserId::as_str));
+    let dossiers = store.load(&whom).await?;
+    let lines = dossiers.into_iter().map(|dossier| {
+        let person = dossier.person;
+        let name = clean_line(&person.user_principal_name, 100);
+        format!("  {}  {name}", person.id)
+    });
+    let list: Vec<String> = lines.collect();
+    Ok(DeskError::Several(format!(
+        "{name:?} fits {} people; say which by object id:\n{}",
+        several.len(),
+        list.join("\n")
+    )))
+}

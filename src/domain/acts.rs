@@ -11,7 +11,7 @@ use super::standing::ScopeMemory;
 use super::window::GraceWindow;
 
 impl Case<'_> {
-    /// What operators did since the last decision (T18).
+    /// What operators did since the last decision (rule T18).
     pub(super) fn follow_acts(&mut self) {
         let facts = self.facts;
         for act in facts.acts {

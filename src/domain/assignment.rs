@@ -1,4 +1,4 @@
-//! Whom a policy includes and excludes, resolved to object ids. Exclude beats include (R13).
+//! Whom a policy includes and excludes, resolved to object ids. Exclude beats include (rule R13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ pub struct Assignment {
     pub include: Include,
     /// Never asked, never flagged: the emergency accounts first of all.
     pub exclude: Selection,
-    /// Names that match nothing, or more than one group: the policy is degraded (contract 7.9).
+    /// Names that match nothing, or more than one group: the policy is degraded (rule 7.9).
     pub unresolved: Vec<Unresolved>,
     /// What the configuration calls its groups, for people.
     pub group_names: BTreeMap<GroupId, String>,

@@ -1,5 +1,5 @@
 //! Audit events about security info: hints that trigger a second look, never proof by
-//! themselves (domain 3, "faster signal").
+//! themselves.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,10 +23,10 @@ pub struct AuditEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditKind {
-    /// Security info was registered, by the person or an administrator (T7).
+    /// Security info was registered, by the person or an administrator (rule T7).
     Registered,
-    /// An administrator deleted security info (T16).
+    /// An administrator deleted security info (rule T16).
     AdminDeleted,
-    /// The person deleted security info (T17).
+    /// The person deleted security info (rule T17).
     UserDeleted,
 }

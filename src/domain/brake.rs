@@ -1,7 +1,7 @@
 //! What holds flags: the brakes that judge a whole run, and the holds they raise.
 //!
 //! A brake never delays a release; it stops only *new* flags. Every hold says what it saw and
-//! what releases it (contract 4, 7.12, 7.13, 7.16).
+//! what releases it (rules 4.3, 7.12, 7.13 and 7.16).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::hold::{Hold, HoldKind};
 use super::id::{PolicyName, UserId};
 use super::window::later;
 
-/// Fewer flags than this in one run are never a mass (R10).
+/// Fewer flags than this in one run are never a mass (rule R10).
 const MASS_ABSOLUTE: usize = 10;
 /// More than this share of the people in scope is a mass: one in twenty.
 const MASS_SHARE: usize = 20;
@@ -21,18 +21,18 @@ const MASS_SHARE: usize = 20;
 const GROWTH_ABSOLUTE: u64 = 10;
 /// More than this share of those missing before is one: one in five.
 const GROWTH_SHARE: u64 = 5;
-/// Fewer absent objects than this are no collapse of a snapshot (F57).
+/// Fewer absent objects than this are no collapse of a snapshot (rule 7.6).
 const SHRINK_ABSOLUTE: u64 = 20;
 /// More than this share of the objects is one: one in ten.
 const SHRINK_SHARE: u64 = 10;
-/// A late proof becomes a hold after this with an audit feed (T8) …
+/// A late proof becomes a hold after this with an audit feed (rule T8) …
 const PROOF_LATE_WITH_AUDITS: SignedDuration = SignedDuration::from_hours(6);
 /// … and after this without one.
 const PROOF_LATE: SignedDuration = SignedDuration::from_hours(24);
-/// An approval that was not used lapses after this (contract 4).
+/// An approval that was not used lapses after this (rule 4.3).
 pub const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
 
-/// Sources too old to flag anybody (R9), and a channel that does not work.
+/// Sources too old to flag anybody (rule R9), and a channel that does not work.
 #[must_use]
 pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
     let sources = [
@@ -73,7 +73,7 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
     holds
 }
 
-/// Names that cannot be resolved degrade their policy (contract 7.9).
+/// Names that cannot be resolved degrade their policy (rule 7.9).
 #[must_use]
 pub fn assignment_hold(policy: &PolicyName, unresolved: &[Unresolved]) -> Option<Hold> {
     if unresolved.is_empty() {
@@ -112,7 +112,7 @@ pub fn collapsed(before: u64, after: u64) -> bool {
 }
 
 /// Whether a snapshot is not to be believed: it shrank too much, or after an operator accepted so
-/// few as `approved`, once more by as much (contract 4).
+/// few as `approved`, once more by as much (rule 4.3).
 #[must_use]
 pub fn not_believed(before: u64, after: u64, approved: Option<u64>) -> bool {
     collapsed(before, after) && approved.is_none_or(|approved| collapsed(approved, after))
@@ -144,7 +144,7 @@ pub struct MassHistory {
     pub in_scope: usize,
 }
 
-/// The mass brake (R10, contract 7.13): which flags go, and the hold for the rest.
+/// The mass brake (rules R10 and 7.13): which flags go, and the hold for the rest.
 ///
 /// The flags that an approval covers go in any case; the rest goes too unless, with the recent
 /// flags nobody approved, it is more than 10 people *and* more than 5 % of those in scope.
@@ -184,7 +184,7 @@ pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>,
     (approved, Some(hold))
 }
 
-/// A wait for proof of a deadline at this moment or before has become a hold (T8).
+/// A wait for proof of a deadline at this moment or before has become a hold (rule T8).
 #[must_use]
 pub fn proofs_late_since(audits: Option<Timestamp>, now: Timestamp) -> Timestamp {
     let patience = if audits.is_some() {

@@ -1,7 +1,7 @@
 //! The product in one function: one person under one policy, now.
 //!
 //! [`decide`] looks at facts and at what it remembered last time, follows the transitions of
-//! domain 8.3 in the order in which they can affect one another, and says where the person
+//! docs/rules.md in the order in which they can affect one another, and says where the person
 //! stands, why, what is to be done and when to look again. It never flags by itself: that a
 //! person *would* be flagged is for [`super::brake`] to judge together with all others.
 //!
@@ -67,7 +67,7 @@ pub(super) struct Case<'a> {
     pub(super) reasons: Vec<Reason>,
     pub(super) effects: Vec<Effect>,
     pub(super) waits: Vec<Wait>,
-    /// Sign-ins made earlier do not count (domain 8.2).
+    /// Sign-ins made earlier do not count (rule 7.1).
     pub(super) since: Timestamp,
     pub(super) reported_until: Option<Timestamp>,
     pub(super) would_flag: bool,
@@ -145,7 +145,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A clock that was ahead was set right (F18): nothing that it dated keeps a person waiting, and
+    /// A clock that was ahead was set right (rule 7.16): nothing that it dated keeps a person waiting, and
     /// a flag that it raised goes if the deadline is still to come.
     fn follow_clock(&mut self) {
         let now = self.now;
@@ -170,7 +170,7 @@ impl<'a> Case<'a> {
     }
 
     /// Report-only → on forgets what was only rehearsed; whatever comes after on takes flags back
-    /// (contract 7.19).
+    /// (rule 7.19).
     fn follow_switch(&mut self) {
         let before = self.standing.enforce.replace(self.policy.enforce);
         match (before, self.policy.enforce) {
@@ -193,7 +193,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Takes a flag back at once; no brake delays it (contract 7.5).
+    /// Takes a flag back at once; no brake delays it (rule 7.5).
     pub(super) fn release(&mut self, why: &str) {
         match self.standing.enforcement {
             Enforcement::Needed { .. } => {
@@ -211,7 +211,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A longer window moves open ones out and adds to paused remainders (T19, contract 7.2).
+    /// A longer window moves open ones out and adds to paused remainders (rules T19 and 7.2).
     pub(super) fn follow_length(&mut self) {
         let length = self.policy.window;
         match &mut self.standing.window {
@@ -256,22 +256,10 @@ impl Case<'_> {
         let state = self.state(scope, verdict);
         let now = self.now;
         let policy = self.policy;
-        let (deadline, remaining) = match &self.standing.window {
-            GraceWindow::NotOpened { .. } => (None, None),
-            GraceWindow::Open(run) | GraceWindow::Elapsed(run) => {
-                let deadline = run.deadline(policy, now);
-                (
-                    Some(deadline),
-                    Some(deadline.duration_since(now).max(SignedDuration::ZERO)),
-                )
-            }
-            GraceWindow::Paused { remaining, .. } => (None, Some(*remaining)),
-            GraceWindow::Closed {
-                deadline,
-                remaining,
-                ..
-            } => (*deadline, Some(*remaining)),
-        };
+        let due = self.standing.window.due(policy);
+        let deadline = due.map(|due| due.at(now));
+        let until = |deadline: Timestamp| deadline.duration_since(now).max(SignedDuration::ZERO);
+        let remaining = self.standing.window.left().or(deadline.map(until));
         self.wake_for_window(scope);
         self.wake_for_registration(scope, verdict);
         Decision {
@@ -281,6 +269,7 @@ impl Case<'_> {
             effects: self.effects,
             next: self.wake.into_iter().min_by_key(|next| next.at),
             registered: matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. }),
+            due,
             deadline,
             remaining,
             waits: self.waits,
@@ -289,7 +278,7 @@ impl Case<'_> {
         }
     }
 
-    /// The first that fits, in the order of contract 4.
+    /// The first that fits, in the order of rule 4.1.
     fn state(&self, scope: &Scope, verdict: Verdict) -> State {
         match scope {
             Scope::Gone { .. } => return State::Gone,

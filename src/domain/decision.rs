@@ -1,7 +1,7 @@
 //! What a decision says: where the person stands, why, what is to be done, and when to look again.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::effect::Effect;
 use super::id::PolicyName;
@@ -9,6 +9,7 @@ use super::policy::Step;
 use super::reason::Reason;
 use super::standing::Standing;
 use super::state::State;
+use super::window::Deadline;
 
 /// What follows for one person under one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Decision {
     pub next: Option<Next>,
     /// Whether the person counts as registered.
     pub registered: bool,
+    /// What the deadline is computed from.
+    pub due: Option<Deadline>,
     /// The deadline as of now, where a window is open, elapsed or closed.
     pub deadline: Option<Timestamp>,
     /// What is left, also of a paused window.
@@ -48,7 +51,7 @@ pub struct Next {
 }
 
 /// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", content = "step", rename_all = "snake_case")]
 pub enum NextAction {
     /// A step of the policy's reminders falls due.
@@ -73,18 +76,18 @@ pub enum Wait {
     RegistrationUnknown,
     /// The log says registered; until then.
     Reported(Timestamp),
-    /// The registration report is older than this deadline (T8).
+    /// The registration report is older than this deadline (rule T8).
     Proof(Timestamp),
-    /// No notice was accepted long enough ago (R7); until then, if it was accepted.
+    /// No notice was accepted long enough ago (rule R7); until then, if it was accepted.
     Notice(Option<Timestamp>),
-    /// Nobody can be reached; until then, while the channel works (R8).
+    /// Nobody can be reached; until then, while the channel works (rule R8).
     Unreachable(Timestamp),
-    /// Registration was blocked a short while ago (R11); until then.
+    /// Registration was blocked a short while ago (rule R11); until then.
     Blocked(Timestamp),
     /// The person left an exclusion; a users snapshot of then or later is wanted.
     LeftExclusion(Timestamp),
     /// The newest users row of the person cannot be believed.
     RowUnbelieved,
-    /// The way to people is closed: every flag waits that does not go without notice (7.11).
+    /// The way to people is closed: every flag waits that does not go without notice (rule 7.11).
     ChannelDown,
 }

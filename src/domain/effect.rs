@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::id::{PolicyName, UserId};
 use super::message::EventKind;
+use super::news::Topic;
 use super::policy::Step;
 
 /// Something a decision asks for.
@@ -12,7 +13,7 @@ use super::policy::Step;
 pub enum Effect {
     /// A line in the journal.
     Event(Event),
-    /// A mail to the person; one per person is chosen over all policies (contract 7.17).
+    /// A mail to the person; one per person is chosen over all policies (rule 7.17).
     Message(Message),
     /// Mails of this policy that still wait are no longer true.
     WithdrawMessages,
@@ -23,63 +24,6 @@ pub enum Effect {
         /// Its line there.
         line: String,
     },
-}
-
-/// What operators are told in lines: one mail a pass and event, which lists all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topic {
-    /// Who cannot be reached by mail.
-    Unreachable,
-    /// Which endpoint takes nothing any more.
-    DeadEndpoint,
-    /// Who lost a registration again.
-    LostAgain,
-    /// Whom the registration report leaves out.
-    Unreported,
-}
-
-impl Topic {
-    /// Every topic.
-    pub const ALL: [Self; 4] = [
-        Self::Unreachable,
-        Self::DeadEndpoint,
-        Self::LostAgain,
-        Self::Unreported,
-    ];
-
-    /// The name in storage.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::DeadEndpoint => "dead_endpoint",
-            Self::LostAgain => "lost_again",
-            Self::Unreported => "unreported",
-        }
-    }
-
-    /// What its mail is in the outbox.
-    #[must_use]
-    pub fn event(self) -> EventKind {
-        match self {
-            Self::Unreachable | Self::DeadEndpoint => EventKind::DeliveryDead,
-            Self::LostAgain | Self::Unreported => EventKind::Digest,
-        }
-    }
-
-    /// The subject of its mail.
-    #[must_use]
-    pub fn title(self, count: usize) -> String {
-        match (self, count) {
-            (Self::Unreachable, 1) => "One person cannot be reached by mail".to_owned(),
-            (Self::Unreachable, _) => format!("{count} people cannot be reached by mail"),
-            (Self::DeadEndpoint, 1) => "A webhook takes nothing any more".to_owned(),
-            (Self::DeadEndpoint, _) => format!("{count} webhooks take nothing any more"),
-            (Self::LostAgain, _) => "Registrations lost again".to_owned(),
-            (Self::Unreported, 1) => "The registration report leaves one person out".to_owned(),
-            (Self::Unreported, _) => format!("The registration report leaves {count} people out"),
-        }
-    }
 }
 
 /// What happened to a window or a flag.
@@ -105,7 +49,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// What tells it from every other event, at whatever time a pass finds it (R5).
+    /// What tells it from every other event, at whatever time a pass finds it (rule R5).
     #[must_use]
     pub fn key(&self, policy: &PolicyName, user: &UserId) -> String {
         let step = self.step.map_or_else(String::new, |step| step.to_string());
@@ -138,7 +82,7 @@ pub struct Message {
     pub opened_at: Timestamp,
     /// The deadline as of this pass.
     pub deadline: Timestamp,
-    /// It announces a deadline nobody was told of: the deadline is the attempt's (7.2), and it
+    /// It announces a deadline nobody was told of: the deadline is the attempt's (rule 7.2), and it
     /// does not expire while the window is open.
     pub announces: bool,
     /// The address.
@@ -150,7 +94,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The key of R5: at most one message has it, however often a pass is repeated.
+    /// The key of rule R5: at most one message has it, however often a pass is repeated.
     pub fn key(&self, user: &UserId) -> String {
         let step = self.step.map_or_else(String::new, |step| step.to_string());
         format!(

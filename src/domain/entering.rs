@@ -13,7 +13,7 @@ use super::standing::ScopeMemory;
 use super::window::GraceWindow;
 
 impl Case<'_> {
-    /// Coming into scope and leaving it (T1, T11–T15). Says since when sign-ins count.
+    /// Coming into scope and leaving it (rules T1, T11, T12, T13, T14 and T15). Says since when sign-ins count.
     pub(super) fn follow_scope(&mut self, scope: &Scope) -> Timestamp {
         let memory = self.standing.scope;
         match scope {
@@ -84,7 +84,7 @@ impl Case<'_> {
         since
     }
 
-    /// Since when somebody is in scope of whom nothing is remembered (contract 7.1).
+    /// Since when somebody is in scope of whom nothing is remembered (rule 7.1).
     pub(super) fn first_since(&self) -> Timestamp {
         let policy = self.policy;
         let by_name_or_group = !matches!(policy.assignment.include, Include::AllUsers);

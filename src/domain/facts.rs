@@ -27,7 +27,7 @@ pub struct PersonFacts<'a> {
     pub registration: Option<&'a Registration>,
     /// Stored sign-ins, in any order.
     pub sign_ins: &'a [SignIn],
-    /// Sign-ins that cannot be prompts, for the explanation (domain cases 35 and 36).
+    /// Sign-ins that cannot be prompts, for the explanation (cases 35 and 36).
     pub activity: Activity,
     /// Audit events about security info, in any order.
     pub audits: &'a [AuditEvent],
@@ -42,7 +42,7 @@ pub struct PersonFacts<'a> {
 /// Facts that are the same for everybody in a pass.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The time of the last accepted users snapshot (contract 7.8).
+    /// The time of the last accepted users snapshot (rule 7.8).
     pub users: Option<Timestamp>,
     /// The time of the last accepted registration report.
     pub registration: Option<Timestamp>,
@@ -50,9 +50,9 @@ pub struct World {
     pub sign_ins: Option<Timestamp>,
     /// The time of the newest audit log; none: no audit feed.
     pub audits: Option<Timestamp>,
-    /// A stretch that no sign-in log covers any more (domain case 23).
+    /// A stretch that no sign-in log covers any more (case 23).
     pub log_gap: Option<Gap>,
-    /// Older facts flag nobody (R9).
+    /// Older facts flag nobody (rule R9).
     pub freshness: Freshness,
     /// Whether the way to people works.
     pub channel: Channel,
@@ -73,7 +73,7 @@ pub struct Gap {
     pub to: Timestamp,
 }
 
-/// How long Entra keeps sign-in logs for those whom it shows `signInActivity` (domain 2.4).
+/// How long Entra keeps sign-in logs for those whom it shows `signInActivity`.
 const LOG_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A log with this little between two rows lacks none: a night, in an organisation of a few.
@@ -115,7 +115,7 @@ impl Gap {
     }
 }
 
-/// How old facts may be (R9).
+/// How old facts may be (rule R9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
     /// The users snapshot.
@@ -127,7 +127,7 @@ pub struct Freshness {
 }
 
 impl Default for Freshness {
-    /// 24, 36 and 24 hours (R9).
+    /// 24, 36 and 24 hours (rule R9).
     fn default() -> Self {
         Self {
             users: SignedDuration::from_hours(24),
@@ -137,7 +137,7 @@ impl Default for Freshness {
     }
 }
 
-/// The way to people, and whether it works (contract 7.11).
+/// The way to people, and whether it works (rule 7.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -149,8 +149,8 @@ pub enum Channel {
     Down,
 }
 
-/// What counts as a notice when it was accepted (R7): a mail, or, where no mail is configured, a
-/// webhook of format `standard` (contract 7.11).
+/// What counts as a notice when it was accepted (rule R7): a mail, or, where no mail is configured, a
+/// webhook of format `standard` (rule 7.11).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeBy {
@@ -172,7 +172,7 @@ pub struct Activity {
     pub hinted: Option<Timestamp>,
 }
 
-/// What an operator did, a fact like any other (T18).
+/// What an operator did, a fact like any other (rule T18).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorAct {
     /// Its number in the order of acts.
@@ -230,7 +230,7 @@ pub struct DeliveryFact {
     pub policy: PolicyName,
     /// The window.
     pub sequence: u32,
-    /// The number of the deadline's move (R5).
+    /// The number of the deadline's move (rule R5).
     pub moves: u32,
     /// What it said.
     pub kind: EventKind,

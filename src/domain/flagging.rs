@@ -14,7 +14,7 @@ use super::state::State;
 use super::window::GraceWindow;
 
 impl Decision {
-    /// The flag that a brake let through (T9).
+    /// The flag that a brake let through (rule T9).
     #[must_use]
     pub fn flagged(mut self, policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Self {
         let mut case = Case::new(policy, facts, now);

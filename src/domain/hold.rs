@@ -11,25 +11,25 @@ use super::id::{PolicyName, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldKind {
-    /// Too many flags in one run (R10).
+    /// Too many flags in one run (rule R10).
     Mass,
-    /// Too many people lost their registration between two reports (R10).
+    /// Too many people lost their registration between two reports (rule R10).
     MissingGrowth,
-    /// A snapshot or a membership collapsed and was not accepted (F54–F57).
+    /// A snapshot or a membership collapsed and was not accepted (rule 7.6).
     Snapshot,
-    /// An exclusion group is empty, missing or unreadable (F56).
+    /// An exclusion group is empty, missing or unreadable (rule 7.6).
     Exclusion,
-    /// A name of the assignment matches nothing, or more than one group (contract 7.9).
+    /// A name of the assignment matches nothing, or more than one group (rule 7.9).
     Assignment,
-    /// A source is too old (R9).
+    /// A source is too old (rule R9).
     Stale,
-    /// Proof is late (T8).
+    /// Proof is late (rule T8).
     Proof,
-    /// Mail does not work (contract 7.11).
+    /// Mail does not work (rule 7.11).
     Channel,
-    /// The clock went wrong (R3).
+    /// The clock went wrong (rule R3).
     Clock,
-    /// The database is gone while its mark stands (contract 7.15).
+    /// The database is gone while its mark stands (rule 7.15).
     Database,
 }
 
@@ -68,6 +68,12 @@ impl HoldKind {
         ]
         .into_iter()
         .find(|kind| kind.as_str() == name)
+    }
+
+    /// The kind of a hold, which its id begins with.
+    #[must_use]
+    pub fn of_hold(id: &str) -> Option<Self> {
+        Self::parse(id.split_once(':').map_or(id, |(kind, _)| kind))
     }
 
     /// What can end it: an operator's approval, or only data.

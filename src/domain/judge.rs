@@ -11,15 +11,15 @@ use super::registration::{LostRegistration, Verdict};
 use super::sign_in::SignInClass;
 use super::window::{GraceWindow, Run, UNREACHABLE_AFTER, later};
 
-/// A blocked registration this recent delays a flag (R11) …
+/// A blocked registration this recent delays a flag (rule R11) …
 const BLOCKED_RECENTLY: SignedDuration = SignedDuration::from_hours(72);
-/// … but no longer than this after the deadline (contract 7.14).
+/// … but no longer than this after the deadline (rule 7.14).
 const BLOCKED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Whoever left an exclusion is not flagged before two snapshots this far apart agree (7.5).
+/// Whoever left an exclusion is not flagged before two snapshots this far apart agree (rule 7.5).
 const LEFT_EXCLUSION_CONFIRMED: SignedDuration = SignedDuration::from_hours(24);
 
 impl Case<'_> {
-    /// The deadline has passed: is everything proven (T8, T9, R7, R8, R11)?
+    /// The deadline has passed: is everything proven (rules T8, T9, R7, R8 and R11)?
     pub(super) fn judge(&mut self, verdict: Verdict) {
         let GraceWindow::Open(run) = &self.standing.window else {
             return;
@@ -63,7 +63,7 @@ impl Case<'_> {
         self.would_flag = self.waits.is_empty();
     }
 
-    /// R7 and R8: nobody is flagged without notice, unless nobody can be reached for seven days.
+    /// Rules R7 and R8: nobody is flagged without notice, unless nobody can be reached for seven days.
     pub(super) fn notice_wait(&self, run: &Run, deadline: Timestamp) -> Option<Wait> {
         if self.policy.strict {
             return None;
@@ -79,7 +79,7 @@ impl Case<'_> {
         (until > self.now).then_some(Wait::Unreachable(until))
     }
 
-    /// An outage of the channel holds every flag that is not strict (contract 7.11); a rehearsal
+    /// An outage of the channel holds every flag that is not strict (rule 7.11); a rehearsal
     /// sends nothing and so misses nothing.
     fn channel_is_down(&self) -> bool {
         self.facts.world.channel == Channel::Down

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decide::Case;
-use super::effect::{Effect, Topic};
+use super::effect::Effect;
 use super::facts::DeliveryOutcome;
 use super::message::EventKind;
+use super::news::{self, Topic};
 use super::policy::Enforce;
 use super::reason::ReasonCode;
 use super::registration::{LossCause, LostRegistration, Verdict};
@@ -14,7 +15,7 @@ use super::standing::{Loss, ScopeMemory};
 use super::window::GraceWindow;
 
 impl Case<'_> {
-    /// Registering closes, losing prepares anew (T6, T16, T17).
+    /// Registering closes, losing prepares anew (rules T6, T16 and T17).
     pub(super) fn follow_registration(&mut self, scope: &Scope, verdict: Verdict) {
         if matches!(scope, Scope::Gone { .. }) {
             return;
@@ -106,10 +107,7 @@ impl Case<'_> {
             self.because(ReasonCode::RepeatedLoss, "registered methods were lost for the second time within 90 days, not by an administrator", self.now);
             self.effects.push(Effect::TellOperators {
                 topic: Topic::LostAgain,
-                line: format!(
-                    "{} lost registered methods for the second time within 90 days, not by an administrator (policy {})",
-                    self.facts.person.id, self.policy.name
-                ),
+                line: news::lost_again(&self.facts.person.id, &self.policy.name),
             });
         }
     }

@@ -1,4 +1,4 @@
-//! The kinds of events and messages, and their names outside (contract 5).
+//! The kinds of events and messages, and their names outside (rule 5.1).
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Every kind, in the order of contract 5.
+    /// Every kind, in the order of rule 5.1.
     pub const ALL: [Self; 13] = [
         Self::WindowOpened,
         Self::WindowReminder,
@@ -93,13 +93,24 @@ impl EventKind {
     /// Whether it happens to a person, and not only operators are told.
     #[must_use]
     pub fn is_about_person(self) -> bool {
-        !matches!(
-            self,
-            Self::HoldRaised | Self::HoldCleared | Self::DeliveryDead | Self::Digest | Self::Test
-        )
+        match self {
+            Self::WindowOpened
+            | Self::WindowReminder
+            | Self::WindowExtended
+            | Self::WindowPaused
+            | Self::WindowResumed
+            | Self::UserRegistered
+            | Self::EnforcementNeeded
+            | Self::EnforcementReleased => true,
+            Self::HoldRaised
+            | Self::HoldCleared
+            | Self::DeliveryDead
+            | Self::Digest
+            | Self::Test => false,
+        }
     }
 
-    /// Whether an accepted message of this kind names a deadline and so is a notice (R7).
+    /// Whether an accepted message of this kind names a deadline and so is a notice (rule R7).
     #[must_use]
     pub fn announces(self) -> bool {
         matches!(
@@ -115,11 +126,13 @@ mod tests {
 
     #[test]
     fn every_kind_is_found_by_its_name_and_spelled_alike_in_json() {
-        for kind in EventKind::ALL {
+        for (index, kind) in EventKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "the list is whole and in order");
             assert_eq!(EventKind::parse(kind.as_str()), Some(kind));
             let json = serde_json::to_string(&kind).unwrap();
             assert_eq!(json, format!("\"{}\"", kind.as_str()));
         }
+        assert_eq!(EventKind::ALL.last(), Some(&EventKind::Test));
         assert_eq!(EventKind::parse("window.broken"), None);
     }
 }

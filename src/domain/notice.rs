@@ -1,5 +1,5 @@
 //! Which message is due to one person under one policy, and the one mail a person gets over all
-//! policies (contract 7.17 and 7.18).
+//! policies (rules 7.17 and 7.18).
 
 use jiff::Timestamp;
 
@@ -36,7 +36,7 @@ pub fn steps(
 }
 
 /// The message that is due. In the first pass of a window or of a move that is the announcement,
-/// afterwards the latest step that fell due; what it overtakes is never sent (R6), and nothing
+/// afterwards the latest step that fell due; what it overtakes is never sent (rule R6), and nothing
 /// that names a deadline is sent after it.
 #[must_use]
 pub fn due(run: &Run, policy: &Policy, now: Timestamp, by: NoticeBy) -> Due {
@@ -107,8 +107,8 @@ pub fn address<'a>(facts: &'a PersonFacts<'_>) -> Option<&'a str> {
 }
 
 /// The accepted message that is a notice of this window and so fixes its deadline: its own, or a
-/// mail of another policy that names the same or an earlier deadline (contract 7.17). One from
-/// before a move is no notice of what came after it, and a rehearsal takes no part in 7.17. A
+/// mail of another policy that names the same or an earlier deadline (rule 7.17). One from
+/// before a move is no notice of what came after it, and a rehearsal takes no part in that. A
 /// webhook's body was frozen when it was queued: what it names may leave less than the minimum
 /// notice by the time it is accepted, or less than a window that grew meanwhile.
 #[must_use]
@@ -207,7 +207,7 @@ pub fn message(
 }
 
 /// The one mail a person gets in this pass, and the steps it overtakes: `deadline passed` before
-/// the thank-you before the earliest deadline not yet passed (contract 7.17).
+/// the thank-you before the earliest deadline not yet passed (rule 7.17).
 #[must_use]
 pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
     let mut messages: Vec<&Message> = decisions
@@ -233,8 +233,8 @@ pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::effect::Topic;
     use crate::domain::id::PolicyName;
+    use crate::domain::news::Topic;
     use crate::domain::story::{Story, day, days, hour, policy, run, step};
     use crate::domain::window::GraceWindow;
 

@@ -35,7 +35,7 @@ pub enum Presence {
     },
 }
 
-/// One account with what mails and decisions need of it, and nothing more (R15).
+/// One account with what mails and decisions need of it, and nothing more (rule R15).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// The join key.

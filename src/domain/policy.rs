@@ -1,4 +1,4 @@
-//! A registration policy and its switches (contract 2 and 7.20).
+//! A registration policy and its switches (rule 7.20).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -126,13 +126,13 @@ pub struct Policy {
     pub enforce: Enforce,
     /// Whom it includes and excludes.
     pub assignment: Assignment,
-    /// The length of the window, 0 to 90 days of 24 hours (R1).
+    /// The length of the window, 0 to 90 days of 24 hours (rule R1).
     pub window: SignedDuration,
-    /// The least time between an accepted notice and a flag (R7, contract 7.2).
+    /// The least time between an accepted notice and a flag (rules R7 and 7.2).
     pub min_notice: SignedDuration,
     /// The steps, in the order of the configuration.
     pub reminders: Vec<Step>,
-    /// Since when qualifying sign-ins count (contract 7.1): configured, or the first pass.
+    /// Since when qualifying sign-ins count (rule 7.1): configured, or the first pass.
     pub since: Timestamp,
     /// The pass that first saw the policy on or report-only.
     pub first_pass: Timestamp,
@@ -146,7 +146,7 @@ pub struct Policy {
     pub accept_passwordless: bool,
     /// Which sign-ins can open a window.
     pub start_on: StartOn,
-    /// Microsoft's own manner: no notice, no floors (contract 7.11).
+    /// Microsoft's own manner: no notice, no floors (rule 7.11).
     pub strict: bool,
 }
 

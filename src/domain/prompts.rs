@@ -13,7 +13,7 @@ use super::standing::Enforcement;
 use super::window::{GraceWindow, Run, later};
 
 impl Case<'_> {
-    /// Qualifying prompts open a window or move its opening back (T2–T5).
+    /// Qualifying prompts open a window or move its opening back (rules T2, T3, T4 and T5).
     pub(super) fn follow_sign_ins(&mut self, verdict: Verdict) {
         if matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. }) {
             return;
@@ -78,7 +78,7 @@ impl Case<'_> {
     }
 
     /// The logs of a long outage are gone; the directory's hint opens a window, dated now, never
-    /// back (domain case 23).
+    /// back (case 23).
     pub(super) fn backfill(&mut self, since: Timestamp, span: SignedDuration) {
         let (Some(gap), Some(hinted)) = (self.facts.world.log_gap, self.facts.activity.hinted)
         else {
@@ -90,7 +90,7 @@ impl Case<'_> {
         }
     }
 
-    /// Bypasses (T4) and the demand to register (T5), counted over the stored sign-ins.
+    /// Bypasses (rule T4) and the demand to register (rule T5), counted over the stored sign-ins.
     pub(super) fn count_sign_ins(&mut self) {
         let facts = self.facts;
         let codes = &facts.world.codes;

@@ -1,8 +1,8 @@
 //! Whether a person has registered: done, reported, missing or unknown — never a bare bool.
 //!
 //! Registering is believed at once; losing it is doubted until two complete reports at least
-//! 24 hours apart agree, or an audit event explains it (contract 7.5). Being absent from a
-//! report says nothing (7.7). What a report says is a [`Level`]; which level is enough depends
+//! 24 hours apart agree, or an audit event explains it (rule 7.5). Being absent from a
+//! report says nothing (rule 7.7). What a report says is a [`Level`]; which level is enough depends
 //! on the policy, so each level keeps its own [`Track`].
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::audit::{AuditEvent, AuditKind};
 use super::id::UserId;
 
-/// Two reports that lie this far apart confirm a loss (contract 7.5).
+/// Two reports that lie this far apart confirm a loss (rule 7.5).
 pub const LOSS_CONFIRMED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// One row of the registration report, reduced to what decisions need.
@@ -31,7 +31,7 @@ pub struct ReportRow {
 pub enum Level {
     /// No method that counts.
     Missing,
-    /// Only passwordless methods: enough where the policy accepts them (domain case 45).
+    /// Only passwordless methods: enough where the policy accepts them (case 45).
     Passwordless,
     /// Capable of multifactor authentication.
     Capable,
@@ -45,9 +45,9 @@ pub enum Detail {
     None,
     /// Registered, but the method is no longer allowed by the tenant's policy.
     MethodNotAllowed,
-    /// Only self-service password reset methods (domain case 47).
+    /// Only self-service password reset methods (case 47).
     SsprOnly,
-    /// Only a Temporary Access Pass (domain case 46).
+    /// Only a Temporary Access Pass (case 46).
     TemporaryAccessPassOnly,
 }
 
@@ -148,7 +148,7 @@ pub struct LostRegistration {
     pub absent: bool,
 }
 
-/// Who caused a loss (T16, T17).
+/// Who caused a loss (rules T16 and T17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossCause {
     /// An administrator deleted security info.
@@ -212,7 +212,7 @@ pub fn verdict(
 }
 
 /// The latest deletion that explains a loss: no older than 24 hours before the last report that
-/// said registered, since reports lag (contract 7.5).
+/// said registered, since reports lag (rule 7.5).
 fn explanation(audits: &[AuditEvent], done_as_of: Timestamp) -> Option<LossCause> {
     let earliest = super::window::later(done_as_of, -LOSS_CONFIRMED_AFTER);
     audits

@@ -9,7 +9,7 @@ use super::person::{AccountKind, Presence};
 use super::policy::{Enforce, Policy};
 
 /// Where a policy and a person stand to each other, in the order in which the answers count
-/// (contract 4).
+/// (rule 4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// The account is not in the last accepted users snapshot.
@@ -21,7 +21,7 @@ pub enum Scope {
     OutOfScope,
     /// An account that cannot or need not register.
     NotEligible(AccountKind),
-    /// Included and excluded: exclude beats include (R13).
+    /// Included and excluded: exclude beats include (rule R13).
     Exempt(MatchedBy),
     /// The account is disabled.
     Disabled,

@@ -1,7 +1,7 @@
 //! Sign-ins, the classes of their result codes, and which of them is a qualifying prompt.
 //!
 //! The trap: "interrupted" does not mean that the first factor was accepted, and an attacker
-//! who guesses passwords must neither start nor burn anybody's clock. Domain 2.3 and 8.2.
+//! who guesses passwords must neither start nor burn anybody's clock.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::id::UserId;
 use super::policy::StartOn;
 
-/// How far ahead of the pass a sign-in may lie and still count at once (domain 8.2).
+/// How far ahead of the pass a sign-in may lie and still count at once (case 7).
 pub const TOLERATED_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// A sign-in as the logs report it, reduced to what decisions need (R15).
+/// A sign-in as the logs report it, reduced to what decisions need (rule R15).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
     /// Graph's request id: the same sign-in from two routes has one id.
@@ -29,7 +29,7 @@ pub struct SignIn {
     pub route: Route,
     /// The application's name, for the explanation.
     pub app: Option<String>,
-    /// The log says that multifactor authentication was demanded and met (T20).
+    /// The log says that multifactor authentication was demanded and met (rule T20).
     pub multifactor_met: bool,
 }
 
@@ -49,7 +49,7 @@ pub enum Route {
     Passthrough,
 }
 
-/// What a result code says about the first factor and about registration (domain 2.3).
+/// What a result code says about the first factor and about registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignInClass {
@@ -139,7 +139,7 @@ impl ResultCodes {
 }
 
 impl SignIn {
-    /// The class, if this is a qualifying prompt made at or after `since` (domain 8.2).
+    /// The class, if this is a qualifying prompt made at or after `since` (rule T2).
     #[must_use]
     pub fn qualifies(
         &self,

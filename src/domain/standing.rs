@@ -1,5 +1,5 @@
 //! What is remembered between two decisions about one person under one policy: the facts that
-//! no source repeats. Everything else is derived anew each time (R4).
+//! no source repeats. Everything else is derived anew each time (rule R4).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub struct Standing {
     pub window: GraceWindow,
     /// How many windows have opened.
     pub sequence: u32,
-    /// How many events there were: the number of the last one is part of its key (R5).
+    /// How many events there were: the number of the last one is part of its key (rule R5).
     #[serde(default)]
     pub events: u32,
     /// What is asked of whoever enforces.
@@ -27,7 +27,7 @@ pub struct Standing {
     pub last_act: i64,
     /// An operator closed the window.
     pub closed_by_operator: bool,
-    /// The person left an exclusion; the users snapshot that said so (contract 7.5).
+    /// The person left an exclusion; the users snapshot that said so (rule 7.5).
     pub left_exclusion: Option<Timestamp>,
     /// The policy's switch at the last decision.
     pub enforce: Option<Enforce>,
@@ -77,17 +77,17 @@ pub enum Enforcement {
 pub struct Loss {
     /// The last report that said registered: tells one loss from another.
     pub done_as_of: Timestamp,
-    /// First reported while the account was disabled: a full window follows (T14).
+    /// First reported while the account was disabled: a full window follows (rule T14).
     pub while_disabled: bool,
     /// The pass that confirmed it; none while it is doubted.
     pub confirmed_at: Option<Timestamp>,
-    /// The person's own doing, or nobody knows whose (T17).
+    /// The person's own doing, or nobody knows whose (rule T17).
     pub self_made: bool,
     /// The self-made loss before this one.
     pub earlier: Option<Timestamp>,
 }
 
-/// A second self-made loss within this is told to the operators (contract 7.4).
+/// A second self-made loss within this is told to the operators (rule 7.4).
 const REPEATED_LOSS: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 impl Loss {

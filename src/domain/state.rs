@@ -1,4 +1,4 @@
-//! The one word for where a person stands (contract 4). Derived, never stored alone.
+//! The one word for where a person stands (rule 4.1). Derived, never stored alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ macro_rules! states {
         }
 
         impl State {
-            /// Every state, in the order of contract 4.
+            /// Every state.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The name in JSON, on the command line and in SQL.
@@ -60,13 +60,35 @@ states! {
     Paused = "paused",
 }
 
+impl State {
+    /// Whether it is one of somebody whom the policy reaches, be it on or not.
+    #[must_use]
+    pub fn is_in_scope(self) -> bool {
+        match self {
+            Self::OutOfScope | Self::Exempt | Self::NotEligible | Self::Disabled | Self::Gone => {
+                false
+            }
+            Self::Unknown
+            | Self::Registered
+            | Self::RegistrationReported
+            | Self::WaitingFirstSignIn
+            | Self::InGrace
+            | Self::DueSoon
+            | Self::OverdueChecking
+            | Self::EnforcementNeeded
+            | Self::Enforced
+            | Self::Paused => true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_state_is_found_by_its_name_and_spelled_alike_in_json() {
-        assert_eq!(State::ALL.len(), 15, "contract 4 names fifteen");
+        assert_eq!(State::ALL.len(), 15, "rule 4.1 names fifteen");
         for &state in State::ALL {
             assert_eq!(State::parse(state.as_str()), Some(state));
             let json = serde_json::to_string(&state).unwrap();

@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::audit::AuditKind;
 use super::decide::Case;
 use super::decision::{Next, NextAction};
-use super::effect::{Effect, Topic};
+use super::effect::Effect;
 use super::facts::{Channel, DeliveryFact, DeliveryOutcome, NoticeBy, PersonFacts};
 use super::message::EventKind;
+use super::news::{self, Topic};
 use super::notice;
 use super::policy::{Enforce, Step};
 use super::reason::ReasonCode;
@@ -20,9 +21,9 @@ use super::scope::Scope;
 use super::standing::Standing;
 use super::window::{GraceWindow, Run, Told, Unreachable, later};
 
-/// An event in the log holds reminders and the flag this long (T7, contract 7.12).
+/// An event in the log holds reminders and the flag this long (rules T7 and 7.12).
 pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
-/// Operators hear of a person whom the report has left out for so long (domain case 48).
+/// Operators hear of a person whom the report has left out for so long (case 48).
 const UNREPORTED_AFTER: SignedDuration = SignedDuration::from_hours(48);
 /// A report that is young enough to say so is looked for this often.
 const LOOKED_FOR_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -34,7 +35,7 @@ const ANNOUNCED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 impl Case<'_> {
     /// What became of the messages: a notice fixes the deadline, a refusal of the address starts
-    /// R8's clock.
+    /// The clock of rule R8.
     pub(super) fn follow_deliveries(&mut self) {
         let (facts, policy) = (self.facts, self.policy);
         let sequence = self.standing.sequence;
@@ -61,7 +62,7 @@ impl Case<'_> {
 
     /// When the window is announced once more: what announced it came to nothing, and no step to
     /// come tells the person, so that without another try nobody ever would. A mail may never have
-    /// been queued, because that of another policy was chosen (contract 7.17), and a window may
+    /// been queued, because that of another policy was chosen (rule 7.17), and a window may
     /// have begun when notice was given another way; an address or an endpoint that refused, and a
     /// message that was lost or set aside, get another one later.
     pub(super) fn announced_again_at(&self) -> Option<Timestamp> {
@@ -123,7 +124,7 @@ impl Case<'_> {
             })
     }
 
-    /// Queues the message that is due, if one is (contract 7.18).
+    /// Queues the message that is due, if one is (rule 7.18).
     pub(super) fn tell(&mut self) {
         let GraceWindow::Open(run) = &self.standing.window else {
             return;
@@ -161,7 +162,7 @@ impl Case<'_> {
         }
     }
 
-    /// Until when events in the log hold reminders and the flag (T7, contract 7.12).
+    /// Until when events in the log hold reminders and the flag (rules T7 and 7.12).
     fn reported(&self, begin: Timestamp) -> Option<Timestamp> {
         let mut events: Vec<Timestamp> = self
             .facts
@@ -183,7 +184,7 @@ impl Case<'_> {
         until
     }
 
-    /// A message to the person: queued, or in report-only taken as accepted (contract 7.19).
+    /// A message to the person: queued, or in report-only taken as accepted (rule 7.19).
     pub(super) fn message(&mut self, kind: EventKind, step: Option<Step>) {
         let address = notice::address(self.facts).map(ToOwned::to_owned);
         let now = self.now;
@@ -235,14 +236,10 @@ impl Case<'_> {
         };
         let before = self.facts.standings.get(&self.policy.name);
         if told(&self.standing) && !before.is_some_and(told) {
-            let person = self.facts.person;
-            let why = match notice::address(self.facts) {
-                Some(_) => "the address was refused",
-                None => "there is no address",
-            };
+            let has_address = notice::address(self.facts).is_some();
             self.effects.push(Effect::TellOperators {
                 topic: Topic::Unreachable,
-                line: format!("{} ({}): {why}", person.user_principal_name, person.id),
+                line: news::unreachable(self.facts.person, has_address),
             });
         }
     }
@@ -277,13 +274,9 @@ impl Case<'_> {
             return;
         }
         run.unreported = Some(since);
-        let person = self.facts.person;
         self.effects.push(Effect::TellOperators {
             topic: Topic::Unreported,
-            line: format!(
-                "{} ({}) is in no registration report since {since}: the deadline leads to no flag before one tells (policy {})",
-                person.user_principal_name, person.id, self.policy.name
-            ),
+            line: news::unreported(self.facts.person, &self.policy.name, since),
         });
     }
 
@@ -300,7 +293,7 @@ impl Case<'_> {
     }
 }
 
-/// An address that changed is told at once; one that refused starts R8's clock.
+/// An address that changed is told at once; one that refused starts the clock of rule R8.
 fn follow_address(run: &mut Run, facts: &PersonFacts<'_>, enforce: Enforce) {
     let address = notice::address(facts);
     let found_an_address = address.is_some()

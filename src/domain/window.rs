@@ -1,8 +1,8 @@
-//! The window: the days in which a person may still put registering off (domain 8.1 and 8.3).
+//! The window: the days in which a person may still put registering off.
 //!
 //! Transitions consume the window and give the next one, or say why that cannot be. The trap is
 //! the deadline: until a message was accepted it is *computed*, never in the past, and never
-//! written down; once told it is kept (contract 7.2).
+//! written down; once told it is kept (rule 7.2).
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::message::EventKind;
 use super::policy::{Policy, Step};
 
-/// At most this much left makes an open window `due_soon` (contract 4).
+/// At most this much left makes an open window `due_soon` (rule 4.2).
 pub const DUE_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// A person who cannot be reached is flagged this long after the deadline (R8).
+/// A person who cannot be reached is flagged this long after the deadline (rule R8).
 pub const UNREACHABLE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// `at + by`, held at the ends of time.
@@ -34,7 +34,7 @@ pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 pub enum GraceWindow {
     /// No qualifying sign-in has been seen since the person came into scope.
     NotOpened {
-        /// After a loss the person caused: what the next window has, instead of a full one (T17).
+        /// After a loss the person caused: what the next window has, instead of a full one (rule T17).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remainder: Option<SignedDuration>,
     },
@@ -57,7 +57,7 @@ pub enum GraceWindow {
         deadline: Option<Timestamp>,
         /// The pass that closed it.
         at: Timestamp,
-        /// What it had left then: a later window after a self-made loss has no more (T17).
+        /// What it had left then: a later window after a self-made loss has no more (rule T17).
         remaining: SignedDuration,
     },
 }
@@ -73,11 +73,11 @@ impl Default for GraceWindow {
 pub struct Run {
     /// The time of the qualifying sign-in, not of the pass that saw it.
     pub opened_at: Timestamp,
-    /// The sign-in that opened it; none for a window opened from a hint (domain case 23).
+    /// The sign-in that opened it; none for a window opened from a hint (case 23).
     pub cause: Option<String>,
     /// What it had when it opened.
     pub span: SignedDuration,
-    /// The longest length in force since it opened (contract 7.2).
+    /// The longest length in force since it opened (rule 7.2).
     pub length: SignedDuration,
     /// The deadline before any floor.
     pub base: Timestamp,
@@ -85,13 +85,13 @@ pub struct Run {
     pub told: Option<Told>,
     /// Acceptances before this moment are no notice of this window.
     pub untold_since: Timestamp,
-    /// How often a deadline was moved; part of every message's key (R5).
+    /// How often a deadline was moved; part of every message's key (rule R5).
     pub moves: u32,
     /// What announces the deadline now: opened, extended or resumed.
     pub notice: EventKind,
     /// The first pass after the last move has chosen how to announce it.
     pub begun: bool,
-    /// The announcement goes out at once, whatever the steps (contract 7.2).
+    /// The announcement goes out at once, whatever the steps (rule 7.2).
     #[serde(default)]
     pub retry: bool,
     /// How many messages the window has queued; part of their key.
@@ -100,7 +100,7 @@ pub struct Run {
     pub dealt: BTreeMap<Step, Timestamp>,
     /// Nobody can be reached at the address since then.
     pub unreachable: Option<Unreachable>,
-    /// Completed sign-ins while it was open: each put registering off once (T4).
+    /// Completed sign-ins while it was open: each put registering off once (rule T4).
     pub bypasses: u32,
     /// Those of them from before the last pause.
     #[serde(default)]
@@ -108,7 +108,7 @@ pub struct Run {
     /// The end of the last pause: what happened while the clock stood still is no bypass.
     #[serde(default)]
     pub running_since: Option<Timestamp>,
-    /// The last sign-in that demanded registration: no skipping any more (T5).
+    /// The last sign-in that demanded registration: no skipping any more (rule T5).
     pub must_register: Option<Timestamp>,
     /// Operators were told that the registration report has left the person out since then.
     #[serde(default)]
@@ -133,6 +133,31 @@ pub struct Unreachable {
     pub address: Option<String>,
 }
 
+/// A deadline before one asks when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// It stands.
+    Fixed(Timestamp),
+    /// Nobody was told of it: it is never nearer than the notice that a person must get.
+    Untold {
+        /// It is never earlier than this.
+        base: Timestamp,
+        /// The minimum notice, from whatever is the present.
+        notice: SignedDuration,
+    },
+}
+
+impl Deadline {
+    /// The deadline as of `now` (rule 7.2).
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Fixed(at) => at,
+            Self::Untold { base, notice } => base.max(later(now, notice)),
+        }
+    }
+}
+
 /// A transition that the window's state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {verb} a window that is {state}")]
@@ -144,9 +169,9 @@ pub struct InvalidTransition {
 }
 
 impl Run {
-    /// A window opened by a qualifying sign-in (T2).
+    /// A window opened by a qualifying sign-in (rule T2).
     ///
-    /// `span` is what it has: the policy's whole `length`, or what an earlier window left (T17).
+    /// `span` is what it has: the policy's whole `length`, or what an earlier window left (rule T17).
     #[must_use]
     pub fn open(
         opened_at: Timestamp,
@@ -178,24 +203,29 @@ impl Run {
         }
     }
 
-    /// The deadline as of `now` (contract 7.2): told and kept, or the later of the bare one and
-    /// the minimum notice from the present. Under `strict` the bare one, told or not.
+    /// The deadline as of `now`.
     #[must_use]
     pub fn deadline(&self, policy: &Policy, now: Timestamp) -> Timestamp {
-        match (&self.told, policy.strict) {
-            (_, true) => self.base,
-            (Some(told), false) => told.deadline,
-            (None, false) => {
-                let present = self
-                    .unreachable
-                    .as_ref()
-                    .map_or(now, |unreachable| unreachable.since);
-                self.base.max(later(present, policy.min_notice))
+        self.due(policy).at(now)
+    }
+
+    /// The deadline (rule 7.2): told and kept, or the later of the bare one and the minimum
+    /// notice from the present, which for whom nobody can reach is the first refusal. Under
+    /// `strict` the bare one, told or not.
+    #[must_use]
+    pub fn due(&self, policy: &Policy) -> Deadline {
+        let (base, notice) = (self.base, policy.min_notice);
+        match (&self.told, &self.unreachable) {
+            _ if policy.strict => Deadline::Fixed(base),
+            (Some(told), _) => Deadline::Fixed(told.deadline),
+            (None, Some(unreachable)) => {
+                Deadline::Fixed(base.max(later(unreachable.since, notice)))
             }
+            (None, None) => Deadline::Untold { base, notice },
         }
     }
 
-    /// An earlier qualifying sign-in arrived late (T3): the opening moves back, the deadline only
+    /// An earlier qualifying sign-in arrived late (rule T3): the opening moves back, the deadline only
     /// while nothing was announced and nobody moved it.
     #[must_use]
     pub fn opened_earlier(mut self, at: Timestamp, cause: &str) -> Self {
@@ -222,7 +252,7 @@ impl Run {
     }
 
     /// What a clock that was ahead dated is of now, and steps that it dealt with are still to come
-    /// (F18).
+    /// (rule 7.16).
     fn dated_by(&mut self, now: Timestamp) {
         self.untold_since = self.untold_since.min(now);
         self.running_since = self.running_since.map(|at| at.min(now));
@@ -233,7 +263,7 @@ impl Run {
     }
 
     /// The announcement is made again in this pass, whatever the steps: the one before came to
-    /// nothing, or the address has changed (contract 7.2).
+    /// nothing, or the address has changed (rule 7.2).
     pub fn announce_at_once(&mut self) {
         self.begun = false;
         self.retry = true;
@@ -248,14 +278,14 @@ impl Run {
         self
     }
 
-    /// The switch came from report-only to on: as if the window opened in this pass (7.19).
+    /// The switch came from report-only to on: as if the window opened in this pass (rule 7.19).
     #[must_use]
     pub fn announced_anew(self, now: Timestamp) -> Self {
         let base = self.base;
         self.untold(now).moved(base, EventKind::WindowOpened)
     }
 
-    /// The configured length grew beyond the longest in force (T19): the deadline moves out by
+    /// The configured length grew beyond the longest in force (rule T19): the deadline moves out by
     /// the excess. A window nobody was told of just gets it.
     #[must_use]
     pub fn lengthened(mut self, length: SignedDuration) -> Self {
@@ -314,6 +344,25 @@ impl GraceWindow {
         }
     }
 
+    /// The deadline, of a window that runs or is over and was not paused then.
+    #[must_use]
+    pub fn due(&self, policy: &Policy) -> Option<Deadline> {
+        match self {
+            Self::NotOpened { .. } | Self::Paused { .. } => None,
+            Self::Open(run) | Self::Elapsed(run) => Some(run.due(policy)),
+            Self::Closed { deadline, .. } => deadline.map(Deadline::Fixed),
+        }
+    }
+
+    /// What was left when the clock stopped.
+    #[must_use]
+    pub fn left(&self) -> Option<SignedDuration> {
+        match self {
+            Self::NotOpened { .. } | Self::Open(_) | Self::Elapsed(_) => None,
+            Self::Paused { remaining, .. } | Self::Closed { remaining, .. } => Some(*remaining),
+        }
+    }
+
     /// Nothing that it remembers lies in the future: what does was dated by a clock that was ahead.
     pub fn dated_by(&mut self, now: Timestamp) {
         if let Some(run) = self.run_mut() {
@@ -321,7 +370,7 @@ impl GraceWindow {
         }
     }
 
-    /// Stops the clock and keeps what is left of it (T11, T13, T15).
+    /// Stops the clock and keeps what is left of it (rules T11, T13 and T15).
     pub fn pause(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
         match self {
             Self::Open(run) | Self::Elapsed(run) => Ok(Self::Paused {
@@ -335,7 +384,7 @@ impl GraceWindow {
         }
     }
 
-    /// Starts the clock again with what was left, and never less than the minimum notice (T12).
+    /// Starts the clock again with what was left, and never less than the minimum notice (rules T12 and 7.3).
     pub fn resume(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
         match self {
             Self::Paused { mut run, remaining } => {
@@ -350,7 +399,7 @@ impl GraceWindow {
         }
     }
 
-    /// Moves the deadline `by` further out than the later of it and `at` (T18).
+    /// Moves the deadline `by` further out than the later of it and `at` (rule T18).
     pub fn extend(
         self,
         policy: &Policy,
@@ -370,7 +419,7 @@ impl GraceWindow {
         }
     }
 
-    /// The deadline has passed and everything is proven (T9).
+    /// The deadline has passed and everything is proven (rule T9).
     pub fn elapse(self) -> Result<Self, InvalidTransition> {
         match self {
             Self::Open(run) => Ok(Self::Elapsed(run)),
@@ -386,7 +435,7 @@ impl GraceWindow {
         }
     }
 
-    /// The person registered (T6).
+    /// The person registered (rule T6).
     pub fn close(self, policy: &Policy, now: Timestamp) -> Result<Self, InvalidTransition> {
         match self {
             Self::Open(run) | Self::Elapsed(run) => {

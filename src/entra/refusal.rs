@@ -1,4 +1,4 @@
-//! What the token endpoint says when it gives no token, and what mends it (domain 6).
+//! What the token endpoint says when it gives no token, and what mends it.
 
 use serde::Deserialize;
 

@@ -9,7 +9,7 @@ use crate::domain::id::{GroupId, UserId};
 const USER: &str = "id,userPrincipalName,displayName,mail,userType,accountEnabled,createdDateTime,preferredLanguage";
 /// As many rows as Graph gives on one page of a log or of members.
 const PAGE: u32 = 999;
-/// The audit service that speaks of security info (domain 3).
+/// The audit service that speaks of security info.
 const AUDIT_SERVICE: &str = "Authentication Methods";
 
 /// The path of the registration report.
@@ -19,7 +19,7 @@ const REGISTRATIONS: [&str; 3] = [
     "userRegistrationDetails",
 ];
 
-/// Which of the service's limits a question counts against (domain 5).
+/// Which of the service's limits a question counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bucket {
     /// Reports and logs.
@@ -230,7 +230,7 @@ fn steps<'a>(path: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     path.into_iter().map(str::to_owned).collect()
 }
 
-/// Only `ge` and `le` work on the times of logs: `gt` and `lt` give everything (domain 2.1).
+/// Only `ge` and `le` work on the times of logs: `gt` and `lt` give everything.
 fn between(property: &str, from: Timestamp, to: Option<Timestamp>) -> String {
     let from = format!("{property} ge {}", seconds(from));
     match to {

@@ -37,10 +37,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// A page has a thousand rows of a few kilobytes; more than this is no page.
 const PAGE_AT_MOST: usize = 64 * 1024 * 1024;
-/// What a tenant of any size takes of users and groups in ten seconds (domain 5).
+/// What a tenant of any size takes of users and groups in ten seconds.
 const DIRECTORY_UNITS: u32 = 3_500;
 
-/// Clocks that part by more are worth a word, and by more than the second hold flags (R3).
+/// Clocks that part by more are worth a word, and by more than the second hold flags (rule R3).
 const CLOCKS_WARN: SignedDuration = SignedDuration::from_mins(2);
 const CLOCKS_PARTED: SignedDuration = SignedDuration::from_mins(15);
 
@@ -57,7 +57,7 @@ pub struct GraphConfig {
     pub reports_per_10s: u32,
 }
 
-/// The pages of one reading so far: a link that leads back to one of them would never end (F52).
+/// The pages of one reading so far: a link that leads back to one of them would never end.
 #[derive(Debug, Default)]
 pub struct Trail(HashSet<Link>);
 
@@ -175,7 +175,7 @@ impl Client {
         self.read(ask).await
     }
 
-    /// Whether this machine's clock has parted from Graph's (R3), in words. `accepted`: an
+    /// Whether this machine's clock has parted from Graph's (rule R3), in words. `accepted`: an
     /// operator says that the present one is right.
     pub fn clock_fault(&self, accepted: bool) -> Option<String> {
         let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);

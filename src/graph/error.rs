@@ -9,7 +9,7 @@ use crate::quote::quote;
 
 /// A licence that a tenant lacks.
 const NO_LICENCE: &str = "Authentication_RequestFromNonPremiumTenantOrB2CTenant";
-/// What Graph says of links that are too old (domain 4).
+/// What Graph says of links that are too old.
 const EXPIRED: [&str; 3] = ["resyncRequired", "syncStateNotFound", "syncStateInvalid"];
 
 /// Why there is no page.
@@ -117,7 +117,7 @@ pub enum GraphError {
         /// How many came.
         came: usize,
     },
-    /// A link to another host would take the token there (domain case 52).
+    /// A link to another host would take the token there (case 52).
     #[error(
         "the link to the next page of {what} leads to another host, {host}: it is not followed. Somebody may be between this machine and Graph"
     )]
@@ -155,7 +155,7 @@ struct Inner {
 }
 
 /// What an answer without a page means. `linked`: the question was a link of Graph's own, so
-/// that a 400 can only mean that it has expired (domain 4 and 2.4).
+/// that a 400 can only mean that it has expired.
 pub(super) fn refused(
     what: &'static str,
     permission: &'static str,

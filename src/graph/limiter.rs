@@ -1,4 +1,4 @@
-//! How many requests a bucket of Graph's takes (domain 5): never more units in any window than
+//! How many requests a bucket of Graph's takes: never more units in any window than
 //! the service allows, and none while it has asked for a pause.
 //!
 //! A window slides, since a bucket that fills steadily would let twice its size through around

@@ -12,12 +12,9 @@ use crate::domain::assignment::{Assignment, Include, NameList, Selection, Unreso
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::policy::{Enforce, Policy, StartOn};
 use crate::store::read::PolicyMemory;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, settings};
 
-/// The setting that holds what names meant the last time they meant something: a renamed
-/// emergency account stays exempt, and its policy is held, until the name is mended.
-const NAMES: &str = "names";
-/// The minimum notice of a policy that no longer says its own (contract 7.20).
+/// The minimum notice of a policy that no longer says its own (rule 7.20).
 const DEFAULT_MIN_NOTICE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// What names of the configuration meant the last time.
@@ -29,10 +26,8 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
-        let text = store.setting(NAMES).await?;
-        Ok(text
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default())
+        let names = store.setting(&settings::NAMES.of()).await?;
+        Ok(names.unwrap_or_default())
     }
 }
 
@@ -126,15 +121,13 @@ pub(super) async fn resolve(
         });
     }
     if write && names != before {
-        store
-            .set(NAMES, &serde_json::to_string(&names).unwrap_or_default())
-            .await?;
+        store.set(&settings::NAMES.of(), &names).await?;
     }
     Ok(resolved)
 }
 
 /// Policies that left the configuration and were not off: for a last sweep they are off, so that
-/// windows pause, flags go and what waits is withdrawn, as if they had been switched off (T11).
+/// windows pause, flags go and what waits is withdrawn, as if they had been switched off (rule T11).
 pub(super) async fn retired(
     store: &Store,
     policies: &[PolicyConfig],

@@ -61,7 +61,7 @@ impl<'a> Brakes<'a> {
         }
     }
 
-    /// Flags whom no hold stops (R9, R10, contract 7.13 and 7.16), and chooses everybody's mail.
+    /// Flags whom no hold stops (rules R9, R10, 7.13 and 7.16), and chooses everybody's mail.
     pub(super) async fn judge(&mut self, waiting: Vec<Outcome>) -> Result<Vec<Outcome>, PassError> {
         let growth = self.missing_growth().await?;
         self.raised.extend(growth);
@@ -152,13 +152,13 @@ impl<'a> Brakes<'a> {
         outcome
     }
 
-    /// Writes down all holds of the pass, and tells operators of new ones.
+    /// Writes down all holds of the pass.
     pub(super) async fn record(mut self, report: &mut PassReport) -> Result<(), PassError> {
         let late = self.late_proofs().await?;
         self.raised.extend(late);
         let Pass { store, now, .. } = *self.pass;
         let changes = store
-            .record_holds(&self.raised, self.approvals, &self.pass.operators(), now)
+            .record_holds(&self.raised, self.approvals, now)
             .await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
@@ -173,12 +173,11 @@ impl<'a> Brakes<'a> {
                 );
             }
         }
-        report.deliveries.queued += changes.queued;
         report.holds = changes.standing;
         Ok(())
     }
 
-    /// People whose proof is late (T8): a hold says so, and only a fresh report ends it.
+    /// People whose proof is late (rule T8): a hold says so, and only a fresh report ends it.
     async fn late_proofs(&self) -> Result<Option<Raised>, PassError> {
         let late_since = brake::proofs_late_since(self.world.audits, self.pass.now);
         let newest = self.world.registration.unwrap_or(Timestamp::MIN);

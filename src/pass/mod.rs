@@ -10,7 +10,6 @@ mod decider;
 mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,20 +21,19 @@ use self::holds::Brakes;
 use crate::config::{self, Config, Email, PolicyConfig};
 use crate::courier::herald::Herald;
 use crate::domain::facts::{Channel, World};
+use crate::domain::message::EventKind;
+use crate::domain::news::News;
 use crate::domain::policy::Policy;
 use crate::report::{PassReport, Progress};
 use crate::store::holds::Approval;
+use crate::store::lines::Telling;
 use crate::store::load::Dossier;
-use crate::store::operators::Operators;
-use crate::store::outcome::Announcement;
-use crate::store::outcome::Outcome;
+use crate::store::outcome::{Operators, Outcome};
 use crate::store::sources::Source;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, settings};
 
 /// People who are decided about at once.
 const PEOPLE_AT_ONCE: usize = 1_000;
-/// The setting that tells which configuration everybody was decided under.
-const CONFIGURATION: &str = "configuration";
 /// What is no longer needed is removed once in this time.
 const PRUNE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -48,7 +46,7 @@ pub enum PassError {
     /// A task beside the pass died.
     #[error("reading or writing stopped unexpectedly")]
     Thread,
-    /// A rehearsal would go back in time (contract 1).
+    /// A rehearsal would go back in time (rule 7.22).
     #[error("the newest pass in the database is of {newest}: --as-of cannot be earlier")]
     GoesBack {
         /// The newest pass.
@@ -74,7 +72,7 @@ pub struct Pass<'a> {
     pub channel: Channel,
     /// Writes what endpoints are told.
     pub herald: Herald,
-    /// A clock that went wrong (R3), in words.
+    /// A clock that went wrong (rule R3), in words.
     pub clock_fault: Option<String>,
     /// How far it is.
     pub progress: &'a Progress,
@@ -86,7 +84,7 @@ impl Pass<'_> {
         let approvals = self.store.approvals(self.now).await?;
         let collected = self.collect(&approvals, report).await?;
         self.decide_all(collected, &approvals, report).await?;
-        self.tell_operators(report).await?;
+        self.tell(report).await?;
         self.store.note_pass(self.now).await?;
         self.prune().await
     }
@@ -97,7 +95,7 @@ impl Pass<'_> {
         let approvals = self.store.approvals(self.now).await?;
         let collected = Collected::still(self.store.collected_holds().await?);
         self.decide_all(collected, &approvals, report).await?;
-        self.tell_operators(report).await?;
+        self.tell(report).await?;
         Ok(self.store.note_pass(self.now).await?)
     }
 
@@ -164,66 +162,55 @@ impl Pass<'_> {
     /// A changed configuration is decided under for everybody.
     async fn sweep_if_reconfigured(&self, policies: &[Policy]) -> Result<(), PassError> {
         let configuration = fingerprint(self.config, policies);
-        let before = self.store.setting(CONFIGURATION).await?;
-        if before.as_deref() != Some(&configuration) {
+        let before = self.store.setting(&settings::CONFIGURATION).await?;
+        if before.as_ref() != Some(&configuration) {
             if before.is_some() {
                 self.store.begin_sweep().await?;
             }
-            self.store.set(CONFIGURATION, &configuration).await?;
-        }
-        Ok(())
-    }
-
-    /// Operators hear of whom nobody can reach, of endpoints that died and of repeated losses;
-    /// then chats of everything.
-    pub(crate) async fn tell_operators(&self, report: &mut PassReport) -> Result<(), PassError> {
-        let queued = self
-            .store
-            .tell_operators(&self.operators(), self.now)
-            .await?;
-        report.deliveries.queued += queued + self.tell_chats().await?;
-        Ok(())
-    }
-
-    /// At the end of a pass, chats hear of all that happened in it, and in one that broke off.
-    async fn tell_chats(&self) -> Result<u64, PassError> {
-        let mut queued = 0;
-        for news in self.store.chat_news().await? {
-            let messages = self.herald.to_chats(&news);
-            let messages: Vec<&Announcement> = messages.iter().collect();
-            queued += self
-                .store
-                .tell_chats(news.event, &messages, self.now)
+            self.store
+                .set(&settings::CONFIGURATION, &configuration)
                 .await?;
         }
-        Ok(queued)
+        Ok(())
+    }
+
+    /// Says all that this pass has left to say, or one before that broke off: to operators, to
+    /// endpoints with them, and to chats.
+    pub(crate) async fn tell(&self, report: &mut PassReport) -> Result<(), PassError> {
+        let waiting = self.store.waiting_lines().await?;
+        let operators = self.operators();
+        let mut tellings = self.herald.of_lines(&waiting);
+        if !report.holds.is_empty() {
+            // Every hold that stands, since operators may be new: the key lets each be said once.
+            let standing = report.holds.iter();
+            let standing = standing.map(|hold| News::of_hold(EventKind::HoldRaised, hold));
+            tellings.push(Telling {
+                news: standing.collect(),
+                ..Telling::default()
+            });
+        }
+        for telling in &tellings {
+            let told = self.store.tell(telling, &operators, self.now);
+            report.deliveries.queued += told.await?;
+        }
+        Ok(())
     }
 
     fn operators(&self) -> Operators {
-        let herald = self.herald.clone();
+        let email = self.config.email.as_ref();
         Operators {
-            addresses: self
-                .config
-                .email
-                .as_ref()
-                .map(Email::operator_addresses)
-                .unwrap_or_default(),
+            addresses: email.map(Email::operator_addresses).unwrap_or_default(),
             sender: self.config.sender_domain(),
-            announcer: Some(Arc::new(move |news| herald.of_news(news))),
         }
     }
 
     async fn prune(&self) -> Result<(), PassError> {
-        let pruned = self
-            .store
-            .setting("pruned")
-            .await?
-            .and_then(|text| text.parse::<Timestamp>().ok());
+        let pruned = self.store.setting(&settings::PRUNED).await?;
         if pruned.is_some_and(|at| self.now.duration_since(at) < PRUNE_EVERY) {
             return Ok(());
         }
         if !self.store.prune(self.now).await? {
-            self.store.set("pruned", &self.now.to_string()).await?;
+            self.store.set(&settings::PRUNED, &self.now).await?;
         }
         Ok(())
     }
@@ -305,6 +292,3 @@ fn chunks<T>(items: Vec<T>, size: usize) -> Vec<Vec<T>> {
     }
     chunks
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 //!
 //! A wrong *row* is quarantined and the reading goes on; a wrong *file* fails its source, and
 //! the caller drops what that file gave so far. The trap: both messages quote what outsiders
-//! wrote, so nothing of it gets in without [`quote()`].
+//! wrote, so nothing of it gets in without `quote`.
 
 pub mod files;
 pub mod graph;
@@ -35,7 +35,7 @@ impl Collection {
         Self::Audits,
     ];
 
-    /// The base name of its files (contract 3).
+    /// The base name of its files.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ pub enum Item<T> {
 /// Why a well-formed row is passed over; counted, not reported one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
-    /// A sign-in or event of an account that the directory does not know (domain case 65).
+    /// A sign-in or event of an account that the directory does not know (case 65).
     UnknownUser,
     /// A service principal's or managed identity's sign-in, or another kind of event.
     OtherKind,

@@ -1,12 +1,12 @@
 //! What operators do, written down as facts; the next pass applies them.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
-use super::commit::next_journal_id;
+use super::db::Connection;
+use super::numbers::{self, Series};
 use super::records::mark_changed;
 use super::{Doing, Store, StoreError, micros};
-use crate::domain::facts::ActKind;
+use crate::domain::facts::{ActKind, OperatorAct};
 use crate::domain::id::{PolicyName, UserId};
 
 /// An operator's act on a person's window.
@@ -26,15 +26,34 @@ pub struct NewAct {
     pub ticket: Option<String>,
 }
 
+impl NewAct {
+    /// The fact that it becomes.
+    #[must_use]
+    pub fn as_fact(&self, id: i64, at: Timestamp) -> OperatorAct {
+        OperatorAct {
+            id,
+            policy: self.policy.clone(),
+            kind: self.kind,
+            at,
+            reason: self.reason.clone(),
+            by: self.by.clone(),
+            ticket: self.ticket.clone(),
+        }
+    }
+}
+
 impl Store {
     /// Records an act; the person is decided about in the next pass, within seconds if one runs.
     pub async fn record_act(&self, act: &NewAct, at: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
         let kind = serde_json::to_string(&act.kind).unwrap_or_default();
-        let id = sqlx::query_scalar(
-            "INSERT INTO acts (id, user_id, policy, kind, at, reason, actor, ticket)
-             VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM acts), $1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        let id = numbers::take(&mut transaction, Series::Acts, 1)
+            .await
+            .doing("recording an act")?;
+        sqlx::query(
+            "INSERT INTO acts (id, user_id, policy, kind, at, reason, actor, ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
+        .bind(id)
         .bind(act.user.as_str())
         .bind(act.policy.as_ref().map(|policy| policy.as_str().to_owned()))
         .bind(kind)
@@ -42,7 +61,7 @@ impl Store {
         .bind(&act.reason)
         .bind(&act.by)
         .bind(&act.ticket)
-        .fetch_one(&mut *transaction)
+        .execute(&mut *transaction)
         .await
         .doing("recording an act")?;
         journal(&mut transaction, act, at).await?;
@@ -54,14 +73,16 @@ impl Store {
 
 /// Who did it and why, in the history of the person.
 async fn journal(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     act: &NewAct,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let ticket = act.ticket.as_ref().map(|ticket| format!(" ({ticket})"));
     let text = format!("{}: {}{}", act.by, act.reason, ticket.unwrap_or_default());
     let reasons = serde_json::json!([{ "code": "operator_act", "text": text, "at": at }]);
-    let line = next_journal_id(connection).await?;
+    let line = numbers::take(connection, Series::Journal, 1)
+        .await
+        .doing("recording an act")?;
     sqlx::query("INSERT INTO journal (id, at, kind, user_id, policy, rehearsed, reasons) VALUES ($1, $2, $3, $4, $5, FALSE, $6)")
         .bind(line)
         .bind(micros(at))

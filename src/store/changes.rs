@@ -2,17 +2,19 @@
 //!
 //! A page is absorbed with the place where its reading goes on. What it says of somebody *present*
 //! is true at once; that somebody is gone is only a doubt until they were asked for by id, because
-//! a delta repeats itself and comes in any order (domain 4).
+//! a delta repeats itself and comes in any order.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
+use super::db::{Connection, Db};
 use super::people::is_news;
 use super::records::{PRESENT, mark_changed, stored_people, user_id, write_people, write_unsure};
+use super::rows::{Column, with_rows};
 use super::sources::{self, NewPart, Source};
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
 
@@ -165,7 +167,7 @@ impl Store {
         let unreadable: Vec<String> = unreadable.iter().map(|id| id.as_str().to_owned()).collect();
         mark_unsure(connection, &unreadable, part).await?;
         for ids in gone.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new("UPDATE people SET gone_at = ");
+            let mut statement = QueryBuilder::<Db>::new("UPDATE people SET gone_at = ");
             statement
                 .push_bind(micros(now))
                 .push(" WHERE gone_at IS NULL AND ");
@@ -179,7 +181,7 @@ impl Store {
             mark_changed(connection, &changed).await?;
         }
         for ids in settled.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new("DELETE FROM doubted_people WHERE ");
+            let mut statement = QueryBuilder::<Db>::new("DELETE FROM doubted_people WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "user_id");
             statement
                 .build()
@@ -218,23 +220,23 @@ impl Store {
         sources::set_reading(connection, Source::Users, reading).await?;
         if before.is_none() {
             // Nobody was marked while there was no snapshot to decide on.
-            super::set_meta(connection, super::load::SWEEP, "").await?;
+            settings::write(connection, &settings::SWEEP, &String::new()).await?;
         }
         transaction.commit().await.doing(doing)
     }
 
     /// What the directory itself remembers of people's last sign-ins: a hint where logs are gone
-    /// (domain case 23).
+    /// (case 23).
     pub async fn note_last_sign_ins(&self, rows: &[(UserId, Timestamp)]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let gap = sources::log_gap(&mut *transaction).await?;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new("WITH seen (user_id, at) AS (");
-            statement.push_values(rows, |mut row, (user, at)| {
-                row.push_bind(user.as_str()).push_bind(micros(*at));
+            let columns = &[("user_id", Column::Text), ("at", Column::Bigint)];
+            let mut statement = with_rows("seen", columns, rows, |row, (user, at)| {
+                row.bind(user.as_str()).bind(micros(*at));
             });
             statement.push(
-                ") UPDATE people SET last_sign_in_at = seen.at FROM seen
+                "UPDATE people SET last_sign_in_at = seen.at FROM seen
                  WHERE people.id = seen.user_id AND (people.last_sign_in_at IS NULL OR people.last_sign_in_at <> seen.at)
                  RETURNING people.id, people.last_sign_in_at",
             );
@@ -265,7 +267,7 @@ enum Back {
 
 /// Writes who is there; the ids of those about whom that is in doubt.
 async fn write_present(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     part: i64,
     people: Vec<Person>,
     back: Back,
@@ -317,7 +319,7 @@ async fn write_present(
 
 /// What is known of some people who are there is not enough to flag them.
 async fn mark_unsure(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ids: &[String],
     part: i64,
 ) -> Result<(), StoreError> {
@@ -327,9 +329,9 @@ async fn mark_unsure(
     Ok(())
 }
 
-async fn doubt(connection: &mut SqliteConnection, ids: &[String]) -> Result<(), StoreError> {
+async fn doubt(connection: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("INSERT INTO doubted_people (user_id) ");
+        let mut statement = QueryBuilder::<Db>::new("INSERT INTO doubted_people (user_id) ");
         statement.push_values(ids, |mut row, id| {
             row.push_bind(id.clone());
         });

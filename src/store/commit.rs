@@ -4,18 +4,19 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::load::{Dossier, SWEEP};
-use super::operators::write_lines;
-use super::outbox::{EMAIL, next_position};
-use super::outcome::{Announcement, Outcome, Tally, delivery_id};
-use super::webhooks;
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
+use super::lines::write_lines;
+use super::numbers::{self, Series};
+use super::outbox::queue::queue;
+use super::outbox::withdraw::withdraw;
+use super::outcome::{Outcome, Tally, lines_of, rows_of, rows_of_mails};
+use super::rows::{Column, with_rows};
+use super::standings;
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, settings};
 use crate::domain::decision::Decision;
-use crate::domain::effect::{Effect, Event, Message};
+use crate::domain::effect::{Effect, Event};
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
 use crate::domain::standing::Enforcement;
-use crate::domain::window::GraceWindow;
 
 impl Store {
     /// Commits decisions: standings, journal, outbox and what operators should know together.
@@ -29,7 +30,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let tally = write(&mut transaction, outcomes, sender, now).await?;
         if let Some(id) = swept_to {
-            super::set_meta(&mut transaction, SWEEP, id).await?;
+            settings::write(&mut transaction, &settings::SWEEP, &id.to_owned()).await?;
         }
         transaction.commit().await.doing("committing decisions")?;
         Ok(tally)
@@ -59,12 +60,10 @@ impl Store {
 
     /// The sweep has been over everybody.
     pub async fn end_sweep(&self) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM meta WHERE key = $1")
-            .bind(SWEEP)
-            .execute(&self.write)
-            .await
-            .doing("ending a sweep")
-            .map(drop)
+        let mut transaction = self.begin().await?;
+        settings::forget(&mut *transaction, &settings::SWEEP).await?;
+        settings::forget(&mut *transaction, &settings::UNLISTED).await?;
+        transaction.commit().await.doing("ending a sweep")
     }
 }
 
@@ -76,78 +75,16 @@ async fn write(
     now: Timestamp,
 ) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
-    write_standings(connection, outcomes).await?;
+    standings::write(connection, outcomes).await?;
     write_journal(connection, outcomes, now, &mut tally).await?;
     withdraw(connection, outcomes, now).await?;
-    webhooks::withdraw(connection, outcomes, now).await?;
-    write_lines(connection, outcomes).await?;
-    tally.queued = write_outbox(connection, outcomes, sender, now).await?;
-    let announcements: Vec<&Announcement> = outcomes
-        .iter()
-        .flat_map(|outcome| &outcome.announcements)
-        .collect();
-    tally.queued += webhooks::announce(connection, &announcements, now).await?;
+    write_lines(connection, &lines_of(outcomes)).await?;
+    let announcements = outcomes.iter().flat_map(|outcome| &outcome.announcements);
+    let mut rows = rows_of_mails(outcomes, sender);
+    rows.extend(rows_of(announcements));
+    tally.queued = queue(connection, &rows, now).await?;
     forget_marks(connection, outcomes).await?;
     Ok(tally)
-}
-
-async fn write_standings(
-    connection: &mut SqliteConnection,
-    outcomes: &[Outcome],
-) -> Result<(), StoreError> {
-    let rows: Vec<(&UserId, &Decision, String)> = outcomes
-        .iter()
-        .flat_map(|outcome| {
-            outcome
-                .decisions
-                .iter()
-                .map(move |decision| (outcome, decision))
-        })
-        .filter(|(outcome, decision)| {
-            !decision.standing.is_blank()
-                || decision.next.is_some()
-                || outcome.dossier.standings.contains_key(&decision.policy)
-        })
-        .map(|(outcome, decision)| {
-            let memory = serde_json::to_string(&decision.standing).unwrap_or_default();
-            (&outcome.dossier.person.id, decision, memory)
-        })
-        .collect();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO standings (policy, user_id, state, sequence, is_open, next_at, memory) ",
-        );
-        statement.push_values(rows, |mut row, (id, decision, memory)| {
-            row.push_bind(decision.policy.as_str().to_owned())
-                .push_bind(id.as_str().to_owned())
-                .push_bind(decision.state.as_str())
-                .push_bind(i64::from(decision.standing.sequence))
-                .push_bind(matches!(
-                    decision.standing.window,
-                    GraceWindow::Open(_) | GraceWindow::Elapsed(_) | GraceWindow::Paused { .. }
-                ))
-                .push_bind(decision.next.map(|next| micros(next.at)))
-                .push_bind(memory.clone());
-        });
-        statement.push(
-            " ON CONFLICT (policy, user_id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence,
-              is_open = excluded.is_open, next_at = excluded.next_at, memory = excluded.memory",
-        );
-        statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing standings")?;
-    }
-    Ok(())
-}
-
-/// The next free number of a journal line: the writer is alone, so the largest decides.
-pub(super) async fn next_journal_id(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM journal")
-        .fetch_one(connection)
-        .await
-        .doing("numbering the journal")
 }
 
 async fn write_journal(
@@ -175,7 +112,9 @@ async fn write_journal(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut id = next_journal_id(connection).await?;
+    let mut id = numbers::take(connection, Series::Journal, rows.len())
+        .await
+        .doing("writing the journal")?;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "INSERT INTO journal (id, at, kind, policy, user_id, sequence, step, deadline, rehearsed, hold, reasons) ",
@@ -220,112 +159,6 @@ fn count(kind: EventKind, decision: &Decision, tally: &mut Tally) {
     }
 }
 
-/// Mails that still wait and are no longer true, or are overtaken by the one that is due now.
-async fn withdraw(
-    connection: &mut SqliteConnection,
-    outcomes: &[Outcome],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut untrue = Vec::new();
-    for outcome in outcomes {
-        for decision in &outcome.decisions {
-            let withdrawn = decision.effects.contains(&Effect::WithdrawMessages);
-            let overtaken = outcome
-                .mail
-                .as_ref()
-                .is_some_and(|mail| mail.policy == decision.policy);
-            let waiting = outcome
-                .dossier
-                .deliveries
-                .iter()
-                .any(|delivery| delivery.policy == decision.policy);
-            if waiting && (withdrawn || overtaken) {
-                untrue.push((&outcome.dossier.person.id, &decision.policy));
-            }
-        }
-    }
-    for untrue in untrue.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("WITH untrue (user_id, policy) AS (");
-        statement.push_values(untrue, |mut row, (user, policy)| {
-            row.push_bind(user.as_str()).push_bind(policy.as_str());
-        });
-        statement
-            .push(") UPDATE outbox SET state = 'superseded', next_at = NULL, settled_at = ")
-            .push_bind(micros(now))
-            .push(
-                " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy
-                  AND outbox.state IN ('pending', 'ambiguous') AND outbox.channel = 'email'",
-            );
-        statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("withdrawing mails")?;
-    }
-    Ok(())
-}
-
-async fn write_outbox(
-    connection: &mut SqliteConnection,
-    outcomes: &[Outcome],
-    sender: &str,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    let rows: Vec<(&Dossier, &Message)> = outcomes
-        .iter()
-        .filter_map(|outcome| outcome.mail.as_ref().map(|mail| (&outcome.dossier, mail)))
-        .collect();
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let mut position = next_position(connection).await?;
-    let mut queued = 0;
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO outbox (id, dedup_key, position, channel, event, policy, user_id, sequence, moves, step, address, name, language,
-             opened_at, deadline, announces, must_register, queued_at, not_after, urgent_at, state, attempts, resent, next_at, message_id) ",
-        );
-        statement.push_values(rows, |mut row, (dossier, message)| {
-            let key = message.key(&dossier.person.id);
-            let id = delivery_id(&key);
-            row.push_bind(id.clone())
-                .push_bind(key)
-                .push_bind(position)
-                .push_bind(EMAIL)
-                .push_bind(message.kind.as_str())
-                .push_bind(message.policy.as_str().to_owned())
-                .push_bind(dossier.person.id.as_str().to_owned())
-                .push_bind(i64::from(message.sequence))
-                .push_bind(i64::from(message.moves))
-                .push_bind(message.step.map(|step| step.to_string()))
-                .push_bind(message.address.clone())
-                .push_bind(dossier.person.display_name.clone())
-                .push_bind(dossier.person.preferred_language.clone())
-                .push_bind(micros(message.opened_at))
-                .push_bind(micros(message.deadline))
-                .push_bind(message.announces)
-                .push_bind(message.must_register)
-                .push_bind(micros(now))
-                .push_bind(message.not_after.map(micros))
-                .push_bind(micros(message.deadline))
-                .push_bind("pending")
-                .push_bind(0_i64)
-                .push_bind(false)
-                .push_bind(micros(now))
-                .push_bind(format!("<{id}@{sender}>"));
-            position += 1;
-        });
-        statement.push(" ON CONFLICT (dedup_key) DO NOTHING");
-        queued += statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("queueing mails")?
-            .rows_affected();
-    }
-    Ok(queued)
-}
-
 /// The marks that were decided about; one that grew meanwhile stays.
 async fn forget_marks(
     connection: &mut SqliteConnection,
@@ -341,12 +174,13 @@ async fn forget_marks(
         })
         .collect();
     for marks in marks.chunks(ROWS_PER_STATEMENT) {
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("DELETE FROM changed WHERE (user_id, mark) IN (");
-        statement.push_values(marks, |mut row, (id, mark)| {
-            row.push_bind(id.as_str().to_owned()).push_bind(*mark);
+        let columns = &[("user_id", Column::Text), ("mark", Column::Bigint)];
+        let mut statement = with_rows("decided", columns, marks, |row, (id, mark)| {
+            row.bind(id.as_str()).bind(*mark);
         });
-        statement.push(")");
+        statement.push(
+            "DELETE FROM changed WHERE (user_id, mark) IN (SELECT decided.user_id, decided.mark FROM decided)",
+        );
         statement
             .build()
             .execute(&mut *connection)

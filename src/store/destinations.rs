@@ -6,11 +6,11 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
-use super::operators::write_line;
-use super::outbox::{EMAIL, Settled, SettledTally, settle_batch};
-use super::records::mark_changed;
+use super::lines::write_lines;
+use super::outbox::withdraw::bury;
+use super::outbox::{Settled, SettledTally, settle};
 use super::{Doing, Store, StoreError, instant, micros};
-use crate::domain::effect::Topic;
+use crate::domain::news::{self, Line, Topic};
 
 /// Whether an endpoint is sent anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -133,47 +133,6 @@ impl Store {
             .collect()
     }
 
-    /// Whether a row that is still of use waits for a webhook.
-    pub async fn waits_for(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM outbox WHERE channel = $1 AND state IN ('pending', 'ambiguous') AND (not_after IS NULL OR not_after > $2))
-                 OR EXISTS (SELECT 1 FROM outbox WHERE channel = $1 AND state = 'leased' AND (not_after IS NULL OR not_after > $2))",
-        )
-        .bind(name)
-        .bind(micros(now))
-        .fetch_one(&self.read)
-        .await
-        .doing("looking for what waits")
-    }
-
-    /// How many rows wait for each webhook.
-    pub async fn waiting_by_webhook(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        sqlx::query_as(
-            "SELECT channel, COUNT(*) FROM outbox WHERE state IN ('pending', 'ambiguous') AND channel <> $1
-             GROUP BY channel ORDER BY channel",
-        )
-        .bind(EMAIL)
-        .fetch_all(&self.read)
-        .await
-        .doing("counting what waits")
-    }
-
-    /// The webhooks for which rows wait, looked up one by one: as quick for a million rows as for one.
-    async fn waiting_webhooks(&self) -> Result<Vec<String>, StoreError> {
-        sqlx::query_scalar(
-            "WITH RECURSIVE channels (channel) AS (
-                 SELECT MIN(channel) FROM outbox WHERE state IN ('pending', 'ambiguous')
-                 UNION ALL
-                 SELECT (SELECT MIN(channel) FROM outbox WHERE state IN ('pending', 'ambiguous') AND outbox.channel > channels.channel)
-                 FROM channels WHERE channel IS NOT NULL)
-             SELECT channel FROM channels WHERE channel <> $1",
-        )
-        .bind(EMAIL)
-        .fetch_all(&self.read)
-        .await
-        .doing("looking for what waits")
-    }
-
     /// Settles attempts at an endpoint together with what they say about it, and a line for the
     /// operators. Where it is dead now, so is everything that waits for it.
     pub async fn settle_at(
@@ -185,13 +144,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let mut tally = settle_batch(&mut transaction, batch).await?;
-        write(&mut transaction, name, destination).await?;
+        let mut tally = settle(&mut transaction, batch).await?;
+        remember(&mut transaction, name, destination).await?;
         if destination.state == DestinationState::Dead {
             tally.failed += bury(&mut transaction, name, now).await?;
         }
         if let Some(line) = line {
-            write_line(&mut transaction, Topic::DeadEndpoint, line).await?;
+            write_lines(
+                &mut transaction,
+                &[Line::of_topic(Topic::DeadEndpoint, line.to_owned())],
+            )
+            .await?;
         }
         transaction.commit().await.doing("settling webhooks")?;
         Ok(tally)
@@ -218,57 +181,17 @@ impl Store {
         for name in stranded {
             let mut transaction = self.begin().await?;
             let rows = bury(&mut transaction, &name, now).await?;
-            let line = format!(
-                "webhook {name} is not configured any more: {rows} of what waited for it will not be sent, unless it is configured again and `fortnight deliveries retry --destination {name}` says so"
-            );
-            write_line(&mut transaction, Topic::DeadEndpoint, &line).await?;
+            let line = news::endpoint_is_not_configured(&name, rows);
+            write_lines(
+                &mut transaction,
+                &[Line::of_topic(Topic::DeadEndpoint, line.clone())],
+            )
+            .await?;
             transaction.commit().await.doing("settling webhooks")?;
             tracing::warn!(webhook = name, rows, "{line}");
             buried += rows;
         }
         Ok(buried)
-    }
-
-    /// An operator says that an endpoint is well again: what waits is due now, and so is what died
-    /// with it, unless it is of no use any more. How many rows are due.
-    pub async fn reopen(&self, name: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let doing = "reopening an endpoint";
-        let mut transaction = self.begin().await?;
-        write(&mut transaction, name, &Destination::default()).await?;
-        // A notice that a later one has overtaken, or of a window that is no longer open, or a flag
-        // that no longer stands.
-        sqlx::query(
-            "UPDATE outbox SET state = 'superseded', settled_at = $2 WHERE channel = $1 AND state = 'dead' AND policy IS NOT NULL AND (
-                 (event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed') AND NOT EXISTS (
-                     SELECT 1 FROM standings WHERE standings.policy = outbox.policy AND standings.user_id = outbox.user_id
-                         AND standings.sequence = outbox.sequence
-                         AND standings.state IN ('in_grace', 'due_soon', 'overdue_checking', 'unknown', 'registration_reported')))
-                 OR (event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed') AND EXISTS (
-                     SELECT 1 FROM outbox AS later WHERE later.channel = outbox.channel AND later.policy = outbox.policy
-                         AND later.user_id = outbox.user_id AND later.position > outbox.position
-                         AND later.event IN ('window.opened', 'window.reminder', 'window.extended', 'window.resumed')
-                         AND later.state IN ('pending', 'leased', 'ambiguous', 'dead', 'sent')))
-                 OR (event = 'enforcement.needed' AND NOT EXISTS (
-                     SELECT 1 FROM standings WHERE standings.policy = outbox.policy AND standings.user_id = outbox.user_id
-                         AND standings.sequence = outbox.sequence AND standings.state = 'enforcement_needed')))",
-        )
-        .bind(name)
-        .bind(micros(now))
-        .execute(&mut *transaction)
-        .await
-        .doing(doing)?;
-        let due = sqlx::query(
-            "UPDATE outbox SET state = 'pending', settled_at = NULL, next_at = $2
-             WHERE channel = $1 AND state IN ('pending', 'ambiguous', 'dead') AND body IS NOT NULL",
-        )
-        .bind(name)
-        .bind(micros(now))
-        .execute(&mut *transaction)
-        .await
-        .doing(doing)?
-        .rows_affected();
-        transaction.commit().await.doing(doing)?;
-        Ok(due)
     }
 }
 
@@ -281,7 +204,7 @@ fn known_state(name: &str, state: &str) -> Result<DestinationState, StoreError> 
     })
 }
 
-async fn write(
+pub(super) async fn remember(
     connection: &mut SqliteConnection,
     name: &str,
     destination: &Destination,
@@ -311,24 +234,4 @@ async fn write(
     .await
     .doing("noting an endpoint")
     .map(drop)
-}
-
-/// Whoever was to be told by what is dead now is decided about again.
-async fn bury(
-    connection: &mut SqliteConnection,
-    name: &str,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    let buried: Vec<Option<String>> = sqlx::query_scalar(
-        "UPDATE outbox SET state = 'dead', next_at = NULL, settled_at = $2 WHERE channel = $1 AND state IN ('pending', 'ambiguous')
-         RETURNING CASE WHEN announces = TRUE THEN user_id END",
-    )
-    .bind(name)
-    .bind(micros(now))
-    .fetch_all(&mut *connection)
-    .await
-    .doing("settling webhooks")?;
-    let untold: Vec<String> = buried.iter().flatten().cloned().collect();
-    mark_changed(connection, &untold).await?;
-    Ok(buried.len() as u64)
 }

@@ -1,20 +1,21 @@
-//! Holds that stand, and the approvals of operators (contract 4).
+//! Holds that stand, and the approvals of operators (rule 4.3).
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::commit::next_journal_id;
-use super::operators::{News, Operators, announce, queue};
-use super::people::LOSSES_DATED;
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
+use super::lines::write_lines;
+use super::numbers::{self, Series};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
 use crate::domain::hold::{Hold, HoldKind, StandingHold};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
+use crate::domain::news::Line;
 use crate::domain::policy::{Enforce, Policy};
+use crate::domain::state::State;
 use crate::domain::window::later;
 
 /// An approval that is still good.
@@ -55,8 +56,6 @@ pub struct HoldChanges {
     pub cleared: Vec<StandingHold>,
     /// The holds that stand now.
     pub standing: Vec<StandingHold>,
-    /// Mails queued that say so.
-    pub queued: u64,
 }
 
 impl Store {
@@ -131,7 +130,9 @@ impl Store {
             .rows_affected();
         if approved > 0 {
             let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at }]);
-            let line = next_journal_id(&mut transaction).await?;
+            let line = numbers::take(&mut transaction, Series::Journal, 1)
+                .await
+                .doing("approving a hold")?;
             sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, 'hold.approved', FALSE, $3, $4)")
                 .bind(line)
                 .bind(micros(at))
@@ -145,8 +146,8 @@ impl Store {
         Ok(approved > 0)
     }
 
-    /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared, and
-    /// operators are told of both.
+    /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared, and a
+    /// line says each.
     ///
     /// `used` are the approvals that the pass knew. One that was given while it ran is for the
     /// next pass, and covers whom it was given for; one that another hold kept from being used
@@ -155,7 +156,6 @@ impl Store {
         &self,
         holds: &[Raised],
         used: &[Approval],
-        operators: &Operators,
         now: Timestamp,
     ) -> Result<HoldChanges, StoreError> {
         let mut transaction = self.begin().await?;
@@ -224,33 +224,13 @@ impl Store {
             .doing("clearing holds")?;
             changes.cleared.push(known);
         }
-        for (kind, holds) in [
-            (EventKind::HoldRaised, &changes.raised),
-            (EventKind::HoldCleared, &changes.cleared),
-        ] {
-            for hold in holds {
-                let line = next_journal_id(&mut transaction).await?;
-                let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now }]);
-                sqlx::query("INSERT INTO journal (id, at, kind, policy, rehearsed, hold, reasons) VALUES ($1, $2, $3, $4, FALSE, $5, $6)")
-                    .bind(line)
-                    .bind(micros(now))
-                    .bind(kind.as_str())
-                    .bind(hold.policy.as_ref().map(|policy| policy.as_str().to_owned()))
-                    .bind(&hold.id)
-                    .bind(text.to_string())
-                    .execute(&mut *transaction)
-                    .await
-                    .doing("recording holds")?;
-            }
-        }
-        // Every hold that stands, since operators may be new: the key lets each be said once.
+        note(&mut transaction, &changes, now).await?;
         changes.standing = standing_holds(&mut *transaction).await?;
-        changes.queued = tell(&mut transaction, &changes, operators, now).await?;
         transaction.commit().await.doing("recording holds")?;
         Ok(changes)
     }
 
-    /// What the mass brake knows of the runs before (contract 7.13).
+    /// What the mass brake knows of the runs before (rule 7.13).
     pub async fn mass_history(
         &self,
         policies: &[Policy],
@@ -294,12 +274,12 @@ impl Store {
         newest_report: Timestamp,
         late_since: Timestamp,
     ) -> Result<u64, StoreError> {
-        // A person who is overdue is due at every pass: the next look is the deadline.
         let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(DISTINCT user_id) FROM standings WHERE state = 'overdue_checking' AND next_at > $1 AND next_at <= $2",
+            "SELECT COUNT(DISTINCT user_id) FROM standings WHERE state = $3 AND window_deadline > $1 AND window_deadline <= $2",
         )
         .bind(micros(newest_report))
         .bind(micros(late_since))
+        .bind(State::OverdueChecking.as_str())
         .fetch_one(&self.read)
         .await
         .doing("counting who waits for proof")?;
@@ -335,7 +315,7 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Judges whether the people who lost their registration grew too many (R10): compares with
+    /// Judges whether the people who lost their registration grew too many (rule R10): compares with
     /// the yardstick, the last report before the growth, which moves on while all is well.
     /// `approved` is how many an operator has accepted: only the rest is judged. The text says
     /// what was seen, the number what an approval would accept.
@@ -350,12 +330,9 @@ impl Store {
         let Some(report) = report else {
             return Ok(None);
         };
-        let yardstick = super::meta(&mut *transaction, "yardstick").await?;
-        let yardstick: Option<(i64, u64)> =
-            yardstick.and_then(|text| serde_json::from_str(&text).ok());
-        let dated = super::meta(&mut *transaction, LOSSES_DATED).await?;
-        let dated = dated.and_then(|text| text.parse().ok());
-        let dated = dated.unwrap_or_else(|| micros(report));
+        let yardstick = settings::read(&mut *transaction, &settings::YARDSTICK).await?;
+        let dated = settings::read(&mut *transaction, &settings::LOSSES_DATED).await?;
+        let dated = micros(dated.unwrap_or(report));
         if yardstick.is_some_and(|(at, _)| at == dated) {
             return Ok(None);
         }
@@ -384,58 +361,48 @@ impl Store {
             return Ok(Some((text, newly)));
         }
         let missing = u64::try_from(missing).unwrap_or(0);
-        let mark = serde_json::to_string(&(dated, missing)).unwrap_or_default();
-        super::set_meta(&mut transaction, "yardstick", &mark).await?;
+        settings::write(&mut transaction, &settings::YARDSTICK, &(dated, missing)).await?;
         transaction.commit().await.doing("noting the yardstick")?;
         Ok(None)
     }
 }
 
-/// Operators hear of every hold that stands and of those that are over, endpoints of what changed.
-async fn tell(
+/// Journals what changed, and leaves a line of each.
+async fn note(
     connection: &mut SqliteConnection,
     changes: &HoldChanges,
-    operators: &Operators,
     now: Timestamp,
-) -> Result<u64, StoreError> {
-    let mut queued = 0;
-    for hold in &changes.standing {
-        queued += queue(connection, &raised_news(hold), operators, now).await?;
+) -> Result<(), StoreError> {
+    let raised = changes
+        .raised
+        .iter()
+        .map(|hold| (EventKind::HoldRaised, hold));
+    let cleared = changes
+        .cleared
+        .iter()
+        .map(|hold| (EventKind::HoldCleared, hold));
+    let changed: Vec<(EventKind, &StandingHold)> = raised.chain(cleared).collect();
+    for (kind, hold) in &changed {
+        let line = numbers::take(connection, Series::Journal, 1)
+            .await
+            .doing("recording holds")?;
+        let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now }]);
+        sqlx::query("INSERT INTO journal (id, at, kind, policy, rehearsed, hold, reasons) VALUES ($1, $2, $3, $4, FALSE, $5, $6)")
+            .bind(line)
+            .bind(micros(now))
+            .bind(kind.as_str())
+            .bind(hold.policy.as_ref().map(PolicyName::as_str))
+            .bind(&hold.id)
+            .bind(text.to_string())
+            .execute(&mut *connection)
+            .await
+            .doing("recording holds")?;
     }
-    for hold in &changes.cleared {
-        queued += queue(connection, &cleared_news(hold), operators, now).await?;
-        queued += announce(connection, &cleared_news(hold), operators, now).await?;
-    }
-    for hold in &changes.raised {
-        queued += announce(connection, &raised_news(hold), operators, now).await?;
-    }
-    Ok(queued)
-}
-
-fn raised_news(hold: &StandingHold) -> News {
-    News {
-        key: hold_key(EventKind::HoldRaised, hold),
-        about: format!("hold/{}", hold.id),
-        policy: hold.policy.clone(),
-        event: EventKind::HoldRaised,
-        title: hold.id.clone(),
-        lines: vec![hold.text.clone(), hold.kind.remedy(&hold.id)],
-    }
-}
-
-fn cleared_news(hold: &StandingHold) -> News {
-    News {
-        key: hold_key(EventKind::HoldCleared, hold),
-        about: format!("hold/{}", hold.id),
-        policy: hold.policy.clone(),
-        event: EventKind::HoldCleared,
-        title: hold.id.clone(),
-        lines: vec![hold.text.clone()],
-    }
-}
-
-fn hold_key(event: EventKind, hold: &StandingHold) -> String {
-    format!("{}/{}/{}", event.as_str(), hold.id, micros(hold.since))
+    let lines: Vec<Line> = changed
+        .iter()
+        .map(|(kind, hold)| Line::of_hold(*kind, hold))
+        .collect();
+    write_lines(connection, &lines).await
 }
 
 fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested: bool) {

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::outbox::EMAIL;
 use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
-use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name};
+use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name, settings};
 use crate::domain::audit::AuditEvent;
+use crate::domain::delivery::State as DeliveryState;
 use crate::domain::facts::{
     ActKind, Activity, DeliveryFact, DeliveryOutcome, NoticeBy, OperatorAct, PersonFacts, World,
 };
@@ -24,9 +24,7 @@ use crate::domain::policy::Step;
 use crate::domain::registration::Registration;
 use crate::domain::sign_in::SignIn;
 use crate::domain::standing::Standing;
-
-/// The setting that holds the last id a sweep has decided about; absent: no sweep is under way.
-pub(super) const SWEEP: &str = "sweep";
+use crate::domain::state::State;
 
 /// Everything stored about one person, whatever the policy.
 #[derive(Debug, Clone)]
@@ -51,10 +49,21 @@ pub struct Dossier {
     pub deliveries: Vec<DeliveryFact>,
     /// What the last decisions remembered.
     pub standings: BTreeMap<PolicyName, Standing>,
-    /// The states that are stored with them.
-    pub states: BTreeMap<PolicyName, String>,
+    /// Where they left the person.
+    pub kept: BTreeMap<PolicyName, Kept>,
     /// The mark of the change that is being decided about.
     pub mark: Option<i64>,
+}
+
+/// What the row of one person under one policy says of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The state.
+    pub state: State,
+    /// Whether the person counts as registered.
+    pub registered: bool,
+    /// The policy is on and reaches the person.
+    pub in_scope: bool,
 }
 
 impl Dossier {
@@ -72,7 +81,7 @@ impl Dossier {
             acts: Vec::new(),
             deliveries: Vec::new(),
             standings: BTreeMap::new(),
-            states: BTreeMap::new(),
+            kept: BTreeMap::new(),
             mark: None,
         }
     }
@@ -137,7 +146,7 @@ impl Store {
 
     /// Where the sweep over everybody stands, if one is under way.
     pub async fn sweep_cursor(&self) -> Result<Option<String>, StoreError> {
-        super::meta(&self.read, SWEEP).await
+        self.setting(&settings::SWEEP).await
     }
 
     /// Has these people decided about in the next pass, whatever becomes of this one.
@@ -153,9 +162,7 @@ impl Store {
 
     /// Has everybody decided about: the configuration changed.
     pub async fn begin_sweep(&self) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        super::set_meta(&mut transaction, SWEEP, "").await?;
-        transaction.commit().await.doing("beginning a sweep")
+        self.set(&settings::SWEEP, &String::new()).await
     }
 
     /// The next people by id, for a sweep or a reader of everybody.
@@ -256,14 +263,13 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
         put_act,
     ),
     (
-        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at, channel FROM outbox
-         WHERE policy IS NOT NULL AND (channel = 'email' OR announces = TRUE) AND ",
+        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at FROM outbox WHERE is_fact = TRUE AND ",
         "user_id",
         " ORDER BY position",
         put_delivery,
     ),
     (
-        "SELECT user_id, policy, state, memory FROM standings WHERE ",
+        "SELECT user_id, policy, state, registered, in_scope, memory FROM standings WHERE ",
         "user_id",
         "",
         put_standing,
@@ -390,16 +396,21 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
         .try_get::<Option<i64>, _>(9)
         .doing(reading)?
         .map(instant);
-    let outcome = match (state.as_str(), settled_at) {
-        ("pending" | "leased" | "ambiguous", _) => DeliveryOutcome::Open,
-        ("sent", Some(at)) => DeliveryOutcome::Accepted(at),
-        ("failed", Some(at)) => DeliveryOutcome::Refused(at),
-        ("superseded" | "expired" | "dead", Some(at)) => DeliveryOutcome::Dropped(at),
-        _ => return Err(inconsistent("state", &state)),
+    let state = DeliveryState::parse(&state).ok_or_else(|| inconsistent("state", &state))?;
+    let outcome = match (state, settled_at) {
+        (DeliveryState::Pending | DeliveryState::Leased | DeliveryState::Ambiguous, _) => {
+            DeliveryOutcome::Open
+        }
+        (DeliveryState::Sent, Some(at)) => DeliveryOutcome::Accepted(at),
+        (DeliveryState::Failed, Some(at)) => DeliveryOutcome::Refused(at),
+        (DeliveryState::Superseded | DeliveryState::Expired | DeliveryState::Dead, Some(at)) => {
+            DeliveryOutcome::Dropped(at)
+        }
+        (_, None) => return Err(inconsistent("settled_at", "")),
     };
-    let channel: String = row.try_get(10).doing(reading)?;
+    let address: Option<String> = row.try_get(6).doing(reading)?;
     dossier.deliveries.push(DeliveryFact {
-        by: if channel == EMAIL {
+        by: if address.is_some() {
             NoticeBy::Mail
         } else {
             NoticeBy::Webhook
@@ -411,7 +422,7 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
         step: step
             .map(|step| Step::try_from(step.clone()).map_err(|_| inconsistent("step", &step)))
             .transpose()?,
-        address: row.try_get(6).doing(reading)?,
+        address: address.unwrap_or_default(),
         deadline: row
             .try_get::<Option<i64>, _>(7)
             .doing(reading)?
@@ -423,17 +434,28 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
 
 fn put_standing(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
     let reading = "reading standings";
-    let policy: String = row.try_get(1).doing(reading)?;
-    let state: String = row.try_get(2).doing(reading)?;
-    let memory: String = row.try_get(3).doing(reading)?;
-    let standing: Standing =
-        serde_json::from_str(&memory).map_err(|error| StoreError::Inconsistent {
-            table: "standings",
-            key: format!("{policy} / {}", dossier.person.id),
-            column: "memory",
-            value: error.to_string(),
-        })?;
-    dossier.states.insert(PolicyName::new(&policy), state);
-    dossier.standings.insert(PolicyName::new(&policy), standing);
+    let policy: &str = row.try_get(1).doing(reading)?;
+    let state: &str = row.try_get(2).doing(reading)?;
+    let memory: Option<&str> = row.try_get(5).doing(reading)?;
+    let inconsistent = |column, value: String| StoreError::Inconsistent {
+        table: "standings",
+        key: format!("{policy} / {}", dossier.person.id),
+        column,
+        value,
+    };
+    let kept = Kept {
+        state: State::parse(state).ok_or_else(|| inconsistent("state", state.to_owned()))?,
+        registered: row.try_get(3).doing(reading)?,
+        in_scope: row.try_get(4).doing(reading)?,
+    };
+    let standing: Option<Standing> = memory
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| inconsistent("memory", error.to_string()))?;
+    let policy = PolicyName::new(policy);
+    if let Some(standing) = standing {
+        dossier.standings.insert(policy.clone(), standing);
+    }
+    dossier.kept.insert(policy, kept);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Who runs passes, and the mark against a vanished database: `<db>.lock`.
 //!
 //! The file is locked while a process runs passes, and says who that is. It also stays when the
-//! process ends: a database that is gone while it stands was lost, not never made (contract 7.15).
+//! process ends: a database that is gone while it stands was lost, not never made (rule 7.15).
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

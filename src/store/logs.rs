@@ -2,18 +2,20 @@
 //!
 //! From when on a log goes on after an outage is noted with every batch: a pass that dies before it
 //! accepts the log does not read its parts again. Accepting compares it with where the log ended,
-//! and so finds the stretch that no row covers (domain case 23).
+//! and so finds the stretch that no row covers (case 23).
 //!
 //! What no decision can ever need is not stored: sign-ins of a person who is registered (only
-//! those after a confirmed loss count, contract 7.4) and, one row a person, the time of the last
-//! sign-in that could not prompt (R15).
+//! those after a confirmed loss count, rule 7.4) and, one row a person, the time of the last
+//! sign-in that could not prompt (rule R15).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
+use super::db::{Connection, Db};
 use super::records::mark_changed;
+use super::rows::{Column, with_rows};
 use super::sources::{self, NewPart, Source, StoredPart};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, name_of};
 use crate::domain::audit::AuditEvent;
@@ -59,7 +61,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             let mut statement =
-                QueryBuilder::<Sqlite>::new("INSERT INTO audits (id, user_id, at, kind) ");
+                QueryBuilder::<Db>::new("INSERT INTO audits (id, user_id, at, kind) ");
             let rows: HashMap<&str, &AuditEvent> =
                 rows.iter().map(|row| (row.id.as_str(), row)).collect();
             statement.push_values(rows.values(), |mut row, event| {
@@ -121,7 +123,7 @@ impl Store {
 }
 
 async fn end_parts(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
     ended: &[PartEnd],
     reading: Option<&str>,
@@ -138,7 +140,7 @@ async fn end_parts(
 /// Notes from when on the log is known that was not known before: its rows, or where there are
 /// none, the age of the part. Rows within a known gap shorten it.
 async fn note_resumption(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     rows: &[SignIn],
     ended: &[PartEnd],
 ) -> Result<(), StoreError> {
@@ -173,7 +175,7 @@ async fn note_resumption(
 
 /// Notes the gap that an outage left in the log, and has those decided about whom the directory
 /// hints at within it.
-async fn note_gap(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+async fn note_gap(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     let doing = "looking for a gap of the sign-in logs";
     let row: Option<(Option<i64>, Option<i64>)> =
         sqlx::query_as("SELECT as_of, resumed_at FROM sources WHERE name = $1")
@@ -207,17 +209,14 @@ async fn note_gap(connection: &mut SqliteConnection, now: Timestamp) -> Result<(
     .map(drop)
 }
 
-async fn write_sign_ins(
-    connection: &mut SqliteConnection,
-    rows: &[SignIn],
-) -> Result<(), StoreError> {
+async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<(), StoreError> {
     let users: BTreeSet<&str> = rows.iter().map(|row| row.user.as_str()).collect();
-    let mut statement = QueryBuilder::<Sqlite>::new("WITH seen (user_id) AS (");
-    statement.push_values(users, |mut row, user| {
-        row.push_bind(user);
+    let columns = &[("user_id", Column::Text)];
+    let mut statement = with_rows("seen", columns, users, |row, user| {
+        row.bind(user);
     });
     statement.push(
-        ") SELECT user_id FROM seen WHERE NOT EXISTS (
+        "SELECT user_id FROM seen WHERE NOT EXISTS (
              SELECT 1 FROM registrations WHERE registrations.user_id = seen.user_id AND level = 'capable')",
     );
     let wanted: HashSet<String> = statement
@@ -246,14 +245,14 @@ async fn write_sign_ins(
 }
 
 async fn write_prompts(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     mut rows: Vec<&SignIn>,
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    let mut statement = QueryBuilder::<Sqlite>::new(
+    let mut statement = QueryBuilder::<Db>::new(
         "INSERT INTO sign_ins (id, user_id, at, code, route, app, multifactor_met) ",
     );
     statement.push_values(rows, |mut row, sign_in| {
@@ -281,15 +280,14 @@ async fn write_prompts(
 }
 
 async fn write_activity(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     rows: HashMap<&str, [Option<Timestamp>; 2]>,
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut statement = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO activity (user_id, non_interactive_at, legacy_at) ",
-    );
+    let mut statement =
+        QueryBuilder::<Db>::new("INSERT INTO activity (user_id, non_interactive_at, legacy_at) ");
     statement.push_values(rows, |mut row, (user, [non_interactive, legacy])| {
         row.push_bind(user.to_owned())
             .push_bind(non_interactive.map(micros))

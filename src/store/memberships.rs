@@ -1,13 +1,14 @@
 //! Groups and their members, and the names of assignments resolved to object ids.
 //!
 //! Only the members of groups that a policy names are kept. Each membership is judged by itself:
-//! one that collapsed is not believed, and an emptied exclusion least of all (contract 7.6).
+//! one that collapsed is not believed, and an emptied exclusion least of all (rule 7.6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
+use super::db::{Connection, Db};
 use super::records::mark_changed;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError};
@@ -58,7 +59,7 @@ impl Store {
         let names: Vec<_> = snapshot.names.iter().collect();
         for names in names.chunks(ROWS_PER_STATEMENT) {
             let mut statement =
-                QueryBuilder::<Sqlite>::new("INSERT INTO directory_groups (id, display_name) ");
+                QueryBuilder::<Db>::new("INSERT INTO directory_groups (id, display_name) ");
             statement.push_values(names, |mut row, (id, name)| {
                 row.push_bind(id.as_str().to_owned())
                     .push_bind((*name).clone());
@@ -160,7 +161,7 @@ impl Store {
     ) -> Result<HashMap<String, Vec<UserId>>, StoreError> {
         let mut found: HashMap<String, Vec<UserId>> = HashMap::new();
         for names in names.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new(
+            let mut statement = QueryBuilder::<Db>::new(
                 "SELECT upn_key, id FROM people WHERE gone_at IS NULL AND ",
             );
             super::Whom::these(names).restrict(&mut statement, "upn_key");
@@ -183,7 +184,7 @@ impl Store {
     pub async fn known_users(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut known = HashSet::new();
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new("SELECT id FROM people WHERE ");
+            let mut statement = QueryBuilder::<Db>::new("SELECT id FROM people WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "id");
             known.extend(
                 statement
@@ -198,7 +199,7 @@ impl Store {
 }
 
 async fn replace_members(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     group: &GroupId,
     direct: bool,
     users: &BTreeSet<UserId>,
@@ -221,8 +222,7 @@ async fn replace_members(
         .filter(|id| UserId::parse(id).is_ok_and(|id| !users.contains(&id)))
         .collect();
     for left in left.chunks(ROWS_PER_STATEMENT) {
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("DELETE FROM memberships WHERE group_id = ");
+        let mut statement = QueryBuilder::<Db>::new("DELETE FROM memberships WHERE group_id = ");
         statement
             .push_bind(group.as_str().to_owned())
             .push(" AND direct = ")
@@ -237,7 +237,7 @@ async fn replace_members(
     }
     for joined in joined.chunks(ROWS_PER_STATEMENT) {
         let mut statement =
-            QueryBuilder::<Sqlite>::new("INSERT INTO memberships (group_id, direct, user_id) ");
+            QueryBuilder::<Db>::new("INSERT INTO memberships (group_id, direct, user_id) ");
         statement.push_values(joined, |mut row, user| {
             row.push_bind(group.as_str().to_owned())
                 .push_bind(direct)

@@ -7,14 +7,15 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
+use sqlx::{QueryBuilder, Transaction};
 
+use super::db::{Connection, Db};
 use super::records::{
     PRESENT, mark_changed, stored_people, stored_registrations, write_people, write_registrations,
     write_unsure,
 };
 use super::sources::{self, NewPart, Source};
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::brake::not_believed;
 use crate::domain::facts::Gap;
 use crate::domain::id::UserId;
@@ -23,9 +24,6 @@ use crate::domain::registration::{Registration, ReportRow};
 
 /// Rows that are sorted by key before they are written: some 30 MB of people.
 const SORTED_AT_ONCE: usize = 50_000;
-
-/// The setting that holds the date of what the last report said was lost, in microseconds.
-pub(super) const LOSSES_DATED: &str = "losses_dated";
 
 /// A report's date while it is being read: only its last row tells the newest.
 const NOT_DATED_YET: Timestamp = Timestamp::MAX;
@@ -54,7 +52,7 @@ pub enum Imported {
 /// An import in progress: one transaction, dropped unless it is finished.
 #[derive(Debug)]
 pub struct Import {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction<'static, Db>,
     source: Source,
     now: Timestamp,
     first: bool,
@@ -134,9 +132,8 @@ impl Store {
 
     /// Whether an id was in two parts the last time: then all parts are read whenever one changed.
     pub async fn has_duplicates(&self, source: Source) -> Result<bool, StoreError> {
-        Ok(super::meta(&self.read, &duplicates_key(source))
-            .await?
-            .is_some())
+        let duplicates = settings::read(&self.read, &settings::duplicates(source.as_str())).await?;
+        Ok(duplicates.is_some())
     }
 }
 
@@ -167,7 +164,7 @@ fn secondary_indexes(source: Source) -> [(&'static str, &'static str); 2] {
 }
 
 async fn statements(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     statements: [&'static str; 2],
 ) -> Result<(), StoreError> {
     for statement in statements {
@@ -185,10 +182,6 @@ fn in_key_order<T>(rows: &mut Vec<T>, key: impl Fn(&T) -> &str) {
     rows.reverse();
     rows.sort_by(|a, b| key(a).cmp(key(b)));
     rows.dedup_by(|later, earlier| key(later) == key(earlier));
-}
-
-fn duplicates_key(source: Source) -> String {
-    format!("duplicates:{}", source.as_str())
 }
 
 /// Sixteen bytes that stand for an id while a snapshot is read: the GUID itself, or two hashes.
@@ -245,7 +238,7 @@ impl Import {
     }
 
     /// What the reports before this one said of a registration that is stored: an earlier row of
-    /// the same report is no report (contract 3).
+    /// the same report is no report.
     fn before_this_report(&self, id: &str, stored: &Registration) -> Option<Registration> {
         let digest = digest(id);
         if !self.repeated.contains(&digest) {
@@ -479,10 +472,15 @@ impl Import {
         }
         sources::accept(&mut self.transaction, self.source, as_of, rows, self.now).await?;
         if self.duplicates {
-            super::set_meta(&mut self.transaction, &duplicates_key(self.source), "true").await?;
+            settings::write(
+                &mut self.transaction,
+                &settings::duplicates(self.source.as_str()),
+                &true,
+            )
+            .await?;
         }
         if self.first {
-            super::set_meta(&mut self.transaction, super::load::SWEEP, "").await?;
+            settings::write(&mut self.transaction, &settings::SWEEP, &String::new()).await?;
             statements(
                 &mut self.transaction,
                 secondary_indexes(self.source).map(|(_, create)| create),
@@ -540,7 +538,7 @@ impl Import {
 
     async fn end_people(&mut self, missing: &[String]) -> Result<(), StoreError> {
         for ids in missing.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new("UPDATE people SET gone_at = ");
+            let mut statement = QueryBuilder::<Db>::new("UPDATE people SET gone_at = ");
             statement.push_bind(micros(self.now)).push(" WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "id");
             statement
@@ -555,11 +553,11 @@ impl Import {
     /// The date of what this report says was lost: the report's, and always later than that of the
     /// one before, which may be younger if it came from elsewhere.
     async fn date_losses(&mut self, as_of: Timestamp) -> Result<Timestamp, StoreError> {
-        let last = super::meta(&mut *self.transaction, LOSSES_DATED).await?;
-        let last = last.and_then(|text| text.parse::<i64>().ok());
-        let dated = last.map_or(micros(as_of), |last| micros(as_of).max(last + 1));
-        super::set_meta(&mut self.transaction, LOSSES_DATED, &dated.to_string()).await?;
-        Ok(instant(dated))
+        let last = settings::read(&mut *self.transaction, &settings::LOSSES_DATED).await?;
+        let dated = last.map_or(micros(as_of), |last| micros(as_of).max(micros(last) + 1));
+        let dated = instant(dated);
+        settings::write(&mut self.transaction, &settings::LOSSES_DATED, &dated).await?;
+        Ok(dated)
     }
 
     /// Dates the losses of this report, notes who is absent, and has all doubted losses looked
@@ -579,8 +577,7 @@ impl Import {
                 .doing("dating losses")?;
         }
         for ids in missing.chunks(ROWS_PER_STATEMENT) {
-            let mut statement =
-                QueryBuilder::<Sqlite>::new("UPDATE registrations SET absent_since = ");
+            let mut statement = QueryBuilder::<Db>::new("UPDATE registrations SET absent_since = ");
             statement.push_bind(micros(since)).push(" WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "user_id");
             statement

@@ -1,15 +1,16 @@
-//! What no decision needs any more is removed, in bounded slices (R15).
+//! What no decision needs any more is removed, in bounded slices (rule R15).
 
 use jiff::{SignedDuration, Timestamp};
 
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
+use super::db::Db;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros};
 use crate::domain::window::later;
 
 /// Sign-ins and audit events are kept this long where no open window needs them.
 const KEEP: SignedDuration = SignedDuration::from_hours(35 * 24);
-/// Sign-ins of people whom no snapshot has shown yet wait this long (domain case 49).
+/// Sign-ins of people whom no snapshot has shown yet wait this long (case 49).
 const KEEP_UNKNOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Attempts are kept this long; budgets look back a day.
 const KEEP_ATTEMPTS: SignedDuration = SignedDuration::from_hours(180 * 24);
@@ -20,11 +21,11 @@ const SLICE: i64 = 5_000;
 
 impl Store {
     /// Forgets the marks of ids that no users snapshot has shown: nobody can decide about them.
-    /// Whoever appears is marked by the snapshot that shows them (domain case 49).
+    /// Whoever appears is marked by the snapshot that shows them (case 49).
     pub async fn forget_strangers(&self, ids: &[String]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new(
+            let mut statement = QueryBuilder::<Db>::new(
                 "DELETE FROM changed WHERE NOT EXISTS (SELECT 1 FROM people WHERE people.id = changed.user_id) AND ",
             );
             Whom::these(ids).restrict(&mut statement, "user_id");
@@ -67,10 +68,11 @@ impl Store {
             ),
             (
                 "DELETE FROM attempts WHERE (delivery_id, number) IN (
-                     WITH RECURSIVE channels (channel) AS (
-                         SELECT MIN(channel) FROM attempts
-                         UNION ALL SELECT (SELECT MIN(channel) FROM attempts WHERE attempts.channel > channels.channel) FROM channels WHERE channel IS NOT NULL)
-                     SELECT delivery_id, number FROM channels JOIN attempts ON attempts.channel = channels.channel
+                     WITH RECURSIVE known (destination) AS (
+                         SELECT MIN(destination) FROM attempts
+                         UNION ALL SELECT (SELECT MIN(destination) FROM attempts WHERE attempts.destination > known.destination)
+                         FROM known WHERE destination IS NOT NULL)
+                     SELECT delivery_id, number FROM known JOIN attempts ON attempts.destination = known.destination
                      WHERE started_at < $1 LIMIT $2)",
                 KEEP_ATTEMPTS,
             ),

@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::outbox::EMAIL;
 use super::records::user_id;
 use super::sources::Source;
-use super::{Doing, Store, StoreError, instant, micros};
+use super::{Doing, Store, StoreError, instant, micros, settings};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Enforce;
 
@@ -90,12 +90,12 @@ impl Store {
     pub async fn happened_since(&self, mark: Bookmark) -> Result<Vec<Happening>, StoreError> {
         let rows = sqlx::query(
             "SELECT journal.kind AS event, journal.step, journal.policy, journal.user_id AS user, people.user_principal_name,
-                    journal.rehearsed, EXISTS (SELECT 1 FROM outbox WHERE outbox.position > $2 AND outbox.channel = $3
+                    journal.rehearsed, EXISTS (SELECT 1 FROM outbox WHERE outbox.position > $2 AND outbox.destination = $3
                         AND outbox.user_id = journal.user_id AND outbox.policy = journal.policy AND outbox.event = journal.kind) AS mail
              FROM journal LEFT JOIN people ON people.id = journal.user_id WHERE journal.id > $1
              UNION ALL
              SELECT outbox.event, outbox.step, outbox.policy, outbox.user_id, people.user_principal_name, FALSE, TRUE
-             FROM outbox JOIN people ON people.id = outbox.user_id WHERE outbox.position > $2 AND outbox.channel = $3
+             FROM outbox JOIN people ON people.id = outbox.user_id WHERE outbox.position > $2 AND outbox.destination = $3
                  AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.id > $1 AND journal.user_id = outbox.user_id
                      AND journal.policy = outbox.policy AND journal.kind = outbox.event)",
         )
@@ -123,40 +123,24 @@ impl Store {
 
     /// The newest pass in the database.
     pub async fn newest_pass(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(super::meta(&self.read, "newest_pass")
-            .await?
-            .and_then(|text| text.parse().ok())
-            .map(instant))
+        self.setting(&settings::NEWEST_PASS).await
     }
 
     /// Notes that a pass ended.
     pub async fn note_pass(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.set("newest_pass", &micros(now).to_string()).await
+        self.set(&settings::NEWEST_PASS, &now).await
     }
 
     /// Notes that the host's clock told the time of the newest pass, rather than `--as-of`.
     pub async fn note_clocked_pass(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.set("clocked_pass", &micros(now).to_string()).await
+        self.set(&settings::CLOCKED_PASS, &now).await
     }
 
     /// The newest pass, if the host's clock told its time: only then may the clock say its age.
     pub async fn newest_clocked_pass(&self) -> Result<Option<Timestamp>, StoreError> {
-        let clocked = super::meta(&self.read, "clocked_pass").await?;
-        let newest = super::meta(&self.read, "newest_pass").await?;
-        let newest = newest.filter(|newest| clocked.as_ref() == Some(newest));
-        Ok(newest.and_then(|text| text.parse().ok()).map(instant))
-    }
-
-    /// A setting of the store.
-    pub async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        super::meta(&self.read, key).await
-    }
-
-    /// Writes a setting of the store.
-    pub async fn set(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        super::set_meta(&mut transaction, key, value).await?;
-        transaction.commit().await.doing("writing a setting")
+        let clocked = self.setting(&settings::CLOCKED_PASS).await?;
+        let newest = self.newest_pass().await?;
+        Ok(newest.filter(|newest| clocked == Some(*newest)))
     }
 
     /// What is remembered of the policies.
@@ -241,7 +225,7 @@ impl Store {
         let key = name.trim().to_lowercase();
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM people WHERE id = $1 UNION SELECT id FROM people WHERE upn_key = $1
-             UNION SELECT id FROM people WHERE LOWER(mail) = $1 ORDER BY 1",
+             UNION SELECT id FROM people WHERE LOWER(mail) = $1 AND LOWER(mail) <> upn_key ORDER BY 1",
         )
         .bind(&key)
         .fetch_all(&self.read)

@@ -1,8 +1,8 @@
 //! How people and their registrations lie in their tables, and the marks of whose facts changed.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 
+use super::db::{Connection, Db, Row};
 use super::{Doing, ROWS_PER_STATEMENT, StoreError, instant, micros};
 use crate::domain::id::UserId;
 use crate::domain::person::{AccountKind, Person, Presence};
@@ -10,11 +10,11 @@ use crate::domain::registration::{Detail, Level, Registration, Track};
 
 /// Marks people whose facts changed: the next pass decides about them.
 pub(super) async fn mark_changed(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ids: &[String],
 ) -> Result<(), StoreError> {
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("INSERT INTO changed (user_id, mark) ");
+        let mut statement = QueryBuilder::<Db>::new("INSERT INTO changed (user_id, mark) ");
         let ids: std::collections::BTreeSet<&String> = ids.iter().collect();
         statement.push_values(ids, |mut row, id| {
             row.push_bind(id.clone()).push_bind(1_i64);
@@ -38,7 +38,7 @@ pub(super) const PERSON: &str = "people.id, people.user_principal_name, people.d
 /// How many these are.
 pub(super) const PERSON_COLUMNS: usize = 11;
 
-pub(super) fn person(row: &SqliteRow) -> Result<Person, StoreError> {
+pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
     let get = || -> Result<_, sqlx::Error> {
         Ok((
             row.try_get::<String, _>(0)?,
@@ -103,12 +103,12 @@ pub(super) fn user_id(table: &'static str, id: &str) -> Result<UserId, StoreErro
 }
 
 pub(super) async fn stored_people(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ids: &[String],
 ) -> Result<Vec<(Person, i64)>, StoreError> {
     let mut found = Vec::new();
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut statement = QueryBuilder::<Db>::new("SELECT ");
         statement
             .push(PERSON)
             .push(", people.part FROM people WHERE ");
@@ -127,11 +127,11 @@ pub(super) async fn stored_people(
 }
 
 pub(super) async fn write_people(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     people: &[&(Person, i64)],
 ) -> Result<(), StoreError> {
     for people in people.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, last_sign_in_at, unsure, part) ",
         );
         statement.push_values(people, |mut row, (person, part)| {
@@ -165,7 +165,7 @@ pub(super) async fn write_people(
 
 /// Writes of people that they are there, and that no more is sure; how many were sure before.
 pub(super) async fn write_unsure(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     mut known: Vec<(Person, i64)>,
     part: i64,
 ) -> Result<u64, StoreError> {
@@ -194,7 +194,7 @@ pub(super) const REGISTRATION: &str = "registrations.user_id, registrations.leve
 
 /// Reads a registration whose columns begin at `from`; none where the join found no row.
 pub(super) fn registration(
-    row: &SqliteRow,
+    row: &Row,
     from: usize,
 ) -> Result<Option<(String, Registration)>, StoreError> {
     let reading = "reading a registration";
@@ -236,12 +236,12 @@ pub(super) fn registration(
 }
 
 pub(super) async fn stored_registrations(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ids: &[String],
 ) -> Result<Vec<(String, Registration, i64)>, StoreError> {
     let mut found = Vec::new();
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut statement = QueryBuilder::<Db>::new("SELECT ");
         statement
             .push(REGISTRATION)
             .push(", registrations.part FROM registrations WHERE ");
@@ -265,11 +265,11 @@ pub(super) async fn stored_registrations(
 }
 
 pub(super) async fn write_registrations(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     rows: &[(String, Registration, i64)],
 ) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO registrations (user_id, level, detail, absent_since, capable_done_as_of, capable_missing_since,
              passwordless_done_as_of, passwordless_missing_since, part) ",
         );

@@ -1,9 +1,11 @@
 //! What was read from where: the parts of each source, how old its facts are, what went wrong.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row as _;
 
-use super::{Doing, Store, StoreError, instant, micros};
+use super::db::{Connection, Executor};
+use super::numbers::{self, Series};
+use super::{Doing, Store, StoreError, instant, micros, settings};
 use crate::domain::facts::Gap;
 
 /// A collection of facts that is read as one source.
@@ -134,7 +136,7 @@ impl Store {
 
     /// Where the reading of a source is, as it was kept with its last page.
     pub async fn reading(&self, source: Source) -> Result<Option<String>, StoreError> {
-        super::meta(&self.read, &reading_key(source)).await
+        settings::read(&self.read, &settings::reading(source.as_str())).await
     }
 
     /// The newest stretch that the sign-in logs do not cover.
@@ -215,32 +217,28 @@ impl Store {
 /// Where the reading of a source is, in the words of whoever reads it: kept in the transaction of
 /// the page before.
 pub(super) async fn set_reading(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
     reading: &str,
 ) -> Result<(), StoreError> {
-    super::set_meta(connection, &reading_key(source), reading).await
+    settings::write(
+        connection,
+        &settings::reading(source.as_str()),
+        &reading.to_owned(),
+    )
+    .await
 }
 
 /// The reading of a source begins anew: what it has told so far is replaced.
 pub(super) async fn forget_reading(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM meta WHERE key = $1")
-        .bind(reading_key(source))
-        .execute(connection)
-        .await
-        .doing("forgetting where a reading is")
-        .map(drop)
-}
-
-fn reading_key(source: Source) -> String {
-    format!("reading:{}", source.as_str())
+    settings::forget(connection, &settings::reading(source.as_str())).await
 }
 
 pub(super) async fn quarantine(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
     rows: &[(String, u64, String)],
     now: Timestamp,
@@ -264,7 +262,7 @@ pub(super) async fn quarantine(
 
 /// What an accepted source leaves in `sources`.
 pub(super) async fn accept(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
     as_of: Timestamp,
     rows: u64,
@@ -290,7 +288,7 @@ pub(super) async fn accept(
 
 /// The age and size of the last accepted snapshot.
 pub(super) async fn accepted(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
 ) -> Result<(Option<Timestamp>, u64), StoreError> {
     let row: Option<(Option<i64>, i64)> =
@@ -305,9 +303,7 @@ pub(super) async fn accepted(
 }
 
 /// The newest stretch that the sign-in logs do not cover.
-pub(super) async fn log_gap<'e>(
-    executor: impl sqlx::SqliteExecutor<'e>,
-) -> Result<Option<Gap>, StoreError> {
+pub(super) async fn log_gap<'e>(executor: impl Executor<'e>) -> Result<Option<Gap>, StoreError> {
     let gap: Option<(i64, i64)> = sqlx::query_as(
         "SELECT gap_from, gap_to FROM sources WHERE name = $1 AND gap_from IS NOT NULL AND gap_to IS NOT NULL",
     )
@@ -322,7 +318,7 @@ pub(super) async fn log_gap<'e>(
 }
 
 pub(super) async fn set_log_gap(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     gap: Option<Gap>,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE sources SET gap_from = $1, gap_to = $2 WHERE name = $3")
@@ -346,7 +342,7 @@ pub struct NewPart {
 
 /// Writes down a part that was read, and gives its number.
 pub(super) async fn note_part(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
     part: &NewPart,
     as_of: Timestamp,
@@ -358,13 +354,16 @@ pub(super) async fn note_part(
         .execute(&mut *connection)
         .await
         .doing("noting a part of a source")?;
+    let number = numbers::take(connection, Series::Parts, 1)
+        .await
+        .doing("noting a part of a source")?;
     sqlx::query_scalar(
-        "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read)
-         VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM parts), $1, $2, $3, $4, $5)
+        "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (source, name) DO UPDATE SET
              fingerprint = excluded.fingerprint, as_of = excluded.as_of, rows_read = excluded.rows_read
          RETURNING id",
     )
+    .bind(number)
     .bind(source.as_str())
     .bind(&part.name)
     .bind(&part.fingerprint)
@@ -377,7 +376,7 @@ pub(super) async fn note_part(
 
 /// The numbers of all parts of a source.
 pub(super) async fn part_numbers(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     source: Source,
 ) -> Result<Vec<i64>, StoreError> {
     sqlx::query_scalar("SELECT id FROM parts WHERE source = $1")
@@ -387,10 +386,7 @@ pub(super) async fn part_numbers(
         .doing("reading the parts of a source")
 }
 
-pub(super) async fn forget_part(
-    connection: &mut SqliteConnection,
-    id: i64,
-) -> Result<(), StoreError> {
+pub(super) async fn forget_part(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM parts WHERE id = $1")
         .bind(id)
         .execute(connection)

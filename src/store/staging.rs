@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
+use super::db::Db;
 use super::records::{
     detail_name, level_name, mark_changed, registration, stored_registrations, user_id,
     write_registrations,
@@ -14,7 +15,6 @@ use super::sources::{self, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Registration, ReportRow};
-use crate::domain::standing::Standing;
 use crate::domain::window::later;
 
 /// An event is followed up for this long.
@@ -41,7 +41,7 @@ impl Store {
             rows.iter().map(|row| (row.user.as_str(), row)).collect();
         let rows: Vec<&ReportRow> = rows.into_values().collect();
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new(
+            let mut statement = QueryBuilder::<Db>::new(
                 "INSERT INTO staged_registrations (user_id, level, detail) ",
             );
             statement.push_values(rows, |mut row, staged| {
@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// The report was asked about these people; `found` are those whom it calls registered. That
-    /// somebody is *not* is left to a whole report: only it has a date (contract 7.5).
+    /// somebody is *not* is left to a whole report: only it has a date (rule 7.5).
     pub async fn absorb_probes(
         &self,
         asked: &[UserId],
@@ -140,7 +140,7 @@ impl Store {
         let connection = &mut *transaction;
         for asked in asked.chunks(ROWS_PER_STATEMENT) {
             let mut statement =
-                QueryBuilder::<Sqlite>::new("INSERT INTO registration_probes (user_id, at) ");
+                QueryBuilder::<Db>::new("INSERT INTO registration_probes (user_id, at) ");
             statement.push_values(asked, |mut row, id| {
                 row.push_bind(id.as_str()).push_bind(micros(now));
             });
@@ -177,28 +177,18 @@ impl Store {
     }
 
     /// The newest deadline of those who would be flagged if only a report younger than it said
-    /// that they are not registered (T8).
+    /// that they are not registered (rule T8).
     pub async fn newest_waiting_deadline(
         &self,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            // A person who is overdue is due at every pass: the next look is the deadline.
-            "SELECT memory FROM standings
-             WHERE next_at <= $1 AND (state = 'overdue_checking' OR is_open = TRUE)",
+        let newest: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(window_deadline) FROM standings WHERE next_at <= $1 AND is_open = TRUE AND window_deadline <= $1",
         )
         .bind(micros(now))
-        .fetch_all(&self.read)
+        .fetch_one(&self.read)
         .await
         .doing("looking for flags that wait")?;
-        Ok(rows
-            .iter()
-            .filter_map(|memory| serde_json::from_str::<Standing>(memory).ok())
-            .filter_map(|standing| {
-                let run = standing.window.run()?;
-                Some(run.told.map_or(run.base, |told| told.deadline))
-            })
-            .filter(|deadline| *deadline <= now)
-            .max())
+        Ok(newest.map(instant))
     }
 }

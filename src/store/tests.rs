@@ -1,11 +1,18 @@
 //! What the store does, seen without a pass: what absorbing marks, what is buried, what is pruned.
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::logs::PartEnd;
+use super::outbox::{Content, NewDelivery};
+use super::schema::migrations;
 use super::sources::{NewPart, Source};
 use super::{Store, micros};
 use crate::domain::facts::Gap;
+use crate::domain::id::PolicyName;
+use crate::domain::message::EventKind;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::domain::sign_in::{Route, SignIn};
 use crate::domain::story::{day, hour, user};
@@ -199,21 +206,40 @@ async fn rows_that_come_after_all_shorten_the_gap() {
     }
 }
 
-/// One row of the outbox for each of these channels, waiting.
-async fn queue(store: &Store, channels: &[&str]) {
-    for (position, channel) in (1_i64..).zip(channels) {
-        sqlx::query(
-            "INSERT INTO outbox (id, dedup_key, position, channel, event, name, sequence, moves, address, announces, must_register,
-                 queued_at, urgent_at, state, attempts, resent, next_at, message_id)
-             VALUES ($1, $1, $1, $2, 'window.opened', 'Ana', 0, 0, '', FALSE, FALSE, $3, $3, 'pending', 0, FALSE, $3, '')",
-        )
-        .bind(position)
-        .bind(channel)
-        .bind(micros(day(0)))
-        .execute(&store.write)
-        .await
-        .unwrap();
+/// A row of the outbox for a destination.
+fn row(key: String, destination: &str) -> NewDelivery<'_> {
+    NewDelivery {
+        message_id: key.clone(),
+        key,
+        destination,
+        event: EventKind::WindowOpened,
+        policy: None,
+        user: None,
+        sequence: 0,
+        moves: 0,
+        step: None,
+        opened_at: None,
+        deadline: None,
+        not_after: None,
+        is_fact: false,
+        content: Content::Body {
+            body: "{}",
+            ordering_key: None,
+        },
     }
+}
+
+/// One row of the outbox for each of these destinations, waiting.
+async fn queue(store: &Store, destinations: &[&str]) {
+    let rows: Vec<NewDelivery<'_>> = destinations
+        .iter()
+        .enumerate()
+        .map(|(number, destination)| row(number.to_string(), destination))
+        .collect();
+    let mut transaction = store.begin().await.unwrap();
+    let queued = super::outbox::queue::queue(&mut transaction, &rows, day(0)).await;
+    assert_eq!(queued.unwrap(), rows.len() as u64);
+    transaction.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -222,17 +248,18 @@ async fn every_webhook_that_is_not_configured_any_more_is_found() {
     queue(&store, &["chat", "desk", "email", "chat", "zulip"]).await;
     let buried = store.bury_stranded(&["desk"], day(0)).await.unwrap();
     assert_eq!(buried, 3);
-    let waiting: Vec<String> =
-        sqlx::query_scalar("SELECT channel FROM outbox WHERE state = 'pending' ORDER BY channel")
-            .fetch_all(&store.read)
-            .await
-            .unwrap();
+    let waiting: Vec<String> = sqlx::query_scalar(
+        "SELECT destination FROM outbox WHERE next_at IS NOT NULL ORDER BY destination",
+    )
+    .fetch_all(&store.read)
+    .await
+    .unwrap();
     assert_eq!(waiting, ["desk", "email"]);
     assert_eq!(store.bury_stranded(&["desk"], day(0)).await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn old_attempts_go_whatever_their_channel() {
+async fn old_attempts_go_whatever_their_destination() {
     let (_folder, store) = store().await;
     let attempts = [
         ("chat", 0),
@@ -241,21 +268,109 @@ async fn old_attempts_go_whatever_their_channel() {
         ("email", 0),
         ("zulip", 0),
     ];
-    for (number, (channel, at)) in (1_i64..).zip(attempts) {
+    for (number, (destination, at)) in (1_i64..).zip(attempts) {
         sqlx::query(
-            "INSERT INTO attempts (delivery_id, number, started_at, channel) VALUES ('a', $1, $2, $3)",
+            "INSERT INTO attempts (delivery_id, number, started_at, destination) VALUES ('a', $1, $2, $3)",
         )
         .bind(number)
         .bind(micros(day(at)))
-        .bind(channel)
+        .bind(destination)
         .execute(&store.write)
         .await
         .unwrap();
     }
     assert!(!store.prune(day(200)).await.unwrap());
-    let kept: Vec<String> = sqlx::query_scalar("SELECT channel FROM attempts ORDER BY channel")
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT destination FROM attempts ORDER BY destination")
+            .fetch_all(&store.read)
+            .await
+            .unwrap();
+    assert_eq!(kept, ["chat", "desk"]);
+}
+
+#[tokio::test]
+async fn old_sign_ins_go_unless_an_open_window_needs_them_and_those_of_strangers_within_a_week() {
+    let (_folder, store) = store().await;
+    let ben = Person {
+        id: user("ben"),
+        ..ana(None)
+    };
+    let mut import = store.import(Source::Users, &[], day(0)).await.unwrap();
+    import.begin_part(part("users", day(0))).await.unwrap();
+    import.people(vec![ana(None), ben]).await.unwrap();
+    import.end_part(day(0));
+    import.finish(&[], &[], None).await.unwrap();
+    sqlx::query("INSERT INTO standings (policy, user_id, state, registered, in_scope, sequence, is_open, memory) VALUES ('everyone', 'ben', 'in_grace', FALSE, TRUE, 1, TRUE, '{}')")
+        .execute(&store.write)
+        .await
+        .unwrap();
+    let made = [("ana", 4), ("ana", 6), ("ben", 1), ("zoe", 32), ("zoe", 34)];
+    let rows = made.map(|(name, number)| SignIn {
+        id: format!("{name} {number}"),
+        user: user(name),
+        at: day(number),
+        code: 0,
+        route: Route::Interactive,
+        app: None,
+        multifactor_met: false,
+    });
+    store.absorb_sign_ins(&rows, &[], None).await.unwrap();
+    assert!(!store.prune(day(40)).await.unwrap());
+    let kept: Vec<String> = sqlx::query_scalar("SELECT id FROM sign_ins ORDER BY id")
         .fetch_all(&store.read)
         .await
         .unwrap();
-    assert_eq!(kept, ["chat", "desk"]);
+    assert_eq!(kept, ["ana 6", "ben 1", "zoe 34"]);
+}
+
+/// A database as it was before everybody had a row: the states are counted, and the next pass
+/// decides about everybody once.
+#[tokio::test]
+async fn rows_from_before_the_lists_are_counted_and_filled_by_a_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fortnight.db");
+    let old = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut old = old.connect().await.unwrap();
+    let before = migrations()
+        .into_iter()
+        .filter(|migration| migration.version < 20_261_128_020_000);
+    let migrator = Migrator::with_migrations(before.collect());
+    migrator.run_direct(None, &mut old, false).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO people (id, user_principal_name, upn_key, kind, enabled, part) VALUES ('ana', 'ana@contoso.com', 'ana@contoso.com', 'member', TRUE, 1);
+         INSERT INTO standings VALUES ('everyone', 'ana', 'in_grace', 1, TRUE, 7, '{\"memory\": 1}'), ('old', 'ana', 'paused', 1, TRUE, NULL, '{}')",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    assert!(!store.is_listed().await.unwrap());
+    assert_eq!(store.sweep_cursor().await.unwrap().as_deref(), Some(""));
+    let counts = store.state_counts().await.unwrap();
+    assert_eq!(
+        counts[&PolicyName::new("everyone")],
+        [("in_grace".to_owned(), 1)].into()
+    );
+    let kept: (String, i64, String, bool) = sqlx::query_as(
+        "SELECT state, next_at, memory, is_open FROM standings WHERE policy = 'everyone'",
+    )
+    .fetch_one(&store.read)
+    .await
+    .unwrap();
+    assert_eq!(
+        kept,
+        ("in_grace".to_owned(), 7, "{\"memory\": 1}".to_owned(), true)
+    );
+    store.end_sweep().await.unwrap();
+    assert!(store.is_listed().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_new_database_has_nothing_to_fill() {
+    let (_folder, store) = store().await;
+    assert!(store.is_listed().await.unwrap());
+    assert_eq!(store.sweep_cursor().await.unwrap(), None);
 }

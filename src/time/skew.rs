@@ -1,4 +1,4 @@
-//! The watch over the host's clock (R3, F18, contract 7.16). Pure: it is handed both readings.
+//! The watch over the host's clock (rules R3 and 7.16). Pure: it is handed both readings.
 //!
 //! A clock that is set must not flag anybody. The wall clock is compared with the boot-time clock
 //! of the same process, so a long suspend or a long pause between passes is no fault.

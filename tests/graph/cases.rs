@@ -1,4 +1,4 @@
-//! Cases of domain 9 that only Graph can make, each from the wire to what people are told.
+//! Cases of docs/rules.md that only Graph can make, each from the wire to what people are told.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use fortnight::domain::state::State;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::program::{as_of, cycle};
-use crate::world::graph::{Asked, FakeGraph, Fault, Kind, Removal, RetryAfter};
-use crate::world::{World, before, day, hour};
+use super::program::{as_of, cycle};
+use crate::support::graph::{Asked, FakeGraph, Fault, Kind, Removal, RetryAfter};
+use crate::support::world::{World, before, day, hour};
 
 const GROUP: &str = "0a0a0a0a-0000-4000-8000-000000000000";
 
@@ -22,7 +22,7 @@ fn of(requests: &[Asked], kind: Kind) -> Vec<&Asked> {
 
 #[tokio::test]
 async fn case_11_a_soft_deleted_person_is_told_of_by_the_delta_and_comes_back_with_the_remainder() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let id = world.accounts["ana"].id.clone();
     world.pass_on_old_exports(day(2)).await;
     graph(&world).set_now(day(3));
@@ -41,7 +41,7 @@ async fn case_11_a_soft_deleted_person_is_told_of_by_the_delta_and_comes_back_wi
 #[tokio::test]
 async fn case_15_nobody_leaves_with_an_included_group_that_answers_404() {
     for name in ["Pilot", GROUP] {
-        let mut world = World::of(&["ana"]);
+        let mut world = World::on_graph(&["ana"]);
         let include = format!("{{ groups = [\"{name}\"] }}");
         world.change("{ all_users = true }", &include);
         world.change(
@@ -63,7 +63,7 @@ async fn case_15_nobody_leaves_with_an_included_group_that_answers_404() {
 
 #[tokio::test]
 async fn case_16_an_exclusion_whose_members_are_hidden_fails_closed() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.daily(2..=14).await;
     graph(&world).hide_members(GROUP, true);
     let report = world.pass(day(15)).await;
@@ -77,7 +77,7 @@ async fn case_16_an_exclusion_whose_members_are_hidden_fails_closed() {
 
 #[tokio::test]
 async fn case_16_an_exclusion_whose_list_breaks_off_is_not_believed() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.add_to("Emergency", "ana");
     world.pass(day(2)).await;
     assert_eq!(world.state("ana").await, State::Exempt);
@@ -103,7 +103,7 @@ async fn case_16_an_exclusion_whose_list_breaks_off_is_not_believed() {
 
 #[tokio::test]
 async fn case_22_after_eight_days_the_delta_is_dead_and_each_late_person_hears_once() {
-    let mut world = World::of(&["ana", "ben", "cleo"]);
+    let mut world = World::on_graph(&["ana", "ben", "cleo"]);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.pass(day(1)).await;
@@ -133,7 +133,7 @@ async fn case_22_after_eight_days_the_delta_is_dead_and_each_late_person_hears_o
 
 #[tokio::test]
 async fn case_51_a_report_that_breaks_off_leaves_the_last_one() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.crowd("person", 8);
     let graph = graph(&world);
     graph.set_page_size(3);
@@ -172,7 +172,7 @@ async fn case_52_no_link_takes_the_token_to_another_host() {
         Kind::Audits,
         Kind::Report,
     ] {
-        let mut world = World::of(&["ana"]);
+        let mut world = World::on_graph(&["ana"]);
         let stranger = FakeGraph::start();
         graph(&world).fail(kind, 1, Fault::LinkTo(stranger.url().to_owned()));
         let report = world.pass(day(0)).await;
@@ -194,7 +194,7 @@ fn case_53_every_form_of_retry_after_is_waited_for() {
         // Dates have whole seconds.
         (RetryAfter::Date(2), 1.0, 3.0),
     ] {
-        let mut world = World::of(&["ana"]);
+        let mut world = World::on_graph(&["ana"]);
         world.export(day(0));
         graph(&world).fail(Kind::SignIns, 1, Fault::Busy(429, when));
         assert_eq!(cycle(&world, day(0)).code, Some(0));
@@ -210,7 +210,7 @@ fn case_53_every_form_of_retry_after_is_waited_for() {
 
 #[tokio::test]
 async fn case_54_a_licence_that_is_lost_stops_flags_and_not_mails() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.daily(2..=12).await;
     world.mailbox("ana").await;
     graph(&world).set_licensed(false);
@@ -239,7 +239,7 @@ async fn case_54_a_licence_that_is_lost_stops_flags_and_not_mails() {
 
 #[test]
 fn case_64_an_expired_secret_stops_everything_and_names_the_remedy() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.export(day(0));
     assert_eq!(cycle(&world, day(0)).code, Some(0));
     world.sign_in("ana", before(1));
@@ -266,7 +266,7 @@ fn case_64_an_expired_secret_stops_everything_and_names_the_remedy() {
 
 #[tokio::test]
 async fn case_1_what_is_three_hours_late_counts_from_when_it_happened() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.pass(day(0)).await;
     let graph = graph(&world);
     let late = json!({ "id": "51000000-0000-4000-9000-00000000late", "createdDateTime": hour(0, 12).to_string(),
@@ -285,7 +285,7 @@ async fn case_1_what_is_three_hours_late_counts_from_when_it_happened() {
 
 #[tokio::test]
 async fn case_4_a_row_that_is_completed_later_counts_as_it_is_read_last() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.pass(day(0)).await;
     world.sign_in_with(
         "ana",
@@ -302,7 +302,7 @@ async fn case_4_a_row_that_is_completed_later_counts_as_it_is_read_last() {
 
 #[tokio::test]
 async fn case_16_an_exclusion_that_was_made_anew_under_its_name_is_not_believed_to_be_empty() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.add_to("Emergency", "ana");
     world.pass(day(2)).await;
     assert_eq!(
@@ -325,7 +325,7 @@ async fn case_16_an_exclusion_that_was_made_anew_under_its_name_is_not_believed_
 
 #[tokio::test]
 async fn case_16_an_approval_ends_the_hold_for_an_exclusion_that_cannot_be_read() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let graph = world.graph.clone().unwrap();
     graph.hide_members("0a0a0a0a-0000-4000-8000-000000000000", true);
     world.pass(day(2)).await;
@@ -341,7 +341,7 @@ async fn case_16_an_approval_ends_the_hold_for_an_exclusion_that_cannot_be_read(
 
 #[tokio::test]
 async fn case_16_a_member_who_is_missing_between_two_copies_of_another_is_missed() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.add_to("Emergency", "ana");
     world.pass(day(2)).await;
     assert_eq!(world.state("ana").await, State::Exempt);
@@ -355,7 +355,7 @@ async fn case_16_a_member_who_is_missing_between_two_copies_of_another_is_missed
 
 #[tokio::test]
 async fn case_16_an_approval_for_one_group_is_none_for_another() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.change("[\"Emergency\"]", "[\"Emergency\", \"Leave\"]");
     world.add_to("Leave", "breakglass");
     world.pass(day(2)).await;
@@ -382,7 +382,7 @@ async fn case_16_an_approval_for_one_group_is_none_for_another() {
 
 #[tokio::test]
 async fn case_16_an_approval_for_one_group_is_none_for_an_outage_of_all() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.change("[\"Emergency\"]", "[\"Emergency\", \"Leave\"]");
     world.add_to("Leave", "breakglass");
     world.pass(day(2)).await;
@@ -407,7 +407,7 @@ async fn case_16_an_approval_for_one_group_is_none_for_an_outage_of_all() {
 #[tokio::test]
 async fn case_16_a_group_made_anew_is_judged_by_the_one_before_although_both_were_there_for_a_pass()
 {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let crowd = world.crowd("person", 40);
     for person in &crowd {
         world.add_to("Emergency", person);
@@ -447,7 +447,7 @@ async fn case_16_a_group_made_anew_is_judged_by_the_one_before_although_both_wer
 
 #[tokio::test]
 async fn case_16_the_members_of_a_group_made_anew_that_cannot_be_read_stay_exempt() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.add_to("Emergency", "ana");
     world.pass(day(2)).await;
     assert_eq!(
@@ -476,7 +476,7 @@ async fn case_16_the_members_of_a_group_made_anew_that_cannot_be_read_stay_exemp
 
 #[tokio::test]
 async fn people_who_are_there_but_cannot_be_read_are_no_collapse() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let crowd = world.crowd("person", 40);
     world.pass(day(2)).await;
     let graph = graph(&world);

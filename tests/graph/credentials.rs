@@ -2,9 +2,9 @@
 
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 
-use crate::program::{command, cycle};
-use crate::world::graph::{FakeGraph, MACHINE_HEADER, SECRET};
-use crate::world::{World, day, hour};
+use super::program::{command, cycle};
+use crate::support::graph::{FakeGraph, MACHINE_HEADER, SECRET};
+use crate::support::world::{World, day, hour};
 
 /// A world whose application proves itself by these lines instead of a secret.
 fn proven_by(lines: &str) -> World {

@@ -6,16 +6,16 @@ use std::process::{Child, Stdio};
 use fortnight::time::Clock;
 use serde_json::Value;
 
-use crate::program::{command, deliveries, eventually, say, users};
-use crate::world::World;
-use crate::world::graph::{FakeGraph, Kind};
+use super::program::{command, deliveries, eventually, say, users};
+use crate::support::graph::{FakeGraph, Kind};
+use crate::support::world::World;
 
 /// A world that asks every second, about an organisation that lives by the host's clock.
 fn living() -> (World, FakeGraph) {
     let graph = FakeGraph::start();
     let mut world = World::told_by(Some(graph.clone()), &[]);
     graph.load_sample();
-    let since = Clock::system().now() - crate::world::hours(24);
+    let since = Clock::system().now() - crate::support::world::hours(24);
     world.change(
         "enforce = \"on\"",
         &format!("enforce = \"on\"\nsince = {since}"),

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
-use crate::program::users;
-use crate::world::graph::{FakeGraph, Fault, Kind, Removal, RetryAfter};
-use crate::world::{World, day};
+use super::chance::Chance;
+use super::program::users;
+use crate::support::graph::{FakeGraph, Fault, Kind, Removal, RetryAfter};
+use crate::support::world::{World, day};
 
 const GROUP: &str = "0a0a0a0a-0000-4000-8000-000000000000";
 const NESTED: &str = "0a0a0a0a-0000-4000-8000-000000000001";

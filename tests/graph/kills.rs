@@ -1,9 +1,9 @@
 //! The program is killed while it waits for an answer, at one request after the other; the next
 //! pass ends where an undisturbed one does.
 
-use crate::program::{begin_cycle, cycle, deliveries, eventually, users};
-use crate::world::graph::{FakeGraph, Fault};
-use crate::world::{World, before, day};
+use super::program::{begin_cycle, cycle, deliveries, eventually, users};
+use crate::support::graph::{FakeGraph, Fault};
+use crate::support::world::{World, before, day};
 
 /// An organisation of several pages, on the day on which things happen to it.
 fn eventful_day() -> World {

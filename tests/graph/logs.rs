@@ -7,10 +7,10 @@ use fortnight::domain::state::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
-use crate::program::users;
-use crate::world::graph::{FakeGraph, Fault, Kind, RetryAfter};
-use crate::world::{World, day, hour, hours};
+use super::chance::Chance;
+use super::program::users;
+use crate::support::graph::{FakeGraph, Fault, Kind, RetryAfter};
+use crate::support::world::{World, day, hour, hours};
 
 /// What is not found at the first reading is found when the pass of a day reads three days again:
 /// two days late is what that allows for.
@@ -43,10 +43,10 @@ fn sign_ins(world: &World, chance: &mut Chance) -> BTreeMap<String, Timestamp> {
     first
 }
 
-/// F18: the host was ahead, was set right, and an operator said so.
+/// The host was ahead, was set right, and an operator said so.
 #[tokio::test]
 async fn a_clock_that_was_ahead_does_not_stop_the_reading_of_logs_and_report() {
-    let mut world = World::of(&["ana", "ben", "cleo"]);
+    let mut world = World::on_graph(&["ana", "ben", "cleo"]);
     world.pass(day(0)).await;
     // The host boots two weeks ahead; Graph does not.
     world.pass_on_old_exports(day(14)).await;
@@ -125,7 +125,7 @@ async fn each_window_opened_at_the_first_sign_in_that_counts_2() {
 
 #[tokio::test]
 async fn a_policy_that_says_later_since_when_reads_the_log_from_then_on() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.sign_in("ana", hour(2, 9));
     world.daily(10..=11).await;
     world.change(

@@ -7,9 +7,9 @@ use fortnight::report::PassReport;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::program::{as_of, deliveries, users};
-use crate::world::graph::{FakeGraph, SECRET};
-use crate::world::{World, before, day, hour, hours};
+use super::program::{as_of, deliveries, users};
+use crate::support::graph::{FakeGraph, SECRET};
+use crate::support::world::{World, before, day, hour, hours};
 
 const FILES: &str = "[directory]\nsource = \"files\"\n[directory.files]\npath = \"tenant\"\n";
 

@@ -1,4 +1,4 @@
-//! How much is asked for: the buckets of domain 5, and what a day costs.
+//! How much is asked for: the buckets of the service, and what a day costs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use fortnight::report::{PassReport, Progress};
 use fortnight::time::Clock;
 use jiff::SignedDuration;
 
-use crate::program::cycle;
-use crate::world::graph::{FakeGraph, Fault, Kind, RetryForm};
-use crate::world::{World, before, day, hour};
+use super::program::cycle;
+use crate::support::graph::{FakeGraph, Fault, Kind, RetryForm};
+use crate::support::world::{World, before, day, hour};
 
 #[test]
 fn a_pass_keeps_within_the_bucket_of_reports() {
@@ -50,7 +50,7 @@ fn who_is_throttled_all_the_same_waits_as_long_as_it_is_told() {
 /// Ten-minute passes through a quiet day: a request per log, and the report once an hour.
 #[tokio::test]
 async fn a_quiet_day_costs_little() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = World::on_graph(&["ana", "ben"]);
     let graph = world.graph.clone().unwrap();
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
@@ -78,7 +78,7 @@ async fn a_quiet_day_costs_little() {
 /// Two minutes a source in a pass of the daemon; here none at all, which is a page a pass.
 #[tokio::test]
 async fn what_is_too_much_for_one_pass_is_read_by_the_next_ones() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     let people = world.crowd("person", 6);
     let graph = world.graph.clone().unwrap();
     world.pass(day(0)).await;
@@ -112,7 +112,7 @@ async fn what_is_too_much_for_one_pass_is_read_by_the_next_ones() {
 
 #[tokio::test]
 async fn a_service_that_says_nothing_keeps_a_source_for_two_minutes_and_no_longer() {
-    let world = World::of(&["ana"]);
+    let world = World::on_graph(&["ana"]);
     let graph = world.graph.clone().unwrap();
     let Directory::Graph(config) = world.config().directory else {
         panic!("told by files");
@@ -140,7 +140,7 @@ async fn a_service_that_says_nothing_keeps_a_source_for_two_minutes_and_no_longe
 
 #[tokio::test]
 async fn waiting_for_graph_is_no_standstill() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.pass(day(0)).await;
     world.export(day(1));
     world.graph.clone().unwrap().take_requests();
@@ -169,10 +169,10 @@ async fn waiting_for_graph_is_no_standstill() {
     }
 }
 
-/// F18: ten mails left on a day that never was.
+/// Ten mails left on a day that never was.
 #[tokio::test]
 async fn the_budget_of_mails_does_not_count_days_that_never_were() {
-    let mut world = World::of(&["ben"]);
+    let mut world = World::on_graph(&["ben"]);
     let crowd = world.crowd("p", 12);
     world.configuration += "[email.smtp]\nper_day = 10\n";
     world.pass(day(0)).await;

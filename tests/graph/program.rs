@@ -1,36 +1,18 @@
 //! The program itself on the configuration of a world.
 
-#[path = "../support/said.rs"]
-mod said;
-
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::support::world::World;
 
-use said::Said;
+pub(crate) use crate::support::program::command;
 
-pub(crate) fn command(world: &World, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
-    command
-        .current_dir(world.folder())
-        .arg("--config")
-        .arg(world.file())
-        .args(["--log-format", "text"])
-        .args(arguments)
-        .stdin(Stdio::null());
-    command
-}
+use crate::support::said::{self, Said};
 
 pub(crate) fn say(world: &World, arguments: &[&str]) -> Said {
-    let output = command(world, arguments).output().unwrap();
-    Said {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Said::by(command(world, arguments))
 }
 
 /// A whole pass as of then.

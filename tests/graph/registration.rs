@@ -6,8 +6,8 @@ use fortnight::domain::state::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::world::graph::{FakeGraph, Kind};
-use crate::world::{World, before, day, hour};
+use crate::support::graph::{FakeGraph, Kind};
+use crate::support::world::{World, before, day, hour};
 
 fn minutes(from: Timestamp, number: i64) -> Timestamp {
     from + SignedDuration::from_mins(number)
@@ -15,7 +15,7 @@ fn minutes(from: Timestamp, number: i64) -> Timestamp {
 
 /// A world whose report is read once a day.
 async fn daily_report() -> (World, FakeGraph) {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.configuration += "[schedule]\nregistration = \"24h\"\n";
     world.pass(hour(1, 6)).await;
     let graph = world.graph.clone().unwrap();
@@ -82,12 +82,12 @@ async fn the_report_is_read_at_once_when_a_flag_waits_for_it() {
 
 #[tokio::test]
 async fn a_hold_on_the_report_stands_while_the_next_one_is_read() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     let crowd = world.crowd("person", 60);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
     world.daily(1..=12).await;
-    // Registering is blocked: that delays the flag by three days (R11).
+    // Registering is blocked: that delays the flag by three days (rule R11).
     world.sign_in_with(
         "ana",
         hour(12, 13),
@@ -117,7 +117,7 @@ async fn a_hold_on_the_report_stands_while_the_next_one_is_read() {
 
 #[tokio::test]
 async fn a_report_that_is_refreshed_while_it_is_read_is_as_old_as_its_oldest_page() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.crowd("person", 18);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
@@ -141,7 +141,7 @@ async fn a_report_that_is_refreshed_while_it_is_read_is_as_old_as_its_oldest_pag
 
 #[tokio::test]
 async fn an_approval_is_used_while_the_report_is_read_page_by_page() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     let crowd = world.crowd("person", 60);
     world.pass(day(0)).await;
     let graph = world.graph.clone().unwrap();
@@ -165,7 +165,7 @@ async fn an_approval_is_used_while_the_report_is_read_page_by_page() {
 
 #[tokio::test]
 async fn a_report_is_as_old_as_its_newest_row() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.crowd("person", 18);
     world.pass(day(0)).await;
     world.sign_in("ana", before(1));
@@ -180,9 +180,9 @@ async fn a_report_is_as_old_as_its_newest_row() {
     graph.set_page_size(rows.len() - 1);
     let report = world.pass_on_old_exports(day(15)).await;
     assert_eq!(
-        crate::program::as_of(&world, "registration"),
+        super::program::as_of(&world, "registration"),
         day(15),
-        "contract 7.8"
+        "rule 7.8"
     );
     assert_eq!(report.flagged, 1);
 }

@@ -6,9 +6,9 @@ use fortnight::domain::state::State;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::program::{begin_cycle, cycle, eventually, say};
-use crate::world::graph::{FakeGraph, Fault, Kind, RetryAfter};
-use crate::world::{World, before, day, hour};
+use super::program::{begin_cycle, cycle, eventually, say};
+use crate::support::graph::{FakeGraph, Fault, Kind, RetryAfter};
+use crate::support::world::{World, before, day, hour};
 
 fn graph(world: &World) -> FakeGraph {
     world.graph.clone().unwrap()
@@ -20,7 +20,7 @@ fn minutes(number: i64) -> SignedDuration {
 
 #[tokio::test]
 async fn case_8_a_clock_that_parts_from_that_of_graph_holds_flags() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     world.daily(2..=14).await;
     for (ahead, held) in [(minutes(-20), 1), (minutes(20), 1), (minutes(10), 0)] {
         graph(&world).clock_ahead(ahead);
@@ -40,7 +40,7 @@ async fn case_12_groups_in_a_cycle_and_their_direct_members() {
             [State::Exempt, State::WaitingFirstSignIn],
         ),
     ] {
-        let mut world = World::of(&["ana", "ben"]);
+        let mut world = World::on_graph(&["ana", "ben"]);
         world.change("exclude = {", &format!("{nested}exclude = {{"));
         world.export(day(0));
         let (ana, ben) = (
@@ -60,7 +60,7 @@ async fn case_12_groups_in_a_cycle_and_their_direct_members() {
 async fn paging_of_a_log_that_dies_again_and_again_loses_no_row() {
     let names: Vec<String> = (0..30).map(|number| format!("person{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut world = World::of(&names);
+    let mut world = World::on_graph(&names);
     let graph = graph(&world);
     graph.set_page_size(4);
     world.pass(day(0)).await;
@@ -112,7 +112,7 @@ fn a_reading_that_was_broken_off_eight_days_ago_begins_anew() {
 
 #[tokio::test]
 async fn a_tenant_that_keeps_seven_days_is_read_as_far_as_it_goes() {
-    let mut world = World::of(&["ana", "ben"]);
+    let mut world = World::on_graph(&["ana", "ben"]);
     world.change(
         "enforce = \"on\"",
         "enforce = \"on\"\nsince = 2026-01-05T00:00:00Z",
@@ -130,7 +130,7 @@ async fn a_tenant_that_keeps_seven_days_is_read_as_far_as_it_goes() {
 
 #[tokio::test]
 async fn people_who_vanish_in_masses_wait_for_an_operator() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     let crowd = world.crowd("person", 40);
     world.pass(day(0)).await;
     for name in &crowd[..30] {
@@ -150,7 +150,7 @@ async fn people_who_vanish_in_masses_wait_for_an_operator() {
 
 #[tokio::test]
 async fn one_source_that_is_asked_to_wait_for_an_hour_keeps_no_other_waiting() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let hour_long = Fault::Busy(429, RetryAfter::Text("3600"));
     graph(&world).fail(Kind::SignIns, 1, hour_long);
     world.who("ana").mail = Some("ana.b@contoso.example".to_owned());
@@ -167,7 +167,7 @@ async fn one_source_that_is_asked_to_wait_for_an_hour_keeps_no_other_waiting() {
 
 #[tokio::test]
 async fn answers_that_break_off_or_never_end_are_no_answers() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     let graph = graph(&world);
     world.sign_in("ana", hour(0, -1));
     graph.fail(Kind::SignIns, 1, Fault::Cut);
@@ -195,7 +195,7 @@ async fn a_link_that_leads_in_a_circle_ends() {
         Kind::Audits,
         Kind::Report,
     ] {
-        let mut world = World::of(&["ana"]);
+        let mut world = World::on_graph(&["ana"]);
         world.export(day(0));
         world.graph.clone().unwrap().break_down(kind, Fault::Circle);
         let pass =
@@ -209,7 +209,7 @@ async fn a_link_that_leads_in_a_circle_ends() {
 
 #[tokio::test]
 async fn another_address_of_graph_is_asked_anew() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     world.pass(day(0)).await;
     let before = world.graph.clone().unwrap();
     let after = FakeGraph::start();
@@ -224,7 +224,7 @@ async fn another_address_of_graph_is_asked_anew() {
 
 #[tokio::test]
 async fn an_approval_of_a_snapshot_judges_the_rest_by_the_same_limit() {
-    let mut world = World::of(&["ana"]);
+    let mut world = World::on_graph(&["ana"]);
     let crowd = world.crowd("person", 400);
     world.pass(day(0)).await;
     for name in &crowd[..100] {
@@ -244,7 +244,7 @@ async fn an_approval_of_a_snapshot_judges_the_rest_by_the_same_limit() {
 
 #[tokio::test]
 async fn nobody_is_flagged_whose_last_row_could_not_be_read() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let graph = world.graph.clone().unwrap();
     world.daily(2..=9).await;
     // She is disabled, and the row that says so lacks her name.
@@ -260,7 +260,7 @@ async fn nobody_is_flagged_whose_last_row_could_not_be_read() {
 
 #[tokio::test]
 async fn nobody_is_flagged_whose_row_is_doubted_and_cannot_be_asked_for() {
-    let mut world = World::opened("ana").await;
+    let mut world = World::opened_on_graph("ana").await;
     let graph = world.graph.clone().unwrap();
     world.daily(2..=14).await;
     let id = world.accounts["ana"].id.clone();

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
-use crate::program::{deliveries, users};
-use crate::world::graph::{FakeGraph, Fault, Kind, RetryAfter};
-use crate::world::{World, before, day};
+use super::chance::Chance;
+use super::program::{deliveries, users};
+use crate::support::graph::{FakeGraph, Fault, Kind, RetryAfter};
+use crate::support::world::{World, before, day};
 
 const DAYS: i64 = 18;
 

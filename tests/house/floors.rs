@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
+use super::repository::root;
+
 /// From the roof to the ground. What stands on one floor does not know one another.
 const FLOORS: [&[&str]; 14] = [
     &["main"],
@@ -84,14 +86,14 @@ fn planted_stranger() -> Imports {
 }
 
 /// A module by its path, and its text.
-type Module = (Vec<String>, String);
+pub(super) type Module = (Vec<String>, String);
 
 fn file(path: &str, text: &str) -> Module {
     (module(Path::new(path)), text.to_owned())
 }
 
-fn sources() -> Vec<Module> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+pub(super) fn sources() -> Vec<Module> {
+    let root = root().join("src");
     let mut folders = vec![root.clone()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -158,7 +160,7 @@ fn imports_of(files: &[Module]) -> Imports {
 }
 
 /// Files that a file has for its tests alone.
-fn modules_of_tests(module: &[String], file: &syn::File) -> Vec<Vec<String>> {
+pub(super) fn modules_of_tests(module: &[String], file: &syn::File) -> Vec<Vec<String>> {
     let items = file.items.iter().filter_map(|item| match item {
         syn::Item::Mod(child) if is_test(&child.attrs) => {
             Some([module, &[child.ident.to_string()]].concat())
@@ -168,7 +170,7 @@ fn modules_of_tests(module: &[String], file: &syn::File) -> Vec<Vec<String>> {
     items.collect()
 }
 
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+pub(super) fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
             && attribute

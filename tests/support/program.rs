@@ -1,25 +1,23 @@
-//! The real program on a folder of its own: an organisation whose people are all asked to
-//! register, and the commands and the daemon on it.
-#![allow(dead_code, reason = "each test binary uses its part")]
-
-#[path = "said.rs"]
-mod said;
+//! The program itself, with its commands and its daemon, and an organisation for it whose people are all
+//! asked to register.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub(crate) use said::{Said, eventually};
+use super::world::{CONFIGURATION, World};
 
-/// The folder, the configuration and the people.
+pub(crate) use super::said::{Said, eventually};
+
+/// A world that is busy: everybody signed in, mails go to a server, passes never cease, and facts do not
+/// grow old while time is set.
 pub(crate) struct Organisation {
-    folder: tempfile::TempDir,
-    people: Vec<Someone>,
+    world: World,
     /// When everybody signed in.
     pub(crate) since: Timestamp,
     /// Lines of `[email.smtp]`.
@@ -32,94 +30,59 @@ pub(crate) struct Organisation {
     pub(crate) environment: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Someone {
-    registered: bool,
-    excluded: bool,
-}
+const NEVER_CEASES: &str = r#"[schedule]
+poll = "* * * * * *"
+[freshness]
+users = "60d"
+registration = "60d"
+sign_ins = "60d"
+
+[[policy]]
+"#;
 
 impl Organisation {
     /// So many people, who all signed in at that moment, and a mail server on that port.
     pub(crate) fn new(people: usize, since: Timestamp, port: u16) -> Self {
+        let since = Timestamp::from_second(since.as_second()).unwrap();
+        let mut world = World::of(&[]);
+        for name in world.crowd("p", people) {
+            world.sign_in(&name, since);
+        }
         let organisation = Self {
-            folder: tempfile::tempdir().unwrap(),
-            people: vec![Someone::default(); people],
-            since: Timestamp::from_second(since.as_second()).unwrap(),
+            world,
+            since,
             smtp: format!("host = \"127.0.0.1\"\nport = {port}\ntls = \"none\""),
             policy: String::new(),
             more: String::new(),
             environment: Vec::new(),
         };
-        std::fs::create_dir(organisation.path("tenant")).unwrap();
         organisation.export(since);
         organisation
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.world.folder().join(name)
     }
 
     pub(crate) fn address(number: usize) -> String {
         format!("p{number}@contoso.example")
     }
 
-    pub(crate) fn id(number: usize) -> String {
-        format!("0f0e0d0c-0000-4000-8000-{number:012}")
+    pub(crate) fn id(&self, number: usize) -> String {
+        self.world.id(&format!("p{number}")).as_str().to_owned()
     }
 
     pub(crate) fn register(&mut self, number: usize) {
-        self.people[number].registered = true;
+        self.world.registers(&format!("p{number}"));
     }
 
     pub(crate) fn exclude(&mut self, number: usize) {
-        self.people[number].excluded = true;
+        self.world.exclude(&format!("p{number}"));
     }
 
     /// Writes what the directory says at that moment.
     pub(crate) fn export(&self, at: Timestamp) {
-        let everybody = || self.people.iter().enumerate();
-        let emergency = json!({ "id": "0b0b0b0b-0000-4000-8000-000000000001", "userPrincipalName": "breakglass@contoso.example",
-            "displayName": "Emergency access", "accountEnabled": true, "userType": "Member", "createdDateTime": "2024-03-01T08:00:00Z" });
-        let users = everybody()
-            .map(|(number, _)| {
-                let mail = Self::address(number);
-                json!({ "id": Self::id(number), "userPrincipalName": mail, "displayName": format!("Person {number}"),
-                    "mail": mail, "accountEnabled": true, "userType": "Member", "createdDateTime": "2024-03-01T08:00:00Z" })
-            })
-            .chain([emergency])
-            .collect();
-        let registration = everybody()
-            .map(|(number, someone)| {
-                let methods = if someone.registered { vec!["microsoftAuthenticatorPush"] } else { vec![] };
-                json!({ "id": Self::id(number), "userPrincipalName": Self::address(number), "isMfaRegistered": someone.registered,
-                    "isMfaCapable": someone.registered, "methodsRegistered": methods, "lastUpdatedDateTime": at.to_string() })
-            })
-            .collect();
-        let sign_ins = everybody()
-            .map(|(number, _)| {
-                json!({ "id": format!("0f0e0d0c-0000-4000-9000-{number:012}"), "createdDateTime": self.since.to_string(),
-                    "userId": Self::id(number), "isInteractive": true, "clientAppUsed": "Browser",
-                    "appDisplayName": "Office 365", "status": { "errorCode": 0 } })
-            })
-            .collect();
-        let excluded: Vec<String> = everybody()
-            .filter(|(_, someone)| someone.excluded)
-            .map(|(number, _)| Self::id(number))
-            .collect();
-        let group = json!({ "id": "0a0a0a0a-0000-4000-8000-000000000001", "displayName": "Exceptions", "members": excluded });
-        for (name, rows) in [
-            ("users", users),
-            ("registration", registration),
-            ("sign-ins", sign_ins),
-            ("groups", vec![group]),
-        ] {
-            let path = self.path("tenant").join(format!("{name}.json"));
-            let text = json!({ "value": Value::Array(rows) }).to_string();
-            // Renamed into place, so that no pass reads half of it.
-            let part = self.path("part");
-            std::fs::write(&part, text).unwrap();
-            std::fs::rename(part, path).unwrap();
-        }
+        self.world.export_whole(at);
     }
 
     /// Writes the configuration anew.
@@ -131,38 +94,20 @@ impl Organisation {
             more,
             ..
         } = self;
-        let text = format!(
-            r#"timezone = "Europe/Berlin"
-[database]
-url = "sqlite:fortnight.db"
-[directory]
-source = "files"
-[directory.files]
-path = "tenant"
-[schedule]
-poll = "* * * * * *"
-[freshness]
-users = "60d"
-registration = "60d"
-sign_ins = "60d"
-[[policy]]
-name = "everyone"
-enforce = "on"
-since = {since}
-include = {{ all_users = true }}
-exclude = {{ users = ["breakglass@contoso.example"], groups = ["Exceptions"] }}
-{policy}
-[email]
-from = "Identity team <identity@contoso.example>"
-operators = ["oncall@contoso.example"]
-organisation = "Contoso"
-help = "Service desk, room 12"
-transport = "smtp"
-[email.smtp]
-{smtp}
-{more}
-"#
-        );
+        let text = CONFIGURATION
+            .replace("[[policy]]\n", NEVER_CEASES)
+            .replace(
+                "window = \"14d\"\n",
+                &format!("since = {since}\n{policy}\n"),
+            )
+            .replace(
+                "transport = \"file\"\n",
+                "help = \"Service desk, room 12\"\ntransport = \"smtp\"\n",
+            )
+            .replace(
+                "[email.file]\npath = \"outbox\"\n",
+                &format!("[email.smtp]\n{smtp}\n{more}\n"),
+            );
         std::fs::write(self.path("fortnight.toml"), text).unwrap();
     }
 
@@ -176,13 +121,8 @@ transport = "smtp"
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
+        let mut command = command_in(self.world.folder(), arguments);
         command
-            .args(["--log-format", "text", "--config"])
-            .arg(self.path("fortnight.toml"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
             .env_remove("NOTIFY_SOCKET")
             .envs(self.environment.iter().cloned());
         command
@@ -190,16 +130,7 @@ transport = "smtp"
 
     /// Runs a command to its end.
     pub(crate) fn say(&self, arguments: &[&str]) -> Said {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.command(arguments).output().unwrap();
-        Said {
-            code: status.code(),
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-        }
+        Said::by(self.command(arguments))
     }
 
     /// One pass as of then; its report.
@@ -229,7 +160,7 @@ transport = "smtp"
     /// The rows to a person, oldest first.
     pub(crate) fn deliveries_to(&self, number: usize) -> Vec<Value> {
         let mut rows = self.deliveries();
-        rows.retain(|row| row["user"] == json!(Self::id(number)));
+        rows.retain(|row| row["user"] == json!(self.id(number)));
         rows
     }
 
@@ -242,7 +173,7 @@ transport = "smtp"
         let said = self.say(&["users", "--format", "json"]);
         let rows = said.json();
         let mut rows = rows.as_array().unwrap().iter();
-        rows.find(|row| row["id"] == json!(Self::id(number)))
+        rows.find(|row| row["id"] == json!(self.id(number)))
             .unwrap()
             .clone()
     }
@@ -260,6 +191,23 @@ transport = "smtp"
             .map(|hold| hold["id"].as_str().unwrap().to_owned())
             .collect()
     }
+}
+
+/// The program on the configuration of a world.
+pub(crate) fn command(world: &World, arguments: &[&str]) -> Command {
+    world.file();
+    command_in(world.folder(), arguments)
+}
+
+fn command_in(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
+    command
+        .current_dir(folder)
+        .args(["--log-format", "text", "--config"])
+        .arg(folder.join("fortnight.toml"))
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
 }
 
 /// A process that is killed with the test.

@@ -1,5 +1,4 @@
 //! A mail server on threads that remembers every message it took, and answers as its script says.
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

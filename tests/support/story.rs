@@ -96,7 +96,7 @@ pub fn codes() -> ResultCodes {
     ResultCodes::new(table.version, classes)
 }
 
-/// All users, on since day 0, with the defaults of contract 7.20.
+/// All users, on since day 0, with the defaults of rule 7.20.
 pub fn policy(name: &str) -> Policy {
     Policy {
         name: PolicyName::new(name),

@@ -3,18 +3,7 @@
 //!
 //! `world.sign_in("ana", day(1)); world.pass(day(2)).await; world.mailbox("ana").await.expect_one("window.opened")`.
 //! A pass first writes what the directory would export at that moment; [`World::pass_on_old_exports`]
-//! leaves the files alone. Where the test crate says [`on_graph`](crate::on_graph), the same is served
-//! by a fake Graph instead.
-
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::needless_pass_by_value,
-    reason = "shared by several test crates, each of which uses a part of it and writes values in place"
-)]
-
-#[path = "graph/mod.rs"]
-pub mod graph;
+//! leaves the files alone. [`World::on_graph`] has the same served by a fake Graph instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,10 +21,11 @@ use fortnight::report::{PassReport, Progress};
 use fortnight::store::acts::NewAct;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
-use graph::{FakeGraph, Fault, Kind};
 use jiff::{SignedDuration, Timestamp};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
+
+use super::graph::{self, FakeGraph, Fault, Kind};
 
 /// Midnight of a day of the story; it begins on Monday, 5 January 2026.
 pub fn day(number: i64) -> Timestamp {
@@ -170,7 +160,12 @@ pub struct World {
 impl World {
     /// These people, none registered, and an emergency account in the exclusion.
     pub fn of(names: &[&str]) -> Self {
-        Self::told_by(crate::on_graph().then(FakeGraph::start), names)
+        Self::told_by(None, names)
+    }
+
+    /// The same, told by a fresh Graph.
+    pub fn on_graph(names: &[&str]) -> Self {
+        Self::told_by(Some(FakeGraph::start()), names)
     }
 
     /// The same, told by this service, or else by exported files.
@@ -210,12 +205,21 @@ impl World {
 
     /// Somebody who signed in an hour before day 1 and was told: the deadline is day 14, 23:00.
     pub async fn opened(name: &str) -> Self {
-        let mut world = Self::of(&[name]);
-        world.pass(day(0)).await;
-        world.sign_in(name, before(1));
-        world.pass(day(1)).await;
-        world.mailbox(name).await.expect_one("window.opened");
-        world
+        Self::of(&[name]).open(name).await
+    }
+
+    /// The same, told by a fresh Graph.
+    pub async fn opened_on_graph(name: &str) -> Self {
+        Self::on_graph(&[name]).open(name).await
+    }
+
+    /// Two passes, between which they signed in.
+    pub async fn open(mut self, name: &str) -> Self {
+        self.pass(day(0)).await;
+        self.sign_in(name, before(1));
+        self.pass(day(1)).await;
+        self.mailbox(name).await.expect_one("window.opened");
+        self
     }
 
     /// `count` more people, `prefix0` and so on.
@@ -447,12 +451,21 @@ impl World {
         }
     }
 
-    /// Writes an export that was made at that moment.
+    /// The same, the log in one file from its beginning, as often as wanted.
+    pub fn export_whole(&self, now: Timestamp) {
+        self.write("users.json", self.user_rows(), now);
+        self.write("registration.json", self.registration_rows(now), now);
+        self.write("groups.json", self.group_rows(), now);
+        self.write("sign-ins.json", self.sign_ins.clone(), now);
+    }
+
+    /// Writes an export that was made at that moment; renamed into place, so that no pass reads half of it.
     pub fn write(&self, name: &str, rows: Vec<Value>, modified: Timestamp) {
-        let path = self.tenant().join(name);
-        std::fs::write(&path, json!({ "value": rows }).to_string()).unwrap();
-        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let part = self.folder().join("part");
+        std::fs::write(&part, json!({ "value": rows }).to_string()).unwrap();
+        let file = std::fs::File::options().write(true).open(&part).unwrap();
         file.set_modified(modified.into()).unwrap();
+        std::fs::rename(part, self.tenant().join(name)).unwrap();
     }
 
     /// Exports and runs a whole pass, with its deliveries.
@@ -486,7 +499,9 @@ impl World {
         engine.close().await;
         store.close().await;
         self.report = report.clone();
-        result.map(|()| report)
+        result?;
+        super::lists::assert_as_decided(&self.config()).await;
+        Ok(report)
     }
 
     /// A pass on each of these days, at midnight.

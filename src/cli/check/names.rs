@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::cli::Reader;
 use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, Severity, nearest};
+use crate::desk::Reader;
 use crate::domain::assignment::NameList;
 use crate::pass;
 use crate::sources::{Collection, Item, files};

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use self::people::{FIRST_DAY, Part, Someone, everybody};
 use super::output::Printer;
 use super::progress::Bar;
-use crate::cli::view::PersonView;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
+use crate::desk::person::PersonView;
 use crate::domain::facts::Channel;
 use crate::domain::hold::HoldKind;
 use crate::engine::{Engine, Wake};
@@ -240,7 +240,7 @@ async fn summary(
     let mut rows: BTreeMap<String, PersonView> = BTreeMap::new();
     let everyone = Whom::these(people.iter().map(Someone::id));
     for dossier in store.load(&everyone).await? {
-        for row in PersonView::of(&pass::look(dossier, &policies, &world, now)) {
+        for row in PersonView::of(&pass::look(dossier, &policies, &world, now), now) {
             *states.entry(row.state.as_str()).or_default() += 1;
             rows.insert(row.id.clone(), row);
         }

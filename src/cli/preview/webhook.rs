@@ -8,16 +8,16 @@ use super::super::Usage;
 use super::super::output::Printer;
 use super::{event_kind, sample_policy, write};
 use crate::config::{Config, Webhook};
-use crate::courier::herald::INSTANCE;
 use crate::delivery::webhook::{
-    Attempt, Client, Format, Group, Happening, Outcome, Person, Window, slack, standard, teams,
+    Attempt, Client, DIALECTS, Dialect, Group, Happening, Per, Person, Window,
 };
 use crate::domain::id::UserId;
 use crate::domain::message::EventKind;
 use crate::domain::window::later;
 use crate::exit::{DONE, FAILED};
 use crate::store::Store;
-use crate::store::outcome::delivery_id;
+use crate::store::outbox::delivery_id;
+use crate::store::settings::INSTANCE;
 use crate::time::Clock;
 
 /// The account of a person who does not exist.
@@ -36,9 +36,9 @@ pub(super) async fn preview(
         Some(name) => Some(find(config, name)?),
         None => config.webhooks.first(),
     };
-    let format = webhook.map_or(Format::Standard, |webhook| webhook.endpoint.format);
+    let dialect = webhook.map_or(DIALECTS[0], |webhook| webhook.endpoint.dialect);
     let now = Clock::system().now();
-    let body = body(config, format, kind, "preview", now).await;
+    let body = body(config, dialect, kind, "preview", now).await;
     write(body.as_bytes(), file, out)?;
     Ok(DONE)
 }
@@ -49,27 +49,16 @@ pub(super) async fn test(config: &Config, name: &str, out: &mut Printer) -> anyh
     let clock = Clock::system();
     let now = clock.now();
     let id = delivery_id(&format!("test/{name}/{now}"));
-    let body = body(config, endpoint.format, EventKind::Test, &id, now).await;
+    let body = body(config, endpoint.dialect, EventKind::Test, &id, now).await;
     let client = Client::new(endpoint)?;
     let attempt = Attempt {
         id: &id,
         body: body.as_bytes(),
         at: clock.host().wall,
     };
-    let (code, text) = match client.send(&attempt).await {
-        Outcome::Accepted { code } => (DONE, format!("accepted ({code})")),
-        Outcome::Lost { text } => (FAILED, format!("the outcome was lost: {text}")),
-        Outcome::Gone { text, .. } => (FAILED, format!("the endpoint is no more: {text}")),
-        Outcome::Unauthorized { text, .. } => (
-            FAILED,
-            format!("our secret or address is not accepted: {text}"),
-        ),
-        Outcome::Unreachable { text }
-        | Outcome::Deferred { text, .. }
-        | Outcome::Refused { text, .. } => (FAILED, format!("not accepted: {text}")),
-    };
-    out.line(format!("{name}: {text}"))?;
-    Ok(code)
+    let outcome = client.send(&attempt).await;
+    out.line(format!("{name}: {outcome}"))?;
+    Ok(if outcome.is_accepted() { DONE } else { FAILED })
 }
 
 fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Webhook, Usage> {
@@ -92,15 +81,14 @@ fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Webhook, Usage> {
 /// A message with facts that nobody can mistake for a person's.
 async fn body(
     config: &Config,
-    format: Format,
+    dialect: &Dialect,
     kind: EventKind,
     id: &str,
     now: Timestamp,
 ) -> String {
-    match format {
-        Format::Standard => standard(&happening(config, kind, id, now), &source(config).await),
-        Format::Slack => slack(&group(config, kind, now), &config.zone),
-        Format::Teams => teams(&group(config, kind, now), &config.zone),
+    match dialect.per {
+        Per::Event(body) => body(&happening(config, kind, id, now), &source(config).await),
+        Per::Fold(body) => body(&group(config, kind, now), &config.zone),
     }
 }
 
@@ -108,7 +96,7 @@ async fn body(
 async fn source(config: &Config) -> String {
     let known = async {
         let store = Store::open_existing(&config.database).await.ok()?;
-        let known = store.setting(INSTANCE).await.ok()?;
+        let known = store.setting(&INSTANCE).await.ok()?;
         store.close().await;
         known
     };

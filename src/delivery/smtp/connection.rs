@@ -13,9 +13,10 @@ use rustls::ClientConfig;
 
 use super::offer::Offer;
 use super::opening::open;
-use super::outcome::{Outcome, Stage, code_of, is_2yz, is_negative, words};
+use super::replies::{Stage, code_of, is_2yz, is_negative, means, out_of_step, unanswered, words};
 use super::wire::{Stream, Wire, WireError};
 use super::{SmtpConfig, Timeouts};
+use crate::delivery::Outcome;
 use crate::delivery::mail::Letter;
 
 /// How long a goodbye may take; nobody depends on it.
@@ -109,17 +110,17 @@ impl Connection {
                     "the message has {} bytes, the server takes {most}",
                     letter.bytes.len()
                 );
-                return Err(Outcome::refused(&text));
+                return Err(Outcome::refused(None, &text));
             }
             parameters.push(MailParameter::Size(letter.bytes.len()));
         }
         let utf8 = !(is_ascii(&letter.from) && is_ascii(&letter.to));
         if utf8 && !self.offer.has("SMTPUTF8") {
-            return Err(Outcome::refused("smtputf8_unsupported"));
+            return Err(Outcome::refused(None, "smtputf8_unsupported"));
         }
         if utf8 || !letter.bytes.is_ascii() {
             if !self.offer.has("8BITMIME") {
-                return Err(Outcome::refused("the server takes no 8-bit messages"));
+                return Err(Outcome::refused(None, "the server takes no 8-bit messages"));
             }
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
@@ -157,15 +158,15 @@ impl Connection {
             untouched: false,
         };
         if !is_2yz(&sender) {
-            return Err(stop(Outcome::of(Stage::Sender, &sender)));
+            return Err(stop(means(Stage::Sender, &sender)));
         }
-        let recipient = recipient.map_err(|error| stop(Outcome::deferred(&error)))?;
+        let recipient = recipient.map_err(|error| stop(unanswered(&error)))?;
         if !is_2yz(&recipient) {
-            return Err(stop(Outcome::of(Stage::Recipient, &recipient)));
+            return Err(stop(means(Stage::Recipient, &recipient)));
         }
-        let data = data.map_err(|error| stop(Outcome::deferred(&error)))?;
+        let data = data.map_err(|error| stop(unanswered(&error)))?;
         if !data.has_code(354) {
-            return Err(stop(Outcome::of(Stage::Content, &data)));
+            return Err(stop(means(Stage::Content, &data)));
         }
         self.expect_quiet()
     }
@@ -182,7 +183,7 @@ impl Connection {
             let reply = match self.wire.command(line, limit).await {
                 Ok(reply) => reply,
                 Err(error) if first => return Err(Stop::unreached(&error)),
-                Err(error) => return Err(Stop::lost(Outcome::deferred(&error))),
+                Err(error) => return Err(Stop::lost(unanswered(&error))),
             };
             if first && code_of(&reply) == 421 {
                 return Err(Stop::leaving(&reply));
@@ -194,7 +195,7 @@ impl Connection {
             };
             if !hoped {
                 let in_step = is_negative(&reply) && self.wire.is_quiet() && code_of(&reply) != 421;
-                let outcome = Outcome::of(stage, &reply);
+                let outcome = means(stage, &reply);
                 return Err(Stop {
                     outcome,
                     in_step,
@@ -210,7 +211,7 @@ impl Connection {
         if self.wire.is_quiet() {
             return Ok(());
         }
-        Err(Stop::lost(Outcome::out_of_step()))
+        Err(Stop::lost(out_of_step()))
     }
 
     /// The message and its final dot, in one write: two would wait for each other (Nagle).
@@ -221,19 +222,19 @@ impl Connection {
             .await;
         if let Err(unwritten) = written {
             let outcome = if unwritten.may_have_left {
-                Outcome::ambiguous(&unwritten.error.to_string())
+                Outcome::lost(&unwritten.error.to_string())
             } else {
-                Outcome::deferred(&unwritten.error)
+                unanswered(&unwritten.error)
             };
             return Exchange::over(outcome, None);
         }
         match self.wire.reply(self.timeouts.done).await {
             Ok(reply) if is_2yz(&reply) => {
                 let code = code_of(&reply);
-                Exchange::over(Outcome::Sent { code }, self.if_quiet())
+                Exchange::over(Outcome::Accepted { code }, self.if_quiet())
             }
             Ok(reply) if is_negative(&reply) => {
-                let outcome = Outcome::of(Stage::Content, &reply);
+                let outcome = means(Stage::Content, &reply);
                 let connection = if code_of(&reply) == 421 {
                     None
                 } else {
@@ -241,8 +242,8 @@ impl Connection {
                 };
                 Exchange::over(outcome, connection)
             }
-            Ok(reply) => Exchange::over(Outcome::ambiguous(&words(&reply)), None),
-            Err(error) => Exchange::over(Outcome::ambiguous(&error.to_string()), None),
+            Ok(reply) => Exchange::over(Outcome::lost(&words(&reply)), None),
+            Err(error) => Exchange::over(Outcome::lost(&error.to_string()), None),
         }
     }
 
@@ -288,7 +289,7 @@ impl Stop {
         let untouched = matches!(error, WireError::Closed | WireError::Lost(_));
         Self {
             untouched,
-            ..Self::lost(Outcome::deferred(error))
+            ..Self::lost(unanswered(error))
         }
     }
 
@@ -296,7 +297,7 @@ impl Stop {
     fn leaving(reply: &Response) -> Self {
         Self {
             untouched: true,
-            ..Self::lost(Outcome::of(Stage::Sender, reply))
+            ..Self::lost(means(Stage::Sender, reply))
         }
     }
 }

@@ -19,9 +19,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::offer::Offer;
-use super::outcome::{Outcome, code_of, is_2yz, words};
+use super::replies::{code_of, is_2yz, words};
 use super::wire::{Stream, Wire, WireError};
 use super::{Login, Proof, SmtpConfig, Tls};
+use crate::delivery::Outcome;
 use crate::errors::chain;
 
 /// Connects and logs in; a failure says nothing about any recipient.
@@ -60,7 +61,7 @@ pub(super) async fn open(
         let here = peer.is_some_and(|peer| peer.is_loopback());
         if config.tls == Tls::None && !here {
             let text = "no password is sent without TLS to another machine";
-            return Err(Outcome::transport(None, text));
+            return Err(Outcome::unreachable(None, text));
         }
         log_in(&mut wire, &offer, login, command).await?;
     }
@@ -73,7 +74,7 @@ async fn connect(config: &SmtpConfig) -> Result<TcpStream, Outcome> {
     let limit = config.timeouts.connect;
     let tcp = match timeout(limit, TcpStream::connect(address)).await {
         Ok(Ok(tcp)) => tcp,
-        Ok(Err(error)) => return Err(Outcome::transport(None, &format!("{place}: {error}"))),
+        Ok(Err(error)) => return Err(Outcome::unreachable(None, &format!("{place}: {error}"))),
         Err(_) => return Err(failed(&place, &WireError::TimedOut(limit))),
     };
     // Without it every message waits 40 ms for an acknowledgement.
@@ -118,7 +119,7 @@ async fn start_tls(
             "{} offers no STARTTLS, and nothing is sent in clear",
             config.host
         );
-        return Err(Outcome::transport(None, &text));
+        return Err(Outcome::unreachable(None, &text));
     }
     let reply = wire
         .command(&Starttls.to_string(), config.timeouts.command)
@@ -138,7 +139,7 @@ async fn handshake(
 ) -> Result<Box<dyn Stream>, Outcome> {
     let place = format!("TLS with {}", config.host);
     let failure =
-        |cause: &dyn std::fmt::Display| Outcome::transport(None, &format!("{place}: {cause}"));
+        |cause: &dyn std::fmt::Display| Outcome::unreachable(None, &format!("{place}: {cause}"));
     let trust = trust.ok_or_else(|| failure(&"no certificates are trusted"))?;
     let name = ServerName::try_from(config.host.clone()).map_err(|error| failure(&error))?;
     let connector = TlsConnector::from(Arc::clone(trust));
@@ -163,7 +164,7 @@ async fn log_in<S: Stream>(
                 (false, true) => Mechanism::Login,
                 (false, false) => {
                     let text = "the server offers no login by password (AUTH PLAIN or LOGIN)";
-                    return Err(Outcome::transport(None, text));
+                    return Err(Outcome::unreachable(None, text));
                 }
             };
             prove(wire, mechanism, &login.username, password, limit).await
@@ -171,10 +172,10 @@ async fn log_in<S: Stream>(
         Proof::Token { tokens, resource } => {
             if !offer.logs_in_by("XOAUTH2") {
                 let text = "the server offers no login by token (AUTH XOAUTH2)";
-                return Err(Outcome::transport(None, text));
+                return Err(Outcome::unreachable(None, text));
             }
             let token = tokens.get(resource).await.map_err(|error| {
-                Outcome::transport(None, &format!("logging in: {}", chain(&error)))
+                Outcome::unreachable(None, &format!("logging in: {}", chain(&error)))
             })?;
             let result = prove(wire, Mechanism::Xoauth2, &login.username, &token, limit).await;
             if result.is_err() {
@@ -196,7 +197,7 @@ async fn prove<S: Stream>(
     let credentials = Credentials::new(username.to_owned(), secret.expose_secret().to_owned());
     let auth = Auth::new(mechanism, credentials.clone(), None);
     let mut line = auth
-        .map_err(|error| Outcome::transport(None, &error.to_string()))?
+        .map_err(|error| Outcome::unreachable(None, &error.to_string()))?
         .to_string();
     // LOGIN asks twice; whatever asks more often never ends.
     for _ in 0..3 {
@@ -208,7 +209,7 @@ async fn prove<S: Stream>(
                 Mechanism::Xoauth2 => "\r\n".to_owned(),
                 Mechanism::Plain | Mechanism::Login => {
                     Auth::new_from_response(mechanism, credentials.clone(), &reply)
-                        .map_err(|error| Outcome::transport(None, &error.to_string()))?
+                        .map_err(|error| Outcome::unreachable(None, &error.to_string()))?
                         .to_string()
                 }
             };
@@ -219,19 +220,19 @@ async fn prove<S: Stream>(
         }
         return Err(login_refused(&reply, secret, &line));
     }
-    Err(Outcome::transport(
+    Err(Outcome::unreachable(
         None,
         "the server asks for more than a user and a proof",
     ))
 }
 
 fn failed(doing: &str, error: &WireError) -> Outcome {
-    Outcome::transport(None, &format!("{doing}: {error}"))
+    Outcome::unreachable(None, &format!("{doing}: {error}"))
 }
 
 fn turned_away(what: &str, reply: &Response) -> Outcome {
     let text = format!("{what}: {}", words(reply));
-    Outcome::transport(Some(code_of(reply)), &text)
+    Outcome::unreachable(Some(code_of(reply)), &text)
 }
 
 /// The server's words, unless it repeats what we told it.
@@ -242,7 +243,7 @@ fn login_refused(reply: &Response, secret: &SecretString, line: &str) -> Outcome
     let repeats = |secret: &str| secret.len() > 5 && said.contains(secret);
     if repeats(secret.expose_secret()) || repeats(token) {
         let text = "login refused; the server's words are withheld, as they repeat the secret";
-        return Outcome::transport(Some(code_of(reply)), text);
+        return Outcome::unreachable(Some(code_of(reply)), text);
     }
     turned_away("login refused", reply)
 }

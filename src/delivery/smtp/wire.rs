@@ -10,10 +10,10 @@ use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-/// The most bytes of a reply (F36).
+/// The most bytes of a reply: a server must not fill the memory.
 const MAX_REPLY: usize = 64 * 1024;
 
-/// The most lines of a reply (F36).
+/// The most lines of a reply: an offer, the longest, has some twenty.
 const MAX_LINES: usize = 100;
 
 /// A connection in clear or under TLS.

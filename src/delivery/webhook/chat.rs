@@ -2,7 +2,7 @@
 //! figures, and at most ten names.
 //!
 //! The title and the figures are our own words, the names of policies apart; names and lines are
-//! foreign. Both formats are made from this, so they cannot drift apart.
+//! foreign. Every chat's format is made from this, so they cannot drift apart.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,6 +11,10 @@ use super::{Group, MAX_NAMES};
 use crate::delivery::mail::Language;
 use crate::delivery::text;
 use crate::domain::message::EventKind;
+
+/// A chat gets its messages one by one: it shows them as they come, and most count them by the
+/// second.
+pub(super) const CONNECTIONS: usize = 1;
 
 /// The longest line of what operators are told.
 const MAX_LINE: usize = 500;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{Response, redirect};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -19,8 +19,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::{Endpoint, EndpointFault, Format, Outcome, outcome, signing};
+use super::answer::Answer;
+use super::dialect::Auth;
+use super::endpoint::{Endpoint, EndpointFault};
+use super::signing;
 use crate::answer::{self, End};
+use crate::delivery::Outcome;
 use crate::delivery::egress::{Egress, Lookup, system_lookup};
 use crate::delivery::text;
 use crate::delivery::trust::{TrustError, system_trust};
@@ -43,7 +47,7 @@ pub struct Attempt<'a> {
     pub id: &'a str,
     /// The rendered body, which stays too.
     pub body: &'a [u8],
-    /// The real time: receivers compare it with their clock (contract 7.22).
+    /// The real time: receivers compare it with their clock (rule 7.22).
     pub at: Timestamp,
 }
 
@@ -179,13 +183,17 @@ impl Client {
 
     fn headers(&self, attempt: &Attempt<'_>) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if self.endpoint.format.is_chat() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return headers;
-        }
-        let Attempt { id, body, at } = *attempt;
-        let media = HeaderValue::from_static("application/cloudevents+json; charset=UTF-8");
+        let media = HeaderValue::from_static(self.endpoint.dialect.media);
         headers.insert(CONTENT_TYPE, media);
+        match self.endpoint.dialect.auth {
+            Auth::Signature => self.sign(attempt, &mut headers),
+            Auth::Address => {}
+        }
+        headers
+    }
+
+    fn sign(&self, attempt: &Attempt<'_>, headers: &mut HeaderMap) {
+        let Attempt { id, body, at } = *attempt;
         let signature = signing::signature(&self.endpoint.secrets, id, at, body);
         for (name, value) in [
             ("webhook-id", id),
@@ -197,22 +205,12 @@ impl Client {
                 headers.insert(name, value);
             }
         }
-        headers
     }
 
-    async fn judge(&self, response: Response, now: Timestamp) -> Outcome {
+    async fn judge(&self, response: Response, at: Timestamp) -> Outcome {
         let (status, headers) = (response.status(), response.headers().clone());
-        let answer = answer::read(response, MAX_ANSWER).await;
-        let whole = !matches!(answer.end, End::Broken(_));
-        let mut body = answer.bytes;
-        let format = self.endpoint.format;
-        if !whole && format == Format::Slack && status == StatusCode::OK {
-            let text =
-                "200, but the answer broke off, and only its text says whether it was posted";
-            return Outcome::Lost {
-                text: text.to_owned(),
-            };
-        }
+        let read = answer::read(response, MAX_ANSWER).await;
+        let mut body = read.bytes;
         if self
             .endpoint
             .url
@@ -220,7 +218,13 @@ impl Client {
         {
             body = WITHHELD.to_vec();
         }
-        outcome(format, status, &headers, &body, now)
+        (self.endpoint.dialect.means)(&Answer {
+            status,
+            headers: &headers,
+            body: &body,
+            is_whole: !matches!(read.end, End::Broken(_)),
+            at,
+        })
     }
 
     async fn connect(&self) -> Result<(), String> {
@@ -268,9 +272,9 @@ fn unanswered(error: reqwest::Error) -> Outcome {
     let nothing_sent = error.is_connect() || error.is_builder();
     let text = words(&error.without_url());
     if nothing_sent {
-        Outcome::Unreachable { text }
+        Outcome::unreachable(None, &text)
     } else {
-        Outcome::Lost { text }
+        Outcome::lost(&text)
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::{Format, SigningSecret};
+use super::dialect::{Auth, Dialect, Unfit};
+use super::signing::SigningSecret;
 use crate::delivery::egress::{self, Forbidden};
 
 /// The shortest part of an address whose repetition would give something away.
@@ -18,8 +19,8 @@ pub struct Endpoint {
     pub name: String,
     /// Its address.
     pub url: SecretUrl,
-    /// How it wants to be told.
-    pub format: Format,
+    /// The format in which it is told.
+    pub dialect: &'static Dialect,
     /// What signs, the first of them first; none for a chat.
     pub secrets: Vec<SigningSecret>,
     /// Private networks in which it may lie.
@@ -41,12 +42,12 @@ pub enum EndpointFault {
     /// Not dialled, or not in clear.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// Format `standard` is always signed.
-    #[error("format \"standard\" is signed, and there is no signing secret")]
-    NoSecret,
-    /// Switched off by Microsoft in May 2026.
-    #[error("the address is of an Office 365 connector, and Microsoft has switched these off")]
-    RetiredConnector,
+    /// A format that is always signed.
+    #[error("format {0:?} is signed, and there is no signing secret")]
+    NoSecret(&'static str),
+    /// The format cannot use it.
+    #[error("{}", .0.why)]
+    Unfit(Unfit),
 }
 
 impl EndpointFault {
@@ -58,10 +59,8 @@ impl EndpointFault {
                 "write the whole address, beginning with https://"
             }
             Self::Forbidden(forbidden) => forbidden.remedy(),
-            Self::NoSecret => "name a file with a `whsec_` secret in `secret_file`",
-            Self::RetiredConnector => {
-                "in Teams, add the workflow \"Post to a channel when a webhook request is received\" and use its address"
-            }
+            Self::NoSecret(_) => "name a file with a `whsec_` secret in `secret_file`",
+            Self::Unfit(unfit) => unfit.remedy,
         }
     }
 }
@@ -70,24 +69,23 @@ impl Endpoint {
     /// What can be said against it without looking up a name.
     pub fn check(&self) -> Result<(), EndpointFault> {
         let url = self.url.expose();
-        if self.format == Format::Teams && is_retired_connector(url) {
-            return Err(EndpointFault::RetiredConnector);
+        let Dialect {
+            name,
+            auth,
+            refuses,
+            ..
+        } = self.dialect;
+        if let Some(unfit) = refuses(url) {
+            return Err(EndpointFault::Unfit(unfit));
         }
-        if self.format == Format::Standard && self.secrets.is_empty() {
-            return Err(EndpointFault::NoSecret);
+        match auth {
+            Auth::Signature if self.secrets.is_empty() => {
+                return Err(EndpointFault::NoSecret(name));
+            }
+            Auth::Signature | Auth::Address => {}
         }
         Ok(egress::check(url, &self.allow_networks)?)
     }
-}
-
-/// Whether that is an Office 365 connector (`*.webhook.office.com`), which no longer exist.
-fn is_retired_connector(url: &Url) -> bool {
-    url.domain().is_some_and(|domain| {
-        let domain = domain.trim_end_matches('.');
-        domain == "webhook.office.com"
-            || domain.ends_with(".webhook.office.com")
-            || (domain == "outlook.office.com" && url.path().starts_with("/webhook"))
-    })
 }
 
 /// An address that is a password: only its host is ever shown.
@@ -150,18 +148,8 @@ impl fmt::Debug for SecretUrl {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DIALECTS;
     use super::*;
-
-    fn endpoint(url: &str, format: Format) -> Endpoint {
-        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        Endpoint {
-            name: "hook".to_owned(),
-            url: SecretUrl::parse(url).unwrap(),
-            format,
-            secrets: SigningSecret::parse_file(secret).unwrap(),
-            allow_networks: Vec::new(),
-        }
-    }
 
     #[test]
     fn what_is_no_address_is_refused_and_not_repeated() {
@@ -230,39 +218,23 @@ mod tests {
     }
 
     #[test]
-    fn connectors_that_microsoft_has_switched_off_are_named_with_the_remedy() {
-        for url in [
-            "https://contoso.webhook.office.com/webhookb2/1",
-            "https://CONTOSO.WEBHOOK.OFFICE.COM./webhookb2/1",
-            "https://webhook.office.com/1",
-            "https://outlook.office.com/webhook/1",
-        ] {
-            let fault = endpoint(url, Format::Teams).check().unwrap_err();
-            assert_eq!(fault, EndpointFault::RetiredConnector, "{url}");
-            assert!(fault.remedy().contains("workflow"));
-        }
-        for url in [
-            "https://prod-12.westeurope.logic.azure.com/workflows/1",
-            "https://default.environment.api.powerplatform.com/1",
-            "https://xwebhook.office.com/1",
-        ] {
-            assert_eq!(endpoint(url, Format::Teams).check(), Ok(()), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_program_is_never_told_without_a_signature() {
-        let url = "https://hooks.example/";
-        for (format, expected) in [
-            (Format::Standard, Err(EndpointFault::NoSecret)),
-            (Format::Slack, Ok(())),
-            (Format::Teams, Ok(())),
-        ] {
-            let endpoint = Endpoint {
-                secrets: Vec::new(),
-                ..endpoint(url, format)
+    fn who_asks_for_a_signature_is_never_told_without_one() {
+        let secrets = SigningSecret::parse_file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        for dialect in DIALECTS {
+            let mut endpoint = Endpoint {
+                name: "hook".to_owned(),
+                url: SecretUrl::parse("https://hooks.example/").unwrap(),
+                dialect,
+                secrets: secrets.clone(),
+                allow_networks: Vec::new(),
             };
-            assert_eq!(endpoint.check(), expected);
+            assert_eq!(endpoint.check(), Ok(()), "{dialect:?}");
+            endpoint.secrets.clear();
+            let expected = match dialect.auth {
+                Auth::Signature => Err(EndpointFault::NoSecret(dialect.name)),
+                Auth::Address => Ok(()),
+            };
+            assert_eq!(endpoint.check(), expected, "{dialect:?}");
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::TYPE_PREFIX;
+use super::standard::TYPE_PREFIX;
 use crate::domain::message::EventKind;
 
 /// Raised when a receiver could no longer read what it read before.

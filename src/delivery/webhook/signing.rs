@@ -1,4 +1,4 @@
-//! Signatures as in Standard Webhooks 1.0 (delivery A3): HMAC-SHA256 over the id, the second of
+//! Signatures as in Standard Webhooks 1.0: HMAC-SHA256 over the id, the second of
 //! the attempt and the bytes of the body.
 //!
 //! We sign ourselves, as the crate takes no bytes that are not text, and keeps its key in the

@@ -1,4 +1,4 @@
-//! The body for programs: a `CloudEvents` 1.0 event in structured JSON (contract 5).
+//! The body for programs: a `CloudEvents` 1.0 event in structured JSON (rule 5.2).
 //!
 //! Every attribute is always there, so that a receiver reads one shape; the exception is
 //! `subject`, which may not be empty and is absent where nobody is the subject. The bytes are a
@@ -8,9 +8,24 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::answer::of_program;
+use super::dialect::{Auth, Dialect, Per};
 use super::{Happening, Person, Window};
 use crate::delivery::text;
 use crate::domain::id::PolicyName;
+
+/// `CloudEvents`, one per event, signed as in Standard Webhooks: for programs.
+pub(super) const STANDARD: Dialect = Dialect {
+    name: "standard",
+    about: "programs: CloudEvents, signed as in Standard Webhooks ([webhooks.md](webhooks.md))",
+    per: Per::Event(standard),
+    auth: Auth::Signature,
+    media: "application/cloudevents+json; charset=UTF-8",
+    // Nothing orders events about different people, and those about one wait for each other.
+    connections: 4,
+    refuses: |_| None,
+    means: of_program,
+};
 
 /// What stands before the name of an event in `type`.
 pub const TYPE_PREFIX: &str = "io.fortnight.";
@@ -120,6 +135,52 @@ impl Span {
             sequence: window.sequence,
             opened_at: window.opened_at.map(|at| at.to_string()),
             deadline: window.deadline.map(|at| at.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::super::tests::{digest, held, opened};
+    use super::*;
+    use crate::delivery::text::tests::hostile;
+
+    const SOURCE: &str = "urn:fortnight:contoso";
+
+    #[test]
+    fn an_event_about_a_person() {
+        insta::assert_snapshot!(standard(&opened(), SOURCE));
+    }
+
+    #[test]
+    fn an_event_for_operators() {
+        insta::assert_snapshot!(standard(&held(), SOURCE));
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_program_is_cut() {
+        let mut happening = held();
+        happening.text = Some(digest().lines.join("\n"));
+        let body = standard(&happening, SOURCE);
+        assert!(body.len() < 20_000, "{}", body.len());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_person_writes_the_event_is_about_the_same_person(
+            texts in proptest::collection::vec(hostile(), 3),
+        ) {
+            let mut happening = opened();
+            let person = happening.person.as_mut().unwrap();
+            person.user_principal_name.clone_from(&texts[0]);
+            person.display_name = Some(texts[1].clone());
+            happening.text = Some(texts[2].clone());
+            let event: Value = serde_json::from_str(&standard(&happening, SOURCE)).unwrap();
+            let id = happening.person.as_ref().map(|person| person.id.as_str());
+            prop_assert_eq!(event["subject"].as_str(), id);
         }
     }
 }

@@ -1,21 +1,36 @@
-//! What the formats say, whole and under hostile names.
+//! What holds in every format, over the table of them: the bytes for each kind of event, and what
+//! hostile and endless text comes to. What one format alone promises is tested in its file.
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::chat::Words;
 use super::*;
 use crate::delivery::text::tests::hostile;
+
+const SOURCE: &str = "urn:fortnight:contoso";
+
+/// Receivers of every format take that much; most formats have closer limits of their own.
+const MAX_BODY: usize = 21_000;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn berlin() -> TimeZone {
+pub(super) fn berlin() -> TimeZone {
     TimeZone::get("Europe/Berlin").unwrap()
 }
 
-fn opened() -> Happening {
+/// What a format makes of an event, or of many of its kind.
+fn body(dialect: &Dialect, happening: &Happening, group: &Group) -> String {
+    match dialect.per {
+        Per::Event(body) => body(happening, SOURCE),
+        Per::Fold(body) => body(group, &berlin()),
+    }
+}
+
+pub(super) fn opened() -> Happening {
     Happening {
         id: "2f1c7a52-55a4-5f0c-9d3e-0d8f5c2b7a11".to_owned(),
         kind: EventKind::WindowOpened,
@@ -38,7 +53,7 @@ fn opened() -> Happening {
     }
 }
 
-fn held() -> Happening {
+pub(super) fn held() -> Happening {
     Happening {
         kind: EventKind::HoldRaised,
         person: None,
@@ -49,7 +64,7 @@ fn held() -> Happening {
     }
 }
 
-fn group(kind: EventKind, count: u64, names: &[&str]) -> Group {
+pub(super) fn group(kind: EventKind, count: u64, names: &[&str]) -> Group {
     Group {
         kind,
         time: at("2026-12-02T08:00:00Z"),
@@ -61,55 +76,61 @@ fn group(kind: EventKind, count: u64, names: &[&str]) -> Group {
     }
 }
 
-fn many(kind: EventKind) -> Group {
+pub(super) fn many(kind: EventKind) -> Group {
     let names = [
         "Ana", "Ben", "Cem", "Dora", "Eve", "Finn", "Gül", "Hugo", "Ida", "Jan",
     ];
     group(kind, 37, &names)
 }
 
-fn pretty(json: &str) -> String {
+/// More lines than any message takes.
+pub(super) fn digest() -> Group {
+    let lines = (0..5_000)
+        .map(|n| format!("line {n}: \"{}\"", "&".repeat(n % 700)))
+        .collect();
+    Group {
+        lines,
+        ..group(EventKind::Digest, 1, &[])
+    }
+}
+
+pub(super) fn pretty(json: &str) -> String {
     let value: Value = serde_json::from_str(json).unwrap();
     serde_json::to_string_pretty(&value).unwrap()
 }
 
 #[test]
-fn every_format_is_found_by_its_name() {
-    for format in Format::ALL {
-        assert_eq!(Format::parse(format.as_str()), Some(format));
+fn every_format_is_found_by_its_name_and_none_is_said_to_come() {
+    for one in DIALECTS {
+        let found = dialect(one.name).map(|found| found.name);
+        assert_eq!(found, Some(one.name));
+        assert!(!LATER_FORMATS.contains(&one.name), "{one:?} is there");
     }
-    assert_eq!(Format::parse("discord"), None);
+    assert!(LATER_FORMATS.iter().all(|name| dialect(name).is_none()));
+    assert_eq!(FORMATS.len(), DIALECTS.len());
 }
 
+/// A herald writes one body for all who get events by themselves.
 #[test]
-fn an_event_about_a_person() {
-    insta::assert_snapshot!(standard(&opened(), "urn:fortnight:contoso"));
+fn one_format_alone_tells_each_event_by_itself() {
+    let programs = DIALECTS.iter().filter(|dialect| !dialect.folds());
+    assert_eq!(programs.count(), 1);
 }
 
+/// Receivers exist that we do not know, so these bytes change for a reason only.
 #[test]
-fn an_event_for_operators() {
-    insta::assert_snapshot!(standard(&held(), "urn:fortnight:contoso"));
-}
-
-#[test]
-fn a_message_in_slack() {
-    insta::assert_snapshot!(pretty(&slack(&many(EventKind::WindowOpened), &berlin())));
-}
-
-#[test]
-fn a_message_in_teams() {
-    insta::assert_snapshot!(pretty(&teams(&many(EventKind::WindowOpened), &berlin())));
-}
-
-/// The texts of a message in reading order, without a chat's markup.
-fn read_slack(group: &Group) -> String {
-    let body: Value = serde_json::from_str(&slack(group, &berlin())).unwrap();
-    let blocks = body["blocks"].as_array().unwrap();
-    let texts: Vec<&str> = blocks
-        .iter()
-        .map(|block| block["text"]["text"].as_str().unwrap())
-        .collect();
-    texts.join("\n")
+fn every_kind_of_event_in_every_format() {
+    for dialect in DIALECTS {
+        let of = |kind: EventKind| {
+            if kind.is_about_person() {
+                return body(dialect, &Happening { kind, ..opened() }, &many(kind));
+            }
+            let mut group = group(kind, 1, &[]);
+            group.lines = vec!["mass: 412 of 5,000 people".to_owned()];
+            body(dialect, &Happening { kind, ..held() }, &group)
+        };
+        insta::assert_snapshot!(dialect.name, EventKind::ALL.map(of).join("\n"));
+    }
 }
 
 #[test]
@@ -117,12 +138,22 @@ fn every_kind_of_event_has_its_words() {
     let mut read = Vec::new();
     for kind in EventKind::ALL {
         for count in [1, 2] {
-            let mut group = group(kind, count, &[]);
-            group.deadlines = None;
-            read.push(read_slack(&group).lines().next().unwrap().to_owned());
+            let words = Words::of(&group(kind, count, &[]), &berlin());
+            read.push(format!("{}: {}", words.state, words.title));
         }
     }
     insta::assert_snapshot!(read.join("\n"));
+}
+
+/// The texts of a message, without a chat's own markup.
+fn read(group: &Group) -> String {
+    let words = Words::of(group, &berlin());
+    let mut read = vec![format!("{}: {}", words.state, words.title)];
+    let figures = words.figures.iter();
+    read.extend(figures.map(|(what, value)| format!("{what}: {value}")));
+    read.extend(words.names.iter().map(|name| format!("• {name}")));
+    read.extend(words.lines);
+    read.join("\n")
 }
 
 #[test]
@@ -135,59 +166,34 @@ fn one_deadline_is_no_range_and_operators_get_their_lines() {
         .map(PolicyName::new)
         .to_vec();
     hold.lines = vec!["mass: 412 of 5,000 people\nwould be flagged at once".to_owned()];
-    insta::assert_snapshot!(format!("{}\n\n{}", read_slack(&one), read_slack(&hold)));
-}
-
-#[test]
-fn names_call_nobody_and_mark_nothing_up() {
-    let names = [
-        "<!channel> & <@U024BE7LH>",
-        "@here *bold* _it_ ~no~ `code`",
-        "[click](https://evil.example) <at>everyone</at>",
-        "ana_weber@contoso.com",
-    ];
-    let group = group(EventKind::WindowOpened, 4, &names);
-    insta::assert_snapshot!(read_slack(&group).replace('\u{2060}', "(WJ)"));
-    let body: Value = serde_json::from_str(&teams(&group, &berlin())).unwrap();
-    let card = &body["attachments"][0]["content"];
-    for element in card["body"].as_array().unwrap() {
-        // Only these read Markdown, and they hold our own words.
-        if element["type"] != "RichTextBlock" {
-            let text = element["text"].as_str().unwrap();
-            assert!(!text.contains(['[', '<', '*', '@']), "{text}");
-        }
-    }
+    insta::assert_snapshot!(format!("{}\n\n{}", read(&one), read(&hold)));
 }
 
 #[test]
 fn what_is_too_long_is_cut_and_counted() {
-    let mut digest = group(EventKind::Digest, 1, &[]);
-    digest.lines = (0..5_000)
-        .map(|n| format!("line {n}: \"{}\"", "&".repeat(n % 700)))
-        .collect();
-    let slack = slack(&digest, &berlin());
-    assert!(
-        slack.len() < 12_000 && slack.contains("more lines"),
-        "{}",
-        slack.len()
-    );
-    let teams = teams(&digest, &berlin());
-    assert!(
-        teams.len() < 21_000 && teams.contains("more lines"),
-        "{}",
-        teams.len()
-    );
-    let mut happening = held();
-    happening.text = Some(digest.lines.join("\n"));
-    let body = standard(&happening, "urn:fortnight:contoso");
-    assert!(
-        body.len() < 20_000 && body.contains("more lines"),
-        "{}",
-        body.len()
-    );
+    let digest = digest();
+    let happening = Happening {
+        text: Some(digest.lines.join("\n")),
+        ..held()
+    };
+    for dialect in DIALECTS {
+        let body = body(dialect, &happening, &digest);
+        assert!(body.contains("more lines"), "{dialect:?}");
+        assert!(body.len() < MAX_BODY, "{dialect:?}: {}", body.len());
+    }
 }
 
-fn hostile_group() -> impl Strategy<Value = Group> {
+/// Every text in a message, wherever it stands.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(values) => values.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+pub(super) fn hostile_group() -> impl Strategy<Value = Group> {
     let texts = || proptest::collection::vec(hostile(), 0..14);
     (
         texts(),
@@ -204,42 +210,34 @@ fn hostile_group() -> impl Strategy<Value = Group> {
         })
 }
 
-proptest! {
-    #[test]
-    fn whatever_the_directory_says_a_message_is_within_its_limits(group in hostile_group()) {
-        let text = slack(&group, &berlin());
-        prop_assert!(text.len() < 14_000, "{}", text.len());
-        prop_assert!(!text.contains(['<', '>']));
-        let body: Value = serde_json::from_str(&text).unwrap();
-        let blocks = body["blocks"].as_array().unwrap();
-        prop_assert!(blocks.len() <= 50);
-        for (index, block) in blocks.iter().enumerate() {
-            let text = block["text"]["text"].as_str().unwrap();
-            let limit = if index == 0 { 150 } else { 3_000 };
-            prop_assert!((1..=limit).contains(&text.chars().count()));
-            for word in text.split_whitespace() {
-                prop_assert!(!["@here", "@channel", "@everyone"].contains(&word));
-            }
-        }
-        let text = teams(&group, &berlin());
-        prop_assert!(text.len() < 21_000, "{}", text.len());
-        prop_assert_eq!(&text, &teams(&group, &berlin()));
-    }
-
-    #[test]
-    fn whatever_the_directory_says_an_event_is_small_json_without_control(
-        texts in proptest::collection::vec(hostile(), 3),
-    ) {
+fn hostile_happening() -> impl Strategy<Value = Happening> {
+    proptest::collection::vec(hostile(), 3).prop_map(|texts| {
         let mut happening = opened();
         let person = happening.person.as_mut().unwrap();
         person.user_principal_name.clone_from(&texts[0]);
         person.display_name = Some(texts[1].clone());
         happening.text = Some(texts[2].clone());
-        let body = standard(&happening, "urn:fortnight:contoso");
-        prop_assert!(body.len() < 20_000);
-        prop_assert!(!body.chars().any(char::is_control));
-        prop_assert_eq!(&body, &standard(&happening, "urn:fortnight:contoso"));
-        let event: Value = serde_json::from_str(&body).unwrap();
-        prop_assert_eq!(event["subject"].as_str(), happening.person.as_ref().map(|p| p.id.as_str()));
+        happening
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_directory_says_a_body_is_small_json_without_control(
+        group in hostile_group(),
+        happening in hostile_happening(),
+    ) {
+        for dialect in DIALECTS {
+            let text = body(dialect, &happening, &group);
+            prop_assert!(text.len() < MAX_BODY, "{dialect:?}: {}", text.len());
+            prop_assert!(!text.chars().any(char::is_control), "{dialect:?}: {text}");
+            prop_assert_eq!(&text, &body(dialect, &happening, &group));
+            let body: Value = serde_json::from_str(&text).unwrap();
+            let words = texts(&body).into_iter().flat_map(str::split_whitespace);
+            for word in words.filter(|_| dialect.folds()) {
+                let calls = ["@here", "@channel", "@everyone", "@all"].contains(&word);
+                prop_assert!(!calls, "{dialect:?}: {text}");
+            }
+        }
     }
 }

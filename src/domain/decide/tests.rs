@@ -1,4 +1,4 @@
-//! The rules of a decision as stories and tables: transitions T1–T20 and the settled choices.
+//! The rules of a decision as stories and tables: the transitions and the settled choices of docs/rules.md.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -50,7 +50,7 @@ fn unreachable(story: &Story) -> Option<Timestamp> {
         .map(|unreachable| unreachable.since)
 }
 
-// Contract 4: the state is the first that fits.
+// Rule 4.1: the state is the first that fits.
 
 #[test]
 fn of_several_states_the_first_in_the_order_counts() {
@@ -152,7 +152,7 @@ fn a_registered_person_keeps_the_window_it_closed() {
     );
 }
 
-// Contract 7.1: since when sign-ins count.
+// Rule 7.1: since when sign-ins count.
 
 /// Whether a sign-in of that hour opens a window in the pass after it.
 fn counts(story: &Story, at: Timestamp, now: Timestamp) -> bool {
@@ -326,7 +326,7 @@ fn a_disabled_person_gets_no_window_where_nobody_would() {
     }
 }
 
-// Contract 7.2: deadlines.
+// Rule 7.2: deadlines.
 
 #[test]
 fn an_untold_deadline_keeps_its_distance_until_it_is_told() {
@@ -498,7 +498,7 @@ fn growth_leaves_a_standing_flag() {
     assert_eq!(story.pass(day(20)).deadline, Some(day(25)));
 }
 
-// Contract 7.2 and 7.11: people nobody can reach.
+// Rules 7.2, 7.11 and R8: people nobody can reach.
 
 #[test]
 fn without_an_address_the_present_is_when_a_message_fell_due() {
@@ -639,7 +639,7 @@ fn a_refusal_is_forgotten_once_mail_is_configured_no_more() {
     assert_eq!(unreachable(&story), None);
 }
 
-// Contract 7.11: a webhook as notice, where no mail is configured.
+// Rule 7.11: a webhook as notice, where no mail is configured.
 
 fn by_webhook() -> Story {
     let mut story = Story::default_policy();
@@ -877,7 +877,7 @@ fn what_a_switch_from_on_takes_back_was_no_rehearsal() {
     assert!(story.journal.iter().all(|(_, _, event)| event.rehearsed));
 }
 
-// Contract 7.3 and 7.18: returns, moves, and their messages.
+// Rules 7.3 and 7.18: returns, moves, and their messages.
 
 #[test]
 fn a_return_is_untold_until_a_message_sent_after_it_is_accepted() {
@@ -950,7 +950,7 @@ fn without_0d_the_first_due_reminder_gives_the_notice() {
     assert_eq!(story.events()[0], "d0 window.opened 0d");
 }
 
-// T4 and T5.
+// Rules T4 and T5.
 
 #[test]
 fn bypasses_count_while_the_clock_runs_and_nobody_is_flagged() {
@@ -971,7 +971,7 @@ fn bypasses_count_while_the_clock_runs_and_nobody_is_flagged() {
     assert_eq!(bypasses(&story), 3);
 }
 
-// T6.
+// Rule T6.
 
 #[test]
 fn thanks_go_to_those_who_were_told() {
@@ -985,7 +985,7 @@ fn thanks_go_to_those_who_were_told() {
     }
 }
 
-// T7 and contract 7.12.
+// Rules T7 and 7.12.
 
 /// Hours from and to.
 type Spans = &'static [(i64, i64)];
@@ -1045,7 +1045,7 @@ fn a_hint_holds_the_announcement_of_a_window_that_is_dated_ahead() {
     assert_eq!(story.mails(), ["d2 window.opened 0d"]);
 }
 
-// T11–T15 and contract 7.5: leaving and coming back.
+// Rules T11, T12, T13, T14, T15, 7.3 and 7.5: leaving and coming back.
 
 #[test]
 fn whoever_leaves_is_released_in_the_same_pass() {
@@ -1120,7 +1120,7 @@ fn leaving_an_exclusion_by_a_reset_is_still_doubted() {
     assert_eq!(decision.standing.left_exclusion, Some(day(3)));
 }
 
-// T16, T17 and contract 7.4 and 7.5: losses.
+// Rules T16, T17, 7.4 and 7.5: losses.
 
 /// Audit events and their times.
 type Events = &'static [(i64, AuditKind)];
@@ -1359,7 +1359,7 @@ fn a_method_no_longer_allowed_is_named() {
     assert!(says(&story.pass(day(1)), ReasonCode::MethodNotAllowed));
 }
 
-// T18: operators.
+// Rule T18: operators.
 
 #[test]
 fn extending_moves_out_from_the_later_of_deadline_and_now_and_releases() {
@@ -1484,7 +1484,7 @@ fn an_act_for_another_policy_is_not_mine_and_each_is_applied_once() {
     assert_eq!(story.daily(2..=4).deadline, Some(day(19)));
 }
 
-// T8, T9 and contract 7.12, 7.14: proof and blocked registrations.
+// Rules T8, T9, 7.12 and 7.14: proof and blocked registrations.
 
 #[test]
 fn a_report_of_the_deadline_is_proof_and_an_older_one_is_not() {
@@ -1547,7 +1547,7 @@ fn a_blocked_sign_in_that_does_not_qualify_delays_nothing() {
     assert_eq!(story.daily(1..=14).state, State::EnforcementNeeded);
 }
 
-// Contract 7.17: several policies.
+// Rule 7.17: several policies.
 
 fn two_policies() -> Story {
     let mut short = policy("admins");
@@ -1614,7 +1614,7 @@ fn a_rehearsing_policy_takes_no_notice_of_real_mail() {
     assert!(!says(&story.decisions[0], ReasonCode::NoticeGiven));
 }
 
-// Contract 7.19: report-only.
+// Rule 7.19: report-only.
 
 fn rehearsed() -> Story {
     let mut policy = policy("everyone");
@@ -1714,7 +1714,7 @@ fn switching_away_from_on_takes_flags_and_waiting_mails_back() {
     }
 }
 
-// A clock that was ahead, and was set right (F18).
+// A clock that was ahead, and was set right (rule 7.16).
 
 #[test]
 fn days_that_never_were_raise_no_flag_and_skip_no_step() {
@@ -1940,7 +1940,7 @@ fn a_flag_is_raised_only_from_an_open_window() {
 }
 
 /// A rehearsed notice ends that nobody could be reached in the same pass, so that a pass repeated
-/// at once changes nothing (I11).
+/// at once changes nothing (invariant 11).
 #[test]
 fn i11_a_rehearsed_notice_ends_being_unreachable_at_once() {
     let mut story = Story::default_policy();

@@ -1,9 +1,7 @@
 //! What is believed of the groups that policies name: each membership is judged by itself, and an
-//! emptied exclusion is not believed (contract 7.6).
+//! emptied exclusion is not believed (rule 7.6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use serde::de::IgnoredAny;
 
 use super::{CollectError, Collector};
 use crate::domain::brake::collapsed;
@@ -11,19 +9,17 @@ use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
 use crate::store::holds::{Approval, Raised};
 use crate::store::memberships::GroupSnapshot;
+use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::{Store, StoreError};
 
-/// The setting that says for which names the groups were read last; of files also, where members are
-/// named by user principal name, with which users snapshot, and which names count with the groups
-/// within.
-pub(super) const READ_FOR: &str = "groups_read_for";
+/// For which names groups were read; of files also, where members are named by user principal name,
+/// with which users snapshot, and which names count with the groups within.
+pub(super) type ReadFor = (BTreeSet<String>, Option<String>, Option<BTreeSet<String>>);
 
 /// The names for which the groups were read last.
 pub(in crate::pass) async fn read_for(store: &Store) -> Result<BTreeSet<String>, StoreError> {
-    let text = store.setting(READ_FOR).await?;
-    let read = text.and_then(|text| serde_json::from_str(&text).ok());
-    let (names, _, _): (BTreeSet<String>, IgnoredAny, IgnoredAny) = read.unwrap_or_default();
-    Ok(names)
+    let read = store.setting(&GROUPS_READ_FOR.of::<ReadFor>()).await?;
+    Ok(read.map_or_else(BTreeSet::new, |(names, _, _)| names))
 }
 
 /// The groups that policies name, and how.
@@ -81,7 +77,7 @@ pub(in crate::pass) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> 
 }
 
 /// The groups that a name means, or meant last: the members of a renamed group stay known while
-/// its policy waits for the name to be mended (contract 7.9).
+/// its policy waits for the name to be mended (rule 7.9).
 pub(super) fn meant(
     name: &str,
     groups: &BTreeMap<GroupId, String>,
@@ -141,7 +137,7 @@ struct Doubt {
 }
 
 /// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
-/// last members stay, and held (contract 7.6). A group that several policies name is believed
+/// last members stay, and held (rule 7.6). A group that several policies name is believed
 /// when an operator has approved the hold of each.
 pub(super) async fn judge(
     collector: &Collector<'_>,

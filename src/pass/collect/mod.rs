@@ -25,11 +25,9 @@ use crate::report::{PassReport, Progress};
 use crate::sources::{Quarantined, SourceError};
 use crate::store::holds::{Approval, Raised};
 use crate::store::people::Imported;
+use crate::store::settings::UNREAD_GROUPS_APPROVED;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
-
-/// The setting that lists the groups that cannot be read of which operators have approved that.
-const UNREAD_APPROVED: &str = "unread_groups_approved";
 
 /// Where facts come from.
 #[derive(Debug)]
@@ -49,7 +47,7 @@ impl Directory {
         })
     }
 
-    /// Whether this machine's clock has parted from Graph's (R3), in words.
+    /// Whether this machine's clock has parted from Graph's (rule R3), in words.
     pub(super) fn clock_fault(&self, accepted: bool) -> Option<String> {
         match self {
             Self::Files(_) => None,
@@ -206,18 +204,15 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// A policy whose groups cannot be read flags nobody (domain cases 15 and 16), unless an
+    /// A policy whose groups cannot be read flags nobody (cases 15 and 16), unless an
     /// operator has approved that.
     async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
-        let before = self.store.setting(UNREAD_APPROVED).await?;
-        let before: Approved = before
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
+        let setting = UNREAD_GROUPS_APPROVED.of::<Approved>();
+        let before = self.store.setting(&setting).await?.unwrap_or_default();
         let (holds, approved) = groups::hold_unread(&collected.unread, &before, self.approvals);
         collected.holds.extend(holds);
         if approved != before {
-            let text = serde_json::to_string(&approved).unwrap_or_default();
-            self.store.set(UNREAD_APPROVED, &text).await?;
+            self.store.set(&setting, &approved).await?;
         }
         Ok(())
     }
@@ -259,7 +254,7 @@ impl Collector<'_> {
     }
 }
 
-/// The hold for a snapshot that shrank too much (F57).
+/// The hold for a snapshot that shrank too much (rule 7.6).
 fn collapse(source: Source, imported: Imported, what: &str) -> Option<Raised> {
     let Imported::Collapsed { before, after } = imported else {
         return None;

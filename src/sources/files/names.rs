@@ -1,4 +1,4 @@
-//! Which file belongs to which collection, by its name alone (contract 3).
+//! Which file belongs to which collection, by its name alone.
 //!
 //! Case does not matter. A base name may be followed by a part, a date or a number
 //! (`sign-ins-2026-01-05.json`, `users_2.csv`, `groups (1).json`). Known exports that cannot

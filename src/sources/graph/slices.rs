@@ -1,6 +1,6 @@
 //! How a log is read: in slices of time, again and again over a stretch that was read before.
 //!
-//! Events come late, in any order, and change after they came (domain 2.4), so what was read is
+//! Events come late, in any order, and change after they came, so what was read is
 //! never taken for complete: every pass goes back an hour, and once a day and after an outage the
 //! last three days are read again. The trap is the newest event: whoever continues *there* loses
 //! what comes late. The other trap is the three days: of a million people they are many hours of
@@ -24,12 +24,12 @@ const SETTLE: SignedDuration = SignedDuration::from_mins(2);
 const DEEP_EVERY: SignedDuration = SignedDuration::from_hours(24);
 const OUTAGE: SignedDuration = SignedDuration::from_hours(6);
 const DEEP: SignedDuration = SignedDuration::from_hours(72);
-/// How long Entra keeps logs with a P1 or P2 licence, and without one (domain 2.4).
+/// How long Entra keeps logs with a P1 or P2 licence, and without one.
 const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 const RETENTION_FREE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The oldest hour of what is kept may go while it is being read.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
-/// The finest slice (contract 7.21), the first, and the longest.
+/// The finest slice (rule 7.21), the first, and the longest.
 const SHORTEST: SignedDuration = SignedDuration::from_hours(1);
 const FIRST: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: SignedDuration = RETENTION;
@@ -198,7 +198,7 @@ impl Reading {
         true
     }
 
-    /// Whether a clock that was ahead dated it: then nobody knows what was read (F18).
+    /// Whether a clock that was ahead dated it: then nobody knows what was read (rule 7.16).
     fn is_dated_after(&self, now: Timestamp) -> bool {
         let runs = self.recent.iter().chain(&self.deep).map(|run| run.until);
         let read = self.covered_to.into_iter().chain(self.deep_from);
@@ -505,7 +505,7 @@ mod tests {
         (recent, deep)
     }
 
-    /// The service gives 43,200 answers a day for reports and logs (domain 5). A day takes a page
+    /// The service gives 43,200 answers a day for reports and logs. A day takes a page
     /// of the report for each thousand people and reading of it, and the two logs; the audit log
     /// is small.
     #[test]

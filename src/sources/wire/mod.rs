@@ -26,7 +26,7 @@ pub use sign_in::{Recorded, SignInRow, Status, UNKNOWN_CODE, sign_in};
 pub use time::{instant, portal_instant};
 pub use user::{SignInActivity, UserRow, user};
 
-/// An event further ahead than this is no clock drift but a wrong row (domain case 7).
+/// An event further ahead than this is no clock drift but a wrong row (case 7).
 const BELIEVABLE_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a well-formed row gives.
@@ -39,7 +39,7 @@ pub enum Row<T> {
 }
 
 /// Whom a row names. Exports without object ids join by user principal name, within one set
-/// of exports only (contract 3).
+/// of exports only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
     /// By object id.

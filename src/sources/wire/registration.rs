@@ -1,7 +1,7 @@
 //! A row of the registration report (`userRegistrationDetails`) and what it amounts to.
 //!
 //! Done means capable of multifactor authentication with more than methods that only bridge a
-//! gap or reset a password (domain 3). A capable row without any method follows the flag.
+//! gap or reset a password (cases 46 and 47). A capable row without any method follows the flag.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub struct Report {
     pub level: Level,
     /// Why it goes no further.
     pub detail: Detail,
-    /// When the report was refreshed; the newest of a file dates the file (contract 7.8).
+    /// When the report was refreshed; the newest of a file dates the file (rule 7.8).
     /// It says nothing about the person.
     pub refreshed_at: Option<Timestamp>,
 }

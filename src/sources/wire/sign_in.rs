@@ -1,5 +1,5 @@
 //! A sign-in as `GET /auditLogs/signIns` (v1.0 and beta), Azure Monitor and the portal's
-//! sign-in exports spell it. Domain 2.2 and 7.
+//! sign-in exports spell it.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ pub const UNKNOWN_CODE: i64 = -1;
 /// An application's name is for display; more than this is noise.
 const MAX_APP: usize = 256;
 
-/// The properties of a sign-in that count (R15: no address, place or device).
+/// The properties of a sign-in that count (rule R15: no address, place or device).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "the names are Graph's")]
@@ -148,7 +148,7 @@ impl SignInRow<'_> {
         }))
     }
 
-    /// Whether the client can show a prompt (domain 8.2).
+    /// Whether the client can show a prompt (case 36).
     fn is_modern(&self) -> bool {
         let client = word(self.client_app_used.as_str().unwrap_or_default());
         matches!(

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
-/// An RFC 3339 time with any fraction and any offset (domain case 6).
+/// An RFC 3339 time with any fraction and any offset (case 6).
 #[must_use]
 pub fn instant(text: &str) -> Option<Timestamp> {
     text.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! What the service says: values, and refusals in the shapes of domain 7.
+//! What the service says: values, and refusals in its own shapes.
 
 use serde_json::{Value, json};
 

@@ -193,7 +193,7 @@ impl Auth {
     }
 }
 
-/// A refusal of the identity platform, in its own shape (domain 6).
+/// A refusal of the identity platform, in its own shape.
 fn refusal(code: u32) -> Answer {
     let (status, error) = match code {
         7_000_215 | 7_000_222 | 7_000_112 | 700_027 => (401, "invalid_client"),

@@ -13,7 +13,7 @@ use super::question::Question;
 use super::service::Service;
 use super::users::{Unset, selected};
 
-/// Tokens of directory objects live this long (domain 4).
+/// Tokens of directory objects live this long.
 const TOKEN_LIVES: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Rows of a page of a delta.
 const PAGE: usize = 200;

@@ -34,11 +34,11 @@ pub enum Fault {
     Circle,
     /// The first row of the page stands in the place of the last as well.
     Twice,
-    /// The token of the page has died: `Skip token is null.` (domain 2.4).
+    /// The token of the page has died: `Skip token is null.`
     SkipToken,
 }
 
-/// How a service says when to come again (domain case 53).
+/// How a service says when to come again (case 53).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
     Missing,

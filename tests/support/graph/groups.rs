@@ -52,7 +52,7 @@ impl Service {
             .page(&self.url, question, position, SIZES, &rows)
     }
 
-    /// An advanced query: the header and `$count=true` are needed on every page (domain 5).
+    /// An advanced query: the header and `$count=true` are needed on every page.
     pub fn members(&mut self, question: &Question) -> Found {
         let eventual = question
             .header("consistencylevel")

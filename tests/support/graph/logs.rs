@@ -123,7 +123,7 @@ impl Log {
                         .at
                         .is_none_or(|at| now.duration_since(at) <= self.retention)
             })
-            // This version shows interactive sign-ins only (domain 2.1).
+            // This version shows interactive sign-ins only.
             .filter(|event| event.row["isInteractive"] != false)
             .filter(|event| fits(event, &clauses))
             .map(|event| (newest_first(event), event.row.clone()))
@@ -159,7 +159,7 @@ fn fits(event: &Event, clauses: &[Clause]) -> bool {
             "ge" => event.at.is_none_or(|event| event >= *at),
             "le" => event.at.is_none_or(|event| event <= *at),
             "eq" => event.at.is_none_or(|event| event == *at),
-            // The service takes `gt` and `lt`, and does not filter (domain 2.1).
+            // The service takes `gt` and `lt`, and does not filter.
             _ => true,
         },
     })

@@ -15,7 +15,7 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::needless_pass_by_value,
-    reason = "shared by several test crates, each of which uses a part of it; it fails at once, and rows are written in place"
+    reason = "the example takes a part of it; it fails at once, and rows are written in place"
 )]
 
 mod answer;
@@ -132,7 +132,7 @@ impl FakeGraph {
         self.service().directory.replays = count;
     }
 
-    /// How far the index behind membership queries is behind (domain 4).
+    /// How far the index behind membership queries is behind.
     pub fn membership_lag(&self, lag: SignedDuration) {
         self.service().directory.membership_lag = lag;
     }
@@ -204,7 +204,7 @@ impl FakeGraph {
         self.service().sign_ins.add(row, Some(lag));
     }
 
-    /// The service completes its records later (domain 2.2).
+    /// The service completes its records later (case 4).
     pub fn change_sign_in(&self, id: &str, fields: &Value) {
         self.service().sign_ins.change(id, fields);
     }
@@ -269,7 +269,7 @@ impl FakeGraph {
     }
 
     /// Reports and logs take so many requests in ten seconds (the real ones 5), users and groups
-    /// what domain 5 says.
+    /// what the real ones take.
     pub fn throttle(&self, reports_per_10s: u32) {
         self.service().throttle.limit(reports_per_10s);
     }

@@ -91,7 +91,7 @@ impl Question {
         self.path.contains("/transitiveMembers/")
     }
 
-    /// What it costs (domain 5).
+    /// What it costs.
     pub fn units(&self) -> u32 {
         let base: u32 = match self.kind {
             Kind::Users | Kind::User | Kind::Activity => 2,

@@ -50,7 +50,7 @@ impl Report {
 }
 
 impl Service {
-    /// Who is in the bin is not in the report (domain 3); who has no row has no method.
+    /// Who is in the bin is not in the report; who has no row has no method.
     pub fn refresh_report(&mut self) {
         let now = self.now().to_string();
         let report = &self.report;

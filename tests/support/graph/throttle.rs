@@ -1,4 +1,4 @@
-//! The buckets of domain 5, by the host's clock. A refused request counts too: who asks again at
+//! The buckets of the service, by the host's clock. A refused request counts too: who asks again at
 //! once only makes it longer.
 
 use std::collections::VecDeque;

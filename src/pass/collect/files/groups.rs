@@ -8,13 +8,14 @@ use super::parts::{difference, new_part};
 use super::reader::{Reader, Step};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
-use crate::pass::collect::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
+use crate::pass::collect::groups::{ReadFor, Wanted, judge, keep_before_anew, meant, unread};
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
 use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
 use crate::store::memberships::{GroupSnapshot, Members};
+use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::sources::Source;
 
 pub(super) async fn collect(
@@ -31,12 +32,12 @@ pub(super) async fn collect(
     let parts = folder.required(Collection::Groups)?;
     let users = collector.users_snapshot().await?;
     let nested = nested(&collector.config.policies);
-    let read_for = |by_name: bool| {
-        let users = by_name.then_some(&users);
-        serde_json::to_string(&(&wanted.names, users, &nested)).unwrap_or_default()
+    let read_for = |by_name: bool| -> ReadFor {
+        let users = by_name.then(|| users.clone());
+        (wanted.names.clone(), users, Some(nested.clone()))
     };
     let means_the_same = store
-        .setting(READ_FOR)
+        .setting(&GROUPS_READ_FOR.of::<ReadFor>())
         .await?
         .is_some_and(|before| before == read_for(false) || before == read_for(true));
     let change = difference(parts, store.parts(Source::Groups).await?, false);
@@ -72,7 +73,8 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
-    store.set(READ_FOR, &read_for(directory.by_name)).await?;
+    let read_for = read_for(directory.by_name);
+    store.set(&GROUPS_READ_FOR.of(), &read_for).await?;
     Ok(())
 }
 
@@ -161,7 +163,7 @@ impl Directory {
         &self,
         collector: &Collector<'_>,
         wanted: &Wanted,
-        nested: &BTreeSet<&String>,
+        nested: &BTreeSet<String>,
     ) -> Result<(GroupSnapshot, BTreeMap<String, Lack>), CollectError> {
         let store = collector.store;
         let mut lacking = BTreeMap::new();
@@ -271,11 +273,12 @@ impl Directory {
 }
 
 /// Names of groups whose groups count.
-fn nested(policies: &[PolicyConfig]) -> BTreeSet<&String> {
+fn nested(policies: &[PolicyConfig]) -> BTreeSet<String> {
     policies
         .iter()
         .filter(|policy| policy.nested)
         .flat_map(PolicyConfig::groups)
+        .cloned()
         .collect()
 }
 

@@ -23,13 +23,11 @@ use crate::sources::wire::{Report, Who};
 use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
+use crate::store::settings::REGISTRATION_JOINED_WITH as JOINED_WITH;
 use crate::store::sources::{Source, StoredPart};
 
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
 const LOG_COMMIT: usize = 20_000;
-/// The setting that says with which users snapshot a report that names people by user principal
-/// name was joined; empty for a report that has object ids.
-const JOINED_WITH: &str = "registration_joined_with";
 
 /// Reads what changed in a folder of exports.
 pub(super) async fn collect(
@@ -91,7 +89,7 @@ impl Collector<'_> {
         }
     }
 
-    /// The age of a part's facts (contract 7.8): its newest row where rows say so, else its file.
+    /// The age of a part's facts (rule 7.8): its newest row where rows say so, else its file.
     /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
     /// it unchanged, caps it. A row dated after both is no younger for it.
     fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
@@ -222,7 +220,7 @@ impl Collector<'_> {
         let parts = folder.required(Collection::Registration)?;
         let mut change = self.differs(Source::Registration, parts).await?;
         let users = self.users_snapshot().await?;
-        let joined_with = self.store.setting(JOINED_WITH).await?.unwrap_or_default();
+        let joined_with = self.store.setting(&JOINED_WITH).await?.unwrap_or_default();
         if !joined_with.is_empty() && joined_with != users {
             change = difference(parts, self.store.parts(Source::Registration).await?, true);
         }
@@ -244,8 +242,8 @@ impl Collector<'_> {
         let imported = self
             .import(source, parts, change, rows, absorb, report)
             .await?;
-        let joined_with = if by_name { users.as_str() } else { "" };
-        self.store.set(JOINED_WITH, joined_with).await?;
+        let joined_with = if by_name { users } else { String::new() };
+        self.store.set(&JOINED_WITH, &joined_with).await?;
         report.read.registrations += imported.0;
         collected
             .holds

@@ -1,5 +1,5 @@
 //! What the directory itself remembers of last sign-ins: asked for once, when an outage outlasted
-//! the log and left a gap in it (domain case 23). A hint opens a window from now on, and no more.
+//! the log and left a gap in it (case 23). A hint opens a window from now on, and no more.
 
 use super::Graph;
 use crate::graph::{Ask, Trail};
@@ -7,10 +7,8 @@ use crate::pass::collect::CollectError;
 use crate::report::PassReport;
 use crate::sources::Skip;
 use crate::sources::wire::{self, Row};
+use crate::store::settings::ACTIVITY_ASKED_FOR;
 use crate::store::sources::Source;
-
-/// The setting that says for which gap the directory was asked.
-const ASKED_FOR: &str = "activity_asked_for";
 
 impl Graph<'_> {
     pub(super) async fn activity_in_gap(
@@ -21,8 +19,7 @@ impl Graph<'_> {
         let Some(gap) = store.log_gap().await? else {
             return Ok(());
         };
-        let asked_for = gap.from.to_string();
-        if store.setting(ASKED_FOR).await?.as_deref() == Some(&asked_for) {
+        if store.setting(&ACTIVITY_ASKED_FOR).await? == Some(gap.from) {
             return Ok(());
         }
         let ask = Ask::activity(gap.from);
@@ -43,7 +40,7 @@ impl Graph<'_> {
             store.note_last_sign_ins(&rows).await?;
             next = page.next;
             if next.is_none() {
-                return Ok(store.set(ASKED_FOR, &asked_for).await?);
+                return Ok(store.set(&ACTIVITY_ASKED_FOR, &gap.from).await?);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! The groups that policies name: found by id or display name, and their members, transitively as
-//! Graph itself flattens them, read anew in every pass (domain 4).
+//! Graph itself flattens them, read anew in every pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,11 @@ use super::{Graph, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::GroupId;
 use crate::graph::GraphError;
-use crate::pass::collect::groups::{READ_FOR, Wanted, judge, keep_before_anew, meant, unread};
+use crate::pass::collect::groups::{ReadFor, Wanted, judge, keep_before_anew, meant, unread};
 use crate::pass::collect::{CollectError, Collected};
 use crate::report::PassReport;
 use crate::store::memberships::{GroupSnapshot, Members};
+use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::sources::Source;
 
 impl Graph<'_> {
@@ -38,9 +39,9 @@ impl Graph<'_> {
         let held = judge(self.collector, &readable, &sizes, &mut snapshot).await?;
         collected.holds.extend(held);
         self.accept_groups(&snapshot).await?;
-        let read_for = (&wanted.names, None::<()>, None::<()>);
-        let read_for = serde_json::to_string(&read_for).unwrap_or_default();
-        Ok(self.collector.store.set(READ_FOR, &read_for).await?)
+        let read_for: ReadFor = (wanted.names.clone(), None, None);
+        let store = self.collector.store;
+        Ok(store.set(&GROUPS_READ_FOR.of(), &read_for).await?)
     }
 
     /// The groups that the names mean now, and those that they meant last.

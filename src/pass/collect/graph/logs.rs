@@ -16,7 +16,7 @@ use crate::sources::graph::{Depth, Reading};
 use crate::sources::wire::{self, Recorded, Row, RowError};
 use crate::store::logs::PartEnd;
 
-/// What a first reading of audit events goes back: so long an event holds reminders (T7).
+/// What a first reading of audit events goes back: so long an event holds reminders (rule T7).
 const EVENTS_HOLD: SignedDuration = SignedDuration::from_hours(24);
 /// What a first reading of sign-ins goes back where no policy says since when they count.
 const ARRIVAL: SignedDuration = SignedDuration::from_hours(1);
@@ -46,7 +46,7 @@ impl Graph<'_> {
             let ask = T::ask(slice.from, slice.to).at(slice.link.clone());
             let page = match self.asked(self.client.page(&ask, &mut trail)).await {
                 Ok(page) => page,
-                // Paging can die in the middle, and old hours go while they are read (domain 2).
+                // Paging can die in the middle, and old hours go while they are read.
                 Err(error) if error.is_of_the_link() && reading.restart_slice(depth) => {
                     trail = Trail::default();
                     continue;
@@ -97,7 +97,7 @@ pub(super) trait Asked: LogRow {
 }
 
 impl Asked for SignIn {
-    /// Sign-ins count from when a policy was switched on (contract 7.1).
+    /// Sign-ins count from when a policy was switched on (rule 7.1).
     fn begin(config: &Config, now: Timestamp) -> Timestamp {
         let since = config.policies.iter().filter_map(|policy| policy.since);
         since.min().unwrap_or(now).min(later(now, -ARRIVAL))

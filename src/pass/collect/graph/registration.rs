@@ -1,6 +1,6 @@
 //! The registration report: whole or not at all, once an hour, and at once when a flag waits for
-//! a report younger than a deadline (T8). Between two reports, people of whom an event says that
-//! they registered are asked about one by one (T7).
+//! a report younger than a deadline (rule T8). Between two reports, people of whom an event says that
+//! they registered are asked about one by one (rule T7).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::store::sources::Source;
 /// Staged rows that are taken over at once.
 const BATCH: u32 = 2_000;
 /// The report is asked about a person so long after the event: it lags by minutes to a day
-/// (domain 3).
+/// (rule T7).
 const FOLLOW_UP: [SignedDuration; 4] = [
     SignedDuration::from_mins(15),
     SignedDuration::from_hours(1),
@@ -43,7 +43,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// The earlier of the service's refresh and our question (contract 7.8).
+    /// The earlier of the service's refresh and our question (rule 7.8).
     fn as_of(&self, asked_at: Timestamp) -> Timestamp {
         self.refreshed_at.map_or(asked_at, |at| at.min(asked_at))
     }
@@ -72,7 +72,7 @@ impl Graph<'_> {
             .await?
             .unwrap_or_default();
         if reading.asked_at > Some(self.collector.now) {
-            // A clock that was ahead dated it: nobody knows how old it is (F18).
+            // A clock that was ahead dated it: nobody knows how old it is (rule 7.16).
             reading = Reading::default();
         }
         let approved = self.collector.approved_size(Source::Registration);
@@ -170,7 +170,7 @@ impl Graph<'_> {
             .await?)
     }
 
-    /// The whole report becomes what is known, if it is believed (contract 7.6).
+    /// The whole report becomes what is known, if it is believed (rule 7.6).
     async fn take_over(
         &self,
         reading: Reading,

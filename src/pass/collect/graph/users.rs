@@ -1,8 +1,8 @@
 //! Users: everybody once, then whoever changed (`users/delta`).
 //!
 //! That somebody is gone is a doubt until Graph was asked for them by id: a delta repeats itself
-//! in any order, and a reading of everybody may miss some (domain 4). A mass of doubts is not
-//! settled at all before an operator approves (contract 7.6).
+//! in any order, and a reading of everybody may miss some. A mass of doubts is not
+//! settled at all before an operator approves (rule 7.6).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,282 @@
+//! The one road of every destination: claim what is due, send it, settle what became of it.
+//!
+//! What is known of an attempt is written down within [`SETTLE_EVERY`] and a commit, beside the
+//! sending, so that a kill leaves little in doubt and nobody waits for the disk. What one answer
+//! says about the destination holds at once for everything else that waits for it.
+
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+
+use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
+use super::retry::retry_at;
+use super::{Courier, Ledger};
+use crate::delivery::Outcome;
+use crate::domain::delivery::Disposition;
+use crate::domain::window::later;
+use crate::store::StoreError;
+use crate::store::destinations::{Destination, DestinationState};
+use crate::store::outbox::{Claimed, Lease, Settled};
+
+/// A claim is about a second's sending, and the longest wait for an answer ten minutes: rows of a
+/// lease that is older than this are nobody's.
+const LEASE: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a destination does in its own way.
+pub(super) trait Lane {
+    /// Its name in the outbox.
+    fn name(&self) -> &str;
+
+    /// How many rows may be under way at once.
+    fn connections(&self) -> usize;
+
+    /// How many rows may be claimed now, at most `usual`.
+    async fn allows(
+        &self,
+        health: &Destination,
+        usual: u32,
+        now: Timestamp,
+    ) -> Result<u32, StoreError>;
+
+    /// Whether nothing more is sent in this delivery; `in_vain` attempts in a row found the way
+    /// closed.
+    fn is_closed(&self, health: &Destination, in_vain: u32, now: Timestamp) -> bool;
+
+    /// One attempt.
+    async fn send(&self, row: &Claimed) -> Outcome;
+
+    /// The destination after an attempt, and what operators should hear of it.
+    fn after(
+        &self,
+        before: &Destination,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> (Destination, Option<String>);
+
+    /// No retry waits longer.
+    fn retry_at_most(&self) -> SignedDuration;
+
+    /// What becomes of a row whose outcome was lost; a retry would be due then.
+    fn after_loss(&self, retry: Timestamp) -> Disposition;
+
+    /// Why it does not take what it is sent, if it does not, after `in_vain` attempts in a row.
+    fn trouble(&self, health: &Destination, in_vain: u32) -> Option<String>;
+}
+
+/// A delivery to one destination.
+pub(super) struct Ride<'a, 'r, L> {
+    courier: &'a Courier<'a>,
+    lane: &'a L,
+    ledger: &'a Ledger<'r>,
+    health: Destination,
+    /// What operators should hear, until it is written down.
+    line: Option<String>,
+    in_vain: u32,
+}
+
+/// What is known and not written down yet.
+#[derive(Default)]
+struct Known {
+    settled: Vec<Settled>,
+    since: Option<Instant>,
+}
+
+impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
+    pub(super) async fn begin(
+        courier: &'a Courier<'a>,
+        lane: &'a L,
+        ledger: &'a Ledger<'r>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            health: courier.store.destination(lane.name()).await?,
+            courier,
+            lane,
+            ledger,
+            line: None,
+            in_vain: 0,
+        })
+    }
+
+    /// Delivers until nothing is due, the destination takes nothing more or `stop` says so.
+    pub(super) async fn run(mut self, stop: &impl Fn() -> bool) -> Result<(), StoreError> {
+        let store = self.courier.store;
+        let mut size = FIRST_CLAIM;
+        loop {
+            let now = self.courier.clock.now();
+            if self.health.state == DestinationState::Dead {
+                let buried = store.bury_waiting(self.lane.name(), now).await?;
+                self.ledger
+                    .write(|report| report.deliveries.failed += buried);
+            }
+            if stop() || self.is_closed(now) {
+                break;
+            }
+            let limit = self.lane.allows(&self.health, size, now).await?;
+            if limit == 0 {
+                break;
+            }
+            let lease = Lease {
+                by: self.courier.name.clone(),
+                until: later(now, LEASE),
+            };
+            let claimed = store.claim(self.lane.name(), limit, &lease, now).await?;
+            if claimed.is_empty() {
+                break;
+            }
+            let began = Instant::now();
+            self.send(&claimed, stop).await?;
+            size = next_claim(claimed.len(), began.elapsed());
+        }
+        if let Some(trouble) = self.lane.trouble(&self.health, self.in_vain) {
+            self.ledger.error(trouble);
+        }
+        Ok(())
+    }
+
+    fn is_closed(&self, now: Timestamp) -> bool {
+        self.lane.is_closed(&self.health, self.in_vain, now)
+    }
+
+    /// Sends what was claimed and settles it as it goes; what is not under way yet when the
+    /// delivery ends is given back.
+    async fn send(
+        &mut self,
+        claimed: &[Claimed],
+        stop: &impl Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        let (store, lane) = (self.courier.store, self.lane);
+        let mut waiting = claimed.iter();
+        let mut under_way = FuturesUnordered::new();
+        let mut settling = FuturesUnordered::new();
+        let mut known = Known::default();
+        loop {
+            if stop() || self.is_closed(self.courier.clock.now()) {
+                // Whoever settles holds the one connection that writes, and is not looked after here.
+                while let Some(tally) = settling.next().await {
+                    self.ledger.settled(tally?);
+                }
+                let rest: Vec<&Claimed> = waiting.by_ref().collect();
+                store.give_back(&rest, self.courier.clock.now()).await?;
+            }
+            let free = lane.connections() - under_way.len();
+            under_way.extend(
+                waiting
+                    .by_ref()
+                    .take(free)
+                    .map(|row| async move { (row, lane.send(row).await) }),
+            );
+            let all_known = under_way.is_empty();
+            if settling.is_empty() && known.is_due(all_known) {
+                let settled = std::mem::take(&mut known).settled;
+                settling.push(self.settle(settled));
+            }
+            if all_known && settling.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                Some((row, outcome)) = under_way.next() => {
+                    let settled = self.learn(row, &outcome);
+                    known.add(settled);
+                }
+                Some(tally) = settling.next() => self.ledger.settled(tally?),
+                // Every wait for an answer has its own end, so this is no standstill.
+                () = tokio::time::sleep_until(known.due().into()), if settling.is_empty() => {
+                    self.courier.progress.beat();
+                }
+            }
+        }
+    }
+
+    /// What an outcome says about the destination, and what becomes of the row.
+    fn learn(&mut self, row: &Claimed, outcome: &Outcome) -> Settled {
+        let now = self.courier.clock.now();
+        let (health, line) = self.lane.after(&self.health, outcome, now);
+        self.health = health;
+        self.line = line.or(self.line.take());
+        match outcome {
+            Outcome::Unreachable { .. } | Outcome::Unauthorized { .. } | Outcome::Gone { .. } => {
+                self.in_vain += 1;
+            }
+            Outcome::Accepted { .. }
+            | Outcome::Deferred { .. }
+            | Outcome::Lost { .. }
+            | Outcome::Refused { .. } => self.in_vain = 0,
+        }
+        if !outcome.is_accepted() {
+            tracing::warn!(
+                delivery.id = row.id,
+                destination = self.lane.name(),
+                attempt = row.attempt,
+                code = outcome.code(),
+                text = outcome.text(),
+                "{} did not take delivery {}",
+                self.lane.name(),
+                row.id
+            );
+        }
+        Settled {
+            id: row.id.clone(),
+            attempt: row.attempt,
+            resent: row.resent,
+            disposition: self.disposition(row, outcome, now),
+            code: outcome.code(),
+            text: outcome.text().to_owned(),
+            at: now,
+        }
+    }
+
+    /// A row that is to be tried again waits as long as its destination does.
+    fn disposition(&self, row: &Claimed, outcome: &Outcome, now: Timestamp) -> Disposition {
+        let retry = || {
+            let at_most = self.lane.retry_at_most();
+            let own = retry_at(&row.id, row.attempt, row.not_after, at_most, now);
+            self.health.paused_until.map_or(own, |until| own.max(until))
+        };
+        match outcome {
+            Outcome::Accepted { .. } => Disposition::Sent,
+            Outcome::Deferred { .. }
+            | Outcome::Unauthorized { .. }
+            | Outcome::Unreachable { .. } => Disposition::RetryAt(retry()),
+            Outcome::Lost { .. } => self.lane.after_loss(retry()),
+            Outcome::Refused { .. } => Disposition::Refused,
+            Outcome::Gone { .. } => Disposition::Dead,
+        }
+    }
+
+    /// Writes down what became of some rows, with what that says about the destination.
+    fn settle(
+        &mut self,
+        settled: Vec<Settled>,
+    ) -> impl Future<Output = Result<crate::store::outbox::SettledTally, StoreError>> + use<'a, 'r, L>
+    {
+        let (courier, lane) = (self.courier, self.lane);
+        let (health, line) = (self.health.clone(), self.line.take());
+        async move {
+            let now = courier.clock.now();
+            let tally = courier
+                .store
+                .settle_at(lane.name(), &settled, &health, line.as_deref(), now)
+                .await?;
+            courier.progress.settled(settled.len());
+            Ok(tally)
+        }
+    }
+}
+
+impl Known {
+    fn add(&mut self, settled: Settled) {
+        self.since.get_or_insert_with(Instant::now);
+        self.settled.push(settled);
+    }
+
+    fn due(&self) -> Instant {
+        self.since.unwrap_or_else(Instant::now) + SETTLE_EVERY
+    }
+
+    fn is_due(&self, at_once: bool) -> bool {
+        self.since
+            .is_some_and(|since| at_once || since.elapsed() >= SETTLE_EVERY)
+    }
+}

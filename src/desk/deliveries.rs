@@ -1,0 +1,78 @@
+//! The outbox, and what can be done about a row.
+
+use super::acts::act_time;
+use super::{DeskError, one};
+use crate::config::Config;
+use crate::domain::delivery::State;
+use crate::store::Store;
+use crate::store::outbox::{DeliveryRow, Found};
+
+/// What is to become of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// It is tried again now.
+    Retry,
+    /// It is set aside for good.
+    Discard,
+}
+
+/// The outbox, oldest first: all of it, some states, or one person's.
+pub async fn list(
+    store: &Store,
+    states: &[String],
+    person: Option<&str>,
+) -> Result<Vec<DeliveryRow>, DeskError> {
+    let states = states.iter().map(|name| known(name));
+    let states: Vec<State> = states.collect::<Result<_, _>>()?;
+    let user = match person {
+        Some(name) => Some(one(store, name).await?),
+        None => None,
+    };
+    Ok(store.deliveries(&states, user.as_ref()).await?)
+}
+
+fn known(name: &str) -> Result<State, DeskError> {
+    State::parse(name).ok_or_else(|| {
+        let names = State::ALL.map(State::as_str).join(", ");
+        DeskError::Unknown(format!(
+            "there is no state {name:?}; the states are {names}"
+        ))
+    })
+}
+
+/// An endpoint is well again: what waits for it, or died with it, is due now. How many rows.
+pub async fn reopen(store: &Store, config: &Config, name: &str) -> Result<u64, DeskError> {
+    let names: Vec<&str> = config
+        .webhooks
+        .iter()
+        .map(|webhook| webhook.endpoint.name.as_str())
+        .collect();
+    if !names.contains(&name) {
+        // What waits for one that is not configured would only die again.
+        let known = if names.is_empty() {
+            "no [[webhook]] is configured".to_owned()
+        } else {
+            format!("the webhooks are {}", names.join(", "))
+        };
+        let text = format!("there is no webhook {name:?}; {known}");
+        return Err(DeskError::Unknown(text));
+    }
+    let now = act_time(store, None).await?;
+    Ok(store.reopen(name, now).await?)
+}
+
+/// Tries a row again, or sets it aside; the state that it was in.
+pub async fn replay(store: &Store, id: &str, how: Replay) -> Result<State, DeskError> {
+    let now = act_time(store, None).await?;
+    let refused = |is: &str| {
+        DeskError::Refused(format!(
+            "the delivery {id} is {is}: there is nothing to do about it"
+        ))
+    };
+    match store.replay(id, how == Replay::Discard, now).await? {
+        Found::Row(state) if state.is_in_hand() => Ok(state),
+        Found::Row(state) => Err(refused(state.as_str())),
+        Found::TooOld => Err(refused("too old to be sent")),
+        Found::Nothing => Err(DeskError::Unknown(format!("there is no delivery {id:?}"))),
+    }
+}

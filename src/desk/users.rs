@@ -1,0 +1,190 @@
+//! Who is where: one row per policy and person, in order of a key, as the newest decisions left
+//! them.
+//!
+//! Rows are read a page at a time and merged where an order is made of several, so that a list
+//! costs what is taken of it.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::person::PersonView;
+use super::{DeskError, Reader};
+use crate::domain::state::State;
+use crate::store::lists::{ListedPerson, Order, Wanted};
+
+/// Rows of a page: the first is small, for who wants a few.
+const FIRST_PAGE: u32 = 100;
+/// The others amortise a look at an index.
+const PAGE: u32 = 2_000;
+
+/// In which order rows come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// By the deadline of windows that run, as of the newest pass; whoever has none comes last.
+    #[default]
+    Deadline,
+    /// By what comes next; whoever is not looked at again by time alone comes last.
+    Next,
+    /// By user principal name.
+    Name,
+    /// By object id.
+    Id,
+}
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Only these states; all if none is named.
+    pub states: Vec<State>,
+    /// Only this policy.
+    pub policy: Option<String>,
+    /// Only people whose name, user principal name, mail or id contains this.
+    pub search: Option<String>,
+    /// The order.
+    pub sort: Sort,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// A list that is being read.
+pub struct Users<'a> {
+    reader: &'a Reader,
+    wanted: Wanted,
+    search: Option<String>,
+    left: u64,
+    /// What is still to be read: lanes that are merged, then the next ones.
+    lanes: VecDeque<Vec<Lane>>,
+}
+
+/// Rows of one order.
+struct Lane {
+    order: Order,
+    read: VecDeque<ListedPerson>,
+    last: Option<ListedPerson>,
+    is_over: bool,
+}
+
+/// Begins a list.
+pub async fn list(reader: &Reader, query: Query) -> Result<Users<'_>, DeskError> {
+    if let Some(policy) = &query.policy {
+        reader.knows_policy(policy)?;
+    }
+    if !reader.store.is_listed().await? {
+        let text = "the database is of an earlier version, and the next pass writes anew who is where: ask again after it";
+        return Err(DeskError::NotYet(text.to_owned()));
+    }
+    let mut policies = reader.policy_names();
+    policies.retain(|name| {
+        query
+            .policy
+            .as_ref()
+            .is_none_or(|only| only == name.as_str())
+    });
+    Ok(Users {
+        reader,
+        wanted: Wanted {
+            policies,
+            states: query.states,
+        },
+        search: query.search.map(|text| text.to_lowercase()),
+        left: query.limit.unwrap_or(u64::MAX),
+        lanes: lanes(query.sort),
+    })
+}
+
+fn lanes(sort: Sort) -> VecDeque<Vec<Lane>> {
+    let orders: &[&[Order]] = match sort {
+        Sort::Deadline => &[&[Order::Deadline, Order::Moving], &[Order::NoDeadline]],
+        Sort::Next => &[&[Order::Next], &[Order::NoNext]],
+        Sort::Name => &[&[Order::Name]],
+        Sort::Id => &[&[Order::Id]],
+    };
+    let lanes = orders.iter().map(|merged| {
+        let lanes = merged.iter().map(|order| Lane {
+            order: *order,
+            read: VecDeque::new(),
+            last: None,
+            is_over: false,
+        });
+        lanes.collect()
+    });
+    lanes.collect()
+}
+
+impl Users<'_> {
+    /// The next row.
+    pub async fn next(&mut self) -> Result<Option<PersonView>, DeskError> {
+        while self.left > 0 {
+            let Some(person) = self.next_listed().await? else {
+                return Ok(None);
+            };
+            let row = PersonView::of_list(person, self.reader.now);
+            if self.search.as_ref().is_none_or(|text| contains(&row, text)) {
+                self.left -= 1;
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of what the merged lanes have next.
+    async fn next_listed(&mut self) -> Result<Option<ListedPerson>, DeskError> {
+        let now = self.reader.now;
+        while let Some(merged) = self.lanes.front_mut() {
+            for lane in merged.iter_mut().filter(|lane| lane.read.is_empty()) {
+                lane.fill(self.reader, &self.wanted).await?;
+            }
+            let first = merged
+                .iter_mut()
+                .filter(|lane| !lane.read.is_empty())
+                .min_by(|a, b| place(a, now).cmp(&place(b, now)));
+            if let Some(lane) = first {
+                return Ok(lane.read.pop_front());
+            }
+            self.lanes.pop_front();
+        }
+        Ok(None)
+    }
+}
+
+impl Lane {
+    async fn fill(&mut self, reader: &Reader, wanted: &Wanted) -> Result<(), DeskError> {
+        if self.is_over {
+            return Ok(());
+        }
+        let limit = if self.last.is_none() {
+            FIRST_PAGE
+        } else {
+            PAGE
+        };
+        let rows = reader
+            .store
+            .list(wanted, self.order, reader.now, self.last.as_ref(), limit)
+            .await?;
+        self.is_over = rows.len() < limit as usize;
+        self.last = rows.last().cloned();
+        self.read = rows.into();
+        Ok(())
+    }
+}
+
+/// What lanes are merged by: of several there are only those with a deadline.
+fn place(lane: &Lane, now: Timestamp) -> Option<(Option<Timestamp>, &str, &str)> {
+    let first = lane.read.front()?;
+    let window = first.listed.window.as_ref();
+    let deadline = window.and_then(|window| window.deadline_at(now));
+    Some((deadline, &first.id, &first.policy))
+}
+
+fn contains(row: &PersonView, text: &str) -> bool {
+    [
+        Some(&row.id),
+        Some(&row.user_principal_name),
+        row.display_name.as_ref(),
+        row.mail.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .any(|field| field.to_lowercase().contains(text))
+}

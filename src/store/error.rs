@@ -1,0 +1,127 @@
+//! What can go wrong with the store, in words that say what mends it.
+
+use std::path::{Path, PathBuf};
+
+use super::db;
+
+/// What can go wrong with the store, cut by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database was there once and is gone (rule 7.15).
+    #[error("the database {path} is gone, but {mark} says that it was there: restore it from a backup, or remove {mark} to begin anew (every window would start again)", path = path.display(), mark = mark.display())]
+    Vanished {
+        /// The database.
+        path: PathBuf,
+        /// The mark against a vanished database.
+        mark: PathBuf,
+    },
+    /// There is no database yet, and the command only reads.
+    #[error("there is no database at {path} yet: `fortnight cycle` or `fortnight run` makes it", path = .0.display())]
+    Absent(PathBuf),
+    /// It cannot be opened or written.
+    #[error("cannot {verb} the database {path}: {remedy}", path = path.display())]
+    Unusable {
+        /// What was tried.
+        verb: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What to do.
+        remedy: &'static str,
+        /// What the database says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// It is damaged.
+    #[error("the database {path} is damaged ({detail}): stop fortnight, keep a copy, and restore the last good backup", path = path.display())]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What the check found.
+        detail: String,
+    },
+    /// A newer program wrote it.
+    #[error("the database {path} was written by a newer fortnight (schema {found}, this program knows {known}): use that version", path = path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// The file system does not keep what it is told to keep.
+    #[error("the database {path} does not run with {setting}: {found}", path = path.display())]
+    Durability {
+        /// The database.
+        path: PathBuf,
+        /// What is needed.
+        setting: &'static str,
+        /// What there is.
+        found: String,
+    },
+    /// Another process runs passes on it.
+    #[error(
+        "another fortnight already runs on this database: {holder}. Stop it first, or leave this to it"
+    )]
+    Locked {
+        /// Who holds the lock.
+        holder: String,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot use {path}, the lock beside the database: check that its folder exists and that this user may write there", path = path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A row that this program would not have written.
+    #[error("the database holds something unexpected: {table}.{column} of {key} is {value:?}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        key: String,
+        /// The column.
+        column: &'static str,
+        /// What is there.
+        value: String,
+    },
+    /// Anything else.
+    #[error("the database failed while {doing}{}", db::remedy(.source).map_or_else(String::new, |remedy| format!(": {remedy}")))]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database says.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// Names what was being done when a statement failed.
+pub(super) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Failed { doing, source })
+    }
+}
+
+/// A database that cannot be used, with the remedy that fits.
+pub(super) fn unusable(verb: &'static str, path: &Path, source: sqlx::Error) -> StoreError {
+    if db::is_damaged(&source) {
+        return StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: source.to_string(),
+        };
+    }
+    StoreError::Unusable {
+        verb,
+        path: path.to_owned(),
+        remedy: db::remedy(&source).unwrap_or("check the file, its folder and the disk"),
+        source,
+    }
+}

@@ -1,0 +1,338 @@
+//! People as lists show them, read from what decisions left, page by page in order of a key.
+//!
+//! A page begins behind the last row of the one before, so that a slow reader holds nothing open
+//! and memory stays flat. Of the rows that have no key there is an order of their own.
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::settings::UNLISTED;
+use super::{Doing, Store, StoreError, Whom, instant, micros};
+use crate::domain::decision::{Next, NextAction};
+use crate::domain::id::PolicyName;
+use crate::domain::listed::{Listed, ListedWindow};
+use crate::domain::standing::Enforcement;
+use crate::domain::state::State;
+use crate::domain::window::Deadline;
+
+/// One person under one policy.
+#[derive(Debug, Clone)]
+pub struct ListedPerson {
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// For display.
+    pub display_name: Option<String>,
+    /// The address.
+    pub mail: Option<String>,
+    /// Under which policy.
+    pub policy: String,
+    /// Where they stand.
+    pub listed: Listed,
+    /// Where the row stands in its order.
+    key: Option<Key>,
+}
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Under these policies.
+    pub policies: Vec<PolicyName>,
+    /// In these states; in all if none is named.
+    pub states: Vec<State>,
+}
+
+/// Rows that have an index of their own, and its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By the deadline of a window that runs, where it stands or does not move by now.
+    Deadline,
+    /// Whose deadline moves on with the present: by the notice that it leaves.
+    Moving,
+    /// Who has no window that runs, by id.
+    NoDeadline,
+    /// By what comes next.
+    Next,
+    /// Who is not looked at again by time alone, by id.
+    NoNext,
+    /// Everybody, by user principal name.
+    Name,
+    /// Everybody, by id.
+    Id,
+}
+
+/// What a row is ordered by, before the id and the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Key {
+    Number(i64),
+    Text(String),
+}
+
+impl Store {
+    /// The next rows of an order, behind `after`.
+    pub async fn list(
+        &self,
+        wanted: &Wanted,
+        order: Order,
+        now: Timestamp,
+        after: Option<&ListedPerson>,
+        limit: u32,
+    ) -> Result<Vec<ListedPerson>, StoreError> {
+        let rows = page(wanted, order, now, after, limit)
+            .build()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading a list")?;
+        rows.iter().map(|row| read(row, order)).collect()
+    }
+
+    /// Whether the rows are whole: those of an earlier version are after the next pass.
+    pub async fn is_listed(&self) -> Result<bool, StoreError> {
+        Ok(self.setting(&UNLISTED).await?.is_none())
+    }
+
+    /// Whose deadline has passed under some policy, by id.
+    pub async fn past_deadline(&self, policies: &[PolicyName]) -> Result<Vec<String>, StoreError> {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "SELECT DISTINCT user_id FROM standings WHERE state IN ('overdue_checking', 'enforcement_needed') AND ",
+        );
+        Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
+        statement
+            .push(" ORDER BY user_id")
+            .build_query_scalar()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading whose deadline has passed")
+    }
+
+    /// What comes next, of all people.
+    pub async fn next_of_all(&self, policies: &[PolicyName]) -> Result<Option<Next>, StoreError> {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "SELECT user_id, next_at, next_action FROM standings WHERE next_at IS NOT NULL AND ",
+        );
+        Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
+        let row = statement
+            .push(" ORDER BY next_at LIMIT 1")
+            .build()
+            .fetch_optional(&self.read)
+            .await
+            .doing("reading what comes next")?;
+        row.map_or(Ok(None), |row| next(&row, [0, 1, 2]))
+    }
+
+    /// Who lost registered methods for the second time, by name and policy.
+    pub async fn lost_again(
+        &self,
+        policies: &[PolicyName],
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "SELECT people.user_principal_name, standings.policy FROM standings JOIN people ON people.id = standings.user_id
+             WHERE standings.lost_again = TRUE AND ",
+        );
+        Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
+        statement
+            .push(" ORDER BY standings.user_id, standings.policy")
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading repeated losses")
+    }
+}
+
+/// The columns that [`read`] reads, but for the last, which is the key.
+const COLUMNS: &str = "SELECT standings.user_id, people.user_principal_name, people.display_name, people.mail, standings.policy, state, \
+     registered, in_scope, sequence, window_opened_at, window_deadline, window_notice, window_left, bypasses, may_skip, enforcement, enforced_at, lost_again, \
+     next_at, next_action, ";
+/// Where the key is.
+const KEY: usize = 20;
+
+impl Order {
+    /// The column of its key.
+    fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Deadline => Some("standings.window_deadline"),
+            Self::Moving => Some("standings.window_notice"),
+            Self::Next => Some("standings.next_at"),
+            Self::Name => Some("people.upn_key"),
+            Self::NoDeadline | Self::NoNext | Self::Id => None,
+        }
+    }
+
+    /// The tables, the one in whose order the rows come first: a cross join keeps it so.
+    fn tables(self) -> &'static str {
+        match self {
+            Self::Name => "people CROSS JOIN standings",
+            Self::Deadline
+            | Self::Moving
+            | Self::NoDeadline
+            | Self::Next
+            | Self::NoNext
+            | Self::Id => "standings CROSS JOIN people",
+        }
+    }
+
+    /// The column of the id, in the table whose order it is.
+    fn id(self) -> &'static str {
+        match self {
+            Self::Name => "people.id",
+            Self::Deadline
+            | Self::Moving
+            | Self::NoDeadline
+            | Self::Next
+            | Self::NoNext
+            | Self::Id => "standings.user_id",
+        }
+    }
+
+    fn restrict(self, statement: &mut QueryBuilder<Sqlite>, now: Timestamp) {
+        match self {
+            Self::Deadline => statement
+                .push(" AND is_open = TRUE AND window_deadline IS NOT NULL AND (window_notice IS NULL OR window_deadline - window_notice >= ")
+                .push_bind(micros(now))
+                .push(")"),
+            Self::Moving => statement
+                .push(" AND window_notice IS NOT NULL AND window_deadline - window_notice < ")
+                .push_bind(micros(now)),
+            Self::NoDeadline => statement.push(" AND (is_open = FALSE OR window_deadline IS NULL)"),
+            Self::Next => statement.push(" AND next_at IS NOT NULL"),
+            Self::NoNext => statement.push(" AND next_at IS NULL"),
+            Self::Name | Self::Id => statement,
+        };
+    }
+}
+
+fn page(
+    wanted: &Wanted,
+    order: Order,
+    now: Timestamp,
+    after: Option<&ListedPerson>,
+    limit: u32,
+) -> QueryBuilder<Sqlite> {
+    let key = order.key();
+    let mut statement = QueryBuilder::new(COLUMNS);
+    statement
+        .push(key.unwrap_or("NULL"))
+        .push(" FROM ")
+        .push(order.tables())
+        .push(" WHERE people.id = standings.user_id AND ");
+    Whom::these(wanted.policies.iter().map(PolicyName::as_str))
+        .restrict(&mut statement, "standings.policy");
+    if !wanted.states.is_empty() {
+        statement.push(" AND ");
+        Whom::these(wanted.states.iter().map(|state| state.as_str()))
+            .restrict(&mut statement, "standings.state");
+    }
+    order.restrict(&mut statement, now);
+    let columns = [key, Some(order.id()), Some("standings.policy")];
+    let columns: Vec<&str> = columns.into_iter().flatten().collect();
+    let columns = columns.join(", ");
+    if let Some(after) = after {
+        statement.push(format!(" AND ({columns}) > ("));
+        match &after.key {
+            Some(Key::Number(number)) => statement.push_bind(*number).push(", "),
+            Some(Key::Text(text)) => statement.push_bind(text.clone()).push(", "),
+            None => &mut statement,
+        };
+        statement
+            .push_bind(after.id.clone())
+            .push(", ")
+            .push_bind(after.policy.clone())
+            .push(")");
+    }
+    statement
+        .push(format!(" ORDER BY {columns} LIMIT "))
+        .push_bind(limit);
+    statement
+}
+
+fn read(row: &SqliteRow, order: Order) -> Result<ListedPerson, StoreError> {
+    let key = || -> Result<Option<Key>, sqlx::Error> {
+        Ok(match order {
+            Order::Deadline | Order::Moving | Order::Next => Some(Key::Number(row.try_get(KEY)?)),
+            Order::Name => Some(Key::Text(row.try_get(KEY)?)),
+            Order::NoDeadline | Order::NoNext | Order::Id => None,
+        })
+    };
+    let reading = "reading a list";
+    Ok(ListedPerson {
+        id: row.try_get(0).doing(reading)?,
+        user_principal_name: row.try_get(1).doing(reading)?,
+        display_name: row.try_get(2).doing(reading)?,
+        mail: row.try_get(3).doing(reading)?,
+        policy: row.try_get(4).doing(reading)?,
+        listed: listed(row)?,
+        key: key().doing(reading)?,
+    })
+}
+
+fn listed(row: &SqliteRow) -> Result<Listed, StoreError> {
+    let reading = "reading a list";
+    let state: &str = row.try_get(5).doing(reading)?;
+    Ok(Listed {
+        state: State::parse(state).ok_or_else(|| inconsistent(row, 0, "state", state))?,
+        registered: row.try_get(6).doing(reading)?,
+        in_scope: row.try_get(7).doing(reading)?,
+        window: window(row)?,
+        lost_again: row.try_get(17).doing(reading)?,
+        next: next(row, [0, 18, 19])?,
+    })
+}
+
+fn window(row: &SqliteRow) -> Result<Option<ListedWindow>, StoreError> {
+    let reading = "reading a list";
+    let number = |column: usize| row.try_get::<i64, _>(column).doing(reading);
+    let some = |column: usize| row.try_get::<Option<i64>, _>(column).doing(reading);
+    let Some(opened_at) = some(9)? else {
+        return Ok(None);
+    };
+    let enforcement: Option<&str> = row.try_get(15).doing(reading)?;
+    let enforced_at = some(16)?.map(instant);
+    Ok(Some(ListedWindow {
+        sequence: u32::try_from(number(8)?).unwrap_or(0),
+        opened_at: instant(opened_at),
+        deadline: deadline(some(10)?, some(11)?),
+        left: some(12)?.map(SignedDuration::from_micros),
+        bypasses: u32::try_from(number(13)?).unwrap_or(0),
+        may_skip: row.try_get(14).doing(reading)?,
+        enforcement: match (enforcement, enforced_at) {
+            (None, _) => Enforcement::None,
+            (Some("needed"), Some(at)) => Enforcement::Needed { at },
+            (Some("would_need"), Some(at)) => Enforcement::WouldNeed { at },
+            (Some("released"), Some(at)) => Enforcement::Released { at },
+            (Some(other), _) => return Err(inconsistent(row, 0, "enforcement", other)),
+        },
+    }))
+}
+
+/// What comes next, of the columns with the id, the moment and the action.
+fn next(row: &SqliteRow, [id, at, action]: [usize; 3]) -> Result<Option<Next>, StoreError> {
+    let reading = "reading what comes next";
+    let at: Option<i64> = row.try_get(at).doing(reading)?;
+    let action: Option<&str> = row.try_get(action).doing(reading)?;
+    let (Some(at), Some(text)) = (at, action) else {
+        return Ok(None);
+    };
+    let action: NextAction =
+        serde_json::from_str(text).map_err(|_| inconsistent(row, id, "next_action", text))?;
+    let at = instant(at);
+    Ok(Some(Next { at, action }))
+}
+
+pub(super) fn deadline(at: Option<i64>, notice: Option<i64>) -> Option<Deadline> {
+    let at = instant(at?);
+    Some(match notice.map(SignedDuration::from_micros) {
+        None => Deadline::Fixed(at),
+        Some(notice) => Deadline::Untold { base: at, notice },
+    })
+}
+
+fn inconsistent(row: &SqliteRow, id: usize, column: &'static str, value: &str) -> StoreError {
+    StoreError::Inconsistent {
+        table: "standings",
+        key: row.try_get(id).unwrap_or_default(),
+        column,
+        value: value.to_owned(),
+    }
+}

@@ -1,0 +1,276 @@
+//! Claiming: which rows of a destination are due, taken on lease before their first byte leaves.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::{EMAIL, Lease};
+use crate::domain::delivery::State;
+use crate::domain::id::{PolicyName, UserId};
+use crate::domain::message::EventKind;
+use crate::domain::policy::{Enforce, Step};
+use crate::store::lists::deadline;
+use crate::store::rows::{Column, with_rows};
+use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, name_of};
+
+/// A row that was claimed: all that sending it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The row.
+    pub id: String,
+    /// What it tells of.
+    pub event: EventKind,
+    /// Under which policy; none: to operators.
+    pub policy: Option<PolicyName>,
+    /// About whom; none: to operators.
+    pub user: Option<UserId>,
+    /// The step that fell due.
+    pub step: Option<Step>,
+    /// The address of a mail.
+    pub address: Option<String>,
+    /// The person's display name, hostile until encoded.
+    pub name: Option<String>,
+    /// The person's language.
+    pub language: Option<String>,
+    /// When the window opened.
+    pub opened_at: Option<Timestamp>,
+    /// The deadline to name.
+    pub deadline: Option<Timestamp>,
+    /// A sign-in demanded registration.
+    pub must_register: bool,
+    /// The subject of a mail to operators.
+    pub title: Option<String>,
+    /// The lines of a mail to operators.
+    pub lines: Vec<String>,
+    /// The bytes of a webhook.
+    pub body: Option<String>,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// Useless after this.
+    pub not_after: Option<Timestamp>,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// Its outcome was lost before: a second loss is the last of a mail.
+    pub resent: bool,
+    /// What the receiver knows it by; always the same.
+    pub message_id: String,
+    /// The first mail of the window, to which this one answers.
+    pub in_reply_to: Option<String>,
+}
+
+/// Of a mail to a person only what the last decision asks of them, and nothing whose facts changed
+/// since: the next decision withdraws or confirms it. A webhook's body was frozen, and what is no
+/// longer true of it was withdrawn; but of the rows about one person at one destination only the
+/// oldest may be under way, or a flag that was taken back could arrive before the flag.
+const DUE: &str = "
+    SELECT outbox.id, outbox.event, outbox.policy, outbox.user_id, outbox.step, outbox.address, outbox.name, outbox.language,
+        outbox.opened_at, outbox.deadline, outbox.must_register, outbox.title, outbox.lines, outbox.body, outbox.queued_at,
+        outbox.not_after, outbox.attempts, outbox.resent, outbox.message_id,
+        CASE WHEN outbox.address IS NOT NULL THEN
+            (SELECT earlier.message_id FROM outbox AS earlier
+             WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy AND earlier.destination = outbox.destination
+                 AND earlier.sequence = outbox.sequence AND earlier.state = $4
+             ORDER BY earlier.position LIMIT 1) END,
+        outbox.floats = TRUE AND outbox.in_doubt = FALSE, standings.window_deadline, standings.window_notice
+    FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
+    WHERE outbox.destination = $1 AND outbox.next_at <= $2 AND (outbox.not_after IS NULL OR outbox.not_after > $2)
+        AND (outbox.address IS NULL OR outbox.policy IS NULL OR (
+            standings.sequence = outbox.sequence AND standings.asks = outbox.asks
+            AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
+            AND EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = $5)))
+        AND (outbox.address IS NOT NULL OR outbox.body IS NOT NULL)
+        AND (outbox.ordering_key IS NULL OR NOT EXISTS (
+            SELECT 1 FROM outbox AS earlier
+            WHERE earlier.destination = outbox.destination AND earlier.ordering_key = outbox.ordering_key
+                AND earlier.position < outbox.position AND earlier.settled_at IS NULL))
+    ORDER BY outbox.turn, outbox.position LIMIT $3";
+
+impl Store {
+    /// Claims up to `limit` due rows of a destination, whose turn it is first, and records the
+    /// attempts.
+    pub async fn claim(
+        &self,
+        destination: &str,
+        limit: u32,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(DUE)
+            .bind(destination)
+            .bind(micros(now))
+            .bind(limit)
+            .bind(State::Sent.as_str())
+            .bind(name_of(&Enforce::On))
+            .fetch_all(&mut *transaction)
+            .await
+            .doing("claiming deliveries")?;
+        let claimed = rows
+            .iter()
+            .map(|row| read(row, now))
+            .collect::<Result<Vec<_>, _>>()?;
+        take(&mut transaction, destination, &claimed, lease, now).await?;
+        transaction.commit().await.doing("claiming deliveries")?;
+        Ok(claimed)
+    }
+
+    /// How many attempts at mails began since then: what budgets count.
+    pub async fn attempts_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempts WHERE destination = $1 AND started_at > $2",
+        )
+        .bind(EMAIL)
+        .bind(micros(since))
+        .fetch_one(&self.read)
+        .await
+        .doing("counting attempts")?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether the last ten different recipients were all refused: then the channel is to blame,
+    /// not they (rule 7.11). Fewer than ten say nothing.
+    pub async fn all_refused_lately(&self) -> Result<bool, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT address, state FROM outbox
+             WHERE address IS NOT NULL AND settled_at IS NOT NULL AND user_id IS NOT NULL AND state IN ($1, $2)
+             ORDER BY settled_at DESC, position DESC LIMIT 100",
+        )
+        .bind(State::Sent.as_str())
+        .bind(State::Failed.as_str())
+        .fetch_all(&self.read)
+        .await
+        .doing("reading the last recipients")?;
+        let mut seen = HashSet::new();
+        let last: Vec<&str> = rows
+            .iter()
+            .filter(|(address, _)| seen.insert(address))
+            .map(|(_, state)| state.as_str())
+            .take(10)
+            .collect();
+        let refused = State::Failed.as_str();
+        Ok(last.len() == 10 && last.iter().all(|state| *state == refused))
+    }
+}
+
+/// Leases the claimed rows and records their attempts.
+async fn take(
+    connection: &mut SqliteConnection,
+    destination: &str,
+    claimed: &[Claimed],
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for claimed in claimed.chunks(ROWS_PER_STATEMENT) {
+        let columns = &[("id", Column::Text), ("deadline", Column::Bigint)];
+        let mut statement = with_rows("claimed", columns, claimed, |row, claimed| {
+            row.bind(&claimed.id).bind(claimed.deadline.map(micros));
+        });
+        statement
+            .push("UPDATE outbox SET state = ")
+            .push_bind(State::Leased.as_str())
+            .push(", leased_by = ")
+            .push_bind(&lease.by)
+            .push(", leased_until = ")
+            .push_bind(micros(lease.until))
+            .push(
+                ", next_at = NULL, attempts = outbox.attempts + 1, deadline = claimed.deadline
+                 FROM claimed WHERE outbox.id = claimed.id",
+            );
+        statement
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("claiming deliveries")?;
+        begin_attempts(connection, destination, claimed, now).await?;
+    }
+    Ok(())
+}
+
+/// Records attempts before their first byte leaves.
+async fn begin_attempts(
+    connection: &mut SqliteConnection,
+    destination: &str,
+    claimed: &[Claimed],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut statement = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO attempts (delivery_id, number, started_at, destination) ",
+    );
+    statement.push_values(claimed, |mut row, claimed| {
+        row.push_bind(&claimed.id)
+            .push_bind(i64::from(claimed.attempt))
+            .push_bind(micros(now))
+            .push_bind(destination);
+    });
+    statement
+        .build()
+        .execute(connection)
+        .await
+        .doing("recording attempts")
+        .map(drop)
+}
+
+/// A row as it is sent: one whose deadline nobody was told of names it as of its attempt, and one
+/// that may have arrived the same again (rule 7.2).
+fn read(row: &SqliteRow, now: Timestamp) -> Result<Claimed, StoreError> {
+    let doing = "claiming deliveries";
+    let id: String = row.try_get(0).doing(doing)?;
+    let at = |column: usize| {
+        row.try_get::<Option<i64>, _>(column)
+            .map(|at| at.map(instant))
+            .doing(doing)
+    };
+    let text = |column: usize| row.try_get::<Option<String>, _>(column).doing(doing);
+    let inconsistent = |column, value: &str| StoreError::Inconsistent {
+        table: "outbox",
+        key: id.clone(),
+        column,
+        value: value.to_owned(),
+    };
+    let event: String = row.try_get(1).doing(doing)?;
+    let step = text(4)?;
+    let lines = text(12)?;
+    let as_of_now = floating_deadline(row, now)?;
+    Ok(Claimed {
+        event: EventKind::parse(&event).ok_or_else(|| inconsistent("event", &event))?,
+        policy: text(2)?.map(|name| PolicyName::new(&name)),
+        user: text(3)?
+            .map(|user| crate::store::records::user_id("outbox", &user))
+            .transpose()?,
+        step: step
+            .map(|step| Step::try_from(step.clone()).map_err(|_| inconsistent("step", &step)))
+            .transpose()?,
+        address: text(5)?,
+        name: text(6)?,
+        language: text(7)?,
+        opened_at: at(8)?,
+        deadline: as_of_now.or(at(9)?),
+        must_register: row.try_get(10).doing(doing)?,
+        title: text(11)?,
+        lines: lines
+            .map(|lines| serde_json::from_str(&lines).map_err(|_| inconsistent("lines", &lines)))
+            .transpose()?
+            .unwrap_or_default(),
+        body: text(13)?,
+        queued_at: instant(row.try_get(14).doing(doing)?),
+        not_after: at(15)?,
+        attempt: u32::try_from(row.try_get::<i64, _>(16).doing(doing)?).unwrap_or(0) + 1,
+        resent: row.try_get(17).doing(doing)?,
+        message_id: row.try_get(18).doing(doing)?,
+        in_reply_to: text(19)?,
+        id,
+    })
+}
+
+/// The deadline as of now, of a row that nobody may have read yet.
+fn floating_deadline(row: &SqliteRow, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let doing = "claiming deliveries";
+    if !row.try_get::<bool, _>(20).doing(doing)? {
+        return Ok(None);
+    }
+    let at: Option<i64> = row.try_get(21).doing(doing)?;
+    let notice = row.try_get(22).doing(doing)?;
+    Ok(deadline(at, notice).map(|deadline| deadline.at(now)))
+}

@@ -1,0 +1,116 @@
+//! The schema: the files of `migrations`, forward only, applied once each.
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+use super::error::unusable;
+use super::{Store, StoreError, db};
+
+/// The schema, one folder for every database.
+const MIGRATIONS: [(i64, &str, &str); 11] = [
+    (
+        20_261_124_090_000,
+        "create facts",
+        include_str!("../../migrations/20261124090000_create_facts.sql"),
+    ),
+    (
+        20_261_124_090_100,
+        "create decisions",
+        include_str!("../../migrations/20261124090100_create_decisions.sql"),
+    ),
+    (
+        20_261_124_120_000,
+        "add log gap",
+        include_str!("../../migrations/20261124120000_add_log_gap.sql"),
+    ),
+    (
+        20_261_124_130_000,
+        "create operator lines",
+        include_str!("../../migrations/20261124130000_create_operator_lines.sql"),
+    ),
+    (
+        20_261_124_150_000,
+        "create graph readings",
+        include_str!("../../migrations/20261124150000_create_graph_readings.sql"),
+    ),
+    (
+        20_261_124_160_000,
+        "create destinations",
+        include_str!("../../migrations/20261124160000_create_destinations.sql"),
+    ),
+    (
+        20_261_125_230_000,
+        "add unsure people",
+        include_str!("../../migrations/20261125230000_add_unsure_people.sql"),
+    ),
+    (
+        20_261_126_070_000,
+        "index what is due",
+        include_str!("../../migrations/20261126070000_index_what_is_due.sql"),
+    ),
+    (
+        20_261_128_010_000,
+        "say what rows are",
+        include_str!("../../migrations/20261128010000_say_what_rows_are.sql"),
+    ),
+    (
+        20_261_128_020_000,
+        "list everybody",
+        include_str!("../../migrations/20261128020000_list_everybody.sql"),
+    ),
+    (
+        20_261_128_060_000,
+        "create counters",
+        include_str!("../../migrations/20261128060000_create_counters.sql"),
+    ),
+];
+
+impl Store {
+    /// Refuses a database that a newer program wrote.
+    pub(super) async fn refuse_newer(&self) -> Result<(), StoreError> {
+        let newest = async {
+            if !db::has_schema(&self.read).await? {
+                return Ok(None);
+            }
+            sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+                .fetch_one(&self.read)
+                .await
+        };
+        let found: Option<i64> = newest
+            .await
+            .map_err(|source| unusable("read", &self.path, source))?;
+        let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
+        match found {
+            Some(found) if found > known => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found,
+                known,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies what was not applied yet.
+    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+        Migrator::with_migrations(migrations())
+            .run(&self.write)
+            .await
+            .map_err(|error| match error {
+                MigrateError::Execute(source) => unusable("write", &self.path, source),
+                other => unusable("migrate", &self.path, sqlx::Error::Migrate(Box::new(other))),
+            })
+    }
+}
+
+/// Every migration, oldest first.
+pub(super) fn migrations() -> Vec<Migration> {
+    let migrations = MIGRATIONS.into_iter().map(|(version, description, sql)| {
+        Migration::new(
+            version,
+            description.into(),
+            MigrationType::Simple,
+            sqlx::SqlStr::from_static(sql),
+            false,
+        )
+    });
+    migrations.collect()
+}

@@ -1,3 +1,0 @@
-//! What the project promises about its own code and documents.
-
-mod floors;

@@ -1,0 +1,164 @@
+//! Days in which the program comes to every statement that it has. What becomes of people on such
+//! days is asserted elsewhere; here they only have to be lived through.
+
+use clap::Parser as _;
+use fortnight::cli::{self, args::Cli};
+use fortnight::domain::delivery::State;
+use fortnight::domain::facts::ActKind;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::support::endpoint::{Endpoints, Reply, SECRET};
+use crate::support::graph::{FakeGraph, Removal};
+use crate::support::world::{World, day, hour};
+
+pub(super) async fn play() {
+    exports().await;
+    endpoints().await;
+    a_clock_that_was_ahead().await;
+    graph().await;
+}
+
+/// Read from exports: a mass of flags, and people who go, come, sign in and register.
+async fn exports() {
+    let mut world = World::of(&["ana", "bo", "cleo"]);
+    world.change(
+        "exclude = { groups",
+        "exclude = { users = [\"bo@contoso.example\"], groups",
+    );
+    world.change("enforce = \"on\"", "enforce = \"on\"\nguests = true");
+    world.who("cleo").mail = None;
+    let crowd = world.crowd("p", 20);
+    world.pass(day(0)).await;
+    for name in crowd.iter().chain(&["ana".to_owned(), "cleo".to_owned()]) {
+        world.sign_in(name, hour(0, 1));
+    }
+    world.sign_in_with("bo", hour(0, 2), json!({ "isInteractive": false }));
+    world.exclude("p0");
+    world.pass(day(1)).await;
+    world.groups.get_mut("Emergency").unwrap().remove("p0");
+    world.registers("p1");
+    world.who("p2").registered = None;
+    world.who("p3").exists = false;
+    world.audit("p4", hour(1, 1), "User registered security info");
+    world.pass(day(2)).await;
+    for command in [
+        "check",
+        "status",
+        "users --format json",
+        "explain ana@contoso.example",
+        "window extend ana@contoso.example --days 1 --reason asked",
+        "cycle --dry-run --as-of 2026-01-08T00:00:00Z",
+        "doctor",
+    ] {
+        command_on(&world, command).await;
+    }
+    world.daily(3..=15).await;
+    command_on(&world, "enforcement plan").await;
+    world.approve("mass", hour(15, 1)).await;
+    world.pass(hour(15, 2)).await;
+    rows_that_nobody_can_read(&world);
+    std::fs::remove_file(world.tenant().join("sign-ins-0002.json")).unwrap();
+    world.change("name = \"everyone\"", "name = \"all\"");
+    world.pass_on_old_exports(day(16)).await;
+    world.change("bo@contoso.example", "nobody@contoso.example");
+    command_on(&world, "check").await;
+}
+
+/// A sign-in of a stranger, and a sign-in and a group with nothing in them that says whose.
+fn rows_that_nobody_can_read(world: &World) {
+    let group = "0a0a0a0a-0000-4000-8000-000000000000";
+    let groups = vec![
+        json!({ "id": group, "displayName": "Emergency", "members": [world.id("breakglass")] }),
+        json!({ "id": group, "displayName": "Emergency", "members": 7 }),
+    ];
+    world.write("groups.json", groups, hour(15, 3));
+    let stranger = json!({ "id": "a", "createdDateTime": hour(15, 3).to_string(), "userId": "0f0e0d0c-0000-4000-8000-00000000ffff",
+        "isInteractive": true, "clientAppUsed": "Browser", "status": { "errorCode": 0 } });
+    let sign_ins = vec![stranger, json!({ "id": 1 })];
+    world.write("sign-ins-9999.json", sign_ins, hour(15, 4));
+}
+
+/// Endpoints that take nothing, ask for time, or are no more, and what operators do about it.
+async fn endpoints() {
+    let peer = Endpoints::start(|knock| match knock.to {
+        "desk" => Reply::Wait(429, 1800),
+        "siem" => Reply::Say(410),
+        _ => Reply::Taken,
+    });
+    let mut world = World::of(&[]);
+    world.configuration += &[
+        peer.standard("desk"),
+        peer.standard("siem"),
+        peer.slack("chat"),
+    ]
+    .concat();
+    std::fs::write(world.folder().join("hook"), SECRET).unwrap();
+    let crowd = world.crowd("p", 12);
+    world.pass(day(0)).await;
+    for name in &crowd {
+        world.sign_in(name, hour(0, 1));
+    }
+    world.pass(day(1)).await;
+    command_on(&world, "status").await;
+    let store = world.store().await;
+    let rows = store.deliveries(&[State::Pending], None).await.unwrap();
+    store
+        .next_delivery(&["email".to_owned(), "desk".to_owned()])
+        .await
+        .unwrap();
+    store.anything_changed().await.unwrap();
+    store.attempts_since(day(0)).await.unwrap();
+    store.close().await;
+    command_on(&world, "deliveries list --state pending --state dead").await;
+    command_on(&world, &format!("deliveries retry {}", rows[0].id)).await;
+    command_on(&world, &format!("deliveries discard {}", rows[1].id)).await;
+    command_on(&world, "deliveries retry --destination siem").await;
+    world.act("p0", ActKind::Close, hour(1, 1)).await;
+    world.pass(hour(1, 2)).await;
+    without_mail(&mut world);
+    peer.follow(|_| Reply::Say(503));
+    world.pass(hour(1, 3)).await;
+    world.pass(hour(1, 4)).await;
+}
+
+fn without_mail(world: &mut World) {
+    let (before, rest) = world.configuration.split_once("[email]").unwrap();
+    let (_, after) = rest.split_once("path = \"outbox\"\n").unwrap();
+    world.configuration = format!("{before}{after}");
+}
+
+/// A clock ahead of the right one, which an operator then approves of.
+async fn a_clock_that_was_ahead() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(9)).await;
+    world.pass(day(1)).await;
+    world.approve("clock", day(1)).await;
+    world.pass(hour(1, 1)).await;
+}
+
+/// Told by Graph, which loses people and is out of reach for so long that a log has a gap.
+async fn graph() {
+    let graph = FakeGraph::start();
+    let mut world = World::told_by(Some(graph.clone()), &["ana", "bo"]);
+    world.pass(day(0)).await;
+    world.pass(day(0) + SignedDuration::from_mins(10)).await;
+    world.sign_in("ana", hour(0, 1));
+    world.audit("ana", hour(0, 2), "User registered security info");
+    world.pass(day(1)).await;
+    world.frozen.insert("sign-ins");
+    world.pass(day(2)).await;
+    graph.remove_user(world.id("bo").as_str(), Removal::Hard);
+    world.accounts.remove("bo");
+    world.frozen.clear();
+    world.sign_in("ana", day(25));
+    world.pass(day(60)).await;
+}
+
+/// A command as an operator gives it.
+async fn command_on(world: &World, command: &str) {
+    let file = world.file();
+    let words = ["fortnight", "--config", file.to_str().unwrap()];
+    let cli = Cli::try_parse_from(words.into_iter().chain(command.split(' ')));
+    Box::pin(cli::run(cli.unwrap())).await;
+}

@@ -1,0 +1,153 @@
+//! A database that an earlier version left goes on: windows, waiting rows, a delivery that was cut
+//! off, holds and acts. What was said is not said again, and what waits is not lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use fortnight::config::Config;
+use fortnight::domain::delivery::State;
+use fortnight::engine::{Engine, Wake};
+use fortnight::report::{PassReport, Progress};
+use fortnight::store::{Store, Whom};
+use fortnight::time::Clock;
+use jiff::Timestamp;
+
+/// Written by passes from 1 to 17 January 2026 with two policies, two endpoints that were away, and
+/// a mail server that went away on the 8th; the last delivery was cut off.
+const BEFORE: &str = include_str!("data/migrations/20261126_before_rows_said_what_they_are.sql");
+
+const CONFIGURATION: &str = r#"timezone = "Europe/Berlin"
+[database]
+url = "sqlite:fortnight.db"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[freshness]
+users = "900d"
+registration = "900d"
+sign_ins = "900d"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+exclude = { groups = ["Emergency"] }
+[[policy]]
+name = "rehearsed"
+enforce = "report-only"
+include = { users = ["ana@contoso.com", "bo@contoso.com"] }
+exclude = { groups = ["Emergency"] }
+[email]
+from = "Identity team <identity@contoso.com>"
+operators = ["oncall@contoso.com"]
+transport = "file"
+[email.file]
+path = "outbox"
+"#;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A row of the outbox as it was: its state, and the id that its receiver sees.
+type Row = (String, String, String, Option<String>);
+
+/// The mails of the earlier version, by their ids, and what everybody's state was.
+fn as_it_was(database: &Path) -> (BTreeMap<String, Row>, BTreeMap<(String, String), String>) {
+    let old = rusqlite::Connection::open(database).unwrap();
+    old.execute_batch(BEFORE).unwrap();
+    let mut rows = old
+        .prepare("SELECT id, state, message_id, event, user_id FROM outbox WHERE channel = 'email'")
+        .unwrap();
+    let rows = rows
+        .query_map([], |row| {
+            let id: String = row.get(0)?;
+            Ok((id, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        })
+        .unwrap();
+    let mut states = old
+        .prepare("SELECT policy, user_id, state FROM standings")
+        .unwrap();
+    let states = states
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))
+        .unwrap();
+    (
+        rows.map(Result::unwrap).collect(),
+        states.map(Result::unwrap).collect(),
+    )
+}
+
+async fn pass(store: &Store, config: &Config, now: &str) {
+    let progress = Arc::new(Progress::default());
+    let clock = Clock::fixed_at(at(now));
+    let engine = Engine::new(store.clone(), config.clone(), clock, progress).unwrap();
+    let mut report = PassReport::new(at(now));
+    engine
+        .pass(Wake::Changes, &mut report, &|| false)
+        .await
+        .unwrap();
+}
+
+/// The Message-IDs of all mails in a folder.
+fn sent(folder: &Path) -> Vec<String> {
+    let mails = std::fs::read_dir(folder).unwrap();
+    mails
+        .map(|mail| {
+            let bytes = std::fs::read(mail.unwrap().path()).unwrap();
+            let mail = mail_parser::MessageParser::new().parse(&bytes).unwrap();
+            format!("<{}>", mail.message_id().unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_database_of_an_earlier_version_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("tenant")).unwrap();
+    std::fs::write(path("fortnight.toml"), CONFIGURATION).unwrap();
+    let (mails, states) = as_it_was(&path("fortnight.db"));
+    let (config, _) = Config::load(&path("fortnight.toml"), []).unwrap();
+    let store = Store::open(&config.database).await.unwrap();
+
+    let everybody = Whom::Range(String::new(), "z".to_owned());
+    for dossier in store.load(&everybody).await.unwrap() {
+        for (policy, kept) in &dossier.kept {
+            let key = (policy.to_string(), dossier.person.id.to_string());
+            let state = states.get(&key).map(String::as_str);
+            assert_eq!(state, Some(kept.state.as_str()), "{key:?}");
+        }
+    }
+    assert_eq!(store.holds().await.unwrap().len(), 3);
+
+    pass(&store, &config, "2026-01-17T09:00:00Z").await;
+    pass(&store, &config, "2026-01-17T09:20:00Z").await;
+    let went = sent(&path("outbox"));
+    let once: BTreeSet<&String> = went.iter().collect();
+    assert_eq!(once.len(), went.len(), "nothing is sent twice");
+    let now: BTreeMap<String, State> = store
+        .deliveries(&[], None)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| (row.id, row.state))
+        .collect();
+    for (id, (state, message_id, event, user)) in &mails {
+        let what = format!("{event} to {user:?}, {state}");
+        let went = once.contains(message_id);
+        match state.as_str() {
+            "pending" | "leased" => {
+                assert!(went, "{what}: what waited is sent under its id");
+                assert_eq!(now[id], State::Sent, "{what}");
+            }
+            _ => {
+                assert!(!went, "{what}: what was over stays over");
+                assert_eq!(now[id].as_str(), state, "{what}");
+            }
+        }
+    }
+    // What waited for endpoints that are not configured any more is told, and kept.
+    let dead = now.values().filter(|state| **state == State::Dead).count();
+    assert_eq!(dead, 9);
+}

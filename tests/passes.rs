@@ -1,0 +1,1081 @@
+//! Whole passes over a small tenant: exports in a folder, a database, mail into a folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::{Connection as _, SqliteConnection};
+
+use fortnight::config::Config;
+use fortnight::domain::hold::{Hold, HoldKind};
+use fortnight::domain::id::PolicyName;
+use fortnight::domain::state::State;
+use fortnight::engine::{Engine, Wake};
+use fortnight::pass::PassError;
+use fortnight::report::{PassReport, Progress};
+use fortnight::store::lines::Telling;
+use fortnight::store::load::Dossier;
+use fortnight::store::outbox::{EMAIL, Lease};
+use fortnight::store::outcome::Operators;
+use fortnight::store::{Store, Whom};
+use fortnight::time::Clock;
+
+use crate::support::world::{CONFIGURATION, day, hours};
+
+const NOBODY_EXCLUDED: &str = r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+allow_empty_exclusion = true
+"#;
+
+const EMERGENCY_EXCLUDED: &str = r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+include = { all_users = true }
+exclude = { groups = ["emergency"] }
+"#;
+
+struct Tenant {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl Tenant {
+    async fn new(policies: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tenant")).unwrap();
+        let store = Store::open(&folder.path().join("fortnight.db"))
+            .await
+            .unwrap();
+        let tenant = Self { folder, store };
+        tenant.configure(policies);
+        tenant
+    }
+
+    fn configure(&self, policies: &str) {
+        let (before, rest) = CONFIGURATION.split_once("[[policy]]").unwrap();
+        let (_, email) = rest.split_once("[email]").unwrap();
+        let text = format!("{before}[email]{email}{policies}");
+        std::fs::write(self.config_path(), text).unwrap();
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join("fortnight.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("tenant").join(name)
+    }
+
+    fn put(&self, name: &str, at: Timestamp, rows: &[String]) {
+        let path = self.path(name);
+        std::fs::write(&path, format!("{{\"value\":[{}]}}", rows.join(","))).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(at.into()).unwrap();
+    }
+
+    /// Everybody of a fresh export, in the report without a method.
+    fn people(&self, at: Timestamp, names: &[&str]) {
+        let users: Vec<String> = names.iter().map(|name| person(name)).collect();
+        self.put("users.json", at, &users);
+        self.report(
+            at,
+            &names.iter().map(|name| (*name, false)).collect::<Vec<_>>(),
+        );
+    }
+
+    fn report(&self, at: Timestamp, rows: &[(&str, bool)]) {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(name, done)| registration(name, *done))
+            .collect();
+        self.put("registration.json", at, &rows);
+    }
+
+    fn sign_ins(&self, at: Timestamp, rows: &[(&str, Timestamp)]) {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(name, at)| {
+                format!(r#"{{"id":"{name}-{}","createdDateTime":"{at}","userId":"{name}","isInteractive":true,"clientAppUsed":"Browser","status":{{"errorCode":0}}}}"#, at.as_second())
+            })
+            .collect();
+        self.put("sign-ins.json", at, &rows);
+    }
+
+    /// A fresh export of people with what the directory remembers of their sign-ins, and the report.
+    fn active(&self, at: Timestamp, people: &[(&str, Option<Timestamp>)]) {
+        let names: Vec<&str> = people.iter().map(|(name, _)| *name).collect();
+        self.people(at, &names);
+        let users: Vec<String> = people
+            .iter()
+            .map(|(name, last)| {
+                let last = last.map_or("null".to_owned(), |last| format!("\"{last}\""));
+                let activity = format!(",\"signInActivity\":{{\"lastSignInDateTime\":{last}}}}}");
+                person(name).replace('}', &activity)
+            })
+            .collect();
+        self.put("users.json", at, &users);
+    }
+
+    fn group(&self, at: Timestamp, name: &str, members: &[&str]) {
+        self.put("groups.json", at, &[group(name, members)]);
+    }
+
+    fn engine(&self, at: Timestamp) -> Engine {
+        let (config, _) = Config::load(&self.config_path(), []).unwrap();
+        let progress = Arc::new(Progress::default());
+        Engine::new(self.store.clone(), config, Clock::fixed_at(at), progress).unwrap()
+    }
+
+    /// A pass that dies before its deliveries.
+    async fn undelivered(&self, at: Timestamp) -> PassReport {
+        let mut report = PassReport::new(at);
+        self.engine(at)
+            .pass(Wake::Sources, &mut report, &|| true)
+            .await
+            .unwrap();
+        report
+    }
+
+    async fn try_pass(&self, wake: Wake, at: Timestamp) -> Result<PassReport, PassError> {
+        let engine = self.engine(at);
+        let mut report = PassReport::new(at);
+        engine.pass(wake, &mut report, &|| false).await?;
+        Ok(report)
+    }
+
+    async fn pass(&self, at: Timestamp) -> PassReport {
+        self.try_pass(Wake::Sources, at).await.unwrap()
+    }
+
+    async fn changes(&self, at: Timestamp) -> PassReport {
+        self.try_pass(Wake::Changes, at).await.unwrap()
+    }
+
+    async fn approve(&self, hold: &str, at: Timestamp) {
+        assert!(self.store.approve(hold, "op", "looked", at).await.unwrap());
+    }
+
+    async fn dossier(&self, name: &str) -> Dossier {
+        let whom = Whom::these([name]);
+        self.store.load(&whom).await.unwrap().remove(0)
+    }
+
+    async fn state(&self, name: &str) -> String {
+        let kept = self.dossier(name).await.kept;
+        let state = kept.values().next().map(|kept| kept.state.as_str());
+        state.unwrap_or_default().to_owned()
+    }
+
+    /// A pass that ends where it would queue a mail of this kind, as if it were killed there.
+    async fn pass_that_ends_at(&self, event: &str, at: Timestamp) {
+        let url = format!("sqlite:{}", self.store.path().display());
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        let end = format!(
+            "CREATE TRIGGER the_end BEFORE INSERT ON outbox WHEN NEW.event = '{event}' BEGIN SELECT RAISE(ABORT, 'the end'); END"
+        );
+        let end = sqlx::query(sqlx::AssertSqlSafe(end));
+        end.execute(&mut database).await.unwrap();
+        self.try_pass(Wake::Sources, at).await.unwrap_err();
+        let go_on = sqlx::query("DROP TRIGGER the_end");
+        go_on.execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
+    }
+
+    async fn mails(&self, event: &str) -> Vec<&'static str> {
+        let rows = self.store.deliveries(&[], None).await.unwrap();
+        rows.into_iter()
+            .filter(|row| row.event == event)
+            .map(|row| row.state.as_str())
+            .collect()
+    }
+
+    /// Claims mails as a delivery that breaks off right after; how many.
+    async fn claim(&self, at: Timestamp) -> usize {
+        let lease = Lease {
+            by: "a delivery that broke off".to_owned(),
+            until: at + hours(1),
+        };
+        let claimed = self.store.claim(EMAIL, 10, &lease, at).await.unwrap();
+        claimed.len()
+    }
+}
+
+fn person(name: &str) -> String {
+    format!(
+        r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","mail":"{name}@contoso.com","accountEnabled":true}}"#
+    )
+}
+
+fn registration(name: &str, done: bool) -> String {
+    format!(
+        r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","isMfaRegistered":{done},"isMfaCapable":{done},"isPasswordlessCapable":false,"methodsRegistered":[]}}"#
+    )
+}
+
+fn group(name: &str, members: &[&str]) -> String {
+    format!(
+        r#"{{"id":"g-{name}","displayName":"{name}","members":{}}}"#,
+        serde_json::to_string(members).unwrap()
+    )
+}
+
+fn hold_ids(report: &PassReport) -> Vec<&str> {
+    report.holds.iter().map(|hold| hold.id.as_str()).collect()
+}
+
+/// Names of so many people.
+fn crowd(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("p{number:03}")).collect()
+}
+
+fn names(people: &[String]) -> Vec<&str> {
+    people.iter().map(String::as_str).collect()
+}
+
+impl Tenant {
+    /// Everybody signs in on day 0 and is told; on day 15 the deadline has passed and fresh
+    /// exports lie there. `groups` writes the groups of a day.
+    async fn until_overdue(&self, people: &[&str], groups: impl Fn(&Self, Timestamp)) {
+        let at = day(0) + hours(1);
+        self.people(day(0), people);
+        groups(self, day(0));
+        self.sign_ins(
+            at,
+            &people
+                .iter()
+                .map(|name| (*name, day(0) + hours(1)))
+                .collect::<Vec<_>>(),
+        );
+        self.pass(day(0)).await;
+        let told = self.pass(at).await;
+        assert_eq!(told.holds, []);
+        self.people(day(15), people);
+        groups(self, day(15));
+        self.sign_ins(
+            day(15),
+            &people
+                .iter()
+                .map(|name| (*name, day(0) + hours(1)))
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_small_tenant_is_told_and_flagged() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, report.holds.len()), (2, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn case_49_a_sign_in_of_a_stranger_waits_without_work_and_counts_when_the_person_appears() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0)), ("newhire", day(0))]);
+    tenant.pass(day(0)).await;
+    tenant.sign_ins(day(1), &[("ana", day(0)), ("newhire", day(0) + hours(20))]);
+    tenant.pass(day(1)).await;
+    assert!(!tenant.store.anything_changed().await.unwrap());
+    tenant.people(day(2), &["ana", "newhire"]);
+    let report = tenant.pass(day(2)).await;
+    assert_eq!(report.windows.opened, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn i17_a_policy_that_left_the_configuration_sends_and_flags_no_more() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana"], |_, _| {}).await;
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    tenant.configure(&NOBODY_EXCLUDED.replace("everyone", "successor"));
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!(
+        (report.released, report.windows.paused),
+        (1, 1),
+        "{report:?}"
+    );
+    // Back again, it goes on with what was left, never at once.
+    tenant.configure(NOBODY_EXCLUDED);
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!(
+        (report.flagged, report.windows.resumed),
+        (0, 1),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn i17_mails_of_a_policy_that_is_not_on_are_not_claimed() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    let pass = tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(pass.deliveries.queued, 1);
+    let name = fortnight::domain::id::PolicyName::new("everyone");
+    let mut memory = tenant.store.policies().await.unwrap()[&name];
+    memory.enforce = fortnight::domain::policy::Enforce::Off;
+    tenant.store.remember_policy(&name, &memory).await.unwrap();
+    assert_eq!(tenant.claim(day(0) + hours(1)).await, 0);
+}
+
+#[tokio::test]
+async fn an_approval_outlasts_a_look_at_changes_only() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &[]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/g-emergency"]);
+    tenant
+        .approve("exclusion:everyone/g-emergency", day(15) + hours(1))
+        .await;
+    let report = tenant.changes(day(15) + hours(1)).await;
+    assert_eq!((report.flagged, report.holds.len()), (0, 1));
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_approval_of_a_mass_outlasts_another_hold() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, hold_ids(&report)), (0, vec!["mass"]));
+    tenant.approve("mass", day(15) + hours(2)).await;
+    let report = tenant.pass(day(16) + hours(1)).await;
+    assert!(hold_ids(&report).contains(&"stale:users"), "{report:?}");
+    tenant.people(day(16) + hours(1), &names(&people));
+    tenant.sign_ins(day(16) + hours(1), &[]);
+    let report = tenant.pass(day(16) + hours(1)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (12, vec![]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn case_16_groups_that_cannot_be_read_hold_their_policies() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    std::fs::write(tenant.path("groups.json"), "{").unwrap();
+    for hour in 0..2 {
+        let report = tenant.pass(day(15) + hours(hour)).await;
+        assert_eq!(
+            (report.flagged, hold_ids(&report)),
+            (0, vec!["exclusion:everyone/groups"]),
+            "{report:?}"
+        );
+    }
+    let report = tenant.changes(day(15) + hours(2)).await;
+    assert_eq!((report.flagged, report.holds.len()), (0, 1));
+    full(&tenant, day(15));
+    let report = tenant.pass(day(15) + hours(3)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (1, vec![]),
+        "{report:?}"
+    );
+    let kept = tenant.dossier("glass").await.kept;
+    assert_eq!(kept[&PolicyName::new("everyone")].state, State::Exempt);
+}
+
+#[tokio::test]
+async fn i13_the_hold_of_a_collapsed_snapshot_outlasts_its_file() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.put("users.json", day(15), &[person("ana")]);
+    tenant.pass(day(14) + hours(12)).await;
+    tenant.put("users.json", day(15), &[]);
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["snapshot:users"]);
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (0, vec!["snapshot:users"]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn i11_nothing_is_delivered_while_time_stands_behind_the_newest_pass() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    tenant.store.note_pass(day(9)).await.unwrap();
+    let mut report = PassReport::new(day(1));
+    tenant
+        .engine(day(1))
+        .deliver(&mut report, &|| false)
+        .await
+        .unwrap();
+    assert_eq!(report.deliveries.sent, 0);
+}
+
+#[tokio::test]
+async fn a_mail_whose_settling_failed_is_sent_once_more_without_a_restart() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(tenant.claim(day(0) + hours(1)).await, 1);
+    tenant.pass(day(0) + hours(2)).await;
+    let report = tenant.pass(day(0) + hours(3)).await;
+    assert_eq!(report.deliveries.sent, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_mail_whose_settling_failed_is_withdrawn_by_a_pass_that_finds_it_untrue() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    assert_eq!(tenant.claim(day(0) + hours(1)).await, 1);
+    tenant.report(day(0) + hours(2), &[("ana", true)]);
+    tenant.pass(day(0) + hours(2)).await;
+    let deliveries = tenant.store.deliveries(&[], None).await.unwrap();
+    let states: Vec<&str> = deliveries.iter().map(|row| row.state.as_str()).collect();
+    assert_eq!(states, ["superseded"]);
+}
+
+#[tokio::test]
+async fn an_approved_growth_of_the_missing_does_not_cover_a_larger_one() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(60);
+    let report = |at: Timestamp, lost: usize| {
+        let rows: Vec<(&str, bool)> = people
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (name.as_str(), number >= lost))
+            .collect();
+        tenant.report(at, &rows);
+    };
+    tenant.people(day(0), &names(&people));
+    tenant.sign_ins(day(0), &[]);
+    report(day(0), 0);
+    tenant.pass(day(0)).await;
+    report(day(0) + hours(2), 12);
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(2)).await),
+        ["missing_growth"]
+    );
+    tenant.approve("missing_growth", day(0) + hours(3)).await;
+    report(day(0) + hours(4), 60);
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(4)).await),
+        ["missing_growth"]
+    );
+    tenant.approve("missing_growth", day(0) + hours(5)).await;
+    assert_eq!(
+        hold_ids(&tenant.pass(day(0) + hours(6)).await),
+        Vec::<&str>::new()
+    );
+}
+
+#[tokio::test]
+async fn case_16_a_renamed_exclusion_group_keeps_its_present_members() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant
+        .until_overdue(&["ana", "glass", "newglass"], full)
+        .await;
+    let renamed = group("emergency", &["glass", "newglass"]).replace(
+        "\"displayName\":\"emergency\"",
+        "\"displayName\":\"break glass\"",
+    );
+    tenant.put("groups.json", day(15), &[renamed]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (0, vec!["assignment:everyone"]),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("newglass").await, "exempt");
+}
+
+#[tokio::test]
+async fn case_14_a_member_by_name_is_excluded_when_the_name_becomes_known() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("glass", day(0) + hours(1))]);
+    tenant.group(day(0), "emergency", &["glass@contoso.com"]);
+    tenant.pass(day(0)).await;
+    tenant.people(day(1), &["ana", "glass"]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(report.windows.opened, 0);
+    let kept = tenant.dossier("glass").await.kept;
+    assert_eq!(kept[&PolicyName::new("everyone")].state, State::Exempt);
+}
+
+#[tokio::test]
+async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_lost() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    std::fs::remove_file(tenant.path("registration.json")).unwrap();
+    tenant.put("registration-1.json", day(0), &[registration("ana", true)]);
+    tenant.put("registration-2.json", day(0), &[registration("ana", false)]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 1);
+    tenant.put("registration-2.json", day(1), &[registration("ana", false)]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        (report.windows.closed, tenant.state("ana").await.as_str()),
+        (0, "in_grace"),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn operators_who_are_new_hear_of_a_hold_that_stands() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.group(day(0), "other", &[]);
+    let hold = Hold::new(HoldKind::Assignment, "everyone", None, "a name".to_owned());
+    tenant
+        .store
+        .record_holds(&[hold.into()], &[], day(0))
+        .await
+        .unwrap();
+    let waiting = tenant.store.waiting_lines().await.unwrap();
+    let to_nobody = Telling {
+        said: waiting.iter().collect(),
+        ..Telling::default()
+    };
+    let nobody = Operators::default();
+    let told = tenant.store.tell(&to_nobody, &nobody, day(0)).await;
+    assert_eq!(told.unwrap(), 0);
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+    tenant.pass(day(0) + hours(1)).await;
+    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+}
+
+#[tokio::test]
+async fn i31_operators_hear_of_whom_nobody_can_reach_although_the_pass_died() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo"]);
+    tenant.put(
+        "users.json",
+        day(0),
+        &["ana", "bo"].map(|name| person(name).replace("\"mail\"", "\"otherMail\"")),
+    );
+    let at = day(0) + hours(1);
+    tenant.sign_ins(at, &[("ana", at), ("bo", at)]);
+    tenant.pass(day(0)).await;
+    tenant.pass_that_ends_at("delivery.dead", at).await;
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    assert_eq!(tenant.mails("delivery.dead").await, [""; 0]);
+    for pass in 1..3 {
+        tenant.changes(at + hours(pass)).await;
+        assert_eq!(tenant.mails("delivery.dead").await, ["sent"]);
+    }
+}
+
+#[tokio::test]
+async fn i31_operators_hear_that_a_hold_is_over_although_the_pass_died() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
+    tenant.approve("mass", day(15) + hours(1)).await;
+    let at = day(15) + hours(2);
+    tenant.pass_that_ends_at("hold.cleared", at).await;
+    assert_eq!(tenant.mails("hold.cleared").await, [""; 0]);
+    for pass in 1..3 {
+        let report = tenant.changes(at + hours(pass)).await;
+        assert_eq!(report.holds, []);
+        assert_eq!(tenant.mails("hold.cleared").await, ["sent"]);
+    }
+}
+
+#[tokio::test]
+async fn what_an_operator_did_while_a_pass_ran_comes_before_its_flag() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.report(day(15), &[("ana", false), ("bo", true)]);
+    let url = format!("sqlite:{}", tenant.store.path().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    // As an act marks its person, after the pass has decided about her.
+    let act = "CREATE TRIGGER the_act AFTER INSERT ON journal WHEN NEW.kind = 'user.registered'
+               BEGIN INSERT INTO changed (user_id, mark) VALUES ('ana', 1) ON CONFLICT (user_id) DO UPDATE SET mark = changed.mark + 1; END";
+    sqlx::query(act).execute(&mut database).await.unwrap();
+    assert_eq!(tenant.pass(day(15)).await.flagged, 0);
+    assert_eq!(tenant.changes(day(15)).await.flagged, 1);
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_it_was_given_for() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
+    let used = tenant.store.approvals(day(15)).await.unwrap();
+    tenant.approve("mass", day(15) + hours(1)).await;
+    let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
+    tenant
+        .store
+        .record_holds(&[hold.into()], &used, day(15) + hours(1))
+        .await
+        .unwrap();
+    let report = tenant.pass(day(15) + hours(2)).await;
+    assert_eq!(
+        (report.flagged, hold_ids(&report)),
+        (12, vec![]),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn case_15_members_of_an_included_group_that_is_no_more_stay() {
+    let tenant =
+        Tenant::new(&EMERGENCY_EXCLUDED.replace("all_users = true", r#"groups = ["pilot"]"#)).await;
+    let full = |tenant: &Tenant, at| {
+        tenant.put(
+            "groups.json",
+            at,
+            &[group("emergency", &["glass"]), group("pilot", &["ana"])],
+        );
+    };
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &["glass"]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        (report.flagged, report.windows.paused),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(hold_ids(&report), ["assignment:everyone"]);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
+}
+
+#[tokio::test]
+async fn an_emptied_exclusion_approved_for_one_policy_stays_for_the_other() {
+    let both = format!(
+        "{EMERGENCY_EXCLUDED}{}",
+        EMERGENCY_EXCLUDED.replace("everyone", "others")
+    );
+    let tenant = Tenant::new(&both).await;
+    let full = |tenant: &Tenant, at| tenant.group(at, "emergency", &["glass"]);
+    tenant.until_overdue(&["ana", "glass"], full).await;
+    tenant.group(day(15), "emergency", &[]);
+    let (one, other) = (
+        "exclusion:everyone/g-emergency",
+        "exclusion:others/g-emergency",
+    );
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), [one, other]);
+    tenant.approve(one, day(15) + hours(1)).await;
+    for hour in 1..3 {
+        let report = tenant.pass(day(15) + hours(hour)).await;
+        assert!(hold_ids(&report).contains(&other), "{report:?}");
+        let kept = tenant.dossier("glass").await.kept;
+        assert_eq!(kept[&PolicyName::new("everyone")].state, State::Exempt);
+    }
+    tenant.approve(other, day(15) + hours(3)).await;
+    assert_eq!(
+        hold_ids(&tenant.pass(day(15) + hours(3)).await),
+        Vec::<&str>::new()
+    );
+    assert_ne!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn report_rows_that_name_nobody_are_put_aside_not_passed_over() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    let by_name = |name: &str| registration(name, true).replace(&format!("\"id\":\"{name}\","), "");
+    tenant.put(
+        "registration.json",
+        day(0),
+        &[by_name("ana"), by_name("nobody")],
+    );
+    tenant.sign_ins(day(0), &[]);
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(
+        (report.read.registrations, report.read.quarantined),
+        (2, 1),
+        "{report:?}"
+    );
+    assert_eq!(
+        tenant.store.quarantined(10).await.unwrap()[0].1,
+        "registration.json"
+    );
+}
+
+#[tokio::test]
+async fn people_whose_part_was_merged_into_another_are_not_gone() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo", "cy"]);
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    tenant.put("users-1.json", day(0), &[person("ana")]);
+    tenant.put("users-2.json", day(0), &[person("bo"), person("cy")]);
+    tenant.sign_ins(
+        day(0),
+        &[("ana", day(0) + hours(1)), ("bo", day(0) + hours(1))],
+    );
+    tenant.pass(day(0)).await;
+    assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 2);
+    tenant.put("users-2.json", day(1), &[person("ana"), person("bo")]);
+    std::fs::remove_file(tenant.path("users-1.json")).unwrap();
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        (report.windows.paused, report.holds.len()),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    let whom = Whom::these(["cy"]);
+    let cy = tenant.store.load(&whom).await.unwrap().remove(0);
+    assert!(!matches!(
+        cy.person.presence,
+        fortnight::domain::person::Presence::Present
+    ));
+    // One that only stops being read twice: the row of the other part counts again.
+    tenant.put("users-1.json", day(2), &[person("ana")]);
+    tenant.pass(day(2)).await;
+    std::fs::remove_file(tenant.path("users-1.json")).unwrap();
+    let report = tenant.pass(day(2) + hours(1)).await;
+    assert_eq!(report.windows.paused, 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn wrong_rows_of_users_are_written_down_with_their_file() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    let nameless = r#"{"id":"bo","accountEnabled":true}"#.to_owned();
+    tenant.put("users.json", day(0), &[person("ana"), nameless]);
+    tenant.sign_ins(day(0), &[]);
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(report.read.quarantined, 1, "{report:?}");
+    let aside = tenant.store.quarantined(10).await.unwrap();
+    assert_eq!(aside[0].1, "users.json", "{aside:?}");
+}
+
+#[tokio::test]
+async fn whose_row_cannot_be_believed_is_not_gone() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana", "bo"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.pass(day(0) + hours(2)).await;
+    let unsure = person("ana").replace("true", "\"perhaps\"");
+    // In the file where she was, in another one, and gone only when no row names her.
+    tenant.put("users.json", day(1), &[unsure.clone(), person("bo")]);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!((report.read.quarantined, report.windows.paused), (1, 0));
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    tenant.put("users-1.json", day(2), &[unsure, person("bo")]);
+    tenant.pass(day(2)).await;
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    tenant.put("users-1.json", day(3), &[person("ana"), person("bo")]);
+    tenant.pass(day(3)).await;
+    assert_eq!(tenant.state("ana").await, "in_grace");
+    tenant.put("users-1.json", day(4), &[person("bo")]);
+    assert_eq!(tenant.pass(day(4)).await.windows.paused, 1);
+}
+
+#[tokio::test]
+async fn case_16_a_nested_group_that_cannot_be_read_is_not_an_empty_one() {
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let nameless = r#"{"displayName":"?","members":["glass"]}"#;
+    let inner = group("inner", &["glass"]);
+    let outer = group("emergency", &["vault", "g-inner"]);
+    let typed = r##"{"id":"g-emergency","displayName":"emergency","members":[{"id":"vault"},{"id":"g-inner","@odata.type":"#microsoft.graph.group"}]}"##;
+    let cases = [
+        (
+            vec![outer.clone(), cut.to_owned()],
+            "the row of group g-inner is put aside",
+        ),
+        (
+            vec![outer.clone(), nameless.to_owned()],
+            "does not say which group it is of",
+        ),
+        (
+            vec![typed.to_owned()],
+            "contains the group g-inner, which the files lack",
+        ),
+    ];
+    for (rows, lack) in cases {
+        let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+        tenant.put("groups.json", day(0), &[outer.clone(), inner.clone()]);
+        tenant
+            .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+            .await;
+        tenant.put("groups.json", day(15), &rows);
+        // An unchanged file is looked at again as long as it is not believed.
+        for hour in 0..2 {
+            let report = tenant.pass(day(15) + hours(hour)).await;
+            assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"], "{lack}");
+            assert!(report.errors[0].contains(lack), "{report:?}");
+            assert_eq!(tenant.state("glass").await, "exempt", "{lack}");
+        }
+        tenant.put(
+            "groups.json",
+            day(15) + hours(2),
+            &[outer.clone(), inner.clone()],
+        );
+        let report = tenant.pass(day(15) + hours(2)).await;
+        assert_eq!((report.flagged, report.holds.len()), (1, 0), "{lack}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_within_groups_is_of_no_matter_where_only_direct_members_count() {
+    let directly = format!("{EMERGENCY_EXCLUDED}nested = false\n");
+    let tenant = Tenant::new(&directly).await;
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let outer = group("emergency", &["vault", "g-inner"]);
+    tenant.put("groups.json", day(0), &[outer, cut.to_owned()]);
+    tenant.until_overdue(&["ana", "vault"], |_, _| {}).await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn i06_who_is_due_while_the_configuration_changed_is_flagged_once() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    tenant.configure(&format!("{NOBODY_EXCLUDED}reminders = [\"0d\", \"-5d\"]\n"));
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(report.flagged, 2, "{report:?}");
+    let ana = tenant.dossier("ana").await.person.id;
+    let flags = tenant.store.history(&ana).await.unwrap();
+    let flags = flags
+        .iter()
+        .filter(|line| line.kind == "enforcement.needed");
+    assert_eq!(flags.count(), 1);
+}
+
+#[tokio::test]
+async fn a_log_read_beside_a_broken_one_counts_when_that_is_taken_away() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) - hours(1))]);
+    std::fs::write(tenant.path("sign-ins.z.json"), "{").unwrap();
+    let report = tenant.pass(day(0)).await;
+    assert_eq!(hold_ids(&report), ["stale:sign_ins"]);
+    std::fs::remove_file(tenant.path("sign-ins.z.json")).unwrap();
+    let report = tenant.pass(day(0) + hours(1)).await;
+    assert!(!report.is_degraded(), "{report:?}");
+    assert_eq!(report.read.sign_ins, 0, "the good file was read already");
+}
+
+/// One pass on day 0, then nothing for forty days: the directory remembers attempts of day 20 (ana)
+/// and of before the policy (cy), and none of bo's.
+async fn down_for_forty_days() -> Tenant {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let before = day(0) - hours(1);
+    tenant.active(day(0), &[("ana", None), ("bo", None), ("cy", Some(before))]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.pass(day(0)).await;
+    let ana = Some(day(20));
+    tenant.active(day(40), &[("ana", ana), ("bo", None), ("cy", Some(before))]);
+    tenant
+}
+
+#[tokio::test]
+async fn case_23_the_logs_of_an_outage_are_gone_and_a_hint_opens_a_window_now() {
+    let tenant = down_for_forty_days().await;
+    tenant.sign_ins(day(40), &[("stranger", day(38))]);
+    let report = tenant.pass(day(40)).await;
+    assert_eq!(
+        (report.windows.opened, report.flagged),
+        (1, 0),
+        "{report:?}"
+    );
+    let ana = tenant.dossier("ana").await;
+    let opened = tenant.store.history(&ana.person.id).await.unwrap();
+    assert_eq!(
+        (opened[0].kind.as_str(), opened[0].at, opened[0].deadline),
+        ("window.opened", day(40), Some(day(54)))
+    );
+    assert!(opened[0].reasons.to_string().contains("\"backfill\""));
+    assert_eq!(
+        tenant.state("bo").await,
+        "waiting_first_sign_in",
+        "no window"
+    );
+    assert_eq!(
+        tenant.state("cy").await,
+        "waiting_first_sign_in",
+        "no window"
+    );
+    let report = tenant.pass(day(40) + hours(1)).await;
+    assert_eq!(
+        (report.windows.opened, report.flagged),
+        (0, 0),
+        "{report:?}"
+    );
+    // What an archive still has dates the window as any late sign-in does (rule T3).
+    let archived = ("ana", day(20));
+    tenant.sign_ins(day(41), &[archived, ("stranger", day(38))]);
+    tenant.pass(day(41)).await;
+    let ana = tenant.dossier("ana").await;
+    let standing = ana.standings.values().next().unwrap();
+    assert_eq!(standing.window.run().unwrap().opened_at, day(20));
+}
+
+#[tokio::test]
+async fn case_23_a_hint_is_none_where_the_exported_logs_cover_the_outage() {
+    let tenant = down_for_forty_days().await;
+    let covered: Vec<_> = (0..40)
+        .map(|number| ("stranger", day(number) + hours(2)))
+        .collect();
+    tenant.sign_ins(day(40), &covered);
+    let report = tenant.pass(day(40)).await;
+    assert_eq!(
+        (report.windows.opened, report.flagged),
+        (0, 0),
+        "{report:?}"
+    );
+    assert_eq!(tenant.store.log_gap().await.unwrap(), None);
+    assert_eq!(
+        tenant.state("ana").await,
+        "waiting_first_sign_in",
+        "no window"
+    );
+}
+
+#[tokio::test]
+async fn case_23_a_hint_that_comes_after_the_logs_opens_a_window_too() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.active(day(0), &[("ana", None)]);
+    tenant.sign_ins(day(0), &[]);
+    tenant.pass(day(0)).await;
+    tenant.sign_ins(day(40), &[("stranger", day(38))]);
+    assert_eq!(tenant.pass(day(40)).await.windows.opened, 0);
+    tenant.active(day(40), &[("ana", Some(day(20)))]);
+    assert_eq!(tenant.pass(day(40) + hours(1)).await.windows.opened, 1);
+}
+
+#[tokio::test]
+async fn case_17_who_joins_an_exclusion_that_lacks_a_group_within_is_exempt() {
+    let typed = |members: &[&str]| {
+        let inner = serde_json::json!({ "id": "g-inner", "@odata.type": "#microsoft.graph.group" });
+        let users = members.iter().map(|name| serde_json::json!({ "id": name }));
+        let members: Vec<serde_json::Value> = users.chain([inner]).collect();
+        serde_json::json!({ "id": "g-emergency", "displayName": "emergency", "members": members })
+            .to_string()
+    };
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.put(
+        "groups.json",
+        day(0),
+        &[typed(&["vault"]), group("inner", &["glass"])],
+    );
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    // The export of groups no longer has the inner one, and an operator accepts that.
+    tenant.put("groups.json", day(14), &[typed(&["vault"])]);
+    let report = tenant.pass(day(14)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    tenant
+        .approve("exclusion:everyone/groups", day(14) + hours(1))
+        .await;
+    // ana is put into the outer one.
+    tenant.put(
+        "groups.json",
+        day(14) + hours(1),
+        &[typed(&["vault", "ana"])],
+    );
+    let report = tenant.pass(day(15)).await;
+    eprintln!("{:?}", report.holds);
+    assert_eq!(
+        (report.flagged, tenant.state("ana").await),
+        (0, "exempt".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn case_16_members_of_an_exclusion_that_was_made_anew_and_lacks_a_group_within_stay_exempt() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.put(
+        "groups.json",
+        day(0),
+        &[group("emergency", &["glass", "vault"])],
+    );
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    let kept = tenant.dossier("glass").await.kept;
+    assert_eq!(kept[&PolicyName::new("everyone")].state, State::Exempt);
+    let anew = r##"{"id":"g-anew","displayName":"emergency","members":[{"id":"vault"},{"id":"g-inner","@odata.type":"#microsoft.graph.group"}]}"##;
+    tenant.put("groups.json", day(15), &[anew.to_owned()]);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    let kept = tenant.dossier("glass").await.kept;
+    assert_eq!(kept[&PolicyName::new("everyone")].state, State::Exempt);
+}
+
+#[tokio::test]
+async fn case_16_a_policy_for_which_groups_within_count_from_now_on_is_held() {
+    let directly = format!("{EMERGENCY_EXCLUDED}nested = false\n");
+    let tenant = Tenant::new(&directly).await;
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let outer = group("emergency", &["vault", "g-inner"]);
+    tenant.put("groups.json", day(0), &[outer, cut.to_owned()]);
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    tenant.configure(EMERGENCY_EXCLUDED);
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(report.flagged, 0, "nobody knows who is in the inner group");
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+}
+
+#[tokio::test]
+async fn of_two_rows_of_a_person_the_later_counts_also_if_it_cannot_be_believed() {
+    let unsure = person("ana").replace("true", "\"perhaps\"");
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    let rows = [person("ana"), person("bo"), unsure.clone()];
+    tenant.put("users.json", day(15), &rows);
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
+    // In two files, of which the first did not change.
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
+    std::fs::rename(tenant.path("users.json"), tenant.path("users-1.json")).unwrap();
+    tenant.pass(day(14)).await;
+    tenant.put("users-2.json", day(15), &[unsure]);
+    assert_eq!(tenant.pass(day(15)).await.flagged, 1);
+    assert_eq!(tenant.state("ana").await, "overdue_checking");
+}
+
+#[tokio::test]
+async fn case_16_one_group_under_two_names_of_which_one_counts_directly_keeps_its_members() {
+    let policies = format!(
+        "{EMERGENCY_EXCLUDED}\n[[policy]]\nname = \"direct\"\nenforce = \"on\"\nnested = false\ninclude = {{ all_users = true }}\nexclude = {{ groups = [\"g-emergency\"] }}\n"
+    );
+    let tenant = Tenant::new(&policies).await;
+    let cut = r#"{"id":"g-inner","members":["glass"],"members@odata.nextLink":"https://x"}"#;
+    let outer = group("emergency", &["vault", "g-inner"]);
+    tenant.put(
+        "groups.json",
+        day(0),
+        &[outer.clone(), group("inner", &["glass"])],
+    );
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |_, _| {})
+        .await;
+    tenant.put("groups.json", day(14), &[outer, cut.to_owned()]);
+    let report = tenant.pass(day(14)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    let kept = tenant.dossier("glass").await.kept;
+    assert_eq!(kept[&PolicyName::new("everyone")].state, State::Exempt);
+}
