@@ -275,7 +275,7 @@ impl Store {
         late_since: Timestamp,
     ) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(DISTINCT user_id) FROM standings WHERE state = $3 AND window_deadline > $1 AND window_deadline <= $2",
+            "SELECT COUNT(DISTINCT user_id) FROM standings WHERE is_open = TRUE AND window_deadline > $1 AND window_deadline <= $2 AND state = $3",
         )
         .bind(micros(newest_report))
         .bind(micros(late_since))
