@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::courier::Courier;
+use crate::courier::endpoint::{self, EndpointLane};
 use crate::courier::herald::Herald;
-use crate::courier::outlet::{self, Outlet};
 use crate::courier::transport::{Transport, channel};
 use crate::delivery::webhook::ClientError;
 use crate::domain::facts::Channel;
@@ -38,7 +38,7 @@ pub struct Engine {
     directory: Directory,
     patience: Option<Duration>,
     transport: Option<Transport>,
-    outlets: Vec<Outlet>,
+    endpoints: Vec<EndpointLane>,
     progress: Arc<Progress>,
     clock_fault: std::sync::Mutex<Option<String>>,
 }
@@ -66,7 +66,7 @@ impl Engine {
         progress: Arc<Progress>,
     ) -> Result<Self, EngineError> {
         let transport = config.email.as_ref().map(Transport::new).transpose()?;
-        let outlets = Outlet::all(&config)?;
+        let endpoints = EndpointLane::all(&config)?;
         let directory = Directory::new(&config.directory)?;
         Ok(Self {
             store,
@@ -75,7 +75,7 @@ impl Engine {
             directory,
             patience: None,
             transport,
-            outlets,
+            endpoints,
             progress,
             clock_fault: std::sync::Mutex::new(None),
         })
@@ -254,7 +254,7 @@ impl Engine {
             config: &self.config,
             name: uuid::Uuid::new_v4().to_string(),
             transport: self.transport.as_ref(),
-            outlets: self.outlets(),
+            endpoints: self.endpoints(),
             clock: self.clock,
             progress: &self.progress,
         };
@@ -270,17 +270,17 @@ impl Engine {
     }
 
     /// The endpoints that are sent to; none in a dry run.
-    fn outlets(&self) -> &[Outlet] {
+    fn endpoints(&self) -> &[EndpointLane] {
         if self.config.is_rehearsal {
             return &[];
         }
-        &self.outlets
+        &self.endpoints
     }
 
     /// Whether people can be told as of this pass (rule 7.11).
     async fn channel(&self, now: Timestamp) -> Result<Channel, StoreError> {
         let Some(transport) = &self.transport else {
-            return outlet::channel(&self.outlets, &self.store, now).await;
+            return endpoint::channel(&self.endpoints, &self.store, now).await;
         };
         let refused = self.store.all_refused_lately().await?;
         Ok(channel(transport, refused).await)

@@ -795,5 +795,9 @@ async fn lose_twice(world: &World, event: &str) {
     .execute(&pool)
     .await
     .unwrap();
+    sqlx::query("INSERT INTO totals (name, rows) VALUES ('dead', 1)")
+        .execute(&pool)
+        .await
+        .unwrap();
     pool.close().await;
 }

@@ -8,7 +8,7 @@ use crate::desk::Reader;
 use crate::desk::status::{self, Status};
 use crate::domain::hold::StandingHold;
 use crate::exit::{DEGRADED, DONE};
-use crate::store::destinations::{DestinationState, TroubledDestination};
+use crate::store::destinations::{HealthState, TroubledDestination};
 
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
@@ -137,9 +137,9 @@ fn troubled(webhook: &TroubledDestination) -> String {
         .map_or_else(String::new, |until| format!(" until {until}"));
     match webhook.state {
         // A server asked for time, or failed and is tried again later.
-        DestinationState::Active => format!("Webhook {name} waits{until}: {reason}"),
-        DestinationState::Paused => format!("Webhook {name} is paused{until}: {reason}"),
-        DestinationState::Dead => format!(
+        HealthState::Active => format!("Webhook {name} waits{until}: {reason}"),
+        HealthState::Paused => format!("Webhook {name} is paused{until}: {reason}"),
+        HealthState::Dead => format!(
             "Webhook {name} is dead: {reason}\n  When it is back: fortnight deliveries retry --destination {name}"
         ),
     }

@@ -7,7 +7,7 @@ use super::retry::retry_at;
 use crate::delivery::Outcome;
 use crate::domain::news;
 use crate::domain::window::later;
-use crate::store::destinations::{Destination, DestinationState};
+use crate::store::destinations::{Health, HealthState};
 
 /// So many attempts in a row that led to nothing put the endpoint off as a whole.
 const FAILURES_IN_A_ROW: u32 = 3;
@@ -23,13 +23,13 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// The endpoint after an attempt, and what operators should hear of it, once each time it stops
 /// taking what it is sent.
 pub(super) fn after(
-    before: &Destination,
+    before: &Health,
     outcome: &Outcome,
     name: &str,
     now: Timestamp,
-) -> (Destination, Option<String>) {
+) -> (Health, Option<String>) {
     let mut next = before.clone();
-    if before.state == DestinationState::Dead {
+    if before.state == HealthState::Dead {
         // What was under way when it said so.
         return (next, None);
     }
@@ -37,10 +37,10 @@ pub(super) fn after(
         Outcome::Accepted { .. } => {
             // What was under way when it asked for time does not take that back.
             let paused_until = before.paused_until.filter(|until| *until > now);
-            next = Destination {
+            next = Health {
                 paused_until,
                 reason: before.reason.clone().filter(|_| paused_until.is_some()),
-                ..Destination::default()
+                ..Health::default()
             };
             return (next, None);
         }
@@ -65,7 +65,7 @@ pub(super) fn after(
         }
         Outcome::Unauthorized { text, .. } => pause(&mut next, text.clone(), now),
         Outcome::Gone { text, .. } => {
-            next.state = DestinationState::Dead;
+            next.state = HealthState::Dead;
             next.paused_until = None;
             next.reason = Some(text.clone());
         }
@@ -75,44 +75,44 @@ pub(super) fn after(
 }
 
 /// One more attempt that led to nothing.
-fn fail(endpoint: &mut Destination, text: &str, now: Timestamp) {
-    endpoint.failures += 1;
-    endpoint.reason = Some(text.to_owned());
-    let since = *endpoint.failing_since.get_or_insert(now);
+fn fail(health: &mut Health, text: &str, now: Timestamp) {
+    health.failures += 1;
+    health.reason = Some(text.to_owned());
+    let since = *health.failing_since.get_or_insert(now);
     if now.duration_since(since) >= FAILING_TOO_LONG {
-        endpoint.state = DestinationState::Paused;
+        health.state = HealthState::Paused;
     }
 }
 
 /// After some failures in a row the endpoint as a whole waits, longer each time.
-fn back_off(endpoint: &Destination, name: &str, now: Timestamp) -> Option<Timestamp> {
-    let beyond = (endpoint.failures + 1).checked_sub(FAILURES_IN_A_ROW)?;
+fn back_off(health: &Health, name: &str, now: Timestamp) -> Option<Timestamp> {
+    let beyond = (health.failures + 1).checked_sub(FAILURES_IN_A_ROW)?;
     (beyond > 0).then(|| retry_at(name, beyond, None, PAUSE, now))
 }
 
-fn pause(endpoint: &mut Destination, reason: String, now: Timestamp) {
-    endpoint.state = DestinationState::Paused;
-    endpoint.reason = Some(reason);
-    endpoint.paused_until = Some(later(now, PAUSE));
+fn pause(health: &mut Health, reason: String, now: Timestamp) {
+    health.state = HealthState::Paused;
+    health.reason = Some(reason);
+    health.paused_until = Some(later(now, PAUSE));
 }
 
-fn line(name: &str, endpoint: &Destination) -> String {
-    let reason = endpoint.reason.as_deref().unwrap_or_default();
-    match endpoint.state {
-        DestinationState::Active => news::endpoint_is_well(name),
-        DestinationState::Paused => news::endpoint_is_paused(name, reason),
-        DestinationState::Dead => news::endpoint_is_dead(name, reason),
+fn line(name: &str, health: &Health) -> String {
+    let reason = health.reason.as_deref().unwrap_or_default();
+    match health.state {
+        HealthState::Active => news::endpoint_is_well(name),
+        HealthState::Paused => news::endpoint_is_paused(name, reason),
+        HealthState::Dead => news::endpoint_is_dead(name, reason),
     }
 }
 
 /// Whether it did not take what it was last sent, and not by accident.
-pub(super) fn is_in_doubt(endpoint: &Destination) -> bool {
-    endpoint.state != DestinationState::Active || endpoint.failures >= FAILURES_IN_A_ROW
+pub(super) fn is_in_doubt(health: &Health) -> bool {
+    health.state != HealthState::Active || health.failures >= FAILURES_IN_A_ROW
 }
 
 /// How many rows it may be sent at once: one, while it is in doubt.
-pub(super) fn at_once(endpoint: &Destination, usual: u32) -> u32 {
-    if is_in_doubt(endpoint) { 1 } else { usual }
+pub(super) fn at_once(health: &Health, usual: u32) -> u32 {
+    if is_in_doubt(health) { 1 } else { usual }
 }
 
 #[cfg(test)]
@@ -121,16 +121,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn lived_through(outcomes: &[Outcome]) -> (Destination, Vec<String>) {
+    fn lived_through(outcomes: &[Outcome]) -> (Health, Vec<String>) {
         let mut told = Vec::new();
-        let endpoint = outcomes
-            .iter()
-            .fold(Destination::default(), |before, outcome| {
-                let (next, line) = after(&before, outcome, "desk", NOW);
-                told.extend(line);
-                next
-            });
-        (endpoint, told)
+        let health = outcomes.iter().fold(Health::default(), |before, outcome| {
+            let (next, line) = after(&before, outcome, "desk", NOW);
+            told.extend(line);
+            next
+        });
+        (health, told)
     }
 
     fn text() -> String {
@@ -148,29 +146,29 @@ mod tests {
     #[test]
     fn retry_after_puts_the_whole_endpoint_off_in_full() {
         for (asked, hours) in [(1, 1), (23, 23), (300, 24)] {
-            let (endpoint, told) = lived_through(&[Outcome::Deferred {
+            let (health, told) = lived_through(&[Outcome::Deferred {
                 code: Some(429),
                 text: text(),
                 retry_after: Some(SignedDuration::from_hours(asked)),
             }]);
             let until = later(NOW, SignedDuration::from_hours(hours));
-            assert_eq!(endpoint.paused_until, Some(until), "{asked} h");
-            assert_eq!(endpoint.state, DestinationState::Active);
+            assert_eq!(health.paused_until, Some(until), "{asked} h");
+            assert_eq!(health.state, HealthState::Active);
             assert_eq!(told, Vec::<String>::new(), "that is no trouble yet");
         }
     }
 
     #[test]
     fn a_few_failures_in_a_row_put_it_off_and_one_success_makes_it_well() {
-        let (endpoint, _) = lived_through(&[lost(), lost()]);
-        assert_eq!((endpoint.paused_until, at_once(&endpoint, 20)), (None, 20));
-        let (endpoint, told) = lived_through(&[lost(), lost(), lost()]);
-        assert!(endpoint.paused_until.is_some_and(|until| until > NOW));
-        assert_eq!((at_once(&endpoint, 20), told.len()), (1, 0));
-        let later = endpoint.paused_until.unwrap();
-        let (well, _) = after(&endpoint, &Outcome::Accepted { code: 204 }, "desk", later);
-        assert_eq!(well, Destination::default());
-        let (still, _) = after(&endpoint, &Outcome::Accepted { code: 204 }, "desk", NOW);
+        let (health, _) = lived_through(&[lost(), lost()]);
+        assert_eq!((health.paused_until, at_once(&health, 20)), (None, 20));
+        let (health, told) = lived_through(&[lost(), lost(), lost()]);
+        assert!(health.paused_until.is_some_and(|until| until > NOW));
+        assert_eq!((at_once(&health, 20), told.len()), (1, 0));
+        let later = health.paused_until.unwrap();
+        let (well, _) = after(&health, &Outcome::Accepted { code: 204 }, "desk", later);
+        assert_eq!(well, Health::default());
+        let (still, _) = after(&health, &Outcome::Accepted { code: 204 }, "desk", NOW);
         assert_eq!(still.paused_until, Some(later), "it was under way before");
     }
 
@@ -180,9 +178,9 @@ mod tests {
             code: Some(401),
             text: text(),
         };
-        let (endpoint, told) = lived_through(&[unauthorized(), unauthorized()]);
-        assert_eq!(endpoint.state, DestinationState::Paused);
-        assert_eq!(endpoint.paused_until, Some(later(NOW, PAUSE)));
+        let (health, told) = lived_through(&[unauthorized(), unauthorized()]);
+        assert_eq!(health.state, HealthState::Paused);
+        assert_eq!(health.paused_until, Some(later(NOW, PAUSE)));
         assert_eq!(told.len(), 1, "{told:?}");
         let (_, again) = lived_through(&[
             unauthorized(),
@@ -195,36 +193,36 @@ mod tests {
     #[test]
     fn ten_refusals_in_a_row_pause_it_and_an_accepted_row_between_starts_anew() {
         let ten: Vec<Outcome> = (0..10).map(|_| refused()).collect();
-        let (endpoint, told) = lived_through(&ten);
-        assert_eq!(endpoint.state, DestinationState::Paused);
+        let (health, told) = lived_through(&ten);
+        assert_eq!(health.state, HealthState::Paused);
         assert_eq!(told.len(), 1, "{told:?}");
         let mut broken = ten;
         broken.insert(5, Outcome::Accepted { code: 200 });
-        assert_eq!(lived_through(&broken).0.state, DestinationState::Active);
+        assert_eq!(lived_through(&broken).0.state, HealthState::Active);
     }
 
     #[test]
     fn failing_for_five_days_pauses_it_and_keeps_what_waits() {
-        let mut endpoint = Destination::default();
+        let mut health = Health::default();
         let mut told = Vec::new();
         for hours in 0..=130 {
             let now = later(NOW, SignedDuration::from_hours(hours));
-            let (next, line) = after(&endpoint, &lost(), "desk", now);
+            let (next, line) = after(&health, &lost(), "desk", now);
             told.extend(line.map(|line| (hours, line)));
-            endpoint = next;
+            health = next;
         }
-        assert_eq!(endpoint.state, DestinationState::Paused);
+        assert_eq!(health.state, HealthState::Paused);
         assert_eq!(told.len(), 1, "{told:?}");
         assert_eq!(told[0].0, 120);
     }
 
     #[test]
     fn an_endpoint_that_is_gone_is_dead() {
-        let (endpoint, told) = lived_through(&[Outcome::Gone {
+        let (health, told) = lived_through(&[Outcome::Gone {
             code: Some(410),
             text: text(),
         }]);
-        assert_eq!(endpoint.state, DestinationState::Dead);
+        assert_eq!(health.state, HealthState::Dead);
         assert!(
             told[0].contains("deliveries retry --destination desk"),
             "{told:?}"

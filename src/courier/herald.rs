@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, Webhook};
-use crate::delivery::webhook::{Dialect, Group, Happening, MAX_NAMES, Per, Person, Window};
+use crate::delivery::webhook::{Group, Happening, MAX_NAMES, Per, Person, Window};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
 use crate::domain::facts::NoticeBy;
@@ -36,7 +36,7 @@ const NEWS_USEFUL: SignedDuration = SignedDuration::from_hours(72);
 /// Writes what endpoints are told in a pass.
 #[derive(Debug, Clone)]
 pub struct Herald {
-    listeners: Arc<[Listener]>,
+    webhooks: Arc<[Webhook]>,
     /// Whether notice is given by webhook.
     by_webhook: bool,
     source: Arc<str>,
@@ -44,33 +44,12 @@ pub struct Herald {
     now: Timestamp,
 }
 
-/// An endpoint, as far as writing to it goes.
-#[derive(Debug)]
-struct Listener {
-    name: String,
-    dialect: &'static Dialect,
-    events: BTreeSet<EventKind>,
-    gives_notice: bool,
-}
-
-impl Listener {
-    fn of(webhook: &Webhook, by_webhook: bool) -> Self {
-        Self {
-            name: webhook.endpoint.name.clone(),
-            dialect: webhook.endpoint.dialect,
-            events: webhook.events.clone(),
-            gives_notice: by_webhook && webhook.gives_notice(),
-        }
-    }
-}
-
 impl Herald {
     /// For the endpoints of a configuration.
     pub async fn new(store: &Store, config: &Config, now: Timestamp) -> Result<Self, StoreError> {
         let by_webhook = config.notice_by() == NoticeBy::Webhook;
-        let listeners = config.webhooks.iter();
         Ok(Self {
-            listeners: listeners.map(|one| Listener::of(one, by_webhook)).collect(),
+            webhooks: config.webhooks.as_slice().into(),
             by_webhook,
             source: instance(store, config, now).await?.into(),
             zone: config.zone.clone(),
@@ -80,7 +59,7 @@ impl Herald {
 
     /// Adds to decisions what endpoints are to hear of them.
     pub fn announce(&self, outcomes: &mut [Outcome]) {
-        if self.listeners.is_empty() {
+        if self.webhooks.is_empty() {
             return;
         }
         for outcome in outcomes {
@@ -217,27 +196,27 @@ impl Herald {
     }
 
     /// Who gets an event by itself, and whether a chat wants it; none if nobody does.
-    fn who_wants(&self, kind: EventKind) -> Option<(Vec<&Listener>, bool)> {
+    fn who_wants(&self, kind: EventKind) -> Option<(Vec<&Webhook>, bool)> {
         let (chats, programs): (Vec<_>, Vec<_>) = self
-            .listeners
+            .webhooks
             .iter()
-            .filter(|listener| listener.events.contains(&kind))
-            .partition(|listener| listener.dialect.folds());
+            .filter(|webhook| webhook.events.contains(&kind))
+            .partition(|webhook| webhook.endpoint.dialect.folds());
         (!programs.is_empty() || !chats.is_empty()).then_some((programs, !chats.is_empty()))
     }
 
     /// The endpoints whose acceptance of such an event is a notice.
     fn notice_by(&self, kind: EventKind) -> Vec<String> {
-        self.listeners
+        self.webhooks
             .iter()
-            .filter(|listener| listener.gives_notice && kind.announces())
-            .map(|listener| listener.name.clone())
+            .filter(|webhook| self.by_webhook && webhook.gives_notice() && kind.announces())
+            .map(|webhook| webhook.endpoint.name.clone())
             .collect()
     }
 
     /// One body for all of them, as one format alone tells each event by itself.
-    fn body(&self, programs: &[&Listener], happening: &Happening) -> String {
-        match programs.first().map(|program| program.dialect.per) {
+    fn body(&self, programs: &[&Webhook], happening: &Happening) -> String {
+        match programs.first().map(|program| program.endpoint.dialect.per) {
             Some(Per::Event(body)) => body(happening, &self.source),
             Some(Per::Fold(_)) | None => String::new(),
         }
@@ -264,18 +243,18 @@ impl Herald {
             group.kind.as_str(),
             to_micros(self.now)
         ));
-        self.listeners
+        self.webhooks
             .iter()
-            .filter(|listener| listener.events.contains(&group.kind))
-            .filter_map(|listener| {
-                let body = match listener.dialect.per {
+            .filter(|webhook| webhook.events.contains(&group.kind))
+            .filter_map(|webhook| {
+                let body = match webhook.endpoint.dialect.per {
                     Per::Event(_) => return None,
                     Per::Fold(body) => body(group, &self.zone),
                 };
                 Some(Announcement {
                     not_after: Some(later(self.now, NEWS_USEFUL)),
                     body,
-                    endpoints: vec![listener.name.clone()],
+                    endpoints: vec![webhook.endpoint.name.clone()],
                     ..Announcement::of_news(id.clone(), group.kind)
                 })
             })
@@ -319,8 +298,8 @@ fn fold(news: &[News], now: Timestamp) -> (Group, String) {
     (group, about.join("+"))
 }
 
-fn names(listeners: &[&Listener]) -> Vec<String> {
-    let names = listeners.iter().map(|listener| listener.name.clone());
+fn names(webhooks: &[&Webhook]) -> Vec<String> {
+    let names = webhooks.iter().map(|webhook| webhook.endpoint.name.clone());
     names.collect()
 }
 

@@ -17,8 +17,9 @@ use crate::delivery::Outcome;
 use crate::domain::delivery::Disposition;
 use crate::domain::window::later;
 use crate::store::StoreError;
-use crate::store::destinations::{Destination, DestinationState};
-use crate::store::outbox::{Claimed, Lease, Settled};
+use crate::store::destinations::{Health, HealthState};
+use crate::store::outbox::{Claimed, Lease, Settled, SettledTally};
+use crate::time::Clock;
 
 /// A claim is about a second's sending, and the longest wait for an answer ten minutes: rows of a
 /// lease that is older than this are nobody's.
@@ -33,27 +34,18 @@ pub(super) trait Lane {
     fn connections(&self) -> usize;
 
     /// How many rows may be claimed now, at most `usual`.
-    async fn allows(
-        &self,
-        health: &Destination,
-        usual: u32,
-        now: Timestamp,
-    ) -> Result<u32, StoreError>;
+    async fn allows(&self, health: &Health, usual: u32, now: Timestamp) -> Result<u32, StoreError>;
 
     /// Whether nothing more is sent in this delivery; `in_vain` attempts in a row found the way
     /// closed.
-    fn is_closed(&self, health: &Destination, in_vain: u32, now: Timestamp) -> bool;
+    fn is_closed(&self, health: &Health, in_vain: u32, now: Timestamp) -> bool;
 
     /// One attempt.
-    async fn send(&self, row: &Claimed) -> Outcome;
+    async fn send(&self, row: &Claimed, clock: Clock) -> Outcome;
 
     /// The destination after an attempt, and what operators should hear of it.
-    fn after(
-        &self,
-        before: &Destination,
-        outcome: &Outcome,
-        now: Timestamp,
-    ) -> (Destination, Option<String>);
+    fn after(&self, before: &Health, outcome: &Outcome, now: Timestamp)
+    -> (Health, Option<String>);
 
     /// No retry waits longer.
     fn retry_at_most(&self) -> SignedDuration;
@@ -62,7 +54,7 @@ pub(super) trait Lane {
     fn after_loss(&self, retry: Timestamp) -> Disposition;
 
     /// Why it does not take what it is sent, if it does not, after `in_vain` attempts in a row.
-    fn trouble(&self, health: &Destination, in_vain: u32) -> Option<String>;
+    fn trouble(&self, health: &Health, in_vain: u32) -> Option<String>;
 }
 
 /// A delivery to one destination.
@@ -70,7 +62,9 @@ pub(super) struct Ride<'a, 'r, L> {
     courier: &'a Courier<'a>,
     lane: &'a L,
     ledger: &'a Ledger<'r>,
-    health: Destination,
+    health: Health,
+    /// The health has changed since it was written down.
+    is_news: bool,
     /// What operators should hear, until it is written down.
     line: Option<String>,
     in_vain: u32,
@@ -90,10 +84,11 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         ledger: &'a Ledger<'r>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            health: courier.store.destination(lane.name()).await?,
+            health: courier.store.health(lane.name()).await?,
             courier,
             lane,
             ledger,
+            is_news: false,
             line: None,
             in_vain: 0,
         })
@@ -105,7 +100,7 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         let mut size = FIRST_CLAIM;
         loop {
             let now = self.courier.clock.now();
-            if self.health.state == DestinationState::Dead {
+            if self.health.state == HealthState::Dead {
                 let buried = store.bury_waiting(self.lane.name(), now).await?;
                 self.ledger
                     .write(|report| report.deliveries.failed += buried);
@@ -146,7 +141,7 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         claimed: &[Claimed],
         stop: &impl Fn() -> bool,
     ) -> Result<(), StoreError> {
-        let (store, lane) = (self.courier.store, self.lane);
+        let (store, lane, clock) = (self.courier.store, self.lane, self.courier.clock);
         let mut waiting = claimed.iter();
         let mut under_way = FuturesUnordered::new();
         let mut settling = FuturesUnordered::new();
@@ -165,7 +160,7 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
                 waiting
                     .by_ref()
                     .take(free)
-                    .map(|row| async move { (row, lane.send(row).await) }),
+                    .map(|row| async move { (row, lane.send(row, clock).await) }),
             );
             let all_known = under_way.is_empty();
             if settling.is_empty() && known.is_due(all_known) {
@@ -193,6 +188,7 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
     fn learn(&mut self, row: &Claimed, outcome: &Outcome) -> Settled {
         let now = self.courier.clock.now();
         let (health, line) = self.lane.after(&self.health, outcome, now);
+        self.is_news |= health != self.health;
         self.health = health;
         self.line = line.or(self.line.take());
         match outcome {
@@ -245,19 +241,20 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         }
     }
 
-    /// Writes down what became of some rows, with what that says about the destination.
+    /// Writes down what became of some rows, with what that says about the destination if it is
+    /// news.
     fn settle(
         &mut self,
         settled: Vec<Settled>,
-    ) -> impl Future<Output = Result<crate::store::outbox::SettledTally, StoreError>> + use<'a, 'r, L>
-    {
+    ) -> impl Future<Output = Result<SettledTally, StoreError>> + use<'a, 'r, L> {
         let (courier, lane) = (self.courier, self.lane);
-        let (health, line) = (self.health.clone(), self.line.take());
+        let health = std::mem::take(&mut self.is_news).then(|| self.health.clone());
+        let line = self.line.take();
         async move {
             let now = courier.clock.now();
             let tally = courier
                 .store
-                .settle_at(lane.name(), &settled, &health, line.as_deref(), now)
+                .settle_at(lane.name(), &settled, health.as_ref(), line.as_deref(), now)
                 .await?;
             courier.progress.settled(settled.len());
             Ok(tally)

@@ -9,7 +9,7 @@ use crate::config::Budgets;
 use crate::delivery::Outcome;
 use crate::domain::delivery::Disposition;
 use crate::domain::window::later;
-use crate::store::destinations::Destination;
+use crate::store::destinations::Health;
 use crate::store::outbox::{Claimed, EMAIL};
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
@@ -20,14 +20,13 @@ const RETRY_AT_MOST: SignedDuration = SignedDuration::from_mins(30);
 const FAILURES_IN_A_ROW: u32 = 5;
 
 /// The way to mailboxes.
-pub(super) struct Mail<'a> {
+pub(super) struct MailLane<'a> {
     pub(super) transport: &'a Transport,
     pub(super) store: &'a Store,
     pub(super) budgets: Budgets,
-    pub(super) clock: Clock,
 }
 
-impl Lane for Mail<'_> {
+impl Lane for MailLane<'_> {
     fn name(&self) -> &str {
         EMAIL
     }
@@ -36,7 +35,7 @@ impl Lane for Mail<'_> {
         self.transport.connections()
     }
 
-    async fn allows(&self, _: &Destination, usual: u32, now: Timestamp) -> Result<u32, StoreError> {
+    async fn allows(&self, _: &Health, usual: u32, now: Timestamp) -> Result<u32, StoreError> {
         let mut left = usual;
         for (limit, length) in [
             (self.budgets.per_minute, SignedDuration::from_mins(1)),
@@ -51,33 +50,33 @@ impl Lane for Mail<'_> {
         Ok(left)
     }
 
-    fn is_closed(&self, _: &Destination, in_vain: u32, _: Timestamp) -> bool {
+    fn is_closed(&self, _: &Health, in_vain: u32, _: Timestamp) -> bool {
         in_vain >= FAILURES_IN_A_ROW
     }
 
-    async fn send(&self, row: &Claimed) -> Outcome {
-        self.transport.send(row, self.clock.now()).await
+    async fn send(&self, row: &Claimed, clock: Clock) -> Outcome {
+        self.transport.send(row, clock.now()).await
     }
 
     /// Any answer of the server is one that it gives; what it says of a recipient is no fault of the
     /// way.
     fn after(
         &self,
-        before: &Destination,
+        before: &Health,
         outcome: &Outcome,
         now: Timestamp,
-    ) -> (Destination, Option<String>) {
+    ) -> (Health, Option<String>) {
         let health = match outcome {
             Outcome::Accepted { .. }
             | Outcome::Deferred { .. }
             | Outcome::Lost { .. }
-            | Outcome::Refused { .. } => Destination::default(),
+            | Outcome::Refused { .. } => Health::default(),
             Outcome::Unreachable { .. } | Outcome::Unauthorized { .. } | Outcome::Gone { .. } => {
-                Destination {
+                Health {
                     failures: before.failures + 1,
                     failing_since: before.failing_since.or(Some(now)),
                     reason: Some(outcome.reason()),
-                    ..Destination::default()
+                    ..Health::default()
                 }
             }
         };
@@ -93,7 +92,7 @@ impl Lane for Mail<'_> {
         Disposition::Ambiguous
     }
 
-    fn trouble(&self, _: &Destination, in_vain: u32) -> Option<String> {
+    fn trouble(&self, _: &Health, in_vain: u32) -> Option<String> {
         (in_vain >= FAILURES_IN_A_ROW)
             .then(|| "mail does not go out; it is tried again in the next pass".to_owned())
     }

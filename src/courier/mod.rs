@@ -5,12 +5,11 @@
 //! holds about a second's sending, so that a kill leaves little in doubt; a stop that is asked for
 //! gives back what was not sent yet.
 
-mod endpoint;
+pub mod endpoint;
 mod health;
 pub mod herald;
 mod lane;
 mod mail;
-pub mod outlet;
 mod pace;
 mod retry;
 pub mod transport;
@@ -19,10 +18,9 @@ use std::sync::Mutex;
 
 use futures_util::future;
 
-use self::endpoint::Endpoint;
+use self::endpoint::EndpointLane;
 use self::lane::{Lane, Ride};
-use self::mail::Mail;
-use self::outlet::Outlet;
+use self::mail::MailLane;
 use self::transport::Transport;
 use crate::config::{Budgets, Config};
 use crate::report::{PassReport, Progress};
@@ -40,8 +38,8 @@ pub struct Courier<'a> {
     pub name: String,
     /// The way to the recipients of mails, if there is one.
     pub transport: Option<&'a Transport>,
-    /// The endpoints.
-    pub outlets: &'a [Outlet],
+    /// The ways to the endpoints.
+    pub endpoints: &'a [EndpointLane],
     /// The time.
     pub clock: Clock,
     /// How far it is.
@@ -69,22 +67,14 @@ impl Courier<'_> {
         report.deliveries.failed += stranded.await?;
         self.store.expire(self.clock.now()).await?;
         let report = Ledger(Mutex::new(report));
-        let mail = self.transport.map(|transport| Mail {
+        let mail = self.transport.map(|transport| MailLane {
             transport,
             store: self.store,
             budgets: self.budgets(),
-            clock: self.clock,
         });
         let mail = mail.iter().map(|mail| self.ride(mail, &report, &stop));
-        let endpoints: Vec<Endpoint<'_>> = self
-            .outlets
-            .iter()
-            .map(|outlet| Endpoint {
-                outlet,
-                clock: self.clock,
-            })
-            .collect();
-        let endpoints = endpoints.iter().map(|one| self.ride(one, &report, &stop));
+        let endpoints = self.endpoints.iter();
+        let endpoints = endpoints.map(|one| self.ride(one, &report, &stop));
         let (mail, endpoints) =
             future::join(future::join_all(mail), future::join_all(endpoints)).await;
         mail.into_iter().chain(endpoints).collect()

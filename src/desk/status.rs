@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::domain::decision::Next;
 use crate::domain::hold::StandingHold;
 use crate::pass;
-use crate::store::destinations::{DestinationState, TroubledDestination};
+use crate::store::destinations::{HealthState, TroubledDestination};
 use crate::store::sources::Source;
 use crate::time::{Clock, CronPattern, cron, format_duration};
 
@@ -38,7 +38,7 @@ pub struct Status {
     /// How many people are in each state, by policy.
     pub states: BTreeMap<String, BTreeMap<String, u64>>,
     /// How many rows of the outbox are in each state.
-    pub deliveries: BTreeMap<String, i64>,
+    pub deliveries: BTreeMap<String, u64>,
     /// What comes next, of all people.
     pub next: Option<Next>,
     /// What stops flags.
@@ -123,7 +123,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         || sources.iter().any(|source| source.error.is_some())
         || webhooks
             .iter()
-            .any(|webhook| webhook.state != DestinationState::Active);
+            .any(|webhook| webhook.state != HealthState::Active);
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,

@@ -2,15 +2,20 @@
 //! them.
 //!
 //! Rows are read a page at a time and merged where an order is made of several, so that a list
-//! costs what is taken of it.
+//! costs what is taken of it. Whoever takes a second page takes them all, most likely: from there
+//! on the next is read while one is printed.
 
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::person::PersonView;
 use super::{DeskError, Reader};
 use crate::domain::state::State;
+use crate::store::StoreError;
 use crate::store::lists::{ListedPerson, Order, Wanted};
 
 /// Rows of a page: the first is small, for who wants a few.
@@ -50,7 +55,7 @@ pub struct Query {
 /// A list that is being read.
 pub struct Users<'a> {
     reader: &'a Reader,
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
     search: Option<String>,
     left: u64,
     /// What is still to be read: lanes that are merged, then the next ones.
@@ -62,6 +67,7 @@ struct Lane {
     order: Order,
     read: VecDeque<ListedPerson>,
     last: Option<ListedPerson>,
+    ahead: Option<AbortOnDropHandle<Result<Vec<ListedPerson>, StoreError>>>,
     is_over: bool,
 }
 
@@ -83,10 +89,10 @@ pub async fn list(reader: &Reader, query: Query) -> Result<Users<'_>, DeskError>
     });
     Ok(Users {
         reader,
-        wanted: Wanted {
+        wanted: Arc::new(Wanted {
             policies,
             states: query.states,
-        },
+        }),
         search: query.search.map(|text| text.to_lowercase()),
         left: query.limit.unwrap_or(u64::MAX),
         lanes: lanes(query.sort),
@@ -105,6 +111,7 @@ fn lanes(sort: Sort) -> VecDeque<Vec<Lane>> {
             order: *order,
             read: VecDeque::new(),
             last: None,
+            ahead: None,
             is_over: false,
         });
         lanes.collect()
@@ -133,7 +140,7 @@ impl Users<'_> {
         let now = self.reader.now;
         while let Some(merged) = self.lanes.front_mut() {
             for lane in merged.iter_mut().filter(|lane| lane.read.is_empty()) {
-                lane.fill(self.reader, &self.wanted).await?;
+                lane.fill(self.reader, &self.wanted, self.left).await?;
             }
             let first = merged
                 .iter_mut()
@@ -149,23 +156,46 @@ impl Users<'_> {
 }
 
 impl Lane {
-    async fn fill(&mut self, reader: &Reader, wanted: &Wanted) -> Result<(), DeskError> {
+    /// Reads the next page, of which `left` rows are wanted at most.
+    async fn fill(
+        &mut self,
+        reader: &Reader,
+        wanted: &Arc<Wanted>,
+        left: u64,
+    ) -> Result<(), DeskError> {
         if self.is_over {
             return Ok(());
         }
-        let limit = if self.last.is_none() {
-            FIRST_PAGE
+        let is_first = self.last.is_none();
+        let (rows, limit) = if let Some(ahead) = self.ahead.take() {
+            let rows = ahead
+                .await
+                .unwrap_or_else(|broken| resume_unwind(broken.into_panic()));
+            (rows?, PAGE)
         } else {
-            PAGE
+            let usual = if is_first { FIRST_PAGE } else { PAGE };
+            let limit = u32::try_from(left).unwrap_or(usual).min(usual);
+            (self.page(reader, wanted, limit).await?, limit)
         };
-        let rows = reader
-            .store
-            .list(wanted, self.order, reader.now, self.last.as_ref(), limit)
-            .await?;
         self.is_over = rows.len() < limit as usize;
         self.last = rows.last().cloned();
         self.read = rows.into();
+        if !is_first && !self.is_over {
+            let page = self.page(reader, wanted, PAGE);
+            self.ahead = Some(AbortOnDropHandle::new(tokio::spawn(page)));
+        }
         Ok(())
+    }
+
+    fn page(
+        &self,
+        reader: &Reader,
+        wanted: &Arc<Wanted>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<ListedPerson>, StoreError>> + Send + 'static {
+        let (store, wanted) = (reader.store.clone(), Arc::clone(wanted));
+        let (order, now, after) = (self.order, reader.now, self.last.clone());
+        async move { store.list(&wanted, order, now, after.as_ref(), limit).await }
     }
 }
 

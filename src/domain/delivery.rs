@@ -84,6 +84,13 @@ impl State {
         }
     }
 
+    /// Whether it is over, for good or until somebody takes it up once more: such a row, and no other,
+    /// was settled.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !self.waits() && self != Self::Leased
+    }
+
     /// Whether an operator may send it again or set it aside.
     #[must_use]
     pub fn is_in_hand(self) -> bool {

@@ -2,8 +2,9 @@
 //! crash leaves all of it or nothing.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
+use super::db::{Connection, Db};
 use super::lines::write_lines;
 use super::numbers::{self, Series};
 use super::outbox::queue::queue;
@@ -69,7 +70,7 @@ impl Store {
 
 /// Writes all that a batch of decisions says.
 async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     outcomes: &[Outcome],
     sender: &str,
     now: Timestamp,
@@ -88,7 +89,7 @@ async fn write(
 }
 
 async fn write_journal(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     outcomes: &[Outcome],
     now: Timestamp,
     tally: &mut Tally,
@@ -116,7 +117,7 @@ async fn write_journal(
         .await
         .doing("writing the journal")?;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO journal (id, at, kind, policy, user_id, sequence, step, deadline, rehearsed, hold, reasons) ",
         );
         statement.push_values(rows, |mut row, (outcome, decision, event, reasons)| {
@@ -160,10 +161,7 @@ fn count(kind: EventKind, decision: &Decision, tally: &mut Tally) {
 }
 
 /// The marks that were decided about; one that grew meanwhile stays.
-async fn forget_marks(
-    connection: &mut SqliteConnection,
-    outcomes: &[Outcome],
-) -> Result<(), StoreError> {
+async fn forget_marks(connection: &mut Connection, outcomes: &[Outcome]) -> Result<(), StoreError> {
     let marks: Vec<(&UserId, i64)> = outcomes
         .iter()
         .filter_map(|outcome| {

@@ -1,21 +1,22 @@
-//! What is known of each endpoint: whether it takes what it is sent, and what follows for its rows.
+//! The health of each destination: whether it takes what it is sent, and what follows for its rows.
 //!
-//! An endpoint that always did has no row. What an answer means for the endpoint is decided by
+//! A destination that always did has no row. What an answer means for an endpoint is decided by
 //! `courier::health`; here it is written down with what became of the rows.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row as _;
 
+use super::db::Connection;
 use super::lines::write_lines;
 use super::outbox::withdraw::bury;
 use super::outbox::{Settled, SettledTally, settle};
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::news::{self, Line, Topic};
 
-/// Whether an endpoint is sent anything.
+/// Whether a destination is sent anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DestinationState {
+pub enum HealthState {
     /// Yes.
     #[default]
     Active,
@@ -25,7 +26,7 @@ pub enum DestinationState {
     Dead,
 }
 
-impl DestinationState {
+impl HealthState {
     /// The name in storage.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -43,11 +44,11 @@ impl DestinationState {
     }
 }
 
-/// What is known of an endpoint.
+/// What is known of a destination from its answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Destination {
+pub struct Health {
     /// Whether it is sent anything.
-    pub state: DestinationState,
+    pub state: HealthState,
     /// Nothing is sent before.
     pub paused_until: Option<Timestamp>,
     /// Why, in its words or ours.
@@ -66,42 +67,44 @@ pub struct TroubledDestination {
     /// Its name.
     pub name: String,
     /// Paused or dead; active where it only asked for a pause.
-    pub state: DestinationState,
+    pub state: HealthState,
     /// Nothing is sent before.
     pub paused_until: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
 }
 
+const READING: &str = "reading the health of a destination";
+
 impl Store {
-    /// What is known of an endpoint.
-    pub async fn destination(&self, name: &str) -> Result<Destination, StoreError> {
+    /// What is known of a destination.
+    pub async fn health(&self, name: &str) -> Result<Health, StoreError> {
         let row = sqlx::query(
             "SELECT state, paused_until, reason, failures, refusals, failing_since FROM destinations WHERE name = $1",
         )
         .bind(name)
         .fetch_optional(&self.read)
         .await
-        .doing("reading an endpoint")?;
+        .doing(READING)?;
         let Some(row) = row else {
-            return Ok(Destination::default());
+            return Ok(Health::default());
         };
-        let state: String = row.try_get(0).doing("reading an endpoint")?;
+        let state: String = row.try_get(0).doing(READING)?;
         let count = |column| {
             row.try_get::<i64, _>(column)
                 .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
-                .doing("reading an endpoint")
+                .doing(READING)
         };
-        Ok(Destination {
+        Ok(Health {
             state: known_state(name, &state)?,
             paused_until: row
                 .try_get::<Option<i64>, _>(1)
-                .doing("reading an endpoint")?
+                .doing(READING)?
                 .map(instant),
-            reason: row.try_get(2).doing("reading an endpoint")?,
+            reason: row.try_get(2).doing(READING)?,
             failing_since: row
                 .try_get::<Option<i64>, _>(5)
-                .doing("reading an endpoint")?
+                .doing(READING)?
                 .map(instant),
             failures: count(3)?,
             refusals: count(4)?,
@@ -120,7 +123,7 @@ impl Store {
         .bind(micros(now))
         .fetch_all(&self.read)
         .await
-        .doing("reading endpoints")?;
+        .doing(READING)?;
         rows.into_iter()
             .map(|(name, state, paused_until, reason)| {
                 Ok(TroubledDestination {
@@ -133,21 +136,23 @@ impl Store {
             .collect()
     }
 
-    /// Settles attempts at an endpoint together with what they say about it, and a line for the
-    /// operators. Where it is dead now, so is everything that waits for it.
+    /// Settles attempts at a destination together with its health, if they changed it, and a line for
+    /// the operators. Where it is dead now, so is everything that waits for it.
     pub async fn settle_at(
         &self,
         name: &str,
         batch: &[Settled],
-        destination: &Destination,
+        health: Option<&Health>,
         line: Option<&str>,
         now: Timestamp,
     ) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
         let mut tally = settle(&mut transaction, batch).await?;
-        remember(&mut transaction, name, destination).await?;
-        if destination.state == DestinationState::Dead {
-            tally.failed += bury(&mut transaction, name, now).await?;
+        if let Some(health) = health {
+            remember(&mut transaction, name, health).await?;
+            if health.state == HealthState::Dead {
+                tally.failed += bury(&mut transaction, name, now).await?;
+            }
         }
         if let Some(line) = line {
             write_lines(
@@ -195,8 +200,8 @@ impl Store {
     }
 }
 
-fn known_state(name: &str, state: &str) -> Result<DestinationState, StoreError> {
-    DestinationState::parse(state).ok_or_else(|| StoreError::Inconsistent {
+fn known_state(name: &str, state: &str) -> Result<HealthState, StoreError> {
+    HealthState::parse(state).ok_or_else(|| StoreError::Inconsistent {
         table: "destinations",
         key: name.to_owned(),
         column: "state",
@@ -205,11 +210,11 @@ fn known_state(name: &str, state: &str) -> Result<DestinationState, StoreError> 
 }
 
 pub(super) async fn remember(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     name: &str,
-    destination: &Destination,
+    health: &Health,
 ) -> Result<(), StoreError> {
-    if *destination == Destination::default() {
+    if *health == Health::default() {
         return sqlx::query("DELETE FROM destinations WHERE name = $1")
             .bind(name)
             .execute(connection)
@@ -224,12 +229,12 @@ pub(super) async fn remember(
              failing_since = excluded.failing_since",
     )
     .bind(name)
-    .bind(destination.state.as_str())
-    .bind(destination.paused_until.map(micros))
-    .bind(&destination.reason)
-    .bind(i64::from(destination.failures))
-    .bind(i64::from(destination.refusals))
-    .bind(destination.failing_since.map(micros))
+    .bind(health.state.as_str())
+    .bind(health.paused_until.map(micros))
+    .bind(&health.reason)
+    .bind(i64::from(health.failures))
+    .bind(i64::from(health.refusals))
+    .bind(health.failing_since.map(micros))
     .execute(connection)
     .await
     .doing("noting an endpoint")

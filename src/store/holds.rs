@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 
+use super::db::{Connection, Db, Executor, Row};
 use super::lines::write_lines;
 use super::numbers::{self, Series};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
@@ -288,7 +289,7 @@ impl Store {
 
     /// How many people are in scope of any policy that is on.
     pub async fn in_scope(&self, policies: &[Policy]) -> Result<usize, StoreError> {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "SELECT COUNT(*) FROM people WHERE gone_at IS NULL AND enabled = TRUE AND (1 = 0",
         );
         for policy in policies
@@ -369,7 +370,7 @@ impl Store {
 
 /// Journals what changed, and leaves a line of each.
 async fn note(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     changes: &HoldChanges,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -405,7 +406,7 @@ async fn note(
     write_lines(connection, &lines).await
 }
 
-fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested: bool) {
+fn selected(statement: &mut QueryBuilder<Db>, selection: &Selection, nested: bool) {
     statement.push("(1 = 0");
     if !selection.users.is_empty() {
         statement.push(" OR ");
@@ -422,7 +423,7 @@ fn selected(statement: &mut QueryBuilder<Sqlite>, selection: &Selection, nested:
 }
 
 /// Writes down whom an approval of the hold would cover.
-async fn list_people(connection: &mut SqliteConnection, hold: &Hold) -> Result<(), StoreError> {
+async fn list_people(connection: &mut Connection, hold: &Hold) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM hold_people WHERE hold_id = $1")
         .bind(&hold.id)
         .execute(&mut *connection)
@@ -431,7 +432,7 @@ async fn list_people(connection: &mut SqliteConnection, hold: &Hold) -> Result<(
     let people: Vec<_> = hold.people.iter().collect();
     for people in people.chunks(ROWS_PER_STATEMENT) {
         let mut statement =
-            QueryBuilder::<Sqlite>::new("INSERT INTO hold_people (hold_id, policy, user_id) ");
+            QueryBuilder::<Db>::new("INSERT INTO hold_people (hold_id, policy, user_id) ");
         statement.push_values(people, |mut row, (policy, user)| {
             row.push_bind(hold.id.clone())
                 .push_bind(policy.as_str().to_owned())
@@ -446,9 +447,7 @@ async fn list_people(connection: &mut SqliteConnection, hold: &Hold) -> Result<(
     Ok(())
 }
 
-async fn standing_holds<'e>(
-    executor: impl sqlx::SqliteExecutor<'e>,
-) -> Result<Vec<StandingHold>, StoreError> {
+async fn standing_holds<'e>(executor: impl Executor<'e>) -> Result<Vec<StandingHold>, StoreError> {
     let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at FROM holds WHERE stands = TRUE ORDER BY since, id")
         .fetch_all(executor)
         .await
@@ -456,7 +455,7 @@ async fn standing_holds<'e>(
     rows.iter().map(standing_hold).collect()
 }
 
-fn standing_hold(row: &sqlx::sqlite::SqliteRow) -> Result<StandingHold, StoreError> {
+fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
     let reading = "reading holds";
     let id: String = row.try_get(0).doing(reading)?;
     let kind: String = row.try_get(1).doing(reading)?;

@@ -4,8 +4,9 @@
 //! is written in the transaction that makes it true, and leaves only with the messages that say it.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 
+use super::db::{Connection, Db};
 use super::numbers::{self, Series};
 use super::outbox::queue::queue;
 use super::outcome::{Announcement, Operators, rows_of, rows_of_news};
@@ -140,7 +141,7 @@ impl Store {
     }
 }
 
-async fn forget(connection: &mut SqliteConnection, said: &Waiting) -> Result<(), StoreError> {
+async fn forget(connection: &mut Connection, said: &Waiting) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5")
         .bind(said.audience.as_str())
         .bind(said.event.as_str())
@@ -155,7 +156,7 @@ async fn forget(connection: &mut SqliteConnection, said: &Waiting) -> Result<(),
 
 /// Keeps lines until they are said.
 pub(super) async fn write_lines(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     lines: &[Line],
 ) -> Result<(), StoreError> {
     let doing = "keeping what is to be said";
@@ -166,7 +167,7 @@ pub(super) async fn write_lines(
         .await
         .doing(doing)?;
     for lines in lines.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO lines (id, audience, event, topic, policy, deadline, since, line) ",
         );
         statement.push_values(lines, |mut row, line| {

@@ -4,9 +4,9 @@
 //! and memory stays flat. Of the rows that have no key there is an order of their own.
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 
+use super::db::{Db, Row};
 use super::settings::UNLISTED;
 use super::{Doing, Store, StoreError, Whom, instant, micros};
 use crate::domain::decision::{Next, NextAction};
@@ -95,7 +95,7 @@ impl Store {
 
     /// Whose deadline has passed under some policy, by id.
     pub async fn past_deadline(&self, policies: &[PolicyName]) -> Result<Vec<String>, StoreError> {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "SELECT DISTINCT user_id FROM standings WHERE state IN ('overdue_checking', 'enforcement_needed') AND ",
         );
         Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
@@ -109,7 +109,7 @@ impl Store {
 
     /// What comes next, of all people.
     pub async fn next_of_all(&self, policies: &[PolicyName]) -> Result<Option<Next>, StoreError> {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "SELECT user_id, next_at, next_action FROM standings WHERE next_at IS NOT NULL AND ",
         );
         Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
@@ -127,7 +127,7 @@ impl Store {
         &self,
         policies: &[PolicyName],
     ) -> Result<Vec<(String, String)>, StoreError> {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "SELECT people.user_principal_name, standings.policy FROM standings JOIN people ON people.id = standings.user_id
              WHERE standings.lost_again = TRUE AND ",
         );
@@ -186,7 +186,7 @@ impl Order {
         }
     }
 
-    fn restrict(self, statement: &mut QueryBuilder<Sqlite>, now: Timestamp) {
+    fn restrict(self, statement: &mut QueryBuilder<Db>, now: Timestamp) {
         match self {
             Self::Deadline => statement
                 .push(" AND is_open = TRUE AND window_deadline IS NOT NULL AND (window_notice IS NULL OR window_deadline - window_notice >= ")
@@ -209,7 +209,7 @@ fn page(
     now: Timestamp,
     after: Option<&ListedPerson>,
     limit: u32,
-) -> QueryBuilder<Sqlite> {
+) -> QueryBuilder<Db> {
     let key = order.key();
     let mut statement = QueryBuilder::new(COLUMNS);
     statement
@@ -247,7 +247,7 @@ fn page(
     statement
 }
 
-fn read(row: &SqliteRow, order: Order) -> Result<ListedPerson, StoreError> {
+fn read(row: &Row, order: Order) -> Result<ListedPerson, StoreError> {
     let key = || -> Result<Option<Key>, sqlx::Error> {
         Ok(match order {
             Order::Deadline | Order::Moving | Order::Next => Some(Key::Number(row.try_get(KEY)?)),
@@ -267,7 +267,7 @@ fn read(row: &SqliteRow, order: Order) -> Result<ListedPerson, StoreError> {
     })
 }
 
-fn listed(row: &SqliteRow) -> Result<Listed, StoreError> {
+fn listed(row: &Row) -> Result<Listed, StoreError> {
     let reading = "reading a list";
     let state: &str = row.try_get(5).doing(reading)?;
     Ok(Listed {
@@ -280,7 +280,7 @@ fn listed(row: &SqliteRow) -> Result<Listed, StoreError> {
     })
 }
 
-fn window(row: &SqliteRow) -> Result<Option<ListedWindow>, StoreError> {
+fn window(row: &Row) -> Result<Option<ListedWindow>, StoreError> {
     let reading = "reading a list";
     let number = |column: usize| row.try_get::<i64, _>(column).doing(reading);
     let some = |column: usize| row.try_get::<Option<i64>, _>(column).doing(reading);
@@ -307,7 +307,7 @@ fn window(row: &SqliteRow) -> Result<Option<ListedWindow>, StoreError> {
 }
 
 /// What comes next, of the columns with the id, the moment and the action.
-fn next(row: &SqliteRow, [id, at, action]: [usize; 3]) -> Result<Option<Next>, StoreError> {
+fn next(row: &Row, [id, at, action]: [usize; 3]) -> Result<Option<Next>, StoreError> {
     let reading = "reading what comes next";
     let at: Option<i64> = row.try_get(at).doing(reading)?;
     let action: Option<&str> = row.try_get(action).doing(reading)?;
@@ -328,7 +328,7 @@ pub(super) fn deadline(at: Option<i64>, notice: Option<i64>) -> Option<Deadline>
     })
 }
 
-fn inconsistent(row: &SqliteRow, id: usize, column: &'static str, value: &str) -> StoreError {
+fn inconsistent(row: &Row, id: usize, column: &'static str, value: &str) -> StoreError {
     StoreError::Inconsistent {
         table: "standings",
         key: row.try_get(id).unwrap_or_default(),

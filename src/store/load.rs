@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 
+use super::db::{Connection, Db, Row};
 use super::records::{PERSON, PERSON_COLUMNS, REGISTRATION, person, registration};
 use super::{Doing, Store, StoreError, Whom, instant, micros, parse_name, settings};
 use crate::domain::audit::AuditEvent;
@@ -179,7 +179,7 @@ impl Store {
     pub async fn load(&self, whom: &Whom) -> Result<Vec<Dossier>, StoreError> {
         let mut snapshot = self.read.begin().await.doing("reading facts")?;
         let connection = &mut *snapshot;
-        let mut statement = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut statement = QueryBuilder::<Db>::new("SELECT ");
         statement.push(PERSON).push(", ").push(REGISTRATION);
         statement.push(
             " FROM people LEFT JOIN registrations ON registrations.user_id = people.id WHERE ",
@@ -208,7 +208,7 @@ impl Store {
             });
         }
         for (select, column, order, put) in PER_PERSON {
-            let mut statement = QueryBuilder::<Sqlite>::new(select);
+            let mut statement = QueryBuilder::<Db>::new(select);
             whom.restrict(&mut statement, column);
             statement.push(order);
             let rows = statement
@@ -227,7 +227,7 @@ impl Store {
     }
 }
 
-type Put = fn(&mut Dossier, &SqliteRow) -> Result<(), StoreError>;
+type Put = fn(&mut Dossier, &Row) -> Result<(), StoreError>;
 
 /// What is stored per person beside the account: the statement, the column of the person's id,
 /// the order, and how a row enters the dossier.
@@ -284,10 +284,10 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
 
 /// The marks of some people, as they are now.
 pub(super) async fn marks<'a>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ids: impl IntoIterator<Item = &'a str>,
 ) -> Result<HashMap<String, i64>, StoreError> {
-    let mut statement = QueryBuilder::<Sqlite>::new("SELECT user_id, mark FROM changed WHERE ");
+    let mut statement = QueryBuilder::<Db>::new("SELECT user_id, mark FROM changed WHERE ");
     Whom::these(ids).restrict(&mut statement, "user_id");
     let marks: Vec<(String, i64)> = statement
         .build_query_as()
@@ -297,12 +297,12 @@ pub(super) async fn marks<'a>(
     Ok(marks.into_iter().collect())
 }
 
-fn put_mark(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_mark(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     dossier.mark = Some(row.try_get(1).doing("reading marks")?);
     Ok(())
 }
 
-fn put_membership(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_membership(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let group: String = row.try_get(1).doing("reading memberships")?;
     let direct: bool = row.try_get(2).doing("reading memberships")?;
     if let Ok(group) = GroupId::parse(&group) {
@@ -315,7 +315,7 @@ fn put_membership(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreErr
     Ok(())
 }
 
-fn put_sign_in(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_sign_in(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let reading = "reading sign-ins";
     let id: String = row.try_get(1).doing(reading)?;
     let route: String = row.try_get(4).doing(reading)?;
@@ -331,7 +331,7 @@ fn put_sign_in(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError>
     Ok(())
 }
 
-fn put_activity(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_activity(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let at = |column: usize| {
         row.try_get::<Option<i64>, _>(column)
             .map(|at| at.map(instant))
@@ -342,7 +342,7 @@ fn put_activity(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
     Ok(())
 }
 
-fn put_audit(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_audit(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let reading = "reading audit events";
     let id: String = row.try_get(1).doing(reading)?;
     let kind: String = row.try_get(3).doing(reading)?;
@@ -355,7 +355,7 @@ fn put_audit(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn put_act(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_act(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let reading = "reading operators' acts";
     let kind: String = row.try_get(3).doing(reading)?;
     let id: i64 = row.try_get(1).doing(reading)?;
@@ -380,7 +380,7 @@ fn put_act(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_delivery(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let reading = "reading deliveries";
     let inconsistent = |column, value: &str| StoreError::Inconsistent {
         table: "outbox",
@@ -432,7 +432,7 @@ fn put_delivery(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError
     Ok(())
 }
 
-fn put_standing(dossier: &mut Dossier, row: &SqliteRow) -> Result<(), StoreError> {
+fn put_standing(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let reading = "reading standings";
     let policy: &str = row.try_get(1).doing(reading)?;
     let state: &str = row.try_get(2).doing(reading)?;

@@ -17,7 +17,8 @@ use super::db::{Connection, Db};
 use super::records::mark_changed;
 use super::rows::{Column, with_rows};
 use super::sources::{self, NewPart, Source, StoredPart};
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, name_of};
+use super::totals::{Total, Totals};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros, name_of};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::Gap;
 use crate::domain::sign_in::{Route, SignIn};
@@ -42,9 +43,13 @@ impl Store {
         reading: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        let mut added = 0;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            write_sign_ins(&mut transaction, rows).await?;
+            added += write_sign_ins(&mut transaction, rows).await?;
         }
+        Totals::of(Total::SignIns, added)
+            .keep(&mut transaction)
+            .await?;
         note_resumption(&mut transaction, rows, ended).await?;
         end_parts(&mut transaction, Source::SignIns, ended, reading).await?;
         transaction.commit().await.doing("absorbing sign-ins")
@@ -59,11 +64,14 @@ impl Store {
         reading: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        let mut added = 0;
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             let mut statement =
                 QueryBuilder::<Db>::new("INSERT INTO audits (id, user_id, at, kind) ");
             let rows: HashMap<&str, &AuditEvent> =
                 rows.iter().map(|row| (row.id.as_str(), row)).collect();
+            let ids = rows.keys().copied();
+            added += new(&mut transaction, "SELECT COUNT(*) FROM audits WHERE ", ids).await?;
             statement.push_values(rows.values(), |mut row, event| {
                 row.push_bind(event.id.clone())
                     .push_bind(event.user.as_str().to_owned())
@@ -82,6 +90,9 @@ impl Store {
                 .doing("writing audit events")?;
             mark_changed(&mut transaction, &changed).await?;
         }
+        Totals::of(Total::Audits, added)
+            .keep(&mut transaction)
+            .await?;
         end_parts(&mut transaction, Source::Audits, ended, reading).await?;
         transaction.commit().await.doing("absorbing audit events")
     }
@@ -120,6 +131,23 @@ impl Store {
         sources::accept(connection, source, as_of, rows, now).await?;
         transaction.commit().await.doing("accepting a log")
     }
+}
+
+/// How many of these events are not known yet, of a statement that counts those that are.
+async fn new<'a>(
+    connection: &mut Connection,
+    known: &'static str,
+    ids: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<i64, StoreError> {
+    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let mut statement = QueryBuilder::<Db>::new(known);
+    Whom::these(ids).restrict(&mut statement, "id");
+    let known: i64 = statement
+        .build_query_scalar()
+        .fetch_one(connection)
+        .await
+        .doing("looking for known events")?;
+    Ok(count - known)
 }
 
 async fn end_parts(
@@ -209,7 +237,8 @@ async fn note_gap(connection: &mut Connection, now: Timestamp) -> Result<(), Sto
     .map(drop)
 }
 
-async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<(), StoreError> {
+/// Writes what a decision may need of them; how many rows that adds.
+async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<i64, StoreError> {
     let users: BTreeSet<&str> = rows.iter().map(|row| row.user.as_str()).collect();
     let columns = &[("user_id", Column::Text)];
     let mut statement = with_rows("seen", columns, users, |row, user| {
@@ -240,17 +269,20 @@ async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<
             }
         }
     }
-    write_prompts(connection, prompts.into_values().collect()).await?;
-    write_activity(connection, activity).await
+    let added = write_prompts(connection, prompts.into_values().collect()).await?;
+    write_activity(connection, activity).await?;
+    Ok(added)
 }
 
 async fn write_prompts(
     connection: &mut Connection,
     mut rows: Vec<&SignIn>,
-) -> Result<(), StoreError> {
+) -> Result<i64, StoreError> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
+    let ids = rows.iter().map(|row| row.id.as_str());
+    let added = new(connection, "SELECT COUNT(*) FROM sign_ins WHERE ", ids).await?;
     rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     let mut statement = QueryBuilder::<Db>::new(
         "INSERT INTO sign_ins (id, user_id, at, code, route, app, multifactor_met) ",
@@ -276,7 +308,8 @@ async fn write_prompts(
         .fetch_all(&mut *connection)
         .await
         .doing("writing sign-ins")?;
-    mark_changed(connection, &changed).await
+    mark_changed(connection, &changed).await?;
+    Ok(added)
 }
 
 async fn write_activity(

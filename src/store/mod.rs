@@ -30,6 +30,7 @@ pub mod settings;
 pub mod sources;
 mod staging;
 pub mod standings;
+mod totals;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::db::Db;
+use super::totals::{Total, Totals, rows};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros};
 use crate::domain::window::later;
 
@@ -51,6 +52,7 @@ impl Store {
                          SELECT 1 FROM standings WHERE standings.user_id = sign_ins.user_id AND standings.is_open = TRUE)
                      ORDER BY at LIMIT $2)",
                 KEEP,
+                Some(Total::SignIns),
             ),
             (
                 "DELETE FROM sign_ins WHERE id IN (
@@ -58,6 +60,7 @@ impl Store {
                          SELECT 1 FROM people WHERE people.id = sign_ins.user_id)
                      ORDER BY at LIMIT $2)",
                 KEEP_UNKNOWN,
+                Some(Total::SignIns),
             ),
             (
                 "DELETE FROM audits WHERE id IN (
@@ -65,6 +68,7 @@ impl Store {
                          SELECT 1 FROM standings WHERE standings.user_id = audits.user_id AND standings.is_open = TRUE)
                      ORDER BY at LIMIT $2)",
                 KEEP,
+                Some(Total::Audits),
             ),
             (
                 "DELETE FROM attempts WHERE (delivery_id, number) IN (
@@ -75,15 +79,18 @@ impl Store {
                      SELECT delivery_id, number FROM known JOIN attempts ON attempts.destination = known.destination
                      WHERE started_at < $1 LIMIT $2)",
                 KEEP_ATTEMPTS,
+                None,
             ),
             (
                 "UPDATE outbox SET body = NULL WHERE id IN (
                      SELECT id FROM outbox WHERE body IS NOT NULL AND settled_at < $1 LIMIT $2)",
                 KEEP_BODIES,
+                None,
             ),
         ];
         let mut more = false;
-        for (statement, keep) in slices {
+        let mut totals = Totals::default();
+        for (statement, keep, total) in slices {
             let removed = sqlx::query(statement)
                 .bind(micros(later(now, -keep)))
                 .bind(SLICE)
@@ -91,8 +98,12 @@ impl Store {
                 .await
                 .doing("removing what is no longer needed")?
                 .rows_affected();
+            if let Some(total) = total {
+                totals.add(total, -rows(removed));
+            }
             more |= removed >= SLICE as u64;
         }
+        totals.keep(&mut transaction).await?;
         transaction
             .commit()
             .await

@@ -8,7 +8,9 @@ use sqlx::Row;
 use super::outbox::EMAIL;
 use super::records::user_id;
 use super::sources::Source;
+use super::totals::Total;
 use super::{Doing, Store, StoreError, instant, micros, settings};
+use crate::domain::delivery::State;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Enforce;
 
@@ -271,27 +273,39 @@ impl Store {
     }
 
     /// How many deliveries are in each state.
-    pub async fn delivery_counts(&self) -> Result<BTreeMap<String, i64>, StoreError> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, COUNT(*) FROM outbox GROUP BY state")
-                .fetch_all(&self.read)
-                .await
-                .doing("counting deliveries")?;
-        Ok(rows.into_iter().collect())
+    pub async fn delivery_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for state in State::ALL {
+            let rows = if state.is_over() {
+                self.total(Total::Ended(state)).await?
+            } else {
+                self.unsettled(state).await?
+            };
+            if rows > 0 {
+                counts.insert(state.as_str().to_owned(), rows);
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn unsettled(&self, state: State) -> Result<u64, StoreError> {
+        let rows: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM outbox WHERE settled_at IS NULL AND state = $1",
+        )
+        .bind(state.as_str())
+        .fetch_one(&self.read)
+        .await
+        .doing("counting deliveries")?;
+        Ok(u64::try_from(rows).unwrap_or(0))
     }
 
     /// How many events of a log are kept: those that a decision may still look at.
     pub async fn events_kept(&self, log: Source) -> Result<u64, StoreError> {
-        let count = match log {
-            Source::SignIns => "SELECT COUNT(*) FROM sign_ins",
-            Source::Audits => "SELECT COUNT(*) FROM audits",
-            Source::Users | Source::Groups | Source::Registration => return Ok(0),
-        };
-        let count: i64 = sqlx::query_scalar(count)
-            .fetch_one(&self.read)
-            .await
-            .doing("counting events")?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        match log {
+            Source::SignIns => self.total(Total::SignIns).await,
+            Source::Audits => self.total(Total::Audits).await,
+            Source::Users | Source::Groups | Source::Registration => Ok(0),
+        }
     }
 
     /// The quarantined rows that are known, newest first.

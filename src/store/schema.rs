@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -61,6 +61,11 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
         20_261_128_060_000,
         "create counters",
         include_str!("../../migrations/20261128060000_create_counters.sql"),
+    ),
+    (
+        20_261_128_070_000,
+        "keep totals",
+        include_str!("../../migrations/20261128070000_keep_totals.sql"),
     ),
 ];
 

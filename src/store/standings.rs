@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
+use super::db::{Connection, Db};
 use super::load::{Dossier, Kept};
 use super::outcome::Outcome;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
@@ -59,7 +60,7 @@ impl Store {
 
 /// Writes what was decided, and keeps the counts.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     outcomes: &[Outcome],
 ) -> Result<(), StoreError> {
     let (mut plain, mut whole) = (Vec::new(), Vec::new());
@@ -69,8 +70,10 @@ pub(super) async fn write(
     } in outcomes
     {
         let id = &dossier.person.id;
+        let mut in_scope = false;
         for decision in decisions {
             let listed = Listed::of(decision);
+            in_scope |= listed.in_scope;
             let kept = kept(&listed);
             let before = dossier.kept.get(&decision.policy);
             counts.moved(&decision.policy, before, kept);
@@ -80,7 +83,7 @@ pub(super) async fn write(
                 plain.push((id, &decision.policy, kept));
             }
         }
-        counts.in_scope(dossier, decisions);
+        counts.in_scope(dossier, in_scope);
     }
     write_plain(connection, &plain).await?;
     write_whole(connection, &whole).await?;
@@ -104,11 +107,11 @@ fn is_remembered(dossier: &Dossier, decision: &Decision) -> bool {
 }
 
 async fn write_plain(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     rows: &[(&UserId, &PolicyName, Kept)],
 ) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO standings (user_id, policy, state, registered, in_scope, asks) ",
         );
         statement.push_values(rows, |mut row, (id, policy, kept)| {
@@ -154,12 +157,9 @@ impl<'a> RowOf<'a> {
     }
 }
 
-async fn write_whole(
-    connection: &mut SqliteConnection,
-    rows: &[RowOf<'_>],
-) -> Result<(), StoreError> {
+async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO standings (user_id, policy, state, registered, in_scope, asks, sequence, is_open, window_opened_at, window_deadline, window_notice, window_left,
                  bypasses, may_skip, enforcement, enforced_at, lost_again, next_at, next_action, memory) ",
         );
@@ -261,23 +261,19 @@ impl<'a> Counts<'a> {
             .or_default() += 1;
     }
 
-    fn in_scope(&mut self, dossier: &Dossier, decisions: &[Decision]) {
+    fn in_scope(&mut self, dossier: &Dossier, now: bool) {
         let before = dossier.kept.values().any(|kept| kept.in_scope);
-        let now = decisions
-            .iter()
-            .any(|decision| Listed::of(decision).in_scope);
         if before != now {
             *self.0.entry(IN_SCOPE).or_default() += i64::from(now) - i64::from(before);
         }
     }
 
-    async fn write(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn write(self, connection: &mut Connection) -> Result<(), StoreError> {
         let changes: Vec<_> = self.0.into_iter().filter(|(_, by)| *by != 0).collect();
         if changes.is_empty() {
             return Ok(());
         }
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("INSERT INTO counts (policy, state, people) ");
+        let mut statement = QueryBuilder::<Db>::new("INSERT INTO counts (policy, state, people) ");
         statement.push_values(changes, |mut row, ((policy, state), by)| {
             row.push_bind(policy).push_bind(state).push_bind(by);
         });

@@ -6,10 +6,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::logs::PartEnd;
-use super::outbox::{Content, NewDelivery};
+use super::outbox::{Content, Lease, NewDelivery, Settled};
 use super::schema::migrations;
 use super::sources::{NewPart, Source};
 use super::{Store, micros};
+use crate::domain::audit::{AuditEvent, AuditKind};
+use crate::domain::delivery::Disposition;
 use crate::domain::facts::Gap;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
@@ -237,8 +239,9 @@ async fn queue(store: &Store, destinations: &[&str]) {
         .map(|(number, destination)| row(number.to_string(), destination))
         .collect();
     let mut transaction = store.begin().await.unwrap();
-    let queued = super::outbox::queue::queue(&mut transaction, &rows, day(0)).await;
-    assert_eq!(queued.unwrap(), rows.len() as u64);
+    super::outbox::queue::queue(&mut transaction, &rows, day(0))
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -315,12 +318,109 @@ async fn old_sign_ins_go_unless_an_open_window_needs_them_and_those_of_strangers
         multifactor_met: false,
     });
     store.absorb_sign_ins(&rows, &[], None).await.unwrap();
+    assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 5);
+    store.absorb_sign_ins(&rows, &[], None).await.unwrap();
+    assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 5);
     assert!(!store.prune(day(40)).await.unwrap());
+    assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 3);
     let kept: Vec<String> = sqlx::query_scalar("SELECT id FROM sign_ins ORDER BY id")
         .fetch_all(&store.read)
         .await
         .unwrap();
     assert_eq!(kept, ["ana 6", "ben 1", "zoe 34"]);
+}
+
+#[tokio::test]
+async fn audit_events_are_counted_once_and_not_after_they_went() {
+    let (_folder, store) = store().await;
+    let event = |id: &str, at| AuditEvent {
+        id: id.to_owned(),
+        user: user("ana"),
+        at,
+        kind: AuditKind::Registered,
+    };
+    let rows = [event("a", day(0)), event("a", day(0)), event("b", day(30))];
+    for _ in 0..2 {
+        store.absorb_audits(&rows, &[], None).await.unwrap();
+        assert_eq!(store.events_kept(Source::Audits).await.unwrap(), 2);
+    }
+    assert!(!store.prune(day(40)).await.unwrap());
+    assert_eq!(store.events_kept(Source::Audits).await.unwrap(), 1);
+}
+
+/// What the outbox holds, counted row by row, after what was done to it.
+async fn assert_counted(store: &Store, expected: &[(&str, u64)]) {
+    let mut found: Vec<(String, i64)> =
+        sqlx::query_as("SELECT state, COUNT(*) FROM outbox GROUP BY state")
+            .fetch_all(&store.read)
+            .await
+            .unwrap();
+    found.sort();
+    let counts = store.delivery_counts().await.unwrap();
+    let counts: Vec<(&str, u64)> = counts.iter().map(|(state, n)| (&**state, *n)).collect();
+    assert_eq!(counts, expected);
+    let found: Vec<(&str, u64)> = found
+        .iter()
+        .map(|(state, n)| (&**state, u64::try_from(*n).unwrap()))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn deliveries_are_counted_by_every_verb_of_the_outbox() {
+    let (_folder, store) = store().await;
+    queue(&store, &["desk", "desk", "email", "email", "email"]).await;
+    assert_counted(&store, &[("pending", 5)]).await;
+    let lease = Lease {
+        by: "a delivery".to_owned(),
+        until: day(1),
+    };
+    let claimed = store.claim("desk", 5, &lease, day(0)).await.unwrap();
+    assert_counted(&store, &[("leased", 2), ("pending", 3)]).await;
+    let settled: Vec<Settled> = claimed
+        .iter()
+        .zip([Disposition::Sent, Disposition::Lost(day(1))])
+        .map(|(row, disposition)| Settled {
+            id: row.id.clone(),
+            attempt: row.attempt,
+            resent: row.resent,
+            disposition,
+            code: String::new(),
+            text: String::new(),
+            at: day(0),
+        })
+        .collect();
+    let settle = || store.settle_at("desk", &settled, None, None, day(0));
+    settle().await.unwrap();
+    let after = [("ambiguous", 1), ("pending", 3), ("sent", 1)];
+    assert_counted(&store, &after).await;
+    settle().await.unwrap();
+    assert_counted(&store, &after).await;
+    store.bury_waiting("desk", day(0)).await.unwrap();
+    assert_counted(&store, &[("dead", 1), ("pending", 3), ("sent", 1)]).await;
+    let dead = claimed[1].id.as_str();
+    for (discard, expected) in [
+        (false, [("pending", 4), ("sent", 1)].as_slice()),
+        (true, &[("pending", 3), ("sent", 1), ("superseded", 1)]),
+    ] {
+        store.replay(dead, discard, day(0)).await.unwrap();
+        assert_counted(&store, expected).await;
+    }
+    queue(&store, &["desk", "desk", "email", "email", "email", "chat"]).await;
+    store.bury_waiting("chat", day(0)).await.unwrap();
+    store.reopen("chat", day(0)).await.unwrap();
+    let after = [("pending", 4), ("sent", 1), ("superseded", 1)];
+    assert_counted(&store, &after).await;
+    sqlx::query("UPDATE outbox SET not_after = $1 WHERE next_at IS NOT NULL")
+        .bind(micros(day(2)))
+        .execute(&store.write)
+        .await
+        .unwrap();
+    store.expire(day(3)).await.unwrap();
+    let expired = [("expired", 4), ("sent", 1), ("superseded", 1)];
+    assert_counted(&store, &expired).await;
+    store.date_deliveries_by(day(1)).await.unwrap();
+    assert_counted(&store, &after).await;
 }
 
 /// A database as it was before everybody had a row: the states are counted, and the next pass

@@ -29,6 +29,7 @@ pub(crate) async fn assert_as_decided(config: &Config) {
         );
     }
     assert_counts(&reader, &kept).await;
+    assert_deliveries(&reader).await;
     for sort in [Sort::Deadline, Sort::Next, Sort::Name, Sort::Id] {
         assert_ordered(&reader, sort, &kept).await;
     }
@@ -101,6 +102,15 @@ async fn assert_counts(reader: &Reader, kept: &Rows) {
     assert_eq!(counts.collect::<BTreeMap<_, _>>(), counted);
     let people = reader.store.people_in_scope().await.unwrap();
     assert_eq!(people, in_scope.len() as u64, "in scope");
+}
+
+async fn assert_deliveries(reader: &Reader) {
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    for row in reader.store.deliveries(&[], None).await.unwrap() {
+        *counted.entry(row.state.as_str().to_owned()).or_default() += 1;
+    }
+    let counts = reader.store.delivery_counts().await.unwrap();
+    assert_eq!(counts, counted, "deliveries");
 }
 
 async fn assert_ordered(reader: &Reader, sort: Sort, kept: &Rows) {

@@ -5,7 +5,7 @@ use crate::config::{Config, Webhook};
 use crate::delivery::webhook::Client;
 use crate::errors::chain;
 use crate::store::Store;
-use crate::store::destinations::{Destination, DestinationState};
+use crate::store::destinations::{Health, HealthState};
 
 pub(super) async fn checks(config: &Config) -> Vec<Check> {
     let mut checks = Vec::with_capacity(config.webhooks.len());
@@ -26,24 +26,24 @@ async fn check(config: &Config, webhook: &Webhook) -> Result<String, String> {
     let known = known(config, name).await;
     let reason = known.reason.unwrap_or_default();
     match known.state {
-        DestinationState::Active => Ok(format!(
+        HealthState::Active => Ok(format!(
             "{host} can be reached; fortnight test webhook {name} sends it a test"
         )),
-        DestinationState::Paused => Err(format!(
+        HealthState::Paused => Err(format!(
             "{host} can be reached, but takes nothing ({reason}): mend its address or secret; it is tried again by itself"
         )),
-        DestinationState::Dead => Err(format!(
+        HealthState::Dead => Err(format!(
             "{host} can be reached, but said that it is no more ({reason}): when it is back, fortnight deliveries retry --destination {name}"
         )),
     }
 }
 
 /// What the passes learned of it; nothing, where there was none yet.
-async fn known(config: &Config, name: &str) -> Destination {
+async fn known(config: &Config, name: &str) -> Health {
     let Ok(store) = Store::open_existing(&config.database).await else {
-        return Destination::default();
+        return Health::default();
     };
-    let known = store.destination(name).await.unwrap_or_default();
+    let known = store.health(name).await.unwrap_or_default();
     store.close().await;
     known
 }

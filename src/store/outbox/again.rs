@@ -2,14 +2,16 @@
 //! clock that turned out to be right.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
 use super::view::known_state;
 use crate::domain::delivery::{Asks, IN_DOUBT, State};
 use crate::domain::state::State as Stands;
 use crate::domain::window::later;
-use crate::store::destinations::{Destination, remember};
+use crate::store::db::{Connection, Db};
+use crate::store::destinations::{Health, remember};
 use crate::store::records::mark_changed;
+use crate::store::totals::{Total, Totals, rows};
 use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 
 /// What an operator's word about a row found.
@@ -66,6 +68,13 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .doing(doing)?;
+        let mut totals = Totals::default();
+        for (state, more) in [(state, -1), (then, 1)] {
+            if state.is_over() {
+                totals.add(Total::Ended(state), more);
+            }
+        }
+        totals.keep(&mut transaction).await?;
         mark_changed(&mut transaction, &user.into_iter().collect::<Vec<_>>()).await?;
         transaction.commit().await.doing(doing)?;
         Ok(Found::Row(state))
@@ -76,11 +85,20 @@ impl Store {
     pub async fn reopen(&self, name: &str, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "reopening an endpoint";
         let mut transaction = self.begin().await?;
-        remember(&mut transaction, name, &Destination::default()).await?;
+        remember(&mut transaction, name, &Health::default()).await?;
         supersede_untrue(&mut transaction, name, now).await?;
-        let due = sqlx::query(
-            "UPDATE outbox SET state = $3, settled_at = NULL, next_at = $2
-             WHERE destination = $1 AND body IS NOT NULL AND (next_at IS NOT NULL OR state = $4)",
+        let waited = sqlx::query(
+            "UPDATE outbox SET state = $3, next_at = $2 WHERE destination = $1 AND body IS NOT NULL AND next_at IS NOT NULL",
+        )
+        .bind(name)
+        .bind(micros(now))
+        .bind(State::Pending.as_str())
+        .execute(&mut *transaction)
+        .await
+        .doing(doing)?
+        .rows_affected();
+        let dead = sqlx::query(
+            "UPDATE outbox SET state = $3, settled_at = NULL, next_at = $2 WHERE destination = $1 AND body IS NOT NULL AND state = $4",
         )
         .bind(name)
         .bind(micros(now))
@@ -90,8 +108,11 @@ impl Store {
         .await
         .doing(doing)?
         .rows_affected();
+        Totals::of(Total::Ended(State::Dead), -rows(dead))
+            .keep(&mut transaction)
+            .await?;
         transaction.commit().await.doing(doing)?;
-        Ok(due)
+        Ok(waited + dead)
     }
 
     /// What a clock ahead of this one did to the outbox in days that never were. What expired then
@@ -101,7 +122,7 @@ impl Store {
     pub async fn date_deliveries_by(&self, now: Timestamp) -> Result<(), StoreError> {
         let doing = "dating deliveries anew";
         let mut transaction = self.begin().await?;
-        sqlx::query(
+        let revived = sqlx::query(
             "UPDATE outbox SET state = $2, settled_at = NULL, next_at = $1 WHERE state = $3 AND settled_at > $1 AND queued_at <= $1",
         )
         .bind(micros(now))
@@ -109,7 +130,11 @@ impl Store {
         .bind(State::Expired.as_str())
         .execute(&mut *transaction)
         .await
-        .doing(doing)?;
+        .doing(doing)?
+        .rows_affected();
+        Totals::of(Total::Ended(State::Expired), -rows(revived))
+            .keep(&mut transaction)
+            .await?;
         for statement in [
             "UPDATE outbox SET settled_at = $1 WHERE settled_at > $1",
             "UPDATE attempts SET started_at = $1 WHERE started_at > $1",
@@ -138,7 +163,7 @@ impl Store {
 /// Of what died at a destination: a notice that a later one has overtaken or of a window that is no
 /// longer open, and a flag that no longer stands.
 async fn supersede_untrue(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     destination: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -166,21 +191,25 @@ async fn supersede_untrue(
         })
         .map(|(id, ..)| id)
         .collect();
+    let mut totals = Totals::default();
     for ids in untrue.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new("UPDATE outbox SET state = ");
+        let mut statement = QueryBuilder::<Db>::new("UPDATE outbox SET state = ");
         statement
             .push_bind(State::Superseded.as_str())
             .push(", settled_at = ")
             .push_bind(micros(now))
             .push(" WHERE ");
         crate::store::Whom::these(ids).restrict(&mut statement, "id");
-        statement
+        let superseded = statement
             .build()
             .execute(&mut *connection)
             .await
-            .doing(doing)?;
+            .doing(doing)?
+            .rows_affected();
+        totals.add(Total::Ended(State::Dead), -rows(superseded));
+        totals.add(Total::Ended(State::Superseded), rows(superseded));
     }
-    Ok(())
+    totals.keep(connection).await
 }
 
 /// Whether what a webhook asks still holds. A registration that was only reported takes no notice

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::{EMAIL, Lease};
 use crate::domain::delivery::State;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Step};
+use crate::store::db::{Connection, Db, Row};
 use crate::store::lists::deadline;
 use crate::store::rows::{Column, with_rows};
 use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, name_of};
@@ -156,7 +156,7 @@ impl Store {
 
 /// Leases the claimed rows and records their attempts.
 async fn take(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     destination: &str,
     claimed: &[Claimed],
     lease: &Lease,
@@ -190,12 +190,12 @@ async fn take(
 
 /// Records attempts before their first byte leaves.
 async fn begin_attempts(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     destination: &str,
     claimed: &[Claimed],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut statement = QueryBuilder::<Sqlite>::new(
+    let mut statement = QueryBuilder::<Db>::new(
         "INSERT INTO attempts (delivery_id, number, started_at, destination) ",
     );
     statement.push_values(claimed, |mut row, claimed| {
@@ -214,7 +214,7 @@ async fn begin_attempts(
 
 /// A row as it is sent: one whose deadline nobody was told of names it as of its attempt, and one
 /// that may have arrived the same again (rule 7.2).
-fn read(row: &SqliteRow, now: Timestamp) -> Result<Claimed, StoreError> {
+fn read(row: &Row, now: Timestamp) -> Result<Claimed, StoreError> {
     let doing = "claiming deliveries";
     let id: String = row.try_get(0).doing(doing)?;
     let at = |column: usize| {
@@ -265,7 +265,7 @@ fn read(row: &SqliteRow, now: Timestamp) -> Result<Claimed, StoreError> {
 }
 
 /// The deadline as of now, of a row that nobody may have read yet.
-fn floating_deadline(row: &SqliteRow, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+fn floating_deadline(row: &Row, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let doing = "claiming deliveries";
     if !row.try_get::<bool, _>(20).doing(doing)? {
         return Ok(None);

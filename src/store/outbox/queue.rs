@@ -1,13 +1,14 @@
 //! The one way into the outbox.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use crate::domain::delivery::{Asks, State};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::Step;
+use crate::store::db::{Connection, Db};
 use crate::store::numbers::{self, Series};
 use crate::store::{Doing, ROWS_PER_STATEMENT, StoreError, micros};
 
@@ -90,7 +91,7 @@ pub enum Content<'a> {
 /// Queues rows; how many are new. Rows of one destination are claimed and settled together, so
 /// they are best given together.
 pub(in crate::store) async fn queue(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     rows: &[NewDelivery<'_>],
     now: Timestamp,
 ) -> Result<u64, StoreError> {
@@ -102,7 +103,7 @@ pub(in crate::store) async fn queue(
         .doing("numbering the outbox")?;
     let mut queued = 0;
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO outbox (id, dedup_key, position, destination, event, asks, policy, user_id, sequence, moves, step, opened_at, deadline,
              not_after, is_fact, message_id, address, name, language, must_register, floats, title, lines, body, ordering_key, turn,
              queued_at, state, attempts, resent, in_doubt, next_at) ",

@@ -1,13 +1,14 @@
 //! What became of attempts: settled, given back, or found on a lease that has ended.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use super::Claimed;
 use crate::domain::delivery::{Disposition, IN_DOUBT, State};
 use crate::domain::window::later;
+use crate::store::db::Connection;
 use crate::store::records::mark_changed;
 use crate::store::rows::{Column, with_rows};
+use crate::store::totals::{Total, Totals};
 use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 
 /// Claims are as if they had never been made …
@@ -134,27 +135,30 @@ impl Store {
 /// Settles attempts at rows that are leased for just these. Whoever got a notice, or cannot get
 /// one, is decided about again.
 pub(in crate::store) async fn settle(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &[Settled],
 ) -> Result<SettledTally, StoreError> {
     let mut tally = SettledTally::default();
+    let mut totals = Totals::default();
     let mut changed = Vec::new();
     for batch in batch.chunks(ROWS_PER_STATEMENT) {
         for (state, user) in settle_rows(connection, batch).await? {
             tally.count(state);
             if !state.waits() {
+                totals.add(Total::Ended(state), 1);
                 changed.extend(user);
             }
         }
         end_attempts(connection, batch).await?;
     }
+    totals.keep(connection).await?;
     mark_changed(connection, &changed).await?;
     Ok(tally)
 }
 
 /// What each row is now, and about whom it is if a decision looks at it.
 async fn settle_rows(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &[Settled],
 ) -> Result<Vec<(State, Option<String>)>, StoreError> {
     let columns = &[
@@ -195,10 +199,7 @@ async fn settle_rows(
         .collect()
 }
 
-async fn end_attempts(
-    connection: &mut SqliteConnection,
-    batch: &[Settled],
-) -> Result<(), StoreError> {
+async fn end_attempts(connection: &mut Connection, batch: &[Settled]) -> Result<(), StoreError> {
     let columns = &[
         ("id", Column::Text),
         ("attempt", Column::Bigint),

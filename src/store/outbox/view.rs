@@ -1,12 +1,12 @@
 //! The outbox as operators and the courier look at it.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::EMAIL;
 use crate::domain::delivery::State;
 use crate::domain::id::UserId;
+use crate::store::db::{Db, Row};
 use crate::store::{Doing, Store, StoreError, Whom, instant, micros};
 
 /// One row of the outbox for readers.
@@ -55,7 +55,7 @@ impl Store {
         states: &[State],
         user: Option<&UserId>,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "SELECT id, destination, event, step, user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
                     settled_at, deadline, queued_at FROM outbox WHERE 1 = 1",
         );
@@ -83,7 +83,7 @@ impl Store {
         &self,
         destinations: &[String],
     ) -> Result<Option<Timestamp>, StoreError> {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::<Db>::new(
             "SELECT MIN(CASE WHEN destinations.paused_until > outbox.next_at THEN destinations.paused_until ELSE outbox.next_at END)
              FROM outbox LEFT JOIN destinations ON destinations.name = outbox.destination
              WHERE outbox.next_at IS NOT NULL AND ",
@@ -139,7 +139,7 @@ impl Store {
     }
 }
 
-fn delivery(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
+fn delivery(row: &Row) -> Result<DeliveryRow, StoreError> {
     let reading = "reading the outbox";
     let at = |column: usize| {
         row.try_get::<Option<i64>, _>(column)

@@ -2,15 +2,16 @@
 //! more.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use super::EMAIL;
 use crate::domain::delivery::{Asks, State};
 use crate::domain::effect::Effect;
 use crate::domain::id::{PolicyName, UserId};
+use crate::store::db::Connection;
 use crate::store::outcome::Outcome;
 use crate::store::records::mark_changed;
 use crate::store::rows::{Column, with_rows};
+use crate::store::totals::{Total, Totals, rows};
 use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 
 /// Rows of one person under one policy that wait and are not to be sent.
@@ -25,21 +26,28 @@ struct Withdrawn<'a> {
 impl Store {
     /// Rows whose use has ended expire.
     pub async fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "expiring deliveries";
+        let mut transaction = self.begin().await?;
         let expired = sqlx::query(
             "UPDATE outbox SET state = $1, settled_at = $2, next_at = NULL WHERE next_at IS NOT NULL AND not_after <= $2",
         )
         .bind(State::Expired.as_str())
         .bind(micros(now))
-        .execute(&self.write)
+        .execute(&mut *transaction)
         .await
-        .doing("expiring deliveries")?;
-        Ok(expired.rows_affected())
+        .doing(doing)?
+        .rows_affected();
+        Totals::of(Total::Ended(State::Expired), rows(expired))
+            .keep(&mut transaction)
+            .await?;
+        transaction.commit().await.doing(doing)?;
+        Ok(expired)
     }
 }
 
 /// Withdraws what decisions say is no longer true, or is overtaken by what they queue now.
 pub(in crate::store) async fn withdraw(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     outcomes: &[Outcome],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -47,6 +55,7 @@ pub(in crate::store) async fn withdraw(
     if webhooks_wait(connection).await? {
         withdrawn.extend(outcomes.iter().flat_map(webhooks));
     }
+    let mut superseded = Totals::default();
     for withdrawn in withdrawn.chunks(ROWS_PER_STATEMENT) {
         let columns = &[
             ("user_id", Column::Text),
@@ -69,13 +78,17 @@ pub(in crate::store) async fn withdraw(
                 " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy AND outbox.asks = untrue.asks
                   AND outbox.next_at IS NOT NULL AND (untrue.destination IS NULL OR outbox.destination = untrue.destination)",
             );
-        statement
+        let withdrawn = statement
             .build()
             .execute(&mut *connection)
             .await
             .doing("withdrawing deliveries")?;
+        superseded.add(
+            Total::Ended(State::Superseded),
+            rows(withdrawn.rows_affected()),
+        );
     }
-    Ok(())
+    superseded.keep(connection).await
 }
 
 /// Whatever asks something of the person, where it is no longer true or another mail is due.
@@ -131,7 +144,7 @@ fn webhooks(outcome: &Outcome) -> impl Iterator<Item = Withdrawn<'_>> {
     untrue.chain(overtaken)
 }
 
-async fn webhooks_wait(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+async fn webhooks_wait(connection: &mut Connection) -> Result<bool, StoreError> {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM outbox WHERE next_at IS NOT NULL AND destination < $1)
              OR EXISTS (SELECT 1 FROM outbox WHERE next_at IS NOT NULL AND destination > $1)",
@@ -145,7 +158,7 @@ async fn webhooks_wait(connection: &mut SqliteConnection) -> Result<bool, StoreE
 /// What waits for a destination that is no more is dead. Whoever was to be told by it is decided
 /// about again.
 pub(in crate::store) async fn bury(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     destination: &str,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
@@ -161,5 +174,9 @@ pub(in crate::store) async fn bury(
     .doing("settling deliveries")?;
     let untold: Vec<String> = buried.iter().flatten().cloned().collect();
     mark_changed(connection, &untold).await?;
-    Ok(buried.len() as u64)
+    let buried = buried.len() as u64;
+    Totals::of(Total::Ended(State::Dead), rows(buried))
+        .keep(connection)
+        .await?;
+    Ok(buried)
 }
