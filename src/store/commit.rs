@@ -10,7 +10,7 @@ use super::numbers::{self, Series};
 use super::outbox::queue::queue;
 use super::outbox::withdraw::withdraw;
 use super::outcome::{Outcome, Tally, lines_of, rows_of, rows_of_mails};
-use super::rows::{Column, with_rows};
+use super::rows::{Column, execute_each, with_rows};
 use super::standings;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros, settings};
 use crate::domain::decision::Decision;
@@ -113,10 +113,10 @@ async fn write_journal(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut id = numbers::take(connection, Series::Journal, rows.len())
+    let mut id = numbers::take(&mut *connection, Series::Journal, rows.len())
         .await
         .doing("writing the journal")?;
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+    let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO journal (id, at, kind, policy, user_id, sequence, step, deadline, rehearsed, hold, reasons) ",
         );
@@ -136,12 +136,11 @@ async fn write_journal(
             id += 1;
         });
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing the journal")?;
-    }
-    Ok(())
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing the journal")
+        .map(drop)
 }
 
 fn count(kind: EventKind, decision: &Decision, tally: &mut Tally) {

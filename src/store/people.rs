@@ -270,6 +270,15 @@ impl Import {
         mark_changed(&mut self.transaction, ids).await
     }
 
+    /// Rows that are compared with what is stored at once; where nothing is stored, all of them.
+    fn rows_at_once(&self) -> usize {
+        if self.first && !self.duplicates {
+            SORTED_AT_ONCE
+        } else {
+            ROWS_PER_STATEMENT
+        }
+    }
+
     /// Absorbs people of the present part.
     pub async fn people(&mut self, rows: Vec<Person>) -> Result<(), StoreError> {
         self.part_rows += rows.len() as u64;
@@ -319,7 +328,7 @@ impl Import {
     async fn write_people(&mut self) -> Result<(), StoreError> {
         let mut rows = std::mem::take(&mut self.people);
         in_key_order(&mut rows, |(person, _)| person.id.as_str());
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        for rows in rows.chunks(self.rows_at_once()) {
             let mut known: HashMap<String, (Person, i64)> = HashMap::new();
             if !self.first || self.duplicates {
                 let ids: Vec<String> = rows
@@ -373,7 +382,7 @@ impl Import {
         let mut rows = std::mem::take(&mut self.registrations);
         in_key_order(&mut rows, |(row, _)| row.user.as_str());
         let previous = self.previous.unwrap_or(self.now);
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        for rows in rows.chunks(self.rows_at_once()) {
             let mut known: HashMap<String, (Registration, i64)> = HashMap::new();
             if !self.first || self.duplicates {
                 let ids: Vec<String> = rows

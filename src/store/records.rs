@@ -3,6 +3,7 @@
 use sqlx::{QueryBuilder, Row as _};
 
 use super::db::{Connection, Db, Row};
+use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, StoreError, instant, micros};
 use crate::domain::id::UserId;
 use crate::domain::person::{AccountKind, Person, Presence};
@@ -130,7 +131,7 @@ pub(super) async fn write_people(
     connection: &mut Connection,
     people: &[&(Person, i64)],
 ) -> Result<(), StoreError> {
-    for people in people.chunks(ROWS_PER_STATEMENT) {
+    let statements = people.chunks(ROWS_PER_STATEMENT).map(|people| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO people (id, user_principal_name, upn_key, display_name, mail, kind, enabled, created_at, preferred_language, last_sign_in_at, unsure, part) ",
         );
@@ -155,12 +156,11 @@ pub(super) async fn write_people(
               last_sign_in_at = excluded.last_sign_in_at, gone_at = NULL, unsure = excluded.unsure, part = excluded.part",
         );
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing people")?;
-    }
-    Ok(())
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing people")
+        .map(drop)
 }
 
 /// Writes of people that they are there, and that no more is sure; how many were sure before.
@@ -268,7 +268,7 @@ pub(super) async fn write_registrations(
     connection: &mut Connection,
     rows: &[(String, Registration, i64)],
 ) -> Result<(), StoreError> {
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+    let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO registrations (user_id, level, detail, absent_since, capable_done_as_of, capable_missing_since,
              passwordless_done_as_of, passwordless_missing_since, part) ",
@@ -291,12 +291,11 @@ pub(super) async fn write_registrations(
               passwordless_missing_since = excluded.passwordless_missing_since, part = excluded.part",
         );
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing registrations")?;
-    }
-    Ok(())
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing registrations")
+        .map(drop)
 }
 
 // The names in SQL. A million rows a snapshot: no detour over serde.

@@ -6,10 +6,11 @@
 use std::slice::Iter;
 use std::sync::Arc;
 
+use futures_util::future;
 use sqlx::query_builder::Separated;
 use sqlx::{Encode, QueryBuilder, Type};
 
-use super::db::Db;
+use super::db::{Connection, Db};
 
 /// What a column of a list holds.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,24 @@ pub(super) fn with_rows<T>(
     });
     statement.push(") ");
     statement
+}
+
+/// Executes statements in their order, each written while the one before runs; how many rows they
+/// touched.
+pub(super) async fn execute_each(
+    connection: &mut Connection,
+    mut statements: impl Iterator<Item = QueryBuilder<Db>>,
+) -> Result<u64, sqlx::Error> {
+    let mut touched = 0;
+    let mut next = statements.next();
+    while let Some(mut statement) = next {
+        let running = statement.build().execute(&mut *connection);
+        // What is polled first has begun by the time the next statement is written.
+        let (done, following) = future::join(running, async { statements.next() }).await;
+        touched += done?.rows_affected();
+        next = following;
+    }
+    Ok(touched)
 }
 
 /// Which rows of a table about people a statement looks at.

@@ -12,6 +12,7 @@ use sqlx::QueryBuilder;
 use super::db::{Connection, Db};
 use super::load::{Dossier, Kept};
 use super::outcome::Outcome;
+use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decision::Decision;
 use crate::domain::delivery::Asks;
@@ -110,7 +111,7 @@ async fn write_plain(
     connection: &mut Connection,
     rows: &[(&UserId, &PolicyName, Kept)],
 ) -> Result<(), StoreError> {
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+    let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO standings (user_id, policy, state, registered, in_scope, asks) ",
         );
@@ -127,12 +128,11 @@ async fn write_plain(
               in_scope = excluded.in_scope, asks = excluded.asks",
         );
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing standings")?;
-    }
-    Ok(())
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing standings")
+        .map(drop)
 }
 
 /// A row of which something is remembered.
@@ -158,7 +158,7 @@ impl<'a> RowOf<'a> {
 }
 
 async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<(), StoreError> {
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+    let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO standings (user_id, policy, state, registered, in_scope, asks, sequence, is_open, window_opened_at, window_deadline, window_notice, window_left,
                  bypasses, may_skip, enforcement, enforced_at, lost_again, next_at, next_action, memory) ",
@@ -197,12 +197,11 @@ async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<
               lost_again = excluded.lost_again, next_at = excluded.next_at, next_action = excluded.next_action, memory = excluded.memory",
         );
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing standings")?;
-    }
-    Ok(())
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing standings")
+        .map(drop)
 }
 
 /// Whether sign-ins and audit events can still matter to the window.

@@ -10,6 +10,7 @@ use crate::domain::message::EventKind;
 use crate::domain::policy::Step;
 use crate::store::db::{Connection, Db};
 use crate::store::numbers::{self, Series};
+use crate::store::rows::execute_each;
 use crate::store::{Doing, ROWS_PER_STATEMENT, StoreError, micros};
 
 /// The namespace of ids that are functions of a key.
@@ -98,11 +99,10 @@ pub(in crate::store) async fn queue(
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut position = numbers::take(connection, Series::Outbox, rows.len())
+    let mut position = numbers::take(&mut *connection, Series::Outbox, rows.len())
         .await
         .doing("numbering the outbox")?;
-    let mut queued = 0;
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+    let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO outbox (id, dedup_key, position, destination, event, asks, policy, user_id, sequence, moves, step, opened_at, deadline,
              not_after, is_fact, message_id, address, name, language, must_register, floats, title, lines, body, ordering_key, turn,
@@ -145,14 +145,11 @@ pub(in crate::store) async fn queue(
             position += 1;
         });
         statement.push(" ON CONFLICT (dedup_key) DO NOTHING");
-        queued += statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("queueing deliveries")?
-            .rows_affected();
-    }
-    Ok(queued)
+        statement
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("queueing deliveries")
 }
 
 /// The columns of a content; what it does not have is null.

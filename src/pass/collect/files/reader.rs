@@ -14,9 +14,10 @@ use crate::sources::wire::{Group, Report};
 use crate::sources::{Item, Quarantined, SourceError};
 
 /// Rows that travel from the reader to the store at once.
-const BATCH: usize = 2_000;
-/// Batches that wait for the store; they are all of the source that is in memory.
-const AHEAD: usize = 4;
+const BATCH: usize = 1_000;
+/// Batches that wait for the store: it takes many rows at once, and the reader need not stand still
+/// meanwhile. Some 25 MB of people.
+const AHEAD: usize = 40;
 /// Quarantined rows of a part that are written down one by one; the rest is counted.
 const QUARANTINE_SHOWN: usize = 200;
 
