@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decision::{Decision, Next};
 use super::policy::Enforce;
-use super::standing::Enforcement;
+use super::standing::{Enforcement, Loss};
 use super::state::State;
 use super::window::Deadline;
 
@@ -20,10 +20,6 @@ pub struct Listed {
     pub window: Option<ListedWindow>,
     /// What comes next.
     pub next: Option<Next>,
-    /// The policy is on and reaches the person.
-    pub in_scope: bool,
-    /// Methods that were registered were lost for the second time within 90 days.
-    pub lost_again: bool,
 }
 
 /// What lists show of a window.
@@ -49,19 +45,26 @@ impl Listed {
     /// What lists show of a decision.
     #[must_use]
     pub fn of(decision: &Decision) -> Self {
-        let is_on = decision.standing.enforce == Some(Enforce::On);
         Self {
             state: decision.state,
             registered: decision.registered,
             window: window(decision),
             next: decision.next,
-            in_scope: is_on && decision.state.is_in_scope(),
-            lost_again: decision
-                .standing
-                .loss
-                .is_some_and(|loss| loss.is_repeated()),
         }
     }
+}
+
+/// Whether the policy is on and reaches the person.
+#[must_use]
+pub fn is_in_scope(decision: &Decision) -> bool {
+    decision.standing.enforce == Some(Enforce::On) && decision.state.is_in_scope()
+}
+
+/// Whether methods that were registered were lost for the second time within 90 days.
+#[must_use]
+pub fn lost_again(decision: &Decision) -> bool {
+    let loss = decision.standing.loss.as_ref();
+    loss.is_some_and(Loss::is_repeated)
 }
 
 impl ListedWindow {

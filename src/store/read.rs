@@ -272,19 +272,24 @@ impl Store {
             .doing("reading the journal")
     }
 
-    /// How many deliveries are in each state.
+    /// How many deliveries are in each state. Of those in hand only the few are looked at that are
+    /// under way or in doubt; the others wait.
     pub async fn delivery_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let mut counts = BTreeMap::new();
+        let mut waiting = self.total(Total::Queued).await?;
         for state in State::ALL {
             let rows = if state.is_over() {
                 self.total(Total::Ended(state)).await?
+            } else if state == State::Pending {
+                continue;
             } else {
                 self.unsettled(state).await?
             };
-            if rows > 0 {
-                counts.insert(state.as_str().to_owned(), rows);
-            }
+            waiting = waiting.saturating_sub(rows);
+            counts.insert(state.as_str().to_owned(), rows);
         }
+        counts.insert(State::Pending.as_str().to_owned(), waiting);
+        counts.retain(|_, rows| *rows > 0);
         Ok(counts)
     }
 

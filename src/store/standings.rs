@@ -17,7 +17,7 @@ use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 use crate::domain::decision::Decision;
 use crate::domain::delivery::Asks;
 use crate::domain::id::{PolicyName, UserId};
-use crate::domain::listed::{Listed, ListedWindow};
+use crate::domain::listed::{Listed, ListedWindow, is_in_scope, lost_again};
 use crate::domain::standing::Enforcement;
 use crate::domain::window::{Deadline, GraceWindow};
 
@@ -74,12 +74,16 @@ pub(super) async fn write(
         let mut in_scope = false;
         for decision in decisions {
             let listed = Listed::of(decision);
-            in_scope |= listed.in_scope;
-            let kept = kept(&listed);
+            let kept = Kept {
+                state: listed.state,
+                registered: listed.registered,
+                in_scope: is_in_scope(decision),
+            };
+            in_scope |= kept.in_scope;
             let before = dossier.kept.get(&decision.policy);
             counts.moved(&decision.policy, before, kept);
             if is_remembered(dossier, decision) {
-                whole.push(RowOf::new(id, decision, listed));
+                whole.push(RowOf::new(id, decision, listed, kept.in_scope));
             } else if before != Some(&kept) {
                 plain.push((id, &decision.policy, kept));
             }
@@ -89,14 +93,6 @@ pub(super) async fn write(
     write_plain(connection, &plain).await?;
     write_whole(connection, &whole).await?;
     counts.write(connection).await
-}
-
-fn kept(listed: &Listed) -> Kept {
-    Kept {
-        state: listed.state,
-        registered: listed.registered,
-        in_scope: listed.in_scope,
-    }
 }
 
 /// Whether more is to be kept of a person than where they stand: something to remember now, or
@@ -140,12 +136,13 @@ struct RowOf<'a> {
     id: &'a UserId,
     decision: &'a Decision,
     listed: Listed,
+    in_scope: bool,
     memory: String,
     next_action: Option<String>,
 }
 
 impl<'a> RowOf<'a> {
-    fn new(id: &'a UserId, decision: &'a Decision, listed: Listed) -> Self {
+    fn new(id: &'a UserId, decision: &'a Decision, listed: Listed, in_scope: bool) -> Self {
         let action = |action| serde_json::to_string(&action).unwrap_or_default();
         Self {
             id,
@@ -153,6 +150,7 @@ impl<'a> RowOf<'a> {
             memory: serde_json::to_string(&decision.standing).unwrap_or_default(),
             next_action: listed.next.map(|next| action(next.action)),
             listed,
+            in_scope,
         }
     }
 }
@@ -172,7 +170,7 @@ async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<
                 .push_bind(one.decision.policy.as_str())
                 .push_bind(listed.state.as_str())
                 .push_bind(listed.registered)
-                .push_bind(listed.in_scope)
+                .push_bind(one.in_scope)
                 .push_bind(Asks::of_person(listed.state).map(Asks::as_str))
                 .push_bind(i64::from(standing.sequence))
                 .push_bind(is_open(&standing.window))
@@ -184,7 +182,7 @@ async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<
                 .push_bind(window.is_some_and(|window| window.may_skip))
                 .push_bind(enforcement)
                 .push_bind(enforced_at)
-                .push_bind(listed.lost_again)
+                .push_bind(lost_again(one.decision))
                 .push_bind(listed.next.map(|next| micros(next.at)))
                 .push_bind(one.next_action.as_deref())
                 .push_bind(one.memory.as_str());

@@ -12,8 +12,9 @@ use crate::domain::delivery::State;
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Total {
-    /// Rows of the outbox that are over, by the state in which they ended. Those in hand are few, and
-    /// counted when somebody asks.
+    /// Rows of the outbox, whatever became of them.
+    Queued,
+    /// Rows of the outbox that are over, by the state in which they ended.
     Ended(State),
     /// Sign-ins that are kept.
     SignIns,
@@ -24,6 +25,7 @@ pub(super) enum Total {
 impl Total {
     fn name(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Ended(state) => state.as_str(),
             Self::SignIns => "sign_ins",
             Self::Audits => "audits",

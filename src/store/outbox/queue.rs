@@ -11,6 +11,7 @@ use crate::domain::policy::Step;
 use crate::store::db::{Connection, Db};
 use crate::store::numbers::{self, Series};
 use crate::store::rows::execute_each;
+use crate::store::totals::{Total, Totals, rows as number};
 use crate::store::{Doing, ROWS_PER_STATEMENT, StoreError, micros};
 
 /// The namespace of ids that are functions of a key.
@@ -147,9 +148,13 @@ pub(in crate::store) async fn queue(
         statement.push(" ON CONFLICT (dedup_key) DO NOTHING");
         statement
     });
-    execute_each(connection, statements)
+    let queued = execute_each(&mut *connection, statements)
         .await
-        .doing("queueing deliveries")
+        .doing("queueing deliveries")?;
+    Totals::of(Total::Queued, number(queued))
+        .keep(connection)
+        .await?;
+    Ok(queued)
 }
 
 /// The columns of a content; what it does not have is null.
