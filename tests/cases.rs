@@ -864,7 +864,7 @@ fn case_54_a_lost_licence_stops_flags_and_says_which_source() {
     assert_eq!(holds[0].id, "stale:sign_ins");
     assert_eq!(
         holds[0].text,
-        format!("the newest sign_ins are of {}, older than 24 h", day(13))
+        format!("the newest sign-ins are of {}, older than 24 h", day(13))
     );
     story.world.sign_ins = Some(day(15));
     assert_eq!(story.pass(day(15)).state, State::EnforcementNeeded);

@@ -138,7 +138,7 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
             "kind": "stale",
             "policy": null,
             "since": day(9).to_string(),
-            "text": format!("the newest registration are of {}, older than 36 h", day(1)),
+            "text": format!("the newest rows of the registration report are of {}, older than 36 h", day(1)),
             "released_by": "data",
             "approved_at": null,
         })
@@ -154,11 +154,11 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
     Policy everyone: 1 exempt, 1 in_grace
     Deliveries: 4 sent
     Next: 2026-01-16T23:00:00Z
-    Held (stale:registration) since 2026-01-14T00:00:00Z: the newest registration are of 2026-01-06T00:00:00Z, older than 36 h
+    Held (stale:registration) since 2026-01-14T00:00:00Z: the newest rows of the registration report are of 2026-01-06T00:00:00Z, older than 36 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
-    Held (stale:sign_ins) since 2026-01-14T00:00:00Z: the newest sign_ins are of 2026-01-06T00:00:00Z, older than 24 h
+    Held (stale:sign_ins) since 2026-01-14T00:00:00Z: the newest sign-ins are of 2026-01-06T00:00:00Z, older than 24 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
-    Held (stale:users) since 2026-01-14T00:00:00Z: the newest users are of 2026-01-06T00:00:00Z, older than 24 h
+    Held (stale:users) since 2026-01-14T00:00:00Z: the newest people are of 2026-01-06T00:00:00Z, older than 24 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
     "#);
 }
@@ -185,6 +185,14 @@ fn a_hold_is_said_with_what_ends_it() {
     Held (mass) since 2026-01-21T00:00:00Z: 20 people would be flagged in this run (0 more were in the last 24 hours), of 20 in scope
       "fortnight enforcement plan" lists the people; to flag them: fortnight enforcement approve mass --reason TEXT
     "#);
+    // For a spreadsheet the header comes first, whatever is held.
+    let plan = run(&world, &["enforcement", "plan", "--format", "csv"]);
+    assert_eq!(plan.code, 3);
+    assert_eq!(
+        plan.out.lines().next(),
+        Some("policy,user,state,deadline,why,id")
+    );
+    assert_eq!(plan.out.lines().count(), 21);
     world.change("[\"Emergency\"]", "[\"Emergency\", \"Sales\"]");
     cycle(&world, day(16), &[]);
     insta::assert_snapshot!(held(&world), @r#"
@@ -891,6 +899,10 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
             &["preview", "email", "--language", "fr"],
             "there are no mails in \"fr\"; the languages are en, de",
         ),
+        (
+            &["explain", "ana@contoso.example", "--format", "csv"],
+            "an explanation is no table",
+        ),
         (&["cycle", "--as-of", "yesterday"], "yesterday"),
         (&["cicle"], "cycle"),
     ] {
@@ -1225,7 +1237,7 @@ async fn a_database_of_a_newer_version() {
     database.close().await.unwrap();
     let ran = cycle(&world, day(1), &[]);
     assert_eq!(ran.code, 1);
-    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261128070000): use that version");
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261128080000): use that version");
     assert_eq!(run(&world, &["users"]).err, ran.err);
 }
 

@@ -62,7 +62,7 @@ fn the_demo_tells_its_stories() {
       Fatima Faber                 registered             could not register (53004): the flag waited, the help desk looked
       Goran Grau                   registered             the log came three days late; the window counts from the sign-in
       Hana Horn                    exempt                 flagged, then excluded: the flag went at once
-      Ivo Ilic                     registered             deleted the method: the next window had only what was left, not a fresh start
+      Ivo Ilic                     registered             deleted the method after ten days: with no window before, a full one
       Jana Jansen                  registered             methods reset by an administrator: a full new window
       Kofi Kern                    enforcement_needed     no mail address: operators were told, and the flag waited a week more
       Lena Lund                    waiting_first_sign_in  forty wrong passwords: an attacker starts nobody's clock

@@ -123,6 +123,115 @@ fn users_in_every_shape_plain_and_packed() {
 }
 
 #[test]
+fn users_as_other_tools_spell_them() {
+    let powershell = r#"[{"Id":"A-1","UserPrincipalName":"ana@contoso.com","AccountEnabled":true,"CreatedDateTime":{"value":"\/Date(1767605400000)\/","DateTime":"Monday"}},
+{"Id":"B-2","UserPrincipalName":"bo@contoso.com","AccountEnabled":false,"CreatedDateTime":"\/Date(1767605400000)\/"}]"#;
+    let lower = powershell.to_lowercase().replace("/date(", "/Date(");
+    let header = "\"AccountEnabled\",\"Id\",\"UserPrincipalName\"";
+    let rows = "\"True\",\"A-1\",\"ana@contoso.com\"\r\n\"False\",\"B-2\",\"bo@contoso.com\"\r\n";
+    let typed =
+        format!("#TYPE Microsoft.Graph.PowerShell.Models.MicrosoftGraphUser\r\n{header}\r\n{rows}");
+    let german = format!("sep=;\r\n{header}\r\n{rows}").replace(',', ";");
+    for (name, content) in [
+        ("users.json", powershell.to_owned()),
+        ("users.json", lower.replace("\"datetime\"", "\"DateTime\"")),
+        // The first row is Graph's, and the other is not.
+        (
+            "users.json",
+            format!("[{ANA},{}]", BO.replace("\"id\"", "\"ID\"")),
+        ),
+        ("users.csv", typed.clone()),
+        ("users.csv", typed.replace(',', ";")),
+        ("users.csv", german.clone()),
+        (
+            "users.csv",
+            german.replace("True", "WAHR").replace("False", "FALSCH"),
+        ),
+        (
+            "users.csv",
+            german.replace("True", "ИСТИНА").replace("False", "ЛОЖЬ"),
+        ),
+        ("users.csv", format!("\u{feff}{german}").replace('"', "")),
+    ] {
+        let read = read_users(name, &content);
+        assert_eq!(read.counts(), (2, 0, 0), "{content}: {read:?}");
+        let enabled: Vec<(&str, bool)> = read
+            .facts
+            .iter()
+            .map(|person| (person.id.as_str(), person.enabled))
+            .collect();
+        assert_eq!(enabled, [("a-1", true), ("b-2", false)], "{content}");
+    }
+    let read = read_users("users.json", powershell);
+    assert_eq!(
+        read.facts[0].created_at,
+        Some("2026-01-05T09:30:00Z".parse().unwrap())
+    );
+    assert_eq!(read.facts[0].created_at, read.facts[1].created_at);
+    // Lines are counted from the first, whatever it is.
+    let read = read_users(
+        "users.csv",
+        format!("{typed}\"True\",\"\",\"x@contoso.com\"\r\n"),
+    );
+    assert!(
+        read.quarantined[0].starts_with("users.csv, line 5"),
+        "{read:?}"
+    );
+}
+
+#[test]
+fn a_file_none_of_whose_rows_can_be_read_is_a_wrong_file() {
+    let bad = |count: usize| -> Vec<String> {
+        (0..count)
+            .map(|number| {
+                format!("{{\"id\":\"x{number}\",\"userPrincipalName\":7,\"accountEnabled\":true}}")
+            })
+            .collect()
+    };
+    let good = |count: usize| -> Vec<String> {
+        (0..count)
+            .map(|number| ANA.replace("A-1", &format!("g{number}")))
+            .collect()
+    };
+    let file = |good_rows, bad_rows| {
+        let rows = [good(good_rows), bad(bad_rows)].concat();
+        format!("[{}]", rows.join(",\n"))
+    };
+    let first = "the first: `userPrincipalName` is not a text: 7";
+    for (good_rows, bad_rows, error) in [
+        (0, 1, Some("none of its 1 rows can be read")),
+        (0, 12, Some("none of its 12 rows can be read")),
+        (1, 10, None),
+        (99, 11, None),
+        (98, 11, Some("11 of its 109 rows cannot be read")),
+        (0, 0, None),
+    ] {
+        let read = read_users("users.json", file(good_rows, bad_rows));
+        let line = good_rows + 1;
+        let expected = error.map(|error| {
+            format!("users.json, line {line}: {error}; {first}; export it again, or mend the rows")
+        });
+        assert_eq!(read.error, expected, "{good_rows} good, {bad_rows} bad");
+    }
+    // Logs add up: a row that cannot be read is one event, not somebody who seems gone.
+    let event = |id: &str, code: &str| {
+        format!(
+            r#"{{"id":"{id}","createdDateTime":"2026-01-05T08:30:00Z","userId":"a-1","isInteractive":true,"status":{{"errorCode":{code}}}}}"#
+        )
+    };
+    let many: Vec<String> = (0..50).map(|n| event(&"x".repeat(300 + n), "0")).collect();
+    let one = format!("{}\n{}", event("s1", "0"), many.join("\n"));
+    assert_eq!(read_sign_ins("sign-ins.ndjson", one).counts(), (1, 0, 50));
+    let none = read_sign_ins("sign-ins.ndjson", many.join("\n"));
+    assert!(
+        none.error
+            .as_ref()
+            .is_some_and(|error| error.contains("none of its 50 rows can be read")),
+        "{none:?}"
+    );
+}
+
+#[test]
 fn an_empty_page_is_a_file_and_an_empty_file_is_none() {
     assert_eq!(
         read_users("users.json", r#"{"value":[]}"#).counts(),

@@ -102,6 +102,23 @@ fn sent(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_database_of_an_earlier_version_is_no_riddle_to_whoever_asks_before_the_next_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("fortnight.db");
+    as_it_was(&database);
+    let asked = Store::open_existing(&database).await.unwrap_err();
+    assert_eq!(
+        asked.to_string(),
+        format!(
+            "the database {} is of an earlier fortnight: ask again after the next pass of `fortnight run` or `fortnight cycle`, which brings it up to date",
+            database.display()
+        )
+    );
+    Store::open(&database).await.unwrap().close().await;
+    Store::open_existing(&database).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_of_an_earlier_version_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -87,6 +87,12 @@ impl Tenant {
         );
     }
 
+    /// The same, and a log in which nobody signed in.
+    fn fresh(&self, at: Timestamp, names: &[&str]) {
+        self.people(at, names);
+        self.sign_ins(at, &[]);
+    }
+
     fn report(&self, at: Timestamp, rows: &[(&str, bool)]) {
         let rows: Vec<String> = rows
             .iter()
@@ -1001,6 +1007,208 @@ async fn case_17_who_joins_an_exclusion_that_lacks_a_group_within_is_exempt() {
     );
 }
 
+/// An organisation of ana and two emergency accounts whose deadline has passed, with these groups
+/// on day 0 and those on day 15.
+async fn overdue_with_groups(before: &[String], after: &[String]) -> Tenant {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant
+        .until_overdue(&["ana", "glass", "vault"], |tenant, at| {
+            let groups = if at == day(0) { before } else { after };
+            tenant.put("groups.json", at, groups);
+        })
+        .await;
+    tenant
+}
+
+#[tokio::test]
+async fn case_16_a_member_of_an_exclusion_that_means_nobody_holds_its_policy() {
+    let within = [
+        group("emergency", &["vault", "g-inner"]),
+        group("inner", &["glass"]),
+    ];
+    let misspelt = [group(
+        "emergency",
+        &["vault@contoso.com", "glass@contoso.exmaple"],
+    )];
+    for (what, before, after, stranger, glass) in [
+        // Its members are known from when it was there.
+        (
+            "left the export",
+            &within[..],
+            &within[..1],
+            "g-inner",
+            "exempt",
+        ),
+        // Nobody has ever been able to say who is meant.
+        (
+            "was never there",
+            &within[..1],
+            &within[..1],
+            "g-inner",
+            "overdue_checking",
+        ),
+        (
+            "is misspelt",
+            &misspelt,
+            &misspelt,
+            "glass@contoso.exmaple",
+            "overdue_checking",
+        ),
+    ] {
+        let tenant = overdue_with_groups(before, after).await;
+        let report = tenant.pass(day(15)).await;
+        assert_eq!(report.flagged, 0, "{what}: {report:?}");
+        assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"], "{what}");
+        assert_eq!(
+            report.holds[0].text,
+            format!(
+                "{stranger:?} in \"emergency\" is neither a group nor a person that is known; the last ones stay"
+            )
+        );
+        assert_eq!(tenant.state("glass").await, glass, "{what}");
+        assert_eq!(tenant.state("vault").await, "exempt", "{what}");
+        // It lasts until an operator says that nobody is meant: then the others are flagged.
+        let report = tenant.pass(day(15) + hours(1)).await;
+        assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"], "{what}");
+        tenant
+            .approve("exclusion:everyone/groups", day(15) + hours(1))
+            .await;
+        let report = tenant.pass(day(15) + hours(2)).await;
+        assert_eq!(report.holds, [], "{what}");
+        assert_eq!(tenant.state("ana").await, "enforcement_needed", "{what}");
+        let report = tenant.pass(day(15) + hours(3)).await;
+        assert_eq!(report.holds, [], "{what}");
+        assert_eq!(tenant.state("vault").await, "exempt", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn case_16_an_emergency_account_that_was_renamed_stays_exempt() {
+    let by_name = [group(
+        "emergency",
+        &["vault@contoso.com", "glass@contoso.com"],
+    )];
+    let tenant = overdue_with_groups(&by_name, &by_name).await;
+    let renamed =
+        person("glass").replace("glass@contoso.com\",\"mail", "glass0@contoso.com\",\"mail");
+    tenant.put(
+        "users.json",
+        day(15),
+        &[person("ana"), renamed, person("vault")],
+    );
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    assert_eq!(report.flagged, 0);
+    assert_eq!(tenant.state("glass").await, "exempt");
+    // Mended in the group, it is as before.
+    let mended = group("emergency", &["vault@contoso.com", "glass0@contoso.com"]);
+    tenant.put("groups.json", day(15) + hours(1), &[mended]);
+    let report = tenant.pass(day(15) + hours(1)).await;
+    assert_eq!((report.holds.len(), report.flagged), (0, 1), "{report:?}");
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn case_16_a_name_that_is_misspelt_anew_takes_nobody_out_of_an_exclusion() {
+    let right = group("emergency", &["vault@contoso.com", "glass@contoso.com"]);
+    let wrong = group("emergency", &["vault@contoso.com", "glass@contoso.exmaple"]);
+    let tenant = overdue_with_groups(&[right], &[wrong]).await;
+    tenant.pass(day(15)).await;
+    assert_eq!(tenant.state("glass").await, "exempt");
+    tenant.fresh(day(16), &["ana", "glass", "vault"]);
+    let report = tenant.pass(day(16)).await;
+    assert_eq!(hold_ids(&report), ["exclusion:everyone/groups"]);
+    assert_eq!(tenant.state("glass").await, "exempt");
+}
+
+#[tokio::test]
+async fn case_16_a_new_member_whom_only_the_next_users_export_has_is_no_stranger() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    tenant.fresh(day(0), &["ana", "vault"]);
+    tenant.group(day(0), "emergency", &["vault"]);
+    tenant.pass(day(0)).await;
+    // The groups are exported before the users.
+    tenant.group(
+        day(0) + hours(1),
+        "emergency",
+        &["vault", "nina", "gus@contoso.com"],
+    );
+    for at in [day(0) + hours(1), day(0) + hours(2)] {
+        assert_eq!(tenant.pass(at).await.holds, [], "{at}");
+    }
+    tenant.fresh(day(1), &["ana", "vault", "nina", "gus"]);
+    assert_eq!(tenant.pass(day(1)).await.holds, []);
+    for name in ["vault", "nina", "gus"] {
+        assert_eq!(tenant.state(name).await, "exempt", "{name}");
+    }
+    // Who has left the directory is known all the same.
+    tenant.fresh(day(2), &["ana", "vault", "nina"]);
+    assert_eq!(tenant.pass(day(2)).await.holds, []);
+}
+
+#[tokio::test]
+async fn case_16_whoever_turns_out_to_be_a_stranger_of_an_exclusion_is_exempt() {
+    let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
+    let known = ["ana", "vault"];
+    tenant.fresh(day(0), &known);
+    tenant.group(day(0), "emergency", &["vault", "nina", "gus@contoso.com"]);
+    tenant.pass(day(0)).await;
+    tenant.fresh(day(1), &known);
+    let report = tenant.pass(day(1)).await;
+    assert_eq!(
+        report.holds[0].text,
+        "\"gus@contoso.com\" in \"emergency\", \"nina\" in \"emergency\" are neither groups nor people that are known; the last ones stay"
+    );
+    tenant.approve("exclusion:everyone/groups", day(1)).await;
+    assert_eq!(tenant.pass(day(1) + hours(1)).await.holds, []);
+    tenant.fresh(day(2), &known);
+    assert_eq!(tenant.pass(day(2)).await.holds, []);
+    // One more is another question.
+    tenant.group(
+        day(2) + hours(1),
+        "emergency",
+        &["vault", "nina", "gus@contoso.com", "otto"],
+    );
+    tenant.pass(day(2) + hours(1)).await;
+    tenant.fresh(day(3), &known);
+    let report = tenant.pass(day(3)).await;
+    assert_eq!(
+        report.holds[0].text,
+        "\"otto\" in \"emergency\" is neither a group nor a person that is known; the last ones stay"
+    );
+    tenant.fresh(day(4), &["ana", "vault", "nina", "gus", "otto"]);
+    assert_eq!(tenant.pass(day(4)).await.holds, []);
+    for name in ["vault", "nina", "gus", "otto"] {
+        assert_eq!(tenant.state(name).await, "exempt", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_of_an_included_group_that_means_nobody_is_said_and_holds_nothing() {
+    let tenant = Tenant::new(
+        r#"
+[[policy]]
+name = "everyone"
+enforce = "on"
+since = 2026-01-01T00:00:00Z
+min_notice = "1h"
+include = { groups = ["staff"] }
+"#,
+    )
+    .await;
+    tenant
+        .until_overdue(&["ana"], |tenant, at| {
+            tenant.group(at, "staff", &["ana", "nobody@contoso.com"]);
+        })
+        .await;
+    let report = tenant.pass(day(15)).await;
+    assert_eq!(
+        report.errors,
+        ["\"nobody@contoso.com\" in \"staff\" is neither a group nor a person that is known"]
+    );
+    assert_eq!((report.flagged, report.holds.len()), (1, 0), "{report:?}");
+}
+
 #[tokio::test]
 async fn case_16_members_of_an_exclusion_that_was_made_anew_and_lacks_a_group_within_stay_exempt() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
@@ -1052,7 +1260,7 @@ async fn of_two_rows_of_a_person_the_later_counts_also_if_it_cannot_be_believed(
     tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
     std::fs::rename(tenant.path("users.json"), tenant.path("users-1.json")).unwrap();
     tenant.pass(day(14)).await;
-    tenant.put("users-2.json", day(15), &[unsure]);
+    tenant.put("users-2.json", day(15), &[person("cleo"), unsure]);
     assert_eq!(tenant.pass(day(15)).await.flagged, 1);
     assert_eq!(tenant.state("ana").await, "overdue_checking");
 }

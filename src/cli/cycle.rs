@@ -89,7 +89,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
 async fn rehearsal(config: &mut Config) -> anyhow::Result<tempdir::Folder> {
     let folder = tempdir::Folder::new().context("making a folder for the dry run")?;
     let copy = folder.path().join("dry-run.db");
-    match Store::open_existing(&config.database).await {
+    match Store::open_to_copy(&config.database).await {
         Ok(store) => {
             store.copy_to(&copy).await?;
             store.close().await;

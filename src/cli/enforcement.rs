@@ -46,7 +46,12 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
         out.json(&plan)?;
         return Ok(code);
     }
-    for hold in &plan.holds {
+    let said = if format == Format::Table {
+        plan.holds.as_slice()
+    } else {
+        &[]
+    };
+    for hold in said {
         out.line(format!("Held ({}): {}", hold.id, hold.text))?;
         out.line(format!("  {}", hold.kind.remedy(&hold.id)))?;
     }

@@ -1,5 +1,6 @@
 //! `explain`: why a person is in this state, and what a help desk is asked.
 
+use super::Usage;
 use super::output::{Format, Printer};
 use crate::config::Config;
 use crate::delivery::text::clean_line;
@@ -17,6 +18,10 @@ pub(super) async fn run(
     format: Format,
     out: &mut Printer,
 ) -> anyhow::Result<u8> {
+    if format == Format::Csv {
+        let text = "an explanation is no table: print it as text, or with --format json";
+        return Err(Usage(text.to_owned()).into());
+    }
     let reader = Reader::open(config).await?;
     let explanations = explain::explain(&reader, config, name, policy).await?;
     if format == Format::Json {

@@ -73,7 +73,8 @@ impl Section<'_> {
     }
 
     fn filled(&self, place: Place, message: &str, secret: &str) -> Option<SecretString> {
-        let secret = secret.trim_end();
+        // A mark that Windows PowerShell writes in front is no part of it.
+        let secret = secret.trim_start_matches('\u{feff}').trim_end();
         if secret.is_empty() {
             self.document
                 .error(place, message, "write the secret into it");

@@ -36,22 +36,28 @@ pub const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
 #[must_use]
 pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
     let sources = [
-        ("users", world.users, world.freshness.users),
+        ("users", "people", world.users, world.freshness.users),
         (
             "registration",
+            "rows of the registration report",
             world.registration,
             world.freshness.registration,
         ),
-        ("sign_ins", world.sign_ins, world.freshness.sign_ins),
+        (
+            "sign_ins",
+            "sign-ins",
+            world.sign_ins,
+            world.freshness.sign_ins,
+        ),
     ];
     let mut holds: Vec<Hold> = sources
         .into_iter()
-        .filter_map(|(source, as_of, limit)| {
+        .filter_map(|(source, rows, as_of, limit)| {
             let text = match as_of {
-                None => format!("no {source} have been read yet"),
+                None => format!("no {rows} have been read yet"),
                 Some(as_of) if now.duration_since(as_of) > limit => {
                     format!(
-                        "the newest {source} are of {as_of}, older than {} h",
+                        "the newest {rows} are of {as_of}, older than {} h",
                         limit.as_hours()
                     )
                 }
@@ -350,9 +356,9 @@ mod tests {
         assert_eq!(
             stale(&world),
             [
-                "no users have been read yet",
-                "no registration have been read yet",
-                "no sign_ins have been read yet",
+                "no people have been read yet",
+                "no rows of the registration report have been read yet",
+                "no sign-ins have been read yet",
             ]
         );
         world.users = Some(day(9));
@@ -365,7 +371,7 @@ mod tests {
             stale(&world),
             [
                 format!(
-                    "the newest registration are of {}, older than 36 h",
+                    "the newest rows of the registration report are of {}, older than 36 h",
                     hour(8, 11)
                 ),
                 "mail does not connect or log in, so nobody can be given notice".to_owned(),

@@ -27,6 +27,7 @@ pub mod person;
 pub mod policy;
 mod prompts;
 pub mod reason;
+pub mod reference;
 pub mod registration;
 pub mod scope;
 pub mod sign_in;

@@ -15,7 +15,12 @@ use super::window::{GraceWindow, Run, later};
 impl Case<'_> {
     /// Qualifying prompts open a window or move its opening back (rules T2, T3, T4 and T5).
     pub(super) fn follow_sign_ins(&mut self, verdict: Verdict) {
-        if matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. }) {
+        // Before the first report most of those who sign in may be registered: nobody is asked for
+        // what they did long ago. The report finds every sign-in that came before it.
+        if matches!(
+            verdict,
+            Verdict::Done | Verdict::DoneUnconfirmed { .. } | Verdict::Unknown { report: None }
+        ) {
             return;
         }
         let (facts, since) = (self.facts, self.since);

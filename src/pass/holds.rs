@@ -187,7 +187,15 @@ impl<'a> Brakes<'a> {
             .waiting_for_proof(newest, late_since)
             .await?;
         Ok((waiting > 0).then(|| {
-            let text = format!("{waiting} people wait for a registration report dated after their deadline; the newest is of {newest}");
+            let who = match waiting {
+                1 => {
+                    "one person waits for a registration report dated after the deadline".to_owned()
+                }
+                people => format!(
+                    "{people} people wait for a registration report dated after their deadline"
+                ),
+            };
+            let text = format!("{who}; the newest is of {newest}");
             Hold::new(HoldKind::Proof, "", None, text).into()
         }))
     }

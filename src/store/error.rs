@@ -49,6 +49,12 @@ pub enum StoreError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// An older program wrote it, and no pass has brought it up to date.
+    #[error("the database {path} is of an earlier fortnight: ask again after the next pass of `fortnight run` or `fortnight cycle`, which brings it up to date", path = path.display())]
+    Older {
+        /// The database.
+        path: PathBuf,
+    },
     /// The file system does not keep what it is told to keep.
     #[error("the database {path} does not run with {setting}: {found}", path = path.display())]
     Durability {

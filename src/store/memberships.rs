@@ -180,6 +180,23 @@ impl Store {
         Ok(found)
     }
 
+    /// Which of these user principal names, lower-cased, are known, present or gone.
+    pub async fn known_names(&self, names: &[String]) -> Result<HashSet<String>, StoreError> {
+        let mut known = HashSet::new();
+        for names in names.chunks(ROWS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new("SELECT upn_key FROM people WHERE ");
+            super::Whom::these(names).restrict(&mut statement, "upn_key");
+            known.extend(
+                statement
+                    .build_query_scalar::<String>()
+                    .fetch_all(&self.read)
+                    .await
+                    .doing("looking up names")?,
+            );
+        }
+        Ok(known)
+    }
+
     /// Which of these object ids are known, present or gone.
     pub async fn known_users(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut known = HashSet::new();

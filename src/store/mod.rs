@@ -24,6 +24,7 @@ pub mod people;
 pub mod prune;
 pub mod read;
 mod records;
+mod references;
 mod rows;
 mod schema;
 pub mod settings;
@@ -77,6 +78,13 @@ impl Store {
 
     /// Opens the database for a command that reads or records an operator's act.
     pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_to_copy(path).await?;
+        store.refuse_older().await?;
+        Ok(store)
+    }
+
+    /// Opens a database that may be of an earlier version, to copy it.
+    pub async fn open_to_copy(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
             let mark = lock::mark(path);
             return Err(if lock::is_marked(path) {

@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -67,11 +67,41 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
         "keep totals",
         include_str!("../../migrations/20261128070000_keep_totals.sql"),
     ),
+    (
+        20_261_128_080_000,
+        "remember references",
+        include_str!("../../migrations/20261128080000_remember_references.sql"),
+    ),
 ];
+
+/// The version that this program knows.
+const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 impl Store {
     /// Refuses a database that a newer program wrote.
     pub(super) async fn refuse_newer(&self) -> Result<(), StoreError> {
+        match self.schema().await? {
+            Some(found) if found > NEWEST => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found,
+                known: NEWEST,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a database that is still as an older program wrote it.
+    pub(super) async fn refuse_older(&self) -> Result<(), StoreError> {
+        match self.schema().await? {
+            Some(found) if found < NEWEST => Err(StoreError::Older {
+                path: self.path.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest migration that was applied.
+    async fn schema(&self) -> Result<Option<i64>, StoreError> {
         let newest = async {
             if !db::has_schema(&self.read).await? {
                 return Ok(None);
@@ -80,18 +110,9 @@ impl Store {
                 .fetch_one(&self.read)
                 .await
         };
-        let found: Option<i64> = newest
+        newest
             .await
-            .map_err(|source| unusable("read", &self.path, source))?;
-        let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
-        match found {
-            Some(found) if found > known => Err(StoreError::Newer {
-                path: self.path.clone(),
-                found,
-                known,
-            }),
-            _ => Ok(()),
-        }
+            .map_err(|source| unusable("read", &self.path, source))
     }
 
     /// Applies what was not applied yet.

@@ -51,6 +51,34 @@ async fn who_registers_is_asked_for_by_name_and_known_in_minutes() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_to_register_before_the_first_report_says_who_did() {
+    let mut world = World::of(&["ana", "bo"]);
+    world.registers("bo");
+    world.frozen.insert("registration");
+    world.pass(day(0)).await;
+    world.sign_in("ana", hour(0, 1));
+    world.sign_in("bo", hour(0, 1));
+    for number in 1..=2 {
+        world.pass(day(number)).await;
+        assert_eq!(
+            world.states(&["ana", "bo"]).await,
+            [State::Unknown, State::Unknown]
+        );
+        world.mailbox("ana").await.expect_none();
+        world.mailbox("bo").await.expect_none();
+    }
+    world.frozen.clear();
+    world.pass(day(3)).await;
+    assert_eq!(
+        world.states(&["ana", "bo"]).await,
+        [State::InGrace, State::Registered]
+    );
+    assert_eq!(world.deadline("ana").await, Some(hour(14, 1)));
+    world.mailbox("ana").await.expect_one("window.opened");
+    world.mailbox("bo").await.expect_none();
+}
+
+#[tokio::test]
 async fn an_event_that_the_report_never_confirms_costs_four_questions() {
     let (mut world, graph) = daily_report().await;
     world.audit("ana", hour(1, 10), "User registered security info");

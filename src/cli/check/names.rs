@@ -114,7 +114,7 @@ fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
         if groups.iter().any(|(id, _)| *id == key) {
             return 1;
         }
-        let bears = |(_, bearing): &&(String, String)| bearing.trim() == name.trim();
+        let bears = |(_, bearing): &&(String, String)| bearing.trim().to_lowercase() == key;
         groups.iter().filter(bears).count()
     };
     config

@@ -311,9 +311,7 @@ fn told(part: Part) -> Option<&'static str> {
         Part::Blocked => "could not register (53004): the flag waited, the help desk looked",
         Part::LateLog => "the log came three days late; the window counts from the sign-in",
         Part::ExcludedLate => "flagged, then excluded: the flag went at once",
-        Part::LosesMethod => {
-            "deleted the method: the next window had only what was left, not a fresh start"
-        }
+        Part::LosesMethod => "deleted the method after ten days: with no window before, a full one",
         Part::AdminReset => "methods reset by an administrator: a full new window",
         Part::NoAddress => "no mail address: operators were told, and the flag waited a week more",
         Part::Attacked => "forty wrong passwords: an attacker starts nobody's clock",

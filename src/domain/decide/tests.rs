@@ -1329,13 +1329,18 @@ fn absent_from_the_report_the_last_known_stays() {
 }
 
 #[test]
-fn no_report_at_all_is_unknown_and_opens_windows() {
-    let mut story = Story::default_policy();
-    story.without_reports().sign_in(day(0), 0);
-    let decision = story.pass(day(0));
-    assert_eq!(decision.state, State::Unknown);
-    assert_eq!(decision.deadline, Some(day(14)));
-    assert!(says(&decision, ReasonCode::RegistrationUnknown));
+fn before_the_first_report_nobody_is_asked_and_then_whoever_is_not_registered() {
+    for (level, deadline) in [(Level::Missing, Some(day(14))), (Level::Capable, None)] {
+        let mut story = Story::default_policy();
+        story.without_reports().sign_in(day(0), 0);
+        let decision = story.pass(day(2));
+        assert_eq!(decision.state, State::Unknown);
+        assert_eq!((decision.deadline, &decision.effects), (None, &vec![]));
+        assert!(says(&decision, ReasonCode::RegistrationUnknown));
+        let decision = story.report(day(3), level).pass(day(3));
+        assert_eq!(decision.deadline, deadline);
+        assert_eq!(decision.effects.is_empty(), deadline.is_none());
+    }
 }
 
 #[test]

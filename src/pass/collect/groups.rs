@@ -2,6 +2,7 @@
 //! emptied exclusion is not believed (rule 7.6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use super::{CollectError, Collector};
 use crate::domain::brake::collapsed;
@@ -62,16 +63,18 @@ impl Wanted {
     }
 }
 
-/// The groups that a name of the configuration means: an object id, or a display name.
+/// The groups that a name of the configuration means: an object id, or a display name without
+/// regard to case, as Graph compares.
 pub(in crate::pass) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> Vec<GroupId> {
     if let Ok(id) = GroupId::parse(name)
         && groups.contains_key(&id)
     {
         return vec![id];
     }
+    let wanted = name.trim().to_lowercase();
     groups
         .iter()
-        .filter(|(_, display_name)| display_name.trim() == name.trim())
+        .filter(|(_, display_name)| display_name.trim().to_lowercase() == wanted)
         .map(|(id, _)| id.clone())
         .collect()
 }
@@ -204,6 +207,9 @@ fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u6
     doubts
 }
 
+/// Members that mean nobody are named up to this number.
+const STRANGERS_NAMED: usize = 10;
+
 /// What a hold is about when all groups could not be read.
 const UNREAD: &str = "/groups";
 
@@ -219,44 +225,131 @@ pub(super) struct Unread {
     policy: PolicyName,
     /// These groups, as the policy names them.
     names: BTreeSet<String>,
+    /// Members that mean nobody.
+    strangers: BTreeSet<Stranger>,
     excludes: bool,
+}
+
+/// A member of an exclusion that means nobody, though somebody may be meant (rule 7.6).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stranger {
+    /// The name of the group in the policy.
+    pub(super) name: String,
+    /// What it means.
+    pub(super) group: GroupId,
+    /// What the group calls the member.
+    pub(super) reference: String,
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} in {:?}", self.reference, self.name)
+    }
 }
 
 /// The policies that name these groups, while they cannot be read whole.
 pub(super) fn unread(wanted: &Wanted) -> Vec<Unread> {
+    unread_or_strange(wanted, &BTreeSet::new(), wanted)
+}
+
+/// The policies that name these groups, which cannot be read whole, or that exclude strangers.
+pub(super) fn unread_or_strange(
+    lacking: &Wanted,
+    strangers: &BTreeSet<Stranger>,
+    wanted: &Wanted,
+) -> Vec<Unread> {
     let mut unread: BTreeMap<&PolicyName, Unread> = BTreeMap::new();
-    let included = wanted.included.iter().map(|named| (named, false));
-    let excluded = wanted.excluded.iter().map(|named| (named, true));
+    let included = lacking.included.iter().map(|named| (named, false));
+    let excluded = lacking.excluded.iter().map(|named| (named, true));
     for ((policy, name), excludes) in included.chain(excluded) {
-        let of_policy = unread.entry(policy).or_insert_with(|| Unread {
-            policy: policy.clone(),
-            names: BTreeSet::new(),
-            excludes: false,
-        });
+        let of_policy = unread.entry(policy).or_insert_with(|| Unread::of(policy));
         of_policy.names.insert(name.clone());
         of_policy.excludes |= excludes;
+    }
+    for (policy, name) in &wanted.excluded {
+        let mut strange = strangers.iter().filter(|one| one.name == *name).peekable();
+        if strange.peek().is_some() {
+            let of_policy = unread.entry(policy).or_insert_with(|| Unread::of(policy));
+            of_policy.strangers.extend(strange.cloned());
+            of_policy.excludes = true;
+        }
     }
     unread.into_values().collect()
 }
 
 impl Unread {
-    /// The hold, and what approving it covers: these groups and no others.
+    fn of(policy: &PolicyName) -> Self {
+        Self {
+            policy: policy.clone(),
+            names: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            excludes: false,
+        }
+    }
+
+    /// What an approval covers: these groups and members, and no others.
+    fn subjects(&self) -> BTreeSet<String> {
+        let strangers = self.strangers.iter().map(ToString::to_string);
+        self.names.iter().cloned().chain(strangers).collect()
+    }
+
+    /// Of the strangers those of whom an operator has approved that they are nobody.
+    pub(super) fn nobody(&self, approved: &Approved) -> impl Iterator<Item = (GroupId, String)> {
+        let approved = approved.get(&self.policy);
+        self.strangers
+            .iter()
+            .filter(move |one| approved.is_some_and(|good| good.contains(&one.to_string())))
+            .map(|one| (one.group.clone(), one.reference.clone()))
+    }
+
+    fn text(&self) -> String {
+        let names: Vec<String> = self.names.iter().map(|name| format!("{name:?}")).collect();
+        let unread = (!names.is_empty()).then(|| {
+            format!(
+                "the members of {} could not be read whole",
+                names.join(", ")
+            )
+        });
+        let strangers = said(&self.strangers);
+        let seen: Vec<String> = unread.into_iter().chain(strangers).collect();
+        format!("{}; the last ones stay", seen.join("; "))
+    }
+
+    /// The hold, and what approving it covers.
     fn raised(&self) -> Raised {
         let kind = if self.excludes {
             HoldKind::Exclusion
         } else {
             HoldKind::Snapshot
         };
-        let names: Vec<String> = self.names.iter().map(|name| format!("{name:?}")).collect();
-        let text = format!(
-            "the members of {} could not be read whole; the last ones stay",
-            names.join(", ")
-        );
         let subject = format!("{}{UNREAD}", self.policy);
         Raised {
-            hold: Hold::new(kind, &subject, Some(&self.policy), text),
-            evidence: serde_json::to_string(&self.names).unwrap_or_default(),
+            hold: Hold::new(kind, &subject, Some(&self.policy), self.text()),
+            evidence: serde_json::to_string(&self.subjects()).unwrap_or_default(),
         }
+    }
+}
+
+/// Strangers in words, if there are any: so many by name, and how many more.
+pub(super) fn said(strangers: &BTreeSet<Stranger>) -> Option<String> {
+    let named: Vec<String> = strangers
+        .iter()
+        .take(STRANGERS_NAMED)
+        .map(ToString::to_string)
+        .collect();
+    let more = strangers.len() - named.len();
+    let named = named.join(", ");
+    match (strangers.len(), more) {
+        (0, _) => None,
+        (1, _) => Some(format!(
+            "{named} is neither a group nor a person that is known"
+        )),
+        (_, 0) => Some(format!(
+            "{named} are neither groups nor people that are known"
+        )),
+        (_, more) => Some(format!(
+            "{named} and {more} more are neither groups nor people that are known"
+        )),
     }
 }
 
@@ -279,8 +372,9 @@ pub(super) fn hold_unread(
         let now = now.filter_map(|given| serde_json::from_str(&given.evidence).ok());
         let mut good: BTreeSet<String> = now.flat_map(BTreeSet::into_iter).collect();
         good.extend(before.get(&unread.policy).into_iter().flatten().cloned());
-        good.retain(|name| unread.names.contains(name));
-        if good != unread.names {
+        let subjects = unread.subjects();
+        good.retain(|name| subjects.contains(name));
+        if good != subjects {
             holds.push(raised);
         }
         approved.insert(unread.policy.clone(), good);

@@ -210,6 +210,14 @@ impl Collector<'_> {
         let setting = UNREAD_GROUPS_APPROVED.of::<Approved>();
         let before = self.store.setting(&setting).await?.unwrap_or_default();
         let (holds, approved) = groups::hold_unread(&collected.unread, &before, self.approvals);
+        let nobody = collected
+            .unread
+            .iter()
+            .flat_map(|unread| unread.nobody(&approved));
+        let nobody: BTreeSet<_> = nobody.collect();
+        if !nobody.is_empty() {
+            self.store.note_nobody(&nobody).await?;
+        }
         collected.holds.extend(holds);
         if approved != before {
             self.store.set(&setting, &approved).await?;

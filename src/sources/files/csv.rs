@@ -43,6 +43,28 @@ pub(super) struct Table {
     record: ByteRecord,
 }
 
+/// A first line that is none of the table.
+#[derive(Debug, Clone, Copy)]
+enum Preface {
+    /// `sep=;`, by which a spreadsheet knows what is between cells.
+    Delimiter(u8),
+    /// `#TYPE …` of Windows PowerShell's `Export-Csv`.
+    Type,
+}
+
+impl Preface {
+    fn of(line: &[u8]) -> Option<Self> {
+        let line = line.trim_ascii_end();
+        let line = line.strip_prefix(b"\"").unwrap_or(line);
+        let head = line.get(..4).map(<[u8]>::to_ascii_lowercase);
+        match (head.as_deref(), line.get(4)) {
+            (Some(b"sep="), Some(delimiter)) => Some(Self::Delimiter(*delimiter)),
+            _ if line.starts_with(b"#TYPE ") => Some(Self::Type),
+            _ => None,
+        }
+    }
+}
+
 /// A row, or what is wrong with it, and the line on which it begins.
 pub(super) type Numbered<'a> = (Result<Cells<'a>, RowError>, u64);
 
@@ -60,13 +82,17 @@ impl Table {
         opened: Opened,
         columns: &'static [Column],
     ) -> Result<Self, SourceError> {
-        let header = opened
-            .head
-            .split(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        let crlf = header.ends_with(b"\r");
-        let delimiter = if header.contains(&b',') {
+        let mut lines = opened.head.split(|byte| *byte == b'\n');
+        let first = lines.next().unwrap_or_default();
+        let preface = Preface::of(first);
+        let header = match preface {
+            Some(_) => lines.next().unwrap_or_default(),
+            None => first,
+        };
+        let crlf = first.ends_with(b"\r");
+        let delimiter = if let Some(Preface::Delimiter(delimiter)) = preface {
+            delimiter
+        } else if header.contains(&b',') {
             b','
         } else if header.contains(&b'\t') {
             b'\t'
@@ -99,6 +125,9 @@ impl Table {
             crlf,
             record: ByteRecord::new(),
         };
+        if preface.is_some() {
+            table.advance(part)?;
+        }
         if !table.advance(part)? {
             return Err(part.wrong(None, "the file is empty".to_owned(), "export it again"));
         }

@@ -125,7 +125,7 @@ pub struct Rows<T> {
     context: Context,
     kind: Kind<T>,
     seen: Seen,
-    begun: bool,
+    read: Read,
     state: State,
 }
 
@@ -149,11 +149,14 @@ struct Kind<T> {
 type FromCells<T> = fn(&Cells<'_>, &Context) -> Result<Row<T>, RowError>;
 type FromJson<T> = fn(&[u8], &Context, &mut Seen) -> Result<Row<T>, RowError>;
 
-/// Which needed properties the rows have had so far.
+/// What the rows of a JSON file have shown so far.
 #[derive(Default)]
 struct Seen {
     rows: u64,
+    /// Which needed properties some had.
     has: [bool; 3],
+    /// Whether the first was spelled as Graph does.
+    as_graph: Option<bool>,
 }
 
 impl Seen {
@@ -164,6 +167,19 @@ impl Seen {
         }
     }
 }
+
+/// How many rows have been read so far, and how it went.
+#[derive(Default)]
+struct Read {
+    good: u64,
+    wrong: u64,
+    first_wrong: Option<(u64, String)>,
+}
+
+/// So few rows that cannot be read make no part of a snapshot wrong, and neither does one in …
+const WRONG_AT_MOST: u64 = 10;
+/// … ten (rule 3.1).
+const WRONG_SHARE: u64 = 10;
 
 enum State {
     Json(Box<Splitter<Input>>),
@@ -191,7 +207,7 @@ impl<T> Rows<T> {
             },
             kind,
             seen: Seen::default(),
-            begun: false,
+            read: Read::default(),
             state: state.unwrap_or_else(State::Failed),
         }
     }
@@ -213,23 +229,28 @@ impl<T> Rows<T> {
                     (row, id, line)
                 }
                 Some((Err(error), line)) => (Err(error), None, line),
-                None => return Ok(None),
+                None => return self.check_read().map(|()| None),
             },
             State::Json(splitter) => match splitter.next_row() {
                 Ok(Some(element)) => {
-                    let row = (self.kind.json)(element.bytes, &self.context, &mut self.seen);
-                    let first = !std::mem::replace(&mut self.begun, true);
-                    if first && row.is_err() && is_error_answer(element.bytes) {
+                    let is_first = self.seen.as_graph.is_none();
+                    let row = json_row(&self.kind, element.bytes, &self.context, &mut self.seen);
+                    if is_first && row.is_err() && is_error_answer(element.bytes) {
                         return Err(self.part.wrong(
                             Some(element.line),
                             "it holds an error answer instead of rows".to_owned(),
                             "read the error in it, mend that and export again",
                         ));
                     }
-                    let id = row.is_err().then(|| wire::object_id(element.bytes));
+                    let id = row.is_err().then(|| object_id(element.bytes));
                     (row, id.flatten(), element.line)
                 }
-                Ok(None) => return self.check_needs().map(|()| None),
+                Ok(None) => {
+                    return self
+                        .check_needs()
+                        .and_then(|()| self.check_read())
+                        .map(|()| None);
+                }
                 Err(broken) => {
                     let line = splitter.line();
                     return Err(self.broken(broken, line));
@@ -237,9 +258,18 @@ impl<T> Rows<T> {
             },
         };
         Ok(Some(match row {
-            Ok(Row::Fact(fact)) => Item::Fact(fact),
-            Ok(Row::Skipped(why)) => Item::Skipped(why),
+            Ok(Row::Fact(fact)) => {
+                self.read.good += 1;
+                Item::Fact(fact)
+            }
+            Ok(Row::Skipped(why)) => {
+                self.read.good += 1;
+                Item::Skipped(why)
+            }
             Err(error) => {
+                self.read.wrong += 1;
+                let first = &mut self.read.first_wrong;
+                first.get_or_insert_with(|| (line, error.to_string()));
                 let row = Quarantined {
                     file: self.part.name.clone(),
                     line,
@@ -268,6 +298,30 @@ impl<T> Rows<T> {
         }
     }
 
+    /// A file none of whose rows can be read is a wrong one, and so is a part of a snapshot of which
+    /// more than a few cannot: who stands in them would be gone.
+    fn check_read(&self) -> Result<(), SourceError> {
+        let Read {
+            good,
+            wrong,
+            first_wrong,
+        } = &self.read;
+        let Some((line, reason)) = first_wrong else {
+            return Ok(());
+        };
+        let rows = good + wrong;
+        let text = if *good == 0 {
+            format!("none of its {rows} rows can be read; the first: {reason}")
+        } else if self.kind.of_objects && *wrong > WRONG_AT_MOST && wrong * WRONG_SHARE > rows {
+            format!("{wrong} of its {rows} rows cannot be read; the first: {reason}")
+        } else {
+            return Ok(());
+        };
+        Err(self
+            .part
+            .wrong(Some(*line), text, "export it again, or mend the rows"))
+    }
+
     fn broken(&self, broken: Broken, line: u64) -> SourceError {
         let remedy = match &broken {
             Broken::Io(_) => "",
@@ -284,6 +338,31 @@ impl<T> Rows<T> {
             broken => self.part.wrong(Some(line), broken.to_string(), remedy),
         }
     }
+}
+
+/// Reads a row, however it spells its names and dates. One tool spells all rows of a file alike, so
+/// most files are read as they are.
+fn json_row<T>(
+    kind: &Kind<T>,
+    bytes: &[u8],
+    context: &Context,
+    seen: &mut Seen,
+) -> Result<Row<T>, RowError> {
+    let as_graph = *seen
+        .as_graph
+        .get_or_insert_with(|| wire::respelled(bytes).is_none());
+    if as_graph {
+        let row = (kind.json)(bytes, context, seen);
+        if row.is_ok() {
+            return row;
+        }
+    }
+    let respelled = wire::respelled(bytes);
+    (kind.json)(respelled.as_deref().unwrap_or(bytes), context, seen)
+}
+
+fn object_id(bytes: &[u8]) -> Option<String> {
+    wire::object_id(bytes).or_else(|| wire::object_id(&wire::respelled(bytes)?))
 }
 
 /// Whether an object is `{"error":…}`: what Graph answers when it refuses, saved as if it were

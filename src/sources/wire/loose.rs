@@ -14,6 +14,30 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use super::RowError;
 use crate::quote::quote;
 
+/// How spreadsheets write a true cell: de, fr, es, it, pt, nl, sv, da, nb, fi, pl, cs, hu, tr, ru.
+const LOCAL_TRUE: [&str; 15] = [
+    "wahr",
+    "vrai",
+    "verdadero",
+    "vero",
+    "verdadeiro",
+    "waar",
+    "sant",
+    "sand",
+    "sann",
+    "tosi",
+    "prawda",
+    "pravda",
+    "igaz",
+    "doğru",
+    "истина",
+];
+/// And a false one; es, it and pt have one word for it.
+const LOCAL_FALSE: [&str; 13] = [
+    "falsch", "faux", "falso", "onwaar", "falskt", "falsk", "usann", "epätosi", "fałsz",
+    "nepravda", "hamis", "yanlış", "ложь",
+];
+
 /// A property that should be a text, a number or a flag.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Scalar<'a> {
@@ -69,7 +93,7 @@ impl<'a> Scalar<'a> {
         let word = match self {
             Self::Null => return Ok(None),
             Self::Bool(flag) => return Ok(Some(*flag)),
-            Self::Text(text) => text.trim().to_ascii_lowercase(),
+            Self::Text(text) => text.trim().to_lowercase(),
             Self::Int(_) | Self::Other => return Err(self.wrong(name, "true or false")),
         };
         match word.as_str() {
@@ -77,6 +101,8 @@ impl<'a> Scalar<'a> {
             "true" | "yes" | "capable" | "registered" | "enabled" => Ok(Some(true)),
             "false" | "no" | "not capable" | "notcapable" | "not registered" | "notregistered"
             | "not enabled" | "disabled" => Ok(Some(false)),
+            word if LOCAL_TRUE.contains(&word) => Ok(Some(true)),
+            word if LOCAL_FALSE.contains(&word) => Ok(Some(false)),
             _ => Err(self.wrong(name, "true or false")),
         }
     }

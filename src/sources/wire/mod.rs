@@ -9,6 +9,7 @@ mod group;
 mod loose;
 mod registration;
 mod sign_in;
+mod spelling;
 mod time;
 mod user;
 
@@ -23,6 +24,7 @@ pub use group::{Group, GroupRow, Member, MemberObject, group};
 pub use loose::{Entry, Scalar};
 pub use registration::{RegistrationRow, Report, registration};
 pub use sign_in::{Recorded, SignInRow, Status, UNKNOWN_CODE, sign_in};
+pub use spelling::respelled;
 pub use time::{instant, portal_instant};
 pub use user::{SignInActivity, UserRow, user};
 

@@ -53,7 +53,9 @@ async fn exports() {
     ] {
         command_on(&world, command).await;
     }
-    world.daily(3..=15).await;
+    world.daily(3..=14).await;
+    strangers(&mut world).await;
+    world.pass(day(15)).await;
     command_on(&world, "enforcement plan").await;
     world.approve("mass", hour(15, 1)).await;
     world.pass(hour(15, 2)).await;
@@ -63,6 +65,26 @@ async fn exports() {
     world.pass_on_old_exports(day(16)).await;
     world.change("bo@contoso.example", "nobody@contoso.example");
     command_on(&world, "check").await;
+}
+
+/// An exclusion with a member who is nobody's, as an operator then says.
+async fn strangers(world: &mut World) {
+    world.frozen.insert("groups");
+    let group = "0a0a0a0a-0000-4000-8000-000000000000";
+    for (hours, stranger) in [(2, "nobody"), (3, "no.one"), (4, "no.one")] {
+        let members = json!([
+            world.id("breakglass"),
+            format!("{stranger}@contoso.example")
+        ]);
+        let row = json!({ "id": group, "displayName": "Emergency", "members": members });
+        world.write("groups.json", vec![row], hour(14, hours));
+        world.pass(hour(14, hours)).await;
+    }
+    world
+        .approve("exclusion:everyone/groups", hour(14, 5))
+        .await;
+    world.pass(hour(14, 6)).await;
+    world.frozen.clear();
 }
 
 /// A sign-in of a stranger, and a sign-in and a group with nothing in them that says whose.

@@ -1,6 +1,6 @@
 //! The groups of exported files: nested groups are flattened here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -8,7 +8,10 @@ use super::parts::{difference, new_part};
 use super::reader::{Reader, Step};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
-use crate::pass::collect::groups::{ReadFor, Wanted, judge, keep_before_anew, meant, unread};
+use crate::domain::reference::Reference;
+use crate::pass::collect::groups::{
+    ReadFor, Stranger, Wanted, judge, keep_before_anew, meant, said, unread_or_strange,
+};
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
 use crate::sources::Collection;
@@ -17,6 +20,7 @@ use crate::sources::wire::{Group, Member, Who};
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::sources::Source;
+use crate::store::{Store, StoreError};
 
 pub(super) async fn collect(
     collector: &Collector<'_>,
@@ -52,14 +56,18 @@ pub(super) async fn collect(
         let as_of = directory.read(collector, part, report).await?;
         read_parts.push((new_part(part), as_of));
     }
-    let (mut snapshot, lacking) = directory.flatten(collector, wanted, &nested).await?;
+    let strangers = directory.strangers(collector, wanted, &nested).await?;
+    let (mut snapshot, lacking) = directory
+        .flatten(collector, wanted, &nested, &strangers.groups)
+        .await?;
     let sizes = store.membership_sizes().await?;
     for (name, lack) in &lacking {
         report.errors.push(format!("group {name:?}: {lack}"));
         keep_before_anew(name, &mut snapshot, wanted, &sizes);
     }
+    report.errors.extend(said(&strangers.doubtful));
     let (lacking, whole) = wanted.partition(&lacking.into_keys().collect());
-    let unread = unread(&lacking);
+    let unread = unread_or_strange(&lacking, &strangers.doubtful, wanted);
     let held = judge(collector, &whole, &sizes, &mut snapshot).await?;
     if !held.is_empty() || !unread.is_empty() {
         // What was not believed is looked at again in every pass.
@@ -73,7 +81,7 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
-    let read_for = read_for(directory.by_name);
+    let read_for = read_for(directory.by_name || !strangers.groups.is_empty());
     store.set(&GROUPS_READ_FOR.of(), &read_for).await?;
     Ok(())
 }
@@ -88,6 +96,31 @@ struct Directory {
     unbelieved: BTreeSet<GroupId>,
     /// Whether such a row does not even say which group it is of.
     nameless: bool,
+}
+
+/// Members that mean nobody.
+#[derive(Debug, Default)]
+struct Strangers {
+    /// Those that hold the policies that exclude them.
+    doubtful: BTreeSet<Stranger>,
+    /// Groups with such members, perhaps only because the users export is the older one.
+    groups: BTreeSet<GroupId>,
+}
+
+/// Of what members are called, what means a person.
+struct People {
+    ids: HashSet<String>,
+    names: HashSet<String>,
+}
+
+impl People {
+    async fn of(store: &Store, called: &BTreeMap<String, bool>) -> Result<Self, StoreError> {
+        let all: Vec<String> = called.keys().cloned().collect();
+        Ok(Self {
+            ids: store.known_users(&all).await?,
+            names: store.known_names(&all).await?,
+        })
+    }
 }
 
 /// Why the members of a group are not all known.
@@ -164,6 +197,7 @@ impl Directory {
         collector: &Collector<'_>,
         wanted: &Wanted,
         nested: &BTreeSet<String>,
+        with_strangers: &BTreeSet<GroupId>,
     ) -> Result<(GroupSnapshot, BTreeMap<String, Lack>), CollectError> {
         let store = collector.store;
         let mut lacking = BTreeMap::new();
@@ -182,7 +216,8 @@ impl Directory {
                 // The members of a group that is no more stay as they are.
                 if self.groups.contains_key(&id) {
                     let mut members = self.members(collector, &id).await?;
-                    if lack.is_some() {
+                    // Who is meant by a name that means nobody may be among them.
+                    if lack.is_some() || with_strangers.contains(&id) {
                         members.extend(store.members(&id).await?);
                     }
                     let known: &mut Members = snapshot.members.entry(id).or_default();
@@ -192,6 +227,88 @@ impl Directory {
             }
         }
         Ok((snapshot, lacking))
+    }
+
+    /// Members of the wanted groups that mean nobody; what is remembered of each name is brought up
+    /// to date.
+    async fn strangers(
+        &self,
+        collector: &Collector<'_>,
+        wanted: &Wanted,
+        nested: &BTreeSet<String>,
+    ) -> Result<Strangers, CollectError> {
+        let store = collector.store;
+        let users = collector.accepted_at(Source::Users).await?;
+        let users = users.unwrap_or(Timestamp::MIN);
+        let names = self.groups.iter();
+        let names = names.map(|(id, (name, _))| (id.clone(), name.clone()));
+        let names = names.collect();
+        let mut strangers = Strangers::default();
+        for name in &wanted.names {
+            for group in meant(name, &names, wanted) {
+                if !self.groups.contains_key(&group) {
+                    continue;
+                }
+                let before = store.references(&group).await?;
+                let called = self.called(&group, nested.contains(name));
+                let people = People::of(store, &called).await?;
+                let mut now = BTreeMap::new();
+                for (reference, is_group) in called {
+                    // An id that meant a person goes on to mean that person.
+                    if !is_group && people.ids.contains(&reference) {
+                        continue;
+                    }
+                    let is_known = is_group || people.names.contains(&reference);
+                    let next = Reference::next(before.get(&reference).copied(), is_known, users);
+                    if !matches!(next, Reference::Known | Reference::Nobody) {
+                        strangers.groups.insert(group.clone());
+                    }
+                    if next.is_doubtful(users) {
+                        strangers.doubtful.insert(Stranger {
+                            name: name.clone(),
+                            group: group.clone(),
+                            reference: reference.clone(),
+                        });
+                    }
+                    now.insert(reference, next);
+                }
+                store.note_references(&group, &before, &now).await?;
+            }
+        }
+        Ok(strangers)
+    }
+
+    /// What a group calls its members, and those of the groups in it where they count, where that
+    /// leaves open whom it means; with whether it is a group of the files.
+    fn called(&self, group: &GroupId, nested: bool) -> BTreeMap<String, bool> {
+        let mut called = BTreeMap::new();
+        let mut visited = BTreeSet::new();
+        let mut to_visit = vec![group.clone()];
+        while let Some(id) = to_visit.pop() {
+            if !visited.insert(id.clone()) {
+                continue;
+            }
+            for member in self.groups.get(&id).map_or(&[][..], |(_, members)| members) {
+                let kind = self.kind(member);
+                match member {
+                    Member::Either(either) => {
+                        let is_group = matches!(kind, Kind::Group(_));
+                        called.insert(either.as_str().to_owned(), is_group);
+                    }
+                    Member::User(Who::Upn(name)) => {
+                        called.insert(name.to_lowercase(), false);
+                    }
+                    // Typed: nobody else can be meant.
+                    Member::User(Who::Id(_)) | Member::Group(_) => {}
+                }
+                if let Kind::Group(within) = kind
+                    && nested
+                {
+                    to_visit.push(within);
+                }
+            }
+        }
+        called
     }
 
     /// Why the members of a group, and of those in it where they count, are not all known.

@@ -203,12 +203,14 @@ impl Collector<'_> {
     /// The users snapshot that user principal names are looked up in, by its acceptance. What
     /// names people that way is read again when there is another.
     async fn users_snapshot(&self) -> Result<String, StoreError> {
+        let accepted_at = self.accepted_at(Source::Users).await?;
+        Ok(accepted_at.map_or("none".to_owned(), |at| at.to_string()))
+    }
+
+    async fn accepted_at(&self, source: Source) -> Result<Option<Timestamp>, StoreError> {
         let sources = self.store.sources().await?;
-        Ok(sources
-            .into_iter()
-            .find(|source| source.name == Source::Users.as_str())
-            .and_then(|source| source.accepted_at)
-            .map_or("none".to_owned(), |at| at.to_string()))
+        let source = sources.into_iter().find(|one| one.name == source.as_str());
+        Ok(source.and_then(|source| source.accepted_at))
     }
 
     async fn registration(
