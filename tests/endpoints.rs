@@ -7,6 +7,7 @@ use std::time::Duration;
 use fortnight::domain::delivery;
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::state::State;
+use fortnight::store::outbox::Found;
 use serde_json::json;
 
 use crate::support::endpoint::{Endpoints, Knock, Reply, SECRET};
@@ -351,6 +352,50 @@ async fn a_dead_endpoint_gets_nothing_until_it_is_reopened() {
             "window.opened",
             "window.opened"
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_flag_that_was_taken_back_is_not_sent_again_because_somebody_asks() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[peer.standard("desk")]).await;
+    world.sign_in("ana", hour(0, 1));
+    world.daily(1..=14).await;
+    peer.follow(|_| Reply::Say(400));
+    world.pass(day(15)).await;
+    let store = world.store().await;
+    let failed = store
+        .deliveries(&[delivery::State::Failed], None)
+        .await
+        .unwrap();
+    let [flag] = failed.as_slice() else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(flag.event, "enforcement.needed");
+    // While it stands, it may be sent again.
+    let found = store.replay(&flag.id, false, hour(15, 1)).await.unwrap();
+    assert_eq!(found, Found::Row(delivery::State::Failed));
+    store.close().await;
+    world.pass(hour(15, 2)).await;
+    peer.follow(well);
+    world.registers("ana");
+    world.pass(day(16)).await;
+    let store = world.store().await;
+    let found = store.replay(&flag.id, false, day(16)).await.unwrap();
+    assert_eq!(found, Found::Untrue);
+    let found = store.replay(&flag.id, true, day(16)).await.unwrap();
+    assert_eq!(
+        found,
+        Found::Row(delivery::State::Failed),
+        "it may be set aside"
+    );
+    store.close().await;
+    world.pass(hour(16, 1)).await;
+    let events = peer.events("desk");
+    assert_eq!(
+        events.last().map(String::as_str),
+        Some("user.registered"),
+        "{events:?}"
     );
 }
 

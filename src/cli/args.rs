@@ -187,7 +187,7 @@ pub enum SortBy {
     Next,
     /// The user principal name
     User,
-    /// The object id
+    /// The object id, which no pass changes meanwhile: for programs
     Id,
 }
 

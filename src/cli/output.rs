@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
 
 use crate::delivery::text::clean_line;
 use crate::time::to_second;
@@ -98,6 +99,10 @@ impl Printer {
         }
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic);
+        // Cells wrap within a terminal; elsewhere a row is one line.
+        if let Some((Width(width), _)) = terminal_size_of(io::stdout()) {
+            table.set_width(width);
+        }
         table.set_header(headings);
         for row in rows {
             table.add_row(row.iter().map(|cell| clean_line(cell, CELL)));
@@ -136,9 +141,13 @@ fn plain(error: csv::Error) -> io::Error {
     }
 }
 
-/// A cell that a spreadsheet does not take for a formula.
+/// A cell that a spreadsheet does not take for a formula. A step like `-7d` is none.
 fn neutral(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let is_step = cell
+        .strip_prefix('-')
+        .and_then(|step| step.strip_suffix('d'))
+        .is_some_and(|days| days.bytes().all(|byte| byte.is_ascii_digit()));
+    if !is_step && cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{cell}")
     } else {
         cell.to_owned()
@@ -160,6 +169,9 @@ mod tests {
     #[test]
     fn formulas_are_neutralised() {
         assert_eq!(neutral("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
-        assert_eq!(neutral("Ana"), "Ana");
+        assert_eq!(neutral("-7d+cmd"), "'-7d+cmd");
+        for plain in ["Ana", "-7d", "0d"] {
+            assert_eq!(neutral(plain), plain);
+        }
     }
 }

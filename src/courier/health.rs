@@ -49,11 +49,13 @@ pub(super) fn after(
         } => {
             fail(&mut next, text, now);
             let asked = retry_after.map(|wait| later(now, wait.min(LONGEST_WAIT)));
-            next.paused_until = asked.or_else(|| back_off(&next, name, now));
+            let until = asked.or_else(|| back_off(&next, name, now));
+            put_off(&mut next, until, now);
         }
         Outcome::Unreachable { text, .. } | Outcome::Lost { text } => {
             fail(&mut next, text, now);
-            next.paused_until = back_off(&next, name, now);
+            let until = back_off(&next, name, now);
+            put_off(&mut next, until, now);
         }
         Outcome::Refused { text, .. } => {
             next.failures = 0;
@@ -90,10 +92,16 @@ fn back_off(health: &Health, name: &str, now: Timestamp) -> Option<Timestamp> {
     (beyond > 0).then(|| retry_at(name, beyond, None, PAUSE, now))
 }
 
+/// Nothing is sent before; what another answer of the same moment asked for is not taken back.
+fn put_off(health: &mut Health, until: Option<Timestamp>, now: Timestamp) {
+    let standing = health.paused_until.filter(|until| *until > now);
+    health.paused_until = standing.max(until);
+}
+
 fn pause(health: &mut Health, reason: String, now: Timestamp) {
     health.state = HealthState::Paused;
     health.reason = Some(reason);
-    health.paused_until = Some(later(now, PAUSE));
+    put_off(health, Some(later(now, PAUSE)), now);
 }
 
 fn line(name: &str, health: &Health) -> String {
@@ -155,6 +163,36 @@ mod tests {
             assert_eq!(health.paused_until, Some(until), "{asked} h");
             assert_eq!(health.state, HealthState::Active);
             assert_eq!(told, Vec::<String>::new(), "that is no trouble yet");
+        }
+    }
+
+    #[test]
+    fn what_was_under_way_does_not_take_back_the_time_that_it_asked_for() {
+        let asked = || Outcome::Deferred {
+            code: Some(429),
+            text: text(),
+            retry_after: Some(SignedDuration::from_hours(1)),
+        };
+        let failed = || Outcome::Deferred {
+            code: Some(500),
+            text: text(),
+            retry_after: None,
+        };
+        let unauthorized = || Outcome::Unauthorized {
+            code: Some(401),
+            text: text(),
+        };
+        for other in [
+            Outcome::Accepted { code: 204 },
+            failed(),
+            lost(),
+            refused(),
+            unauthorized(),
+        ] {
+            let what = format!("{other:?}");
+            let (health, _) = lived_through(&[asked(), other]);
+            let until = later(NOW, SignedDuration::from_hours(1));
+            assert_eq!(health.paused_until, Some(until), "{what}");
         }
     }
 

@@ -100,6 +100,8 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         let mut size = FIRST_CLAIM;
         loop {
             let now = self.courier.clock.now();
+            // An operator may have said meanwhile that it is well again.
+            self.health = store.health(self.lane.name()).await?;
             if self.health.state == HealthState::Dead {
                 let buried = store.bury_waiting(self.lane.name(), now).await?;
                 self.ledger
@@ -122,7 +124,7 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
             }
             let began = Instant::now();
             self.send(&claimed, stop).await?;
-            size = next_claim(claimed.len(), began.elapsed());
+            size = next_claim(claimed.len(), began.elapsed(), self.lane.connections());
         }
         if let Some(trouble) = self.lane.trouble(&self.health, self.in_vain) {
             self.ledger.error(trouble);

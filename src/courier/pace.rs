@@ -12,8 +12,8 @@ const LARGEST_CLAIM: u32 = 2_000;
 /// 5 ms beside the sending, and with it what is known is settled within 50 ms.
 pub(super) const SETTLE_EVERY: Duration = Duration::from_millis(25);
 
-/// The next claim, so that it takes about a second.
-pub(super) fn next_claim(sent: usize, took: Duration) -> u32 {
+/// The next claim, so that it takes about a second, and no connection stands idle.
+pub(super) fn next_claim(sent: usize, took: Duration, connections: usize) -> u32 {
     let per_second =
         f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     #[expect(
@@ -22,5 +22,26 @@ pub(super) fn next_claim(sent: usize, took: Duration) -> u32 {
         reason = "clamped to a small range before"
     )]
     let size = per_second.clamp(1.0, f64::from(LARGEST_CLAIM)) as u32;
-    size
+    size.max(u32::try_from(connections).unwrap_or(LARGEST_CLAIM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_a_seconds_sending_and_enough_for_every_connection() {
+        for (sent, milliseconds, connections, expected) in [
+            (20, 100, 4, 200),
+            (20, 1_000, 4, 20),
+            (20, 0, 4, LARGEST_CLAIM),
+            (1, 1_200, 4, 4),
+            (3, 18_000, 3, 3),
+            (1, 600_000, 1, 1),
+        ] {
+            let took = Duration::from_millis(milliseconds);
+            let next = next_claim(sent, took, connections);
+            assert_eq!(next, expected, "{sent} in {milliseconds} ms");
+        }
+    }
 }

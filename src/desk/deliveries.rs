@@ -72,6 +72,9 @@ pub async fn replay(store: &Store, id: &str, how: Replay) -> Result<State, DeskE
     match store.replay(id, how == Replay::Discard, now).await? {
         Found::Row(state) if state.is_in_hand() => Ok(state),
         Found::Row(state) => Err(refused(state.as_str())),
+        Found::Untrue => Err(DeskError::Refused(format!(
+            "the delivery {id} is no longer true of the person, or was overtaken by a later one: use `deliveries discard {id}`"
+        ))),
         Found::TooOld => Err(refused("too old to be sent")),
         Found::Nothing => Err(DeskError::Unknown(format!("there is no delivery {id:?}"))),
     }

@@ -29,6 +29,9 @@ const ROWS_BUFFERED: usize = 1_024;
 /// A pass reads on one connection ahead of what it decides about; each has a cache of its own.
 const READERS: u32 = 2;
 
+/// A reader that turns writer would fail at once as busy.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// Pages after which the write-ahead log is folded into the file, 16 MB: batches of people touch
 /// the same pages again and again.
 const CHECKPOINT_PAGES: &str = "4000";
@@ -74,9 +77,15 @@ fn pool() -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// Begins a write.
+/// Begins a write. Where one failed because the disk was full, `SQLite` has rolled it back by itself,
+/// and the driver goes on to believe that it is under way: that connection is replaced.
 pub(super) async fn begin(pool: &Pool) -> Result<Transaction<'static, Db>, sqlx::Error> {
-    pool.begin_with("BEGIN IMMEDIATE").await
+    let begun = pool.begin_with(BEGIN).await;
+    if !matches!(begun, Err(sqlx::Error::InvalidSavePointStatement)) {
+        return begun;
+    }
+    pool.acquire().await?.close().await?;
+    pool.begin_with(BEGIN).await
 }
 
 /// Whether any migration was ever applied.

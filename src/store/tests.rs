@@ -366,6 +366,22 @@ async fn assert_counted(store: &Store, expected: &[(&str, u64)]) {
     assert_eq!(found, expected);
 }
 
+/// `SQLite` takes a write back by itself when there is no room, and the driver does not see it.
+#[tokio::test]
+async fn a_write_that_the_database_took_back_by_itself_does_not_stop_the_next() {
+    let (_folder, store) = store().await;
+    for _ in 0..2 {
+        let mut transaction = store.begin().await.unwrap();
+        sqlx::query("ROLLBACK")
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap_err();
+        queue(&store, &["desk"]).await;
+    }
+    assert_counted(&store, &[("pending", 1)]).await;
+}
+
 #[tokio::test]
 async fn deliveries_are_counted_by_every_verb_of_the_outbox() {
     let (_folder, store) = store().await;

@@ -21,6 +21,8 @@ pub enum Found {
     Row(State),
     /// A webhook whose body is no longer kept.
     TooOld,
+    /// A webhook that is no longer true of the person, or was overtaken.
+    Untrue,
     /// No such row.
     Nothing,
 }
@@ -51,6 +53,9 @@ impl Store {
         }
         if !state.is_in_hand() {
             return Ok(Found::Row(state));
+        }
+        if !discard && !untrue(&mut transaction, id, "").await?.is_empty() {
+            return Ok(Found::Untrue);
         }
         let (then, next_at, settled_at) = if discard {
             (State::Superseded, None, Some(micros(now)))
@@ -160,37 +165,14 @@ impl Store {
     }
 }
 
-/// Of what died at a destination: a notice that a later one has overtaken or of a window that is no
-/// longer open, and a flag that no longer stands.
+/// Of what died at a destination, what is no longer true.
 async fn supersede_untrue(
     connection: &mut Connection,
     destination: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let doing = "reopening an endpoint";
-    let dead: Vec<(String, String, Option<String>, bool)> = sqlx::query_as(
-        "SELECT outbox.id, outbox.asks, standings.state, EXISTS (
-             SELECT 1 FROM outbox AS newer WHERE newer.destination = outbox.destination AND newer.policy = outbox.policy
-                 AND newer.user_id = outbox.user_id AND newer.position > outbox.position AND newer.asks = outbox.asks
-                 AND (newer.settled_at IS NULL OR newer.state IN ($2, $3)))
-         FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
-             AND standings.sequence = outbox.sequence
-         WHERE outbox.destination = $1 AND outbox.state = $2 AND outbox.policy IS NOT NULL",
-    )
-    .bind(destination)
-    .bind(State::Dead.as_str())
-    .bind(State::Sent.as_str())
-    .fetch_all(&mut *connection)
-    .await
-    .doing(doing)?;
-    let untrue: Vec<String> = dead
-        .into_iter()
-        .filter(|(_, asks, stands, is_overtaken)| {
-            let stands = stands.as_deref().and_then(Stands::parse);
-            !is_true_of(asks, stands) || (*is_overtaken && asks == Asks::Notice.as_str())
-        })
-        .map(|(id, ..)| id)
-        .collect();
+    let untrue = untrue(&mut *connection, "", destination).await?;
     let mut totals = Totals::default();
     for ids in untrue.chunks(ROWS_PER_STATEMENT) {
         let mut statement = QueryBuilder::<Db>::new("UPDATE outbox SET state = ");
@@ -210,6 +192,36 @@ async fn supersede_untrue(
         totals.add(Total::Ended(State::Superseded), rows(superseded));
     }
     totals.keep(connection).await
+}
+
+/// Of a webhook, or of what died at a destination: a notice that a later one has overtaken or of a
+/// window that is no longer open, and a flag that no longer stands.
+async fn untrue(
+    connection: &mut Connection,
+    id: &str,
+    destination: &str,
+) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String, String, Option<String>, bool)> = sqlx::query_as(
+        "SELECT outbox.id, outbox.asks, standings.state, EXISTS (
+             SELECT 1 FROM outbox AS newer WHERE newer.destination = outbox.destination AND newer.policy = outbox.policy
+                 AND newer.user_id = outbox.user_id AND newer.position > outbox.position AND newer.asks = outbox.asks
+                 AND (newer.settled_at IS NULL OR newer.state IN ($3, $4)))
+         FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
+             AND standings.sequence = outbox.sequence
+         WHERE (outbox.id = $1 OR (outbox.destination = $2 AND outbox.state = $3)) AND outbox.policy IS NOT NULL AND outbox.body IS NOT NULL",
+    )
+    .bind(id)
+    .bind(destination)
+    .bind(State::Dead.as_str())
+    .bind(State::Sent.as_str())
+    .fetch_all(connection)
+    .await
+    .doing("looking for what is no longer true")?;
+    let untrue = rows.into_iter().filter(|(_, asks, stands, is_overtaken)| {
+        let stands = stands.as_deref().and_then(Stands::parse);
+        !is_true_of(asks, stands) || (*is_overtaken && asks == Asks::Notice.as_str())
+    });
+    Ok(untrue.map(|(id, ..)| id).collect())
 }
 
 /// Whether what a webhook asks still holds. A registration that was only reported takes no notice
