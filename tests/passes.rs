@@ -1184,6 +1184,29 @@ async fn case_16_whoever_turns_out_to_be_a_stranger_of_an_exclusion_is_exempt() 
 }
 
 #[tokio::test]
+async fn case_16_a_stranger_is_remembered_of_a_group_with_two_names_of_which_one_counts_directly() {
+    let policies = format!(
+        "{EMERGENCY_EXCLUDED}\n[[policy]]\nname = \"direct\"\nenforce = \"on\"\nnested = false\ninclude = {{ all_users = true }}\nexclude = {{ groups = [\"g-emergency\"] }}\n"
+    );
+    let tenant = Tenant::new(&policies).await;
+    let groups = [
+        group("emergency", &["vault", "g-inner"]),
+        group("inner", &["gus@contoso.com"]),
+    ];
+    tenant.put("groups.json", day(0), &groups);
+    for number in 0..=2 {
+        tenant.fresh(day(number), &["ana", "vault"]);
+        let report = tenant.pass(day(number)).await;
+        let held = if number == 0 {
+            vec![]
+        } else {
+            vec!["exclusion:everyone/groups"]
+        };
+        assert_eq!(hold_ids(&report), held, "day {number}");
+    }
+}
+
+#[tokio::test]
 async fn a_member_of_an_included_group_that_means_nobody_is_said_and_holds_nothing() {
     let tenant = Tenant::new(
         r#"

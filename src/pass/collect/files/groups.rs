@@ -98,6 +98,9 @@ struct Directory {
     nameless: bool,
 }
 
+/// What a group calls members where that leaves open whom it means, and whether it is a group.
+type Called = BTreeMap<String, bool>;
+
 /// Members that mean nobody.
 #[derive(Debug, Default)]
 struct Strangers {
@@ -107,6 +110,33 @@ struct Strangers {
     groups: BTreeSet<GroupId>,
 }
 
+impl Strangers {
+    /// Those of one group, by each of its names.
+    fn add(
+        &mut self,
+        group: &GroupId,
+        named: &[(&String, Called)],
+        now: &BTreeMap<String, Reference>,
+        users: Timestamp,
+    ) {
+        let is_open = |one: &Reference| !matches!(one, Reference::Known | Reference::Nobody);
+        if now.values().any(is_open) {
+            self.groups.insert(group.clone());
+        }
+        for (name, called) in named {
+            let doubtful = called.keys().filter(|reference| {
+                now.get(*reference)
+                    .is_some_and(|one| one.is_doubtful(users))
+            });
+            self.doubtful.extend(doubtful.map(|reference| Stranger {
+                name: (*name).clone(),
+                group: group.clone(),
+                reference: reference.clone(),
+            }));
+        }
+    }
+}
+
 /// Of what members are called, what means a person.
 struct People {
     ids: HashSet<String>,
@@ -114,7 +144,7 @@ struct People {
 }
 
 impl People {
-    async fn of(store: &Store, called: &BTreeMap<String, bool>) -> Result<Self, StoreError> {
+    async fn of(store: &Store, called: &Called) -> Result<Self, StoreError> {
         let all: Vec<String> = called.keys().cloned().collect();
         Ok(Self {
             ids: store.known_users(&all).await?,
@@ -202,11 +232,7 @@ impl Directory {
         let store = collector.store;
         let mut lacking = BTreeMap::new();
         let mut snapshot = GroupSnapshot {
-            names: self
-                .groups
-                .iter()
-                .map(|(id, (name, _))| (id.clone(), name.clone()))
-                .collect(),
+            names: self.names(),
             members: BTreeMap::new(),
         };
         for name in &wanted.names {
@@ -230,7 +256,7 @@ impl Directory {
     }
 
     /// Members of the wanted groups that mean nobody; what is remembered of each name is brought up
-    /// to date.
+    /// to date. One group may have several names, of which one counts what is within.
     async fn strangers(
         &self,
         collector: &Collector<'_>,
@@ -240,75 +266,92 @@ impl Directory {
         let store = collector.store;
         let users = collector.accepted_at(Source::Users).await?;
         let users = users.unwrap_or(Timestamp::MIN);
-        let names = self.groups.iter();
-        let names = names.map(|(id, (name, _))| (id.clone(), name.clone()));
-        let names = names.collect();
-        let mut strangers = Strangers::default();
+        let names = self.names();
+        let mut named: BTreeMap<GroupId, Vec<(&String, Called)>> = BTreeMap::new();
         for name in &wanted.names {
             for group in meant(name, &names, wanted) {
-                if !self.groups.contains_key(&group) {
-                    continue;
+                if self.groups.contains_key(&group) {
+                    let called = self.called(&group, nested.contains(name));
+                    named.entry(group).or_default().push((name, called));
                 }
-                let before = store.references(&group).await?;
-                let called = self.called(&group, nested.contains(name));
-                let people = People::of(store, &called).await?;
-                let mut now = BTreeMap::new();
-                for (reference, is_group) in called {
-                    // An id that meant a person goes on to mean that person.
-                    if !is_group && people.ids.contains(&reference) {
-                        continue;
-                    }
+            }
+        }
+        let mut strangers = Strangers::default();
+        for (group, named) in named {
+            let before = store.references(&group).await?;
+            let called = named.iter().flat_map(|(_, called)| called.clone());
+            let called: Called = called.collect();
+            let people = People::of(store, &called).await?;
+            // An id that meant a person goes on to mean that person.
+            let open = called
+                .into_iter()
+                .filter(|(reference, is_group)| *is_group || !people.ids.contains(reference));
+            let now: BTreeMap<String, Reference> = open
+                .map(|(reference, is_group)| {
                     let is_known = is_group || people.names.contains(&reference);
                     let next = Reference::next(before.get(&reference).copied(), is_known, users);
-                    if !matches!(next, Reference::Known | Reference::Nobody) {
-                        strangers.groups.insert(group.clone());
-                    }
-                    if next.is_doubtful(users) {
-                        strangers.doubtful.insert(Stranger {
-                            name: name.clone(),
-                            group: group.clone(),
-                            reference: reference.clone(),
-                        });
-                    }
-                    now.insert(reference, next);
-                }
-                store.note_references(&group, &before, &now).await?;
-            }
+                    (reference, next)
+                })
+                .collect();
+            store.note_references(&group, &before, &now).await?;
+            strangers.add(&group, &named, &now, users);
         }
         Ok(strangers)
     }
 
-    /// What a group calls its members, and those of the groups in it where they count, where that
-    /// leaves open whom it means; with whether it is a group of the files.
-    fn called(&self, group: &GroupId, nested: bool) -> BTreeMap<String, bool> {
-        let mut called = BTreeMap::new();
+    /// Display names by id.
+    fn names(&self) -> BTreeMap<GroupId, String> {
+        let names = self.groups.iter();
+        names
+            .map(|(id, (name, _))| (id.clone(), name.clone()))
+            .collect()
+    }
+
+    /// The members of a group as its row has them; none of one that the files lack.
+    fn rows(&self, group: &GroupId) -> &[Member] {
+        self.groups
+            .get(group)
+            .map_or(&[], |(_, members)| members.as_slice())
+    }
+
+    /// A group, and where they count those in it, also such as the files lack. Groups may nest in
+    /// circles: each comes once (case 12).
+    fn within(&self, group: &GroupId, nested: bool) -> Vec<GroupId> {
+        let mut within = Vec::new();
         let mut visited = BTreeSet::new();
         let mut to_visit = vec![group.clone()];
         while let Some(id) = to_visit.pop() {
             if !visited.insert(id.clone()) {
                 continue;
             }
-            for member in self.groups.get(&id).map_or(&[][..], |(_, members)| members) {
-                let kind = self.kind(member);
-                match member {
-                    Member::Either(either) => {
-                        let is_group = matches!(kind, Kind::Group(_));
-                        called.insert(either.as_str().to_owned(), is_group);
-                    }
-                    Member::User(Who::Upn(name)) => {
-                        called.insert(name.to_lowercase(), false);
-                    }
-                    // Typed: nobody else can be meant.
-                    Member::User(Who::Id(_)) | Member::Group(_) => {}
-                }
-                if let Kind::Group(within) = kind
-                    && nested
-                {
-                    to_visit.push(within);
-                }
+            if nested {
+                let kinds = self.rows(&id).iter().map(|member| self.kind(member));
+                to_visit.extend(kinds.filter_map(|kind| match kind {
+                    Kind::Group(within) => Some(within),
+                    Kind::User(_) | Kind::Name(_) => None,
+                }));
             }
+            within.push(id);
         }
-        called
+        within
+    }
+
+    /// What a group calls its members, and those of the groups in it where they count, where that
+    /// leaves open whom it means; with whether it is a group of the files.
+    fn called(&self, group: &GroupId, nested: bool) -> Called {
+        let groups = self.within(group, nested);
+        let members = groups.iter().flat_map(|id| self.rows(id));
+        members
+            .filter_map(|member| match member {
+                Member::Either(either) => {
+                    let is_group = matches!(self.kind(member), Kind::Group(_));
+                    Some((either.as_str().to_owned(), is_group))
+                }
+                Member::User(Who::Upn(name)) => Some((name.to_lowercase(), false)),
+                // Typed: nobody else can be meant.
+                Member::User(Who::Id(_)) | Member::Group(_) => None,
+            })
+            .collect()
     }
 
     /// Why the members of a group, and of those in it where they count, are not all known.
@@ -316,47 +359,29 @@ impl Directory {
         if self.nameless {
             return Some(Lack::Nameless);
         }
-        let mut visited = BTreeSet::new();
-        let mut to_visit = vec![group.clone()];
-        while let Some(id) = to_visit.pop() {
-            if self.unbelieved.contains(&id) {
-                return Some(Lack::Unbelieved(id));
-            }
-            let Some((_, members)) = self.groups.get(&id) else {
-                // What became of the group itself is for the judgement of memberships.
-                if id == *group {
-                    continue;
-                }
-                return Some(Lack::Absent(id));
-            };
-            if nested && visited.insert(id) {
-                to_visit.extend(members.iter().filter_map(|member| match self.kind(member) {
-                    Kind::Group(within) => Some(within),
-                    Kind::User(_) | Kind::Name(_) => None,
-                }));
-            }
-        }
-        None
+        let groups = self.within(group, nested).into_iter();
+        // What became of the group itself is for the judgement of memberships.
+        let mut lacks = groups.filter_map(|id| match id {
+            id if self.unbelieved.contains(&id) => Some(Lack::Unbelieved(id)),
+            id if id != *group && !self.groups.contains_key(&id) => Some(Lack::Absent(id)),
+            _ => None,
+        });
+        lacks.next()
     }
 
-    /// The users below a group. Groups may nest in circles: each is visited once (case 12).
+    /// The users below a group.
     async fn members(
         &self,
         collector: &Collector<'_>,
         group: &GroupId,
     ) -> Result<Members, CollectError> {
         let mut members = Members::default();
-        let mut visited = BTreeSet::new();
-        let mut to_visit = vec![group.clone()];
         let mut by_name: Vec<(String, bool)> = Vec::new();
-        while let Some(id) = to_visit.pop() {
-            if !visited.insert(id.clone()) {
-                continue;
-            }
+        for id in self.within(group, true) {
             let direct = id == *group;
-            for member in self.groups.get(&id).map_or(&[][..], |(_, members)| members) {
+            for member in self.rows(&id) {
                 match self.kind(member) {
-                    Kind::Group(within) => to_visit.push(within),
+                    Kind::Group(_) => {}
                     Kind::User(user) => add(&mut members, user, direct),
                     Kind::Name(name) => by_name.push((name, direct)),
                 }
