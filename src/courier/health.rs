@@ -36,7 +36,7 @@ pub(super) fn after(
     match outcome {
         Outcome::Accepted { .. } => {
             // What was under way when it asked for time does not take that back.
-            let paused_until = before.paused_until.filter(|until| *until > now);
+            let paused_until = still(before, now);
             next = Health {
                 paused_until,
                 reason: before.reason.clone().filter(|_| paused_until.is_some()),
@@ -94,8 +94,12 @@ fn back_off(health: &Health, name: &str, now: Timestamp) -> Option<Timestamp> {
 
 /// Nothing is sent before; what another answer of the same moment asked for is not taken back.
 fn put_off(health: &mut Health, until: Option<Timestamp>, now: Timestamp) {
-    let standing = health.paused_until.filter(|until| *until > now);
-    health.paused_until = standing.max(until);
+    health.paused_until = still(health, now).max(until);
+}
+
+/// The pause that is not over.
+fn still(health: &Health, now: Timestamp) -> Option<Timestamp> {
+    health.paused_until.filter(|until| *until > now)
 }
 
 fn pause(health: &mut Health, reason: String, now: Timestamp) {

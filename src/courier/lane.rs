@@ -62,6 +62,7 @@ pub(super) struct Ride<'a, 'r, L> {
     courier: &'a Courier<'a>,
     lane: &'a L,
     ledger: &'a Ledger<'r>,
+    /// As it was when rows were claimed last, and what was learned since.
     health: Health,
     /// The health has changed since it was written down.
     is_news: bool,
@@ -78,20 +79,16 @@ struct Known {
 }
 
 impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
-    pub(super) async fn begin(
-        courier: &'a Courier<'a>,
-        lane: &'a L,
-        ledger: &'a Ledger<'r>,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            health: courier.store.health(lane.name()).await?,
+    pub(super) fn new(courier: &'a Courier<'a>, lane: &'a L, ledger: &'a Ledger<'r>) -> Self {
+        Self {
+            health: Health::default(),
             courier,
             lane,
             ledger,
             is_news: false,
             line: None,
             in_vain: 0,
-        })
+        }
     }
 
     /// Delivers until nothing is due, the destination takes nothing more or `stop` says so.

@@ -86,7 +86,7 @@ impl Courier<'_> {
         ledger: &Ledger<'_>,
         stop: &impl Fn() -> bool,
     ) -> Result<(), StoreError> {
-        Ride::begin(self, lane, ledger).await?.run(stop).await
+        Ride::new(self, lane, ledger).run(stop).await
     }
 
     fn budgets(&self) -> Budgets {

@@ -19,6 +19,13 @@ pub struct Assignment {
     pub group_names: BTreeMap<GroupId, String>,
 }
 
+/// Whether a name of the configuration is an object's display name: without regard to case, as Graph
+/// compares (rule 7.9).
+#[must_use]
+pub fn is_same_name(display_name: &str, name: &str) -> bool {
+    display_name.trim().to_lowercase() == name.trim().to_lowercase()
+}
+
 /// Whom a policy includes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Include {

@@ -12,7 +12,7 @@ use sqlx::QueryBuilder;
 use super::db::{Connection, Db};
 use super::people::is_news;
 use super::records::{PRESENT, mark_changed, stored_people, user_id, write_people, write_unsure};
-use super::rows::{Column, with_rows};
+use super::rows::{Column, execute_each, with_rows};
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::id::UserId;
@@ -180,15 +180,14 @@ impl Store {
                 .doing("noting who is gone")?;
             mark_changed(connection, &changed).await?;
         }
-        for ids in settled.chunks(ROWS_PER_STATEMENT) {
+        let statements = settled.chunks(ROWS_PER_STATEMENT).map(|ids| {
             let mut statement = QueryBuilder::<Db>::new("DELETE FROM doubted_people WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "user_id");
             statement
-                .build()
-                .execute(&mut *connection)
-                .await
-                .doing("settling who is gone")?;
-        }
+        });
+        execute_each(connection, statements)
+            .await
+            .doing("settling who is gone")?;
         transaction.commit().await.doing("settling who is gone")
     }
 
@@ -330,17 +329,16 @@ async fn mark_unsure(
 }
 
 async fn doubt(connection: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
-    for ids in ids.chunks(ROWS_PER_STATEMENT) {
+    let statements = ids.chunks(ROWS_PER_STATEMENT).map(|ids| {
         let mut statement = QueryBuilder::<Db>::new("INSERT INTO doubted_people (user_id) ");
         statement.push_values(ids, |mut row, id| {
             row.push_bind(id.clone());
         });
         statement.push(" ON CONFLICT (user_id) DO NOTHING");
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("noting who may be gone")?;
-    }
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("noting who may be gone")?;
     Ok(())
 }

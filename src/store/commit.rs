@@ -170,7 +170,7 @@ async fn forget_marks(connection: &mut Connection, outcomes: &[Outcome]) -> Resu
                 .map(|mark| (&outcome.dossier.person.id, mark))
         })
         .collect();
-    for marks in marks.chunks(ROWS_PER_STATEMENT) {
+    let statements = marks.chunks(ROWS_PER_STATEMENT).map(|marks| {
         let columns = &[("user_id", Column::Text), ("mark", Column::Bigint)];
         let mut statement = with_rows("decided", columns, marks, |row, (id, mark)| {
             row.bind(id.as_str()).bind(*mark);
@@ -179,10 +179,9 @@ async fn forget_marks(connection: &mut Connection, outcomes: &[Outcome]) -> Resu
             "DELETE FROM changed WHERE (user_id, mark) IN (SELECT decided.user_id, decided.mark FROM decided)",
         );
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("forgetting marks")?;
-    }
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("forgetting marks")?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use sqlx::{QueryBuilder, Row as _};
 use super::db::{Connection, Db, Executor, Row};
 use super::lines::write_lines;
 use super::numbers::{self, Series};
+use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
@@ -430,7 +431,7 @@ async fn list_people(connection: &mut Connection, hold: &Hold) -> Result<(), Sto
         .await
         .doing("recording holds")?;
     let people: Vec<_> = hold.people.iter().collect();
-    for people in people.chunks(ROWS_PER_STATEMENT) {
+    let statements = people.chunks(ROWS_PER_STATEMENT).map(|people| {
         let mut statement =
             QueryBuilder::<Db>::new("INSERT INTO hold_people (hold_id, policy, user_id) ");
         statement.push_values(people, |mut row, (policy, user)| {
@@ -439,11 +440,10 @@ async fn list_people(connection: &mut Connection, hold: &Hold) -> Result<(), Sto
                 .push_bind(user.as_str().to_owned());
         });
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("recording holds")?;
-    }
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("recording holds")?;
     Ok(())
 }
 

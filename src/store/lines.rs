@@ -10,6 +10,7 @@ use super::db::{Connection, Db};
 use super::numbers::{self, Series};
 use super::outbox::queue::queue;
 use super::outcome::{Announcement, Operators, rows_of, rows_of_news};
+use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
@@ -166,7 +167,7 @@ pub(super) async fn write_lines(
     let mut id = numbers::take(connection, Series::Lines, lines.len())
         .await
         .doing(doing)?;
-    for lines in lines.chunks(ROWS_PER_STATEMENT) {
+    let statements = lines.chunks(ROWS_PER_STATEMENT).map(|lines| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO lines (id, audience, event, topic, policy, deadline, since, line) ",
         );
@@ -182,11 +183,8 @@ pub(super) async fn write_lines(
             id += 1;
         });
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing(doing)?;
-    }
+    });
+    execute_each(connection, statements).await.doing(doing)?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use sqlx::QueryBuilder;
 
 use super::db::{Connection, Db};
 use super::records::mark_changed;
+use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError};
 use crate::domain::id::{GroupId, UserId};
@@ -57,7 +58,7 @@ impl Store {
             .await
             .doing("writing groups")?;
         let names: Vec<_> = snapshot.names.iter().collect();
-        for names in names.chunks(ROWS_PER_STATEMENT) {
+        let statements = names.chunks(ROWS_PER_STATEMENT).map(|names| {
             let mut statement =
                 QueryBuilder::<Db>::new("INSERT INTO directory_groups (id, display_name) ");
             statement.push_values(names, |mut row, (id, name)| {
@@ -65,11 +66,10 @@ impl Store {
                     .push_bind((*name).clone());
             });
             statement
-                .build()
-                .execute(&mut *connection)
-                .await
-                .doing("writing groups")?;
-        }
+        });
+        execute_each(connection, statements)
+            .await
+            .doing("writing groups")?;
         let mut changed = 0;
         for (group, members) in &snapshot.members {
             for (direct, users) in [(false, &members.transitive), (true, &members.direct)] {
@@ -182,33 +182,32 @@ impl Store {
 
     /// Which of these user principal names, lower-cased, are known, present or gone.
     pub async fn known_names(&self, names: &[String]) -> Result<HashSet<String>, StoreError> {
-        let mut known = HashSet::new();
-        for names in names.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Db>::new("SELECT upn_key FROM people WHERE ");
-            super::Whom::these(names).restrict(&mut statement, "upn_key");
-            known.extend(
-                statement
-                    .build_query_scalar::<String>()
-                    .fetch_all(&self.read)
-                    .await
-                    .doing("looking up names")?,
-            );
-        }
-        Ok(known)
+        self.known("SELECT upn_key FROM people WHERE ", "upn_key", names)
+            .await
     }
 
     /// Which of these object ids are known, present or gone.
     pub async fn known_users(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
+        self.known("SELECT id FROM people WHERE ", "id", ids).await
+    }
+
+    /// Which of these values a column of people has.
+    async fn known(
+        &self,
+        select: &'static str,
+        column: &'static str,
+        values: &[String],
+    ) -> Result<HashSet<String>, StoreError> {
         let mut known = HashSet::new();
-        for ids in ids.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Db>::new("SELECT id FROM people WHERE ");
-            super::Whom::these(ids).restrict(&mut statement, "id");
+        for values in values.chunks(ROWS_PER_STATEMENT) {
+            let mut statement = QueryBuilder::<Db>::new(select);
+            super::Whom::these(values).restrict(&mut statement, column);
             known.extend(
                 statement
                     .build_query_scalar::<String>()
                     .fetch_all(&self.read)
                     .await
-                    .doing("looking up ids")?,
+                    .doing("looking up people")?,
             );
         }
         Ok(known)
@@ -238,7 +237,7 @@ async fn replace_members(
         .into_iter()
         .filter(|id| UserId::parse(id).is_ok_and(|id| !users.contains(&id)))
         .collect();
-    for left in left.chunks(ROWS_PER_STATEMENT) {
+    let statements = left.chunks(ROWS_PER_STATEMENT).map(|left| {
         let mut statement = QueryBuilder::<Db>::new("DELETE FROM memberships WHERE group_id = ");
         statement
             .push_bind(group.as_str().to_owned())
@@ -247,12 +246,11 @@ async fn replace_members(
             .push(" AND ");
         super::Whom::these(left).restrict(&mut statement, "user_id");
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing members")?;
-    }
-    for joined in joined.chunks(ROWS_PER_STATEMENT) {
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing members")?;
+    let statements = joined.chunks(ROWS_PER_STATEMENT).map(|joined| {
         let mut statement =
             QueryBuilder::<Db>::new("INSERT INTO memberships (group_id, direct, user_id) ");
         statement.push_values(joined, |mut row, user| {
@@ -261,11 +259,10 @@ async fn replace_members(
                 .push_bind(user.clone());
         });
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("writing members")?;
-    }
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("writing members")?;
     mark_changed(connection, &joined).await?;
     mark_changed(connection, &left).await?;
     Ok((joined.len() + left.len()) as u64)

@@ -14,6 +14,7 @@ use super::records::{
     PRESENT, mark_changed, stored_people, stored_registrations, write_people, write_registrations,
     write_unsure,
 };
+use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::brake::not_believed;
@@ -546,16 +547,15 @@ impl Import {
     }
 
     async fn end_people(&mut self, missing: &[String]) -> Result<(), StoreError> {
-        for ids in missing.chunks(ROWS_PER_STATEMENT) {
+        let statements = missing.chunks(ROWS_PER_STATEMENT).map(|ids| {
             let mut statement = QueryBuilder::<Db>::new("UPDATE people SET gone_at = ");
             statement.push_bind(micros(self.now)).push(" WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "id");
             statement
-                .build()
-                .execute(&mut *self.transaction)
-                .await
-                .doing("noting who is gone")?;
-        }
+        });
+        execute_each(&mut self.transaction, statements)
+            .await
+            .doing("noting who is gone")?;
         self.mark_changed(missing).await
     }
 
@@ -585,16 +585,15 @@ impl Import {
                 .await
                 .doing("dating losses")?;
         }
-        for ids in missing.chunks(ROWS_PER_STATEMENT) {
+        let statements = missing.chunks(ROWS_PER_STATEMENT).map(|ids| {
             let mut statement = QueryBuilder::<Db>::new("UPDATE registrations SET absent_since = ");
             statement.push_bind(micros(since)).push(" WHERE ");
             super::Whom::these(ids).restrict(&mut statement, "user_id");
             statement
-                .build()
-                .execute(&mut *self.transaction)
-                .await
-                .doing("noting who is absent")?;
-        }
+        });
+        execute_each(&mut self.transaction, statements)
+            .await
+            .doing("noting who is absent")?;
         self.mark_changed(missing).await?;
         sqlx::query(
             "INSERT INTO changed (user_id, mark)

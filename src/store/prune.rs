@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::db::Db;
-use super::totals::{Total, Totals, rows};
+use super::rows::execute_each;
+use super::totals::{Total, Totals, number};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros};
 use crate::domain::window::later;
 
@@ -25,17 +26,16 @@ impl Store {
     /// Whoever appears is marked by the snapshot that shows them (case 49).
     pub async fn forget_strangers(&self, ids: &[String]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+        let statements = ids.chunks(ROWS_PER_STATEMENT).map(|ids| {
             let mut statement = QueryBuilder::<Db>::new(
                 "DELETE FROM changed WHERE NOT EXISTS (SELECT 1 FROM people WHERE people.id = changed.user_id) AND ",
             );
             Whom::these(ids).restrict(&mut statement, "user_id");
             statement
-                .build()
-                .execute(&mut *transaction)
-                .await
-                .doing("forgetting marks of strangers")?;
-        }
+        });
+        execute_each(&mut transaction, statements)
+            .await
+            .doing("forgetting marks of strangers")?;
         transaction
             .commit()
             .await
@@ -99,7 +99,7 @@ impl Store {
                 .doing("removing what is no longer needed")?
                 .rows_affected();
             if let Some(total) = total {
-                totals.add(total, -rows(removed));
+                totals.add(total, -number(removed));
             }
             more |= removed >= SLICE as u64;
         }

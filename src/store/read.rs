@@ -275,42 +275,37 @@ impl Store {
     /// How many deliveries are in each state. Of those in hand only the few are looked at that are
     /// under way or in doubt; the others wait.
     pub async fn delivery_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let mut counts = BTreeMap::new();
-        let mut waiting = self.total(Total::Queued).await?;
-        for state in State::ALL {
-            let rows = if state.is_over() {
-                self.total(Total::Ended(state)).await?
-            } else if state == State::Pending {
-                continue;
-            } else {
-                self.unsettled(state).await?
-            };
-            waiting = waiting.saturating_sub(rows);
-            counts.insert(state.as_str().to_owned(), rows);
+        let totals = self.totals().await?;
+        let total = |total: Total| totals.get(total.name()).copied().unwrap_or(0);
+        let unsettled: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT state, COUNT(*) FROM outbox WHERE settled_at IS NULL AND state IN ($1, $2) GROUP BY state",
+        )
+        .bind(State::Leased.as_str())
+        .bind(State::Ambiguous.as_str())
+        .fetch_all(&self.read)
+        .await
+        .doing("counting deliveries")?;
+        let mut counts: BTreeMap<String, u64> = unsettled
+            .into_iter()
+            .map(|(state, rows)| (state, u64::try_from(rows).unwrap_or(0)))
+            .collect();
+        for state in State::ALL.into_iter().filter(|state| state.is_over()) {
+            counts.insert(state.as_str().to_owned(), total(Total::Ended(state)));
         }
+        let waiting = total(Total::Queued).saturating_sub(counts.values().sum());
         counts.insert(State::Pending.as_str().to_owned(), waiting);
         counts.retain(|_, rows| *rows > 0);
         Ok(counts)
     }
 
-    async fn unsettled(&self, state: State) -> Result<u64, StoreError> {
-        let rows: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM outbox WHERE settled_at IS NULL AND state = $1",
-        )
-        .bind(state.as_str())
-        .fetch_one(&self.read)
-        .await
-        .doing("counting deliveries")?;
-        Ok(u64::try_from(rows).unwrap_or(0))
-    }
-
     /// How many events of a log are kept: those that a decision may still look at.
     pub async fn events_kept(&self, log: Source) -> Result<u64, StoreError> {
-        match log {
-            Source::SignIns => self.total(Total::SignIns).await,
-            Source::Audits => self.total(Total::Audits).await,
-            Source::Users | Source::Groups | Source::Registration => Ok(0),
-        }
+        let total = match log {
+            Source::SignIns => Total::SignIns,
+            Source::Audits => Total::Audits,
+            Source::Users | Source::Groups | Source::Registration => return Ok(0),
+        };
+        Ok(self.totals().await?.get(total.name()).copied().unwrap_or(0))
     }
 
     /// The quarantined rows that are known, newest first.

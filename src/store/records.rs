@@ -14,7 +14,7 @@ pub(super) async fn mark_changed(
     connection: &mut Connection,
     ids: &[String],
 ) -> Result<(), StoreError> {
-    for ids in ids.chunks(ROWS_PER_STATEMENT) {
+    let statements = ids.chunks(ROWS_PER_STATEMENT).map(|ids| {
         let mut statement = QueryBuilder::<Db>::new("INSERT INTO changed (user_id, mark) ");
         let ids: std::collections::BTreeSet<&String> = ids.iter().collect();
         statement.push_values(ids, |mut row, id| {
@@ -22,11 +22,10 @@ pub(super) async fn mark_changed(
         });
         statement.push(" ON CONFLICT (user_id) DO UPDATE SET mark = changed.mark + 1");
         statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("marking who changed")?;
-    }
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("marking who changed")?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use super::records::{
     detail_name, level_name, mark_changed, registration, stored_registrations, user_id,
     write_registrations,
 };
+use super::rows::execute_each;
 use super::sources::{self, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
 use crate::domain::id::UserId;
@@ -40,7 +41,7 @@ impl Store {
         let rows: BTreeMap<&str, &ReportRow> =
             rows.iter().map(|row| (row.user.as_str(), row)).collect();
         let rows: Vec<&ReportRow> = rows.into_values().collect();
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
             let mut statement = QueryBuilder::<Db>::new(
                 "INSERT INTO staged_registrations (user_id, level, detail) ",
             );
@@ -53,11 +54,10 @@ impl Store {
                 " ON CONFLICT (user_id) DO UPDATE SET level = excluded.level, detail = excluded.detail",
             );
             statement
-                .build()
-                .execute(&mut *transaction)
-                .await
-                .doing(doing)?;
-        }
+        });
+        execute_each(&mut transaction, statements)
+            .await
+            .doing(doing)?;
         sources::set_reading(&mut transaction, Source::Registration, reading).await?;
         transaction.commit().await.doing(doing)
     }
@@ -138,7 +138,7 @@ impl Store {
         let doing = "following up reported registrations";
         let mut transaction = self.begin().await?;
         let connection = &mut *transaction;
-        for asked in asked.chunks(ROWS_PER_STATEMENT) {
+        let statements = asked.chunks(ROWS_PER_STATEMENT).map(|asked| {
             let mut statement =
                 QueryBuilder::<Db>::new("INSERT INTO registration_probes (user_id, at) ");
             statement.push_values(asked, |mut row, id| {
@@ -146,11 +146,8 @@ impl Store {
             });
             statement.push(" ON CONFLICT (user_id) DO UPDATE SET at = excluded.at");
             statement
-                .build()
-                .execute(&mut *connection)
-                .await
-                .doing(doing)?;
-        }
+        });
+        execute_each(connection, statements).await.doing(doing)?;
         sqlx::query("DELETE FROM registration_probes WHERE at < $1")
             .bind(micros(later(now, -FOLLOWED - FOLLOWED)))
             .execute(&mut *connection)

@@ -1,7 +1,7 @@
 //! How many rows of a kind there are, kept in the transactions that add and remove them: whoever
 //! asks reads one number, however many rows there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::QueryBuilder;
 
@@ -23,7 +23,7 @@ pub(super) enum Total {
 }
 
 impl Total {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Ended(state) => state.as_str(),
@@ -68,18 +68,21 @@ impl Totals {
     }
 }
 
-/// The number of rows that a statement touched.
-pub(super) fn rows(affected: u64) -> i64 {
+/// The number of rows that a statement touched, as one that can be taken away.
+pub(super) fn number(affected: u64) -> i64 {
     i64::try_from(affected).unwrap_or(i64::MAX)
 }
 
 impl Store {
-    pub(super) async fn total(&self, total: Total) -> Result<u64, StoreError> {
-        let rows: Option<i64> = sqlx::query_scalar("SELECT rows FROM totals WHERE name = $1")
-            .bind(total.name())
-            .fetch_optional(&self.read)
+    /// All that is counted, by what; what is not in it never was.
+    pub(super) async fn totals(&self) -> Result<HashMap<String, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT name, rows FROM totals")
+            .fetch_all(&self.read)
             .await
             .doing("reading totals")?;
-        Ok(rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0))
+        let totals = rows
+            .into_iter()
+            .map(|(name, rows)| (name, u64::try_from(rows).unwrap_or(0)));
+        Ok(totals.collect())
     }
 }

@@ -83,11 +83,7 @@ proptest! {
         live(&history, Reading::Plain, |rollout| -> Checked {
             let now = rollout.last().at;
             for one in &rollout.last().decided {
-                let switched = one.before.enforce == Some(Enforce::ReportOnly) && one.policy.enforce == Enforce::On;
-                let anew = one.events().any(|event| {
-                    matches!(event.kind, EventKind::WindowOpened | EventKind::WindowResumed)
-                });
-                if anew || switched {
+                if is_untold_anew(one) {
                     untold_since.insert(one.whose(), now);
                 }
             }
@@ -109,11 +105,7 @@ proptest! {
         live(&history, Reading::ByWebhook, |rollout| -> Checked {
             let now = rollout.last().at;
             for one in &rollout.last().decided {
-                let switched = one.before.enforce == Some(Enforce::ReportOnly) && one.policy.enforce == Enforce::On;
-                let anew = one.events().any(|event| {
-                    matches!(event.kind, EventKind::WindowOpened | EventKind::WindowResumed)
-                });
-                if anew || switched {
+                if is_untold_anew(one) {
                     untold_since.insert(one.whose(), now);
                 }
                 let unreachable = one.decision.standing.window.run().is_some_and(|run| run.unreachable.is_some());
@@ -430,6 +422,19 @@ fn accepted_mails<'a>(
     rollout.mails.iter().filter(|mail| {
         mail.user == one.user && matches!(mail.fact.outcome, DeliveryOutcome::Accepted(_))
     })
+}
+
+/// The window opened or came back, or its policy is on where it was report-only.
+fn is_untold_anew(one: &Decided) -> bool {
+    let switched =
+        one.before.enforce == Some(Enforce::ReportOnly) && one.policy.enforce == Enforce::On;
+    let anew = one.events().any(|event| {
+        matches!(
+            event.kind,
+            EventKind::WindowOpened | EventKind::WindowResumed
+        )
+    });
+    anew || switched
 }
 
 /// A mail naming this deadline or an earlier one was accepted between the two moments.

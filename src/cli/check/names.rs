@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, Severity, nearest};
 use crate::desk::Reader;
-use crate::domain::assignment::NameList;
+use crate::domain::assignment::{NameList, is_same_name};
 use crate::pass;
 use crate::sources::{Collection, Item, files};
 use crate::time::Clock;
@@ -114,7 +114,7 @@ fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
         if groups.iter().any(|(id, _)| *id == key) {
             return 1;
         }
-        let bears = |(_, bearing): &&(String, String)| bearing.trim().to_lowercase() == key;
+        let bears = |(_, bearing): &&(String, String)| is_same_name(bearing, name);
         groups.iter().filter(bears).count()
     };
     config

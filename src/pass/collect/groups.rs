@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use super::{CollectError, Collector};
+use crate::domain::assignment::is_same_name;
 use crate::domain::brake::collapsed;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
@@ -71,10 +72,9 @@ pub(in crate::pass) fn named(name: &str, groups: &BTreeMap<GroupId, String>) -> 
     {
         return vec![id];
     }
-    let wanted = name.trim().to_lowercase();
     groups
         .iter()
-        .filter(|(_, display_name)| display_name.trim().to_lowercase() == wanted)
+        .filter(|(_, display_name)| is_same_name(display_name, name))
         .map(|(id, _)| id.clone())
         .collect()
 }

@@ -11,7 +11,8 @@ use crate::domain::window::later;
 use crate::store::db::{Connection, Db};
 use crate::store::destinations::{Health, remember};
 use crate::store::records::mark_changed;
-use crate::store::totals::{Total, Totals, rows};
+use crate::store::rows::execute_each;
+use crate::store::totals::{Total, Totals, number};
 use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 
 /// What an operator's word about a row found.
@@ -113,7 +114,7 @@ impl Store {
         .await
         .doing(doing)?
         .rows_affected();
-        Totals::of(Total::Ended(State::Dead), -rows(dead))
+        Totals::of(Total::Ended(State::Dead), -number(dead))
             .keep(&mut transaction)
             .await?;
         transaction.commit().await.doing(doing)?;
@@ -137,7 +138,7 @@ impl Store {
         .await
         .doing(doing)?
         .rows_affected();
-        Totals::of(Total::Ended(State::Expired), -rows(revived))
+        Totals::of(Total::Ended(State::Expired), -number(revived))
             .keep(&mut transaction)
             .await?;
         for statement in [
@@ -171,10 +172,8 @@ async fn supersede_untrue(
     destination: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let doing = "reopening an endpoint";
     let untrue = untrue(&mut *connection, "", destination).await?;
-    let mut totals = Totals::default();
-    for ids in untrue.chunks(ROWS_PER_STATEMENT) {
+    let statements = untrue.chunks(ROWS_PER_STATEMENT).map(|ids| {
         let mut statement = QueryBuilder::<Db>::new("UPDATE outbox SET state = ");
         statement
             .push_bind(State::Superseded.as_str())
@@ -182,15 +181,13 @@ async fn supersede_untrue(
             .push_bind(micros(now))
             .push(" WHERE ");
         crate::store::Whom::these(ids).restrict(&mut statement, "id");
-        let superseded = statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing(doing)?
-            .rows_affected();
-        totals.add(Total::Ended(State::Dead), -rows(superseded));
-        totals.add(Total::Ended(State::Superseded), rows(superseded));
-    }
+        statement
+    });
+    let superseded = execute_each(&mut *connection, statements)
+        .await
+        .doing("reopening an endpoint")?;
+    let mut totals = Totals::of(Total::Ended(State::Dead), -number(superseded));
+    totals.add(Total::Ended(State::Superseded), number(superseded));
     totals.keep(connection).await
 }
 

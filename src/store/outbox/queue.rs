@@ -11,7 +11,7 @@ use crate::domain::policy::Step;
 use crate::store::db::{Connection, Db};
 use crate::store::numbers::{self, Series};
 use crate::store::rows::execute_each;
-use crate::store::totals::{Total, Totals, rows as number};
+use crate::store::totals::{Total, Totals, number};
 use crate::store::{Doing, ROWS_PER_STATEMENT, StoreError, micros};
 
 /// The namespace of ids that are functions of a key.

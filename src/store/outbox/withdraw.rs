@@ -10,8 +10,8 @@ use crate::domain::id::{PolicyName, UserId};
 use crate::store::db::Connection;
 use crate::store::outcome::Outcome;
 use crate::store::records::mark_changed;
-use crate::store::rows::{Column, with_rows};
-use crate::store::totals::{Total, Totals, rows};
+use crate::store::rows::{Column, execute_each, with_rows};
+use crate::store::totals::{Total, Totals, number};
 use crate::store::{Doing, ROWS_PER_STATEMENT, Store, StoreError, micros};
 
 /// Rows of one person under one policy that wait and are not to be sent.
@@ -37,7 +37,7 @@ impl Store {
         .await
         .doing(doing)?
         .rows_affected();
-        Totals::of(Total::Ended(State::Expired), rows(expired))
+        Totals::of(Total::Ended(State::Expired), number(expired))
             .keep(&mut transaction)
             .await?;
         transaction.commit().await.doing(doing)?;
@@ -55,8 +55,7 @@ pub(in crate::store) async fn withdraw(
     if webhooks_wait(connection).await? {
         withdrawn.extend(outcomes.iter().flat_map(webhooks));
     }
-    let mut superseded = Totals::default();
-    for withdrawn in withdrawn.chunks(ROWS_PER_STATEMENT) {
+    let statements = withdrawn.chunks(ROWS_PER_STATEMENT).map(|withdrawn| {
         let columns = &[
             ("user_id", Column::Text),
             ("policy", Column::Text),
@@ -78,17 +77,14 @@ pub(in crate::store) async fn withdraw(
                 " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy AND outbox.asks = untrue.asks
                   AND outbox.next_at IS NOT NULL AND (untrue.destination IS NULL OR outbox.destination = untrue.destination)",
             );
-        let withdrawn = statement
-            .build()
-            .execute(&mut *connection)
-            .await
-            .doing("withdrawing deliveries")?;
-        superseded.add(
-            Total::Ended(State::Superseded),
-            rows(withdrawn.rows_affected()),
-        );
-    }
-    superseded.keep(connection).await
+        statement
+    });
+    let superseded = execute_each(&mut *connection, statements)
+        .await
+        .doing("withdrawing deliveries")?;
+    Totals::of(Total::Ended(State::Superseded), number(superseded))
+        .keep(connection)
+        .await
 }
 
 /// Whatever asks something of the person, where it is no longer true or another mail is due.
@@ -175,7 +171,7 @@ pub(in crate::store) async fn bury(
     let untold: Vec<String> = buried.iter().flatten().cloned().collect();
     mark_changed(connection, &untold).await?;
     let buried = buried.len() as u64;
-    Totals::of(Total::Ended(State::Dead), rows(buried))
+    Totals::of(Total::Ended(State::Dead), number(buried))
         .keep(connection)
         .await?;
     Ok(buried)
