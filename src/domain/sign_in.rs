@@ -138,7 +138,32 @@ impl ResultCodes {
     }
 }
 
+/// What is stored of a sign-in (rule 7.30).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// The sign-in: it can qualify under some `start_on`.
+    Each,
+    /// The newest of a person's in this drawer. No rule counts them, and anybody can make many: a
+    /// thousand wrong passwords say no more than the last.
+    Newest(&'static str),
+    /// When the last was: nobody was asked for anything.
+    Moment,
+}
+
 impl SignIn {
+    /// What is stored of it, by the present table of result codes.
+    #[must_use]
+    pub fn keeping(&self, codes: &ResultCodes) -> Keeping {
+        let class = codes.class(self.code);
+        match self.route {
+            Route::NonInteractive | Route::Legacy => Keeping::Moment,
+            Route::Interactive if class.starts(StartOn::AnyPrimary) => Keeping::Each,
+            Route::Interactive => Keeping::Newest(class.as_str()),
+            Route::Ropc => Keeping::Newest("ropc"),
+            Route::Passthrough => Keeping::Newest("passthrough"),
+        }
+    }
+
     /// The class, if this is a qualifying prompt made at or after `since` (rule T2).
     #[must_use]
     pub fn qualifies(
@@ -205,6 +230,42 @@ mod tests {
                 let qualifies = sign_in.qualifies(&codes, start_on, day(0), day(1));
                 assert_eq!(qualifies.is_some(), expected, "{code} {start_on:?}");
             }
+        }
+    }
+
+    #[test]
+    fn whatever_can_qualify_is_kept_and_of_the_rest_the_newest_of_each_class() {
+        let codes = codes();
+        let routes = [
+            Route::Interactive,
+            Route::NonInteractive,
+            Route::Legacy,
+            Route::Ropc,
+            Route::Passthrough,
+        ];
+        let all = codes.classes.keys().chain(&[-1, 50_203]);
+        for (code, route) in all.flat_map(|code| routes.map(|route| (*code, route))) {
+            let sign_in = sign_in(code, route, day(1));
+            let can_qualify =
+                [StartOn::Prompted, StartOn::AnyPrimary]
+                    .into_iter()
+                    .any(|start_on| {
+                        let class = sign_in.qualifies(&codes, start_on, day(0), day(1));
+                        class.is_some()
+                    });
+            let each = sign_in.keeping(&codes) == Keeping::Each;
+            assert_eq!(each, can_qualify, "{code} {route:?}");
+        }
+        for (code, route, expected) in [
+            (50_126, Route::Interactive, "credential_failure"),
+            (50_053, Route::Interactive, "credential_failure"),
+            (50_074, Route::Interactive, "mfa_challenge"),
+            (-1, Route::Interactive, "unknown"),
+            (0, Route::Ropc, "ropc"),
+            (0, Route::Passthrough, "passthrough"),
+        ] {
+            let keeping = sign_in(code, route, day(1)).keeping(&codes);
+            assert_eq!(keeping, Keeping::Newest(expected), "{code} {route:?}");
         }
     }
 

@@ -19,6 +19,8 @@ use crate::time::Clock;
 
 /// A token is renewed this long before it ends: a request takes its time, and clocks differ.
 const EARLY: Duration = Duration::from_mins(5);
+/// And never kept for longer, whatever the answer says of its life.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// What nobody mends by waiting is not asked for again within this.
 const ASK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 /// Connecting to an endpoint.
@@ -75,16 +77,18 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
-    Number(u64),
+    Number(f64),
     Text(String),
 }
 
 impl Seconds {
-    fn get(&self) -> u64 {
-        match self {
+    fn get(&self) -> Duration {
+        let seconds = match self {
             Self::Number(seconds) => *seconds,
-            Self::Text(text) => text.parse().unwrap_or(0),
-        }
+            Self::Text(text) => text.parse().unwrap_or(0.0),
+        };
+        Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST_LIFE.as_secs_f64()))
+            .unwrap_or_default()
     }
 }
 
@@ -172,7 +176,7 @@ impl Tokens {
         if let Ok(answer) = serde_json::from_slice::<Answer>(&body)
             && status.is_success()
         {
-            let lifetime = Duration::from_secs(answer.expires_in.get());
+            let lifetime = answer.expires_in.get();
             return Ok(Token {
                 value: answer.access_token,
                 // A token that ends sooner than in five minutes serves for half of its life.
@@ -305,6 +309,22 @@ mod tests {
                 keys: keys.to_owned(),
             },
             ..Tokens::new(application)
+        }
+    }
+
+    #[test]
+    fn a_life_of_any_length_is_one() {
+        for (text, seconds) in [
+            ("3599", 3_599),
+            ("\"86399\"", 86_399),
+            ("18446744073709551615", 86_400),
+            ("1e300", 86_400),
+            ("-1", 0),
+            ("\"NaN\"", 0),
+            ("\"soon\"", 0),
+        ] {
+            let read: Seconds = serde_json::from_str(text).unwrap();
+            assert_eq!(read.get().as_secs(), seconds, "{text}");
         }
     }
 

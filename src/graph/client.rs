@@ -4,6 +4,7 @@
 //! that Graph gives is checked before it is followed.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use url::Url;
 
 use super::ask::{Ask, Bucket, Place};
 use super::error::{GraphError, refused};
 use super::limiter::Limiter;
 use super::link::Link;
+use super::text::cleaned;
 use crate::answer::{self, End};
 use crate::entra::{Application, Cloud, Tokens};
 use crate::time::{Clock, retry_after};
@@ -27,16 +30,17 @@ use crate::time::{Clock, retry_after};
 const TRIES: u32 = 5;
 /// The first wait after a failure that says nothing of waiting; each later one doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// A pass waits no longer for one page, all tries together: its other sources and its mails wait
-/// with it.
+/// No page is tried for longer, waits and all: the other sources of the pass wait with it. The last
+/// try takes an answer's time more.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer; pages of logs can take a while to begin. A service that was
-/// silent for so long is not asked for that page again in this pass, whose mails wait meanwhile.
-const READ_TIMEOUT: Duration = Duration::from_mins(2);
-/// A page has a thousand rows of a few kilobytes; more than this is no page.
-const PAGE_AT_MOST: usize = 64 * 1024 * 1024;
+/// Between two pieces of an answer, and for a whole one (rule 7.29). A service that was silent for
+/// so long, or that never came to an end, is not asked for that page again in this pass.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+/// A page has a thousand rows of a few kilobytes; more than this is no page (rule 7.29).
+const PAGE_AT_MOST: usize = 32 * 1024 * 1024;
 /// What a tenant of any size takes of users and groups in ten seconds.
 const DIRECTORY_UNITS: u32 = 3_500;
 
@@ -57,9 +61,10 @@ pub struct GraphConfig {
     pub reports_per_10s: u32,
 }
 
-/// The pages of one reading so far: a link that leads back to one of them would never end.
+/// The pages of one reading so far, of each a hash of its link: one that leads back to one of them
+/// would never end.
 #[derive(Debug, Default)]
-pub struct Trail(HashSet<Link>);
+pub struct Trail(HashSet<u64>, RandomState);
 
 /// A page of rows, as Graph spells them.
 #[derive(Debug)]
@@ -158,7 +163,7 @@ impl Client {
             self.vet(ask, link)?;
         }
         if let Some(next) = &body.next
-            && !trail.0.insert(next.clone())
+            && !trail.0.insert(trail.1.hash_one(next))
         {
             return Err(GraphError::Circle { what: ask.what });
         }
@@ -200,21 +205,23 @@ impl Client {
 
     /// An answer that is cut off or garbled is asked for once more.
     async fn read<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, GraphError> {
-        let body = self.answer(ask).await?;
+        let begun = Instant::now();
+        let body = self.answer(ask, begun).await?;
         if let Ok(read) = serde_json::from_slice(&body) {
             return Ok(read);
         }
-        let body = self.answer(ask).await?;
+        let body = self.answer(ask, begun).await?;
         serde_json::from_slice(&body).map_err(|error| GraphError::Malformed {
             what: ask.what,
             reason: crate::quote::quote(&error.to_string()),
         })
     }
 
-    async fn answer(&self, ask: &Ask) -> Result<Vec<u8>, GraphError> {
-        let (mut attempt, mut renewed, mut waited) = (1, false, Duration::ZERO);
+    async fn answer(&self, ask: &Ask, begun: Instant) -> Result<Vec<u8>, GraphError> {
+        let (mut attempt, mut renewed) = (1, false);
         loop {
-            let (error, wait) = match self.attempt(ask).await? {
+            let patience = LONGEST_WAIT.saturating_sub(begun.elapsed());
+            let (error, wait) = match self.attempt(ask, patience).await? {
                 Tried::Answered(body) => return Ok(body),
                 Tried::Failed(GraphError::Unauthorized { .. }) if !renewed => {
                     // It may have ended on the way, or been revoked.
@@ -236,17 +243,16 @@ impl Client {
             tracing::warn!(what = ask.what, attempt, wait_s = wait.as_secs(), "{error}");
             self.limiter(ask.bucket).pause(wait).await;
             attempt += 1;
-            waited += wait;
-            if attempt > self.tries || waited > LONGEST_WAIT {
+            if attempt > self.tries || begun.elapsed() + wait > LONGEST_WAIT {
                 return Err(error);
             }
         }
     }
 
-    async fn attempt(&self, ask: &Ask) -> Result<Tried, GraphError> {
+    async fn attempt(&self, ask: &Ask, patience: Duration) -> Result<Tried, GraphError> {
         let token = self.tokens.get(&self.resource).await?;
         let url = self.url(ask)?;
-        let passed = self.limiter(ask.bucket).pass(ask.cost, LONGEST_WAIT).await;
+        let passed = self.limiter(ask.bucket).pass(ask.cost, patience).await;
         if let Err(retry_after) = passed {
             return Err(GraphError::Throttled {
                 what: ask.what,
@@ -298,7 +304,7 @@ impl Client {
         }
         let body = answer.bytes;
         Ok(match status {
-            200..300 => Tried::Answered(body),
+            200..300 => Tried::Answered(cleaned(body)),
             429 => {
                 let retry_after = wait.unwrap_or(FIRST_WAIT);
                 Tried::Again(
@@ -395,6 +401,7 @@ fn connect() -> Result<reqwest::Client, GraphError> {
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("fortnight/", env!("CARGO_PKG_VERSION")))
         .build()

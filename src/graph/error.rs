@@ -58,6 +58,20 @@ pub enum GraphError {
         /// What was asked for.
         what: &'static str,
     },
+    /// There are more pages than a reading has that ends (rule 7.29).
+    #[error("the pages of {what} do not end: {pages} were read; the next pass begins anew")]
+    Endless {
+        /// What was asked for.
+        what: &'static str,
+        /// How many came.
+        pages: u32,
+    },
+    /// A list that cannot be kept page by page took longer than a reading may.
+    #[error("the pages of {what} did not end within two hours; the next pass begins anew")]
+    Slow {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// There is no such object.
     #[error("Graph knows no such object of {what}")]
     NotFound {
@@ -138,6 +152,16 @@ impl GraphError {
     pub fn is_of_the_link(&self) -> bool {
         matches!(self, Self::LinkExpired { .. } | Self::Circle { .. })
     }
+
+    /// Whether it may be the link that has died, or the service that is not well: only more passes
+    /// tell (rule 7.29).
+    #[must_use]
+    pub fn may_be_of_the_link(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::Network { .. } | Self::Malformed { .. }
+        )
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -155,7 +179,7 @@ struct Inner {
 }
 
 /// What an answer without a page means. `linked`: the question was a link of Graph's own, so
-/// that a 400 can only mean that it has expired.
+/// that a 400 or a 404 can only mean that it has expired.
 pub(super) fn refused(
     what: &'static str,
     permission: &'static str,
@@ -175,8 +199,8 @@ pub(super) fn refused(
             permission,
             code: word(&code),
         },
-        404 => GraphError::NotFound { what },
-        410 => GraphError::LinkExpired { what },
+        404 if !linked => GraphError::NotFound { what },
+        404 | 410 => GraphError::LinkExpired { what },
         400 if linked || expired => GraphError::LinkExpired { what },
         400..500 => GraphError::BadRequest {
             what,
@@ -231,6 +255,7 @@ mod tests {
             (false, 403, "Authorization_RequestDenied", "Forbidden"),
             (false, 403, NO_LICENCE, "NoLicence"),
             (false, 404, "Request_ResourceNotFound", "NotFound"),
+            (true, 404, "UnknownError", "LinkExpired"),
             (true, 410, "syncStateNotFound", "LinkExpired"),
             (true, 410, "", "LinkExpired"),
             (true, 400, "BadRequest", "LinkExpired"),

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod limiter;
 mod link;
+mod text;
 
 pub use ask::Ask;
 pub use client::{Client, GraphConfig, Page, Trail};

@@ -64,13 +64,13 @@ impl Decider<'_> {
                 return self.committed(report).await;
             };
             above.clone_from(last);
-            let mut batches = due.chunks(PEOPLE_AT_ONCE);
-            let mut load = || batches.next().map(|ids| (ids, load_these(store, ids)));
-            let mut next = load();
-            while let Some((ids, loading)) = next {
-                let dossiers = loading.await.map_err(|_| PassError::Thread)??;
-                next = load();
-                self.forget_strangers(ids, &dossiers).await?;
+            let mut rest = due;
+            let mut next = load_some(store, &rest);
+            while !rest.is_empty() {
+                let (ids, dossiers) = next.await.map_err(|_| PassError::Thread)??;
+                rest.drain(..ids.len());
+                next = load_some(store, &rest);
+                self.forget_strangers(&ids, &dossiers).await?;
                 self.decide(dossiers, None, report).await?;
             }
         }
@@ -181,19 +181,33 @@ fn load_above(store: &Store, above: String) -> JoinHandle<Result<Option<Swept>, 
         let Some(last) = ids.last().cloned() else {
             return Ok(None);
         };
+        let whom = Whom::Range(above.clone(), last);
+        let last = ids[store.loadable(&ids, &whom).await? - 1].clone();
         let dossiers = store.load(&Whom::Range(above, last.clone())).await?;
         Ok(Some((last, dossiers)))
     })
 }
 
-fn load_these(store: &Store, ids: &[String]) -> JoinHandle<Result<Vec<Dossier>, StoreError>> {
-    let (store, whom) = (store.clone(), Whom::these(ids));
-    tokio::spawn(async move { store.load(&whom).await })
+/// Some of these people, of whom nobody is left out before the last.
+type Loaded = (Vec<String>, Vec<Dossier>);
+
+/// The first of these people, as many as are loaded at once.
+fn load_some(store: &Store, ids: &[String]) -> JoinHandle<Result<Loaded, StoreError>> {
+    let store = store.clone();
+    let mut ids = ids[..ids.len().min(PEOPLE_AT_ONCE)].to_vec();
+    tokio::spawn(async move {
+        if ids.is_empty() {
+            return Ok((ids, Vec::new()));
+        }
+        ids.truncate(store.loadable(&ids, &Whom::these(&ids)).await?);
+        let dossiers = store.load(&Whom::these(&ids)).await?;
+        Ok((ids, dossiers))
+    })
 }
 
 /// Decides about one person under all policies, and chooses the one mail that is due.
 pub(super) fn outcome(
-    dossier: Dossier,
+    mut dossier: Dossier,
     policies: &[Policy],
     world: &World,
     now: Timestamp,
@@ -202,6 +216,9 @@ pub(super) fn outcome(
         .iter()
         .map(|policy| decide(policy, &dossier.facts(world, policy.nested), now))
         .collect();
+    // The reasons name what was decided on, and nobody asks it again: whoever waits for the brakes
+    // waits without.
+    dossier.sign_ins = Vec::new();
     let mut outcome = Outcome {
         dossier,
         decisions,

@@ -34,6 +34,8 @@ use crate::store::{Store, StoreError, settings};
 
 /// People who are decided about at once.
 const PEOPLE_AT_ONCE: usize = 1_000;
+/// Stretches of the sign-ins of an earlier version that are sorted in a pass.
+const SORTED_IN_A_PASS: usize = 10;
 /// What is no longer needed is removed once in this time.
 const PRUNE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -205,6 +207,11 @@ impl Pass<'_> {
     }
 
     async fn prune(&self) -> Result<(), PassError> {
+        for _ in 0..SORTED_IN_A_PASS {
+            if !self.store.sort_sign_ins(&self.config.result_codes).await? {
+                break;
+            }
+        }
         let pruned = self.store.setting(&settings::PRUNED).await?;
         if pruned.is_some_and(|at| self.now.duration_since(at) < PRUNE_EVERY) {
             return Ok(());

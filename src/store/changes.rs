@@ -107,6 +107,32 @@ impl Store {
         transaction.commit().await.doing("looking for absent users")
     }
 
+    /// Who is gone, and whom something that is new since the last decision names nevertheless: a sign-in
+    /// or an event since then, a row of the report, or a membership. They are doubted, and to be asked
+    /// for.
+    pub async fn doubt_gone_who_are_named(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let doing = "looking for who may be back";
+        let mut transaction = self.begin().await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT people.id FROM changed JOIN people ON people.id = changed.user_id WHERE people.gone_at < $1 AND (
+                 EXISTS (SELECT 1 FROM sign_ins WHERE sign_ins.user_id = people.id AND sign_ins.at > people.gone_at)
+                 OR EXISTS (SELECT 1 FROM audits WHERE audits.user_id = people.id AND audits.at > people.gone_at)
+                 OR EXISTS (SELECT 1 FROM registrations WHERE registrations.user_id = people.id AND absent_since IS NULL)
+                 OR EXISTS (SELECT 1 FROM memberships WHERE memberships.user_id = people.id))
+             ORDER BY people.id",
+        )
+        .bind(micros(now))
+        .fetch_all(&mut *transaction)
+        .await
+        .doing(doing)?;
+        doubt(&mut transaction, &ids).await?;
+        transaction.commit().await.doing(doing)?;
+        ids.iter().map(|id| user_id("people", id)).collect()
+    }
+
     /// Who may be gone, and some of those whose row cannot be believed: they are to be asked for.
     pub async fn doubted_users(&self) -> Result<Vec<UserId>, StoreError> {
         let ids: Vec<String> = sqlx::query_scalar(

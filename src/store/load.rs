@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _};
 
@@ -25,6 +26,12 @@ use crate::domain::registration::Registration;
 use crate::domain::sign_in::SignIn;
 use crate::domain::standing::Standing;
 use crate::domain::state::State;
+
+/// What is loaded of people at once takes so much memory, whoever they are …
+const BATCH_BYTES: i64 = 16 * 1024 * 1024;
+/// … and they themselves, with all that is bounded about them, and each sign-in, so much.
+const PERSON_BYTES: i64 = 2 * 1024;
+const SIGN_IN_BYTES: i64 = 320;
 
 /// Everything stored about one person, whatever the policy.
 #[derive(Debug, Clone)]
@@ -175,6 +182,23 @@ impl Store {
             .doing("walking over people")
     }
 
+    /// How many of these people, who are all whom it means, may be loaded at once: as many as have little
+    /// enough stored about them, and one at least.
+    pub async fn loadable(&self, ids: &[String], whom: &Whom) -> Result<usize, StoreError> {
+        let mut statement =
+            QueryBuilder::<Db>::new("SELECT user_id, COUNT(*) FROM sign_ins WHERE ");
+        whom.restrict(&mut statement, "user_id");
+        let rows: Vec<(String, i64)> = statement
+            .push(" GROUP BY user_id")
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .doing("weighing facts")?;
+        let rows: HashMap<String, i64> = rows.into_iter().collect();
+        let rows = ids.iter().map(|id| rows.get(id).copied().unwrap_or(0));
+        Ok(fitting(rows))
+    }
+
     /// Loads everything about some people, ordered by id.
     pub async fn load(&self, whom: &Whom) -> Result<Vec<Dossier>, StoreError> {
         let mut snapshot = self.read.begin().await.doing("reading facts")?;
@@ -211,12 +235,8 @@ impl Store {
             let mut statement = QueryBuilder::<Db>::new(select);
             whom.restrict(&mut statement, column);
             statement.push(order);
-            let rows = statement
-                .build()
-                .fetch_all(&mut *connection)
-                .await
-                .doing("reading facts")?;
-            for row in rows {
+            let mut rows = statement.build().fetch(&mut *connection);
+            while let Some(row) = rows.try_next().await.doing("reading facts")? {
                 let id: String = row.try_get(0).doing("reading facts")?;
                 if let Some(at) = index.get(&id) {
                     put(&mut dossiers[*at], &row)?;
@@ -227,11 +247,21 @@ impl Store {
     }
 }
 
+/// How many people fit into a batch, by how many sign-ins each has.
+fn fitting(rows: impl Iterator<Item = i64>) -> usize {
+    let mut bytes = 0;
+    let fits = rows.take_while(|rows| {
+        bytes += PERSON_BYTES + rows * SIGN_IN_BYTES;
+        bytes <= BATCH_BYTES
+    });
+    fits.count().max(1)
+}
+
 type Put = fn(&mut Dossier, &Row) -> Result<(), StoreError>;
 
 /// What is stored per person beside the account: the statement, the column of the person's id,
 /// the order, and how a row enters the dossier.
-const PER_PERSON: [(&str, &str, &str, Put); 8] = [
+const PER_PERSON: [(&str, &str, &str, Put); 9] = [
     (
         "SELECT user_id, group_id, direct FROM memberships WHERE ",
         "user_id",
@@ -242,6 +272,12 @@ const PER_PERSON: [(&str, &str, &str, Put); 8] = [
         "SELECT user_id, id, at, code, route, app, multifactor_met FROM sign_ins WHERE ",
         "user_id",
         " ORDER BY at, id",
+        put_sign_in,
+    ),
+    (
+        "SELECT user_id, id, at, code, route, app, multifactor_met FROM newest_sign_ins WHERE ",
+        "user_id",
+        "",
         put_sign_in,
     ),
     (
@@ -316,19 +352,25 @@ fn put_membership(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
 }
 
 fn put_sign_in(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
+    let sign_in = sign_in(dossier.person.id.clone(), row)?;
+    dossier.sign_ins.push(sign_in);
+    Ok(())
+}
+
+/// A sign-in of a person, as both of its tables have it.
+pub(super) fn sign_in(user: UserId, row: &Row) -> Result<SignIn, StoreError> {
     let reading = "reading sign-ins";
     let id: String = row.try_get(1).doing(reading)?;
     let route: String = row.try_get(4).doing(reading)?;
-    dossier.sign_ins.push(SignIn {
-        user: dossier.person.id.clone(),
+    Ok(SignIn {
+        user,
         at: instant(row.try_get(2).doing(reading)?),
         code: row.try_get(3).doing(reading)?,
         route: parse_name("sign_ins", &id, "route", &route)?,
         app: row.try_get(5).doing(reading)?,
         multifactor_met: row.try_get(6).doing(reading)?,
         id,
-    });
-    Ok(())
+    })
 }
 
 fn put_activity(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
@@ -458,4 +500,16 @@ fn put_standing(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     }
     dossier.kept.insert(policy, kept);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_as_large_as_what_is_stored_about_its_people_allows() {
+        assert_eq!(fitting([0; 2_000].into_iter()), 2_000);
+        assert_eq!(fitting([1_000; 2_000].into_iter()), 52);
+        assert_eq!(fitting([1_000_000, 0].into_iter()), 1, "one at least");
+    }
 }

@@ -4,24 +4,29 @@
 //! accepts the log does not read its parts again. Accepting compares it with where the log ended,
 //! and so finds the stretch that no row covers (case 23).
 //!
-//! What no decision can ever need is not stored: sign-ins of a person who is registered (only
-//! those after a confirmed loss count, rule 7.4) and, one row a person, the time of the last
-//! sign-in that could not prompt (rule R15).
+//! What no decision can ever need is not stored (rules 7.30 and R15): no sign-in of a person who is registered
+//! (only those after a confirmed loss count, rule 7.4), unless the account is gone and this shows
+//! that it is back; of those that cannot qualify the newest of each class, and of those that could not
+//! prompt the time alone. Neither of these marks anybody: they decide nothing.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, Row as _};
 
 use super::db::{Connection, Db};
-use super::records::mark_changed;
-use super::rows::{Column, with_rows};
+use super::load::sign_in;
+use super::records::{mark_changed, user_id};
+use super::rows::{Column, execute_each, with_rows};
 use super::sources::{self, NewPart, Source, StoredPart};
-use super::totals::{Total, Totals};
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros, name_of};
+use super::totals::{Total, Totals, number};
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, Whom, micros, name_of, settings};
 use crate::domain::audit::AuditEvent;
 use crate::domain::facts::Gap;
-use crate::domain::sign_in::{Route, SignIn};
+use crate::domain::sign_in::{Keeping, ResultCodes, Route, SignIn};
+
+/// Sign-ins of an earlier version that are sorted in one go.
+const SORTED_AT_ONCE: i64 = 5_000;
 
 /// A part of a log that was read to its end.
 #[derive(Debug, Clone)]
@@ -39,14 +44,16 @@ impl Store {
     pub async fn absorb_sign_ins(
         &self,
         rows: &[SignIn],
+        codes: &ResultCodes,
         ended: &[PartEnd],
         reading: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let mut added = 0;
+        let (mut added, mut newest) = (0, Newest::default());
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            added += write_sign_ins(&mut transaction, rows).await?;
+            added += write_sign_ins(&mut transaction, rows, codes, &mut newest).await?;
         }
+        newest.write(&mut transaction).await?;
         Totals::of(Total::SignIns, added)
             .keep(&mut transaction)
             .await?;
@@ -95,6 +102,54 @@ impl Store {
             .await?;
         end_parts(&mut transaction, Source::Audits, ended, reading).await?;
         transaction.commit().await.doing("absorbing audit events")
+    }
+
+    /// Sorts one stretch of the sign-ins that an earlier version stored: of those that no rule counts
+    /// the newest of each class is left. Nothing is decided by it. Whether more is to be sorted.
+    pub async fn sort_sign_ins(&self, codes: &ResultCodes) -> Result<bool, StoreError> {
+        let doing = "sorting sign-ins";
+        let Some(above) = self.setting(&settings::UNSORTED_SIGN_INS).await? else {
+            return Ok(false);
+        };
+        let mut transaction = self.begin().await?;
+        let connection = &mut *transaction;
+        let rows = sqlx::query(
+            "SELECT user_id, id, at, code, route, app, multifactor_met FROM sign_ins WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(above)
+        .bind(SORTED_AT_ONCE)
+        .fetch_all(&mut *connection)
+        .await
+        .doing(doing)?;
+        let mut stored = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let user: String = row.try_get(0).doing(doing)?;
+            stored.push(sign_in(user_id("sign_ins", &user)?, row)?);
+        }
+        let (mut newest, mut surplus) = (Newest::default(), Vec::new());
+        for sign_in in &stored {
+            if let Keeping::Newest(drawer) = sign_in.keeping(codes) {
+                newest.see(drawer, sign_in);
+                surplus.push(sign_in.id.as_str());
+            }
+        }
+        newest.write(connection).await?;
+        let statements = surplus.chunks(ROWS_PER_STATEMENT).map(|ids| {
+            let mut statement = QueryBuilder::<Db>::new("DELETE FROM sign_ins WHERE ");
+            Whom::these(ids).restrict(&mut statement, "id");
+            statement
+        });
+        let removed = execute_each(connection, statements).await.doing(doing)?;
+        Totals::of(Total::SignIns, -number(removed))
+            .keep(connection)
+            .await?;
+        let last = stored.last().map(|sign_in| sign_in.id.clone());
+        match &last {
+            Some(last) => settings::write(connection, &settings::UNSORTED_SIGN_INS, last).await?,
+            None => settings::forget(&mut *connection, &settings::UNSORTED_SIGN_INS).await?,
+        }
+        transaction.commit().await.doing(doing)?;
+        Ok(last.is_some())
     }
 
     /// Accepts a log whose changed parts were read; its age is that of its newest part.
@@ -237,8 +292,14 @@ async fn note_gap(connection: &mut Connection, now: Timestamp) -> Result<(), Sto
     .map(drop)
 }
 
-/// Writes what a decision may need of them; how many rows that adds.
-async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<i64, StoreError> {
+/// Writes what a decision may need of them, and collects the newest of the rest; how many rows that
+/// adds.
+async fn write_sign_ins<'a>(
+    connection: &mut Connection,
+    rows: &'a [SignIn],
+    codes: &ResultCodes,
+    newest: &mut Newest<'a>,
+) -> Result<i64, StoreError> {
     let users: BTreeSet<&str> = rows.iter().map(|row| row.user.as_str()).collect();
     let columns = &[("user_id", Column::Text)];
     let mut statement = with_rows("seen", columns, users, |row, user| {
@@ -246,7 +307,8 @@ async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<
     });
     statement.push(
         "SELECT user_id FROM seen WHERE NOT EXISTS (
-             SELECT 1 FROM registrations WHERE registrations.user_id = seen.user_id AND level = 'capable')",
+             SELECT 1 FROM registrations WHERE registrations.user_id = seen.user_id AND level = 'capable')
+         OR EXISTS (SELECT 1 FROM people WHERE people.id = seen.user_id AND gone_at IS NOT NULL)",
     );
     let wanted: HashSet<String> = statement
         .build_query_scalar()
@@ -255,23 +317,92 @@ async fn write_sign_ins(connection: &mut Connection, rows: &[SignIn]) -> Result<
         .doing("looking up who is not registered")?
         .into_iter()
         .collect();
-    let mut prompts: HashMap<&str, &SignIn> = HashMap::new();
+    // Of several rows with one id the last one counts.
+    let by_id: HashMap<&str, &SignIn> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
+    let (mut prompts, mut others) = (Vec::new(), Vec::new());
     let mut activity: HashMap<&str, [Option<Timestamp>; 2]> = HashMap::new();
-    for row in rows.iter().filter(|row| wanted.contains(row.user.as_str())) {
-        match row.route {
-            Route::Interactive | Route::Passthrough | Route::Ropc => {
-                prompts.insert(&row.id, row);
+    for row in by_id.into_values() {
+        if !wanted.contains(row.user.as_str()) {
+            continue;
+        }
+        match row.keeping(codes) {
+            Keeping::Each => prompts.push(row),
+            Keeping::Newest(drawer) => {
+                others.push(row.id.as_str());
+                newest.see(drawer, row);
             }
-            Route::NonInteractive | Route::Legacy => {
+            Keeping::Moment => {
                 let slot = usize::from(row.route == Route::Legacy);
                 let last = &mut activity.entry(row.user.as_str()).or_default()[slot];
                 *last = (*last).max(Some(row.at));
             }
         }
     }
-    let added = write_prompts(connection, prompts.into_values().collect()).await?;
+    let added = write_prompts(connection, prompts).await?;
+    let removed = take_back(connection, &others).await?;
     write_activity(connection, activity).await?;
-    Ok(added)
+    Ok(added - removed)
+}
+
+/// Sign-ins that were stored and do not qualify any more, as they were read last (case 4); how many.
+async fn take_back(connection: &mut Connection, ids: &[&str]) -> Result<i64, StoreError> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut statement = QueryBuilder::<Db>::new("DELETE FROM sign_ins WHERE ");
+    Whom::these(ids).restrict(&mut statement, "id");
+    let changed: Vec<String> = statement
+        .push(" RETURNING user_id")
+        .build_query_scalar()
+        .fetch_all(&mut *connection)
+        .await
+        .doing("taking sign-ins back")?;
+    mark_changed(connection, &changed).await?;
+    Ok(i64::try_from(changed.len()).unwrap_or(i64::MAX))
+}
+
+/// The newest sign-in of each person and drawer.
+#[derive(Default)]
+struct Newest<'a>(HashMap<(&'a str, &'static str), &'a SignIn>);
+
+impl<'a> Newest<'a> {
+    fn see(&mut self, drawer: &'static str, row: &'a SignIn) {
+        let newest = self.0.entry((row.user.as_str(), drawer)).or_insert(row);
+        if (newest.at, &newest.id) < (row.at, &row.id) {
+            *newest = row;
+        }
+    }
+
+    /// Writes them where none is known that is newer.
+    async fn write(self, connection: &mut Connection) -> Result<(), StoreError> {
+        let mut rows: Vec<_> = self.0.into_iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
+            let mut statement = QueryBuilder::<Db>::new(
+                "INSERT INTO newest_sign_ins (user_id, class, id, at, code, route, app, multifactor_met) ",
+            );
+            statement.push_values(rows, |mut row, ((user, drawer), sign_in)| {
+                row.push_bind((*user).to_owned())
+                    .push_bind(*drawer)
+                    .push_bind(sign_in.id.clone())
+                    .push_bind(micros(sign_in.at))
+                    .push_bind(sign_in.code)
+                    .push_bind(name_of(&sign_in.route))
+                    .push_bind(sign_in.app.clone())
+                    .push_bind(sign_in.multifactor_met);
+            });
+            statement.push(
+                " ON CONFLICT (user_id, class) DO UPDATE SET id = excluded.id, at = excluded.at, code = excluded.code,
+                      route = excluded.route, app = excluded.app, multifactor_met = excluded.multifactor_met
+                  WHERE excluded.at >= newest_sign_ins.at",
+            );
+            statement
+        });
+        execute_each(connection, statements)
+            .await
+            .doing("writing the newest sign-ins")?;
+        Ok(())
+    }
 }
 
 async fn write_prompts(

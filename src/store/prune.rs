@@ -63,6 +63,22 @@ impl Store {
                 Some(Total::SignIns),
             ),
             (
+                "DELETE FROM newest_sign_ins WHERE (user_id, class) IN (
+                     SELECT user_id, class FROM newest_sign_ins WHERE at < $1 AND NOT EXISTS (
+                         SELECT 1 FROM standings WHERE standings.user_id = newest_sign_ins.user_id AND standings.is_open = TRUE)
+                     ORDER BY at LIMIT $2)",
+                KEEP,
+                None,
+            ),
+            (
+                "DELETE FROM newest_sign_ins WHERE (user_id, class) IN (
+                     SELECT user_id, class FROM newest_sign_ins WHERE at < $1 AND NOT EXISTS (
+                         SELECT 1 FROM people WHERE people.id = newest_sign_ins.user_id)
+                     ORDER BY at LIMIT $2)",
+                KEEP_UNKNOWN,
+                None,
+            ),
+            (
                 "DELETE FROM audits WHERE id IN (
                      SELECT id FROM audits WHERE at < $1 AND NOT EXISTS (
                          SELECT 1 FROM standings WHERE standings.user_id = audits.user_id AND standings.is_open = TRUE)

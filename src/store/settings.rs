@@ -25,6 +25,8 @@ pub(super) const LOSSES_DATED: Setting<Timestamp> = Setting::moment("losses_date
 /// The report before the missing grew: the date of its losses in microseconds, and how many were
 /// missing then.
 pub(super) const YARDSTICK: Setting<(i64, u64)> = Setting::json("yardstick");
+/// The last of the sign-ins stored by an earlier version that were sorted; absent: all are.
+pub const UNSORTED_SIGN_INS: Setting<String> = Setting::text("unsorted_sign_ins");
 
 /// Which configuration everybody was decided under.
 pub const CONFIGURATION: Setting<String> = Setting::text("configuration");

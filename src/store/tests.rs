@@ -9,7 +9,7 @@ use super::logs::PartEnd;
 use super::outbox::{Content, Lease, NewDelivery, Settled};
 use super::schema::migrations;
 use super::sources::{NewPart, Source};
-use super::{Store, micros};
+use super::{Store, Whom, micros, settings};
 use crate::domain::audit::{AuditEvent, AuditKind};
 use crate::domain::delivery::Disposition;
 use crate::domain::facts::Gap;
@@ -17,7 +17,7 @@ use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::domain::sign_in::{Route, SignIn};
-use crate::domain::story::{day, hour, user};
+use crate::domain::story::{codes, day, hour, user};
 
 async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -79,8 +79,22 @@ async fn read_log(store: &Store, name: &str, rows: &[(Route, Timestamp)], now: T
         rows: rows.len() as u64,
     };
     let (begin, rest) = rows.split_at(rows.len() / 2);
-    store.absorb_sign_ins(begin, &[], None).await.unwrap();
-    store.absorb_sign_ins(rest, &[end], None).await.unwrap();
+    let codes = codes();
+    store
+        .absorb_sign_ins(begin, &codes, &[], None)
+        .await
+        .unwrap();
+    store
+        .absorb_sign_ins(rest, &codes, &[end], None)
+        .await
+        .unwrap();
+}
+
+async fn absorb(store: &Store, rows: &[SignIn]) {
+    store
+        .absorb_sign_ins(rows, &codes(), &[], None)
+        .await
+        .unwrap();
 }
 
 async fn accept(store: &Store, now: Timestamp) {
@@ -317,9 +331,9 @@ async fn old_sign_ins_go_unless_an_open_window_needs_them_and_those_of_strangers
         app: None,
         multifactor_met: false,
     });
-    store.absorb_sign_ins(&rows, &[], None).await.unwrap();
+    absorb(&store, &rows).await;
     assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 5);
-    store.absorb_sign_ins(&rows, &[], None).await.unwrap();
+    absorb(&store, &rows).await;
     assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 5);
     assert!(!store.prune(day(40)).await.unwrap());
     assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 3);
@@ -328,6 +342,102 @@ async fn old_sign_ins_go_unless_an_open_window_needs_them_and_those_of_strangers
         .await
         .unwrap();
     assert_eq!(kept, ["ana 6", "ben 1", "zoe 34"]);
+}
+
+/// An interactive sign-in of ana's.
+fn with_code(id: &str, code: i64, at: Timestamp) -> SignIn {
+    SignIn {
+        id: id.to_owned(),
+        user: user("ana"),
+        at,
+        code,
+        route: Route::Interactive,
+        app: None,
+        multifactor_met: false,
+    }
+}
+
+/// The ids of what is stored of ana's sign-ins: each, and the newest.
+async fn stored(store: &Store) -> [Vec<String>; 2] {
+    let mut stored = [Vec::new(), Vec::new()];
+    for (table, ids) in ["sign_ins", "newest_sign_ins"].iter().zip(&mut stored) {
+        let text = format!("SELECT id FROM {table} WHERE user_id = 'ana' ORDER BY id");
+        *ids = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+            .fetch_all(&store.read)
+            .await
+            .unwrap();
+    }
+    stored
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_wrong_passwords_are_one_row_and_mark_nobody() {
+    let (_folder, store) = since_day_0().await;
+    marked(&store).await;
+    let wrong = |number: i64| {
+        let at = day(1) + SignedDuration::from_millis(number);
+        with_code(&format!("{number:06}"), 50_126, at)
+    };
+    let rows: Vec<SignIn> = (0..100_000).map(wrong).collect();
+    for rows in rows.chunks(20_000).rev() {
+        absorb(&store, rows).await;
+    }
+    absorb(&store, &rows[..500]).await;
+    assert_eq!(stored(&store).await, [vec![], vec!["099999".to_owned()]]);
+    assert!(!marked(&store).await);
+    let known = store.load(&Whom::these(["ana"])).await.unwrap();
+    assert_eq!(known[0].sign_ins, rows[99_999..]);
+}
+
+#[tokio::test]
+async fn a_sign_in_counts_as_what_it_was_read_last() {
+    let (_folder, store) = since_day_0().await;
+    absorb(&store, &[with_code("a", 0, day(1))]).await;
+    assert_eq!(stored(&store).await, [vec!["a".to_owned()], vec![]]);
+    marked(&store).await;
+    absorb(&store, &[with_code("a", 53_003, day(1))]).await;
+    assert_eq!(stored(&store).await, [vec![], vec!["a".to_owned()]]);
+    assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 0);
+    assert!(marked(&store).await, "her window may have to be looked at");
+    let both = [with_code("b", 50_126, day(2)), with_code("b", 0, day(2))];
+    absorb(&store, &both).await;
+    assert_eq!(stored(&store).await[0], ["b"]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_stored_is_sorted_and_nothing_is_decided_by_it() {
+    let (_folder, store) = since_day_0().await;
+    for number in 0..6_000 {
+        let code = if number % 100 == 0 { 0 } else { 50_126 };
+        sqlx::query("INSERT INTO sign_ins (id, user_id, at, code, route, app, multifactor_met) VALUES ($1, 'ana', $2, $3, 'interactive', NULL, FALSE)")
+            .bind(format!("{number:04}"))
+            .bind(micros(day(1)) + number)
+            .bind(code)
+            .execute(&store.write)
+            .await
+            .unwrap();
+    }
+    sqlx::query("INSERT INTO totals (name, rows) VALUES ('sign_ins', 6000) ON CONFLICT (name) DO UPDATE SET rows = 6000")
+        .execute(&store.write)
+        .await
+        .unwrap();
+    assert!(!store.sort_sign_ins(&codes()).await.unwrap());
+    assert_eq!(
+        stored(&store).await[0].len(),
+        6_000,
+        "they are told by the migration"
+    );
+    marked(&store).await;
+    let key = &settings::UNSORTED_SIGN_INS;
+    store.set(key, &String::new()).await.unwrap();
+    while store.sort_sign_ins(&codes()).await.unwrap() {}
+    let [each, newest] = stored(&store).await;
+    assert_eq!((each.len(), newest), (60, vec!["5999".to_owned()]));
+    assert_eq!(store.events_kept(Source::SignIns).await.unwrap(), 60);
+    assert!(!marked(&store).await);
+    // Both go when nothing needs them.
+    assert!(!store.prune(day(50)).await.unwrap());
+    assert_eq!(stored(&store).await, [vec![""; 0], vec![]]);
 }
 
 #[tokio::test]

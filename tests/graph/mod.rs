@@ -1,6 +1,7 @@
 //! The program over a fake Graph in trouble: what it decides and says is what it would have
 //! decided and said on a calm day. `journey_graph` has the calm days.
 
+mod borders;
 mod cases;
 mod chance;
 mod credentials;

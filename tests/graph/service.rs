@@ -177,7 +177,7 @@ async fn answers_that_break_off_or_never_end_are_no_answers() {
     let [error] = &report.errors[..] else {
         panic!("{:?}", report.errors);
     };
-    assert!(error.contains("larger than 64 MB"), "{error}");
+    assert!(error.contains("larger than 32 MB"), "{error}");
     assert_eq!(report.read.sign_ins, 1);
     assert_eq!(world.state("ana").await, State::Unknown);
     world.sign_in("ana", before(1));

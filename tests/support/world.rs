@@ -14,6 +14,7 @@ use fortnight::config::Config;
 use fortnight::domain::decision::Decision;
 use fortnight::domain::facts::{ActKind, Channel};
 use fortnight::domain::id::UserId;
+use fortnight::domain::person::Person;
 use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
 use fortnight::pass::{self, PassError};
@@ -579,6 +580,15 @@ impl World {
                 (name, outcome.decisions)
             })
             .collect()
+    }
+
+    /// What is known of an account.
+    pub async fn person(&self, name: &str) -> Person {
+        let store = self.store().await;
+        let whom = Whom::these([self.id(name).as_str()]);
+        let mut dossiers = store.load(&whom).await.unwrap();
+        store.close().await;
+        dossiers.remove(0).person
     }
 
     pub async fn state(&self, name: &str) -> State {

@@ -1,19 +1,20 @@
 //! The two logs: they add, and differ only in what their rows are and where these go.
 
+use super::Collector;
 use super::files::reader::Dated;
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::SignIn;
 use crate::report::PassReport;
+use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::sources::Source;
-use crate::store::{Store, StoreError};
 
 /// A row of a log.
 pub(super) trait LogRow: Dated + Send + Sized + 'static {
     const SOURCE: Source;
     /// Absorbs rows, and with them the parts that end with them, or where the reading goes on.
     async fn absorb(
-        store: &Store,
+        collector: &Collector<'_>,
         rows: &[Self],
         ended: &[PartEnd],
         reading: Option<&str>,
@@ -25,12 +26,14 @@ impl LogRow for SignIn {
     const SOURCE: Source = Source::SignIns;
 
     async fn absorb(
-        store: &Store,
+        collector: &Collector<'_>,
         rows: &[Self],
         ended: &[PartEnd],
         reading: Option<&str>,
     ) -> Result<(), StoreError> {
-        store.absorb_sign_ins(rows, ended, reading).await
+        let codes = &collector.config.result_codes;
+        let store = collector.store;
+        store.absorb_sign_ins(rows, codes, ended, reading).await
     }
 
     fn counter(report: &mut PassReport) -> &mut u64 {
@@ -42,12 +45,12 @@ impl LogRow for AuditEvent {
     const SOURCE: Source = Source::Audits;
 
     async fn absorb(
-        store: &Store,
+        collector: &Collector<'_>,
         rows: &[Self],
         ended: &[PartEnd],
         reading: Option<&str>,
     ) -> Result<(), StoreError> {
-        store.absorb_audits(rows, ended, reading).await
+        collector.store.absorb_audits(rows, ended, reading).await
     }
 
     fn counter(report: &mut PassReport) -> &mut u64 {

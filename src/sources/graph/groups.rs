@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::pages::Pages;
 use crate::domain::id::{GroupId, UserId};
 use crate::graph::{Ask, Client, GraphError, Trail};
 use crate::sources::wire::{RowError, Scalar, parse};
+
+/// So many rows has a page at least, as a rule.
+const USUAL_ROWS: u64 = 100;
 
 /// A group or a member, as far as it was asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -26,7 +30,7 @@ impl Client {
     ) -> Result<BTreeSet<(GroupId, String)>, GraphError> {
         match object_id(name) {
             Some(id) => Ok(self.group(&id).await?.into_iter().collect()),
-            None => self.all(Ask::groups_named(name), group).await,
+            None => self.all(Ask::groups_named(name), None, &|| {}, group).await,
         }
     }
 
@@ -44,14 +48,18 @@ impl Client {
 
     /// The users below a group, or its direct members only: all of them, or an error. Somebody may
     /// leave while the list is read, so one that is shorter than its count is read once more.
+    /// `before`: how many there were, by which a list is known that does not end; `beat` hears of
+    /// each page.
     pub async fn members(
         &self,
         group: &GroupId,
         transitive: bool,
+        before: Option<u64>,
+        beat: &(impl Fn() + Sync),
     ) -> Result<BTreeSet<UserId>, GraphError> {
         let ask = Ask::members(group, transitive);
-        match self.all(ask.clone(), member).await {
-            Err(GraphError::BrokenOff { .. }) => self.all(ask, member).await,
+        match self.all(ask.clone(), before, beat, member).await {
+            Err(GraphError::BrokenOff { .. }) => self.all(ask, before, beat, member).await,
             members => members,
         }
     }
@@ -59,12 +67,23 @@ impl Client {
     async fn all<T: Ord>(
         &self,
         ask: Ask,
+        before: Option<u64>,
+        beat: &(impl Fn() + Sync),
         read: fn(&[u8]) -> Result<T, RowError>,
     ) -> Result<BTreeSet<T>, GraphError> {
         let (mut all, mut next, mut counted) = (BTreeSet::new(), None, None);
         let mut trail = Trail::default();
+        let last = before.map(|rows| u32::try_from(rows.div_ceil(USUAL_ROWS)).unwrap_or(u32::MAX));
+        let mut pages = Pages::after(last);
         loop {
             let page = self.page(&ask.clone().at(next), &mut trail).await?;
+            beat();
+            if pages.read() {
+                return Err(GraphError::Endless {
+                    what: ask.what,
+                    pages: pages.count(),
+                });
+            }
             for row in &page.rows {
                 let row = read(row.get().as_bytes()).map_err(|error| unreadable(&ask, &error))?;
                 all.insert(row);

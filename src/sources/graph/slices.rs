@@ -9,6 +9,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::pages::{self, PASSES};
 use crate::domain::window::later;
 use crate::graph::Link;
 
@@ -49,12 +50,21 @@ pub struct Reading {
     /// Where the first reading began, or a later one that went back further.
     #[serde(default)]
     begun_from: Option<Timestamp>,
+    /// By which table of result codes its rows were kept.
+    #[serde(default)]
+    kept_by: Option<String>,
+    /// Another table came since: all is to be read again, as far as the log reaches.
+    #[serde(default)]
+    again: bool,
     /// How long a slice is at present.
     slice_s: i64,
     /// How long the service keeps its logs, as far as it has shown.
     kept_s: i64,
     /// The last recent run that went back the whole overlap, and the pages it took.
     wide: Option<(Timestamp, u32)>,
+    /// The pages of the last whole slice, and its length in seconds.
+    #[serde(default)]
+    last_slice: Option<(u32, i64)>,
     recent: Option<Run>,
     deep: Option<Run>,
 }
@@ -89,6 +99,9 @@ pub struct Slice {
     /// The page that comes next; none: the first.
     pub link: Option<Link>,
     pages: u32,
+    /// Passes in which the link failed.
+    #[serde(default)]
+    failed: u32,
 }
 
 impl Default for Reading {
@@ -97,9 +110,12 @@ impl Default for Reading {
             covered_to: None,
             deep_from: None,
             begun_from: None,
+            kept_by: None,
+            again: false,
             slice_s: FIRST.as_secs(),
             kept_s: RETENTION.as_secs(),
             wide: None,
+            last_slice: None,
             recent: None,
             deep: None,
         }
@@ -126,6 +142,13 @@ impl Reading {
         self.run(depth).as_ref().map(|run| run.slice.clone())
     }
 
+    /// Which rows are kept goes by this table: another one than before has the log read again
+    /// (rule 7.30).
+    pub fn keep_by(&mut self, table: String) {
+        self.again |= self.kept_by.as_ref().is_some_and(|before| *before != table);
+        self.kept_by = Some(table);
+    }
+
     /// Everything before this was read.
     #[must_use]
     pub fn covered_to(&self) -> Option<Timestamp> {
@@ -141,30 +164,55 @@ impl Reading {
         }
     }
 
-    /// A page of the slice was read, and this one comes next.
-    pub fn page_read(&mut self, depth: Depth, next: Option<Link>) {
-        let Some(mut run) = self.run(depth).take() else {
-            return;
-        };
+    /// A page of the slice was read, and this one comes next. Of a slice with more pages than any that
+    /// ends (rule 7.29), how many it had: it begins anew, and half as long.
+    pub fn page_read(&mut self, depth: Depth, next: Option<Link>, now: Timestamp) -> Option<u32> {
+        let mut run = self.run(depth).take()?;
         run.slice.pages += 1;
+        run.slice.failed = 0;
         run.pages += 1;
         if next.is_some() {
+            let pages = run.slice.pages;
+            let is_endless = pages > self.pages_at_most(&run.slice, now);
             run.slice.link = next;
-        } else {
-            self.adapt(run.slice.pages);
-            let end = run.slice.to.unwrap_or(run.until);
-            if end >= run.until {
-                if depth == Depth::Recent {
-                    self.covered_to = self.covered_to.max(Some(run.until));
-                    if run.is_wide {
-                        self.wide = Some((run.until, run.pages));
-                    }
-                }
-                return;
+            *self.run(depth) = Some(run);
+            if is_endless {
+                self.restart_slice(depth);
+                return Some(pages);
             }
-            run.slice = self.slice_from(depth, end, run.until);
+            return None;
         }
-        *self.run(depth) = Some(run);
+        self.last_slice = Some((run.slice.pages, length(&run.slice, now)));
+        self.adapt(run.slice.pages);
+        let end = run.slice.to.unwrap_or(run.until);
+        if end < run.until {
+            run.slice = self.slice_from(depth, end, run.until);
+            *self.run(depth) = Some(run);
+            return None;
+        }
+        if depth == Depth::Recent {
+            self.covered_to = self.covered_to.max(Some(run.until));
+            if run.is_wide {
+                self.wide = Some((run.until, run.pages));
+            }
+        }
+        None
+    }
+
+    /// The link of the slice failed in this pass. Whether it is given up.
+    pub fn link_failed(&mut self, depth: Depth) -> bool {
+        self.run(depth).as_mut().is_some_and(|run| {
+            run.slice.failed += 1;
+            run.slice.failed >= PASSES
+        })
+    }
+
+    /// How many pages a slice may have, by those of the last whole one.
+    fn pages_at_most(&self, slice: &Slice, now: Timestamp) -> u32 {
+        pages::at_most(self.last_slice.map(|(pages, seconds)| {
+            let times = (length(slice, now) / seconds.max(1)).max(1);
+            pages.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+        }))
     }
 
     /// The paging of the slice broke: it begins anew, and half as long. Whether there is any
@@ -210,6 +258,7 @@ impl Reading {
         *self = Self {
             slice_s: self.slice_s,
             kept_s: self.kept_s,
+            kept_by: self.kept_by.take(),
             ..Self::default()
         };
     }
@@ -249,6 +298,7 @@ impl Reading {
         let since = |at: Timestamp| now.duration_since(at);
         let (from, end) = match self.covered_to {
             None => (begin, later(now, -SETTLE)),
+            Some(covered_to) if self.again => (self.oldest(now), covered_to),
             Some(covered_to) if self.begun_from.is_some_and(|from| begin < from) => {
                 (begin, covered_to)
             }
@@ -261,6 +311,7 @@ impl Reading {
                 (later(covered_to, -DEEP), covered_to)
             }
         };
+        self.again = false;
         self.deep_from = Some(now);
         self.begun_from = Some(self.begun_from.map_or(begin, |from| from.min(begin)));
         let (from, until) = (from.max(self.oldest(now)), later(end, -OVERLAP));
@@ -295,6 +346,7 @@ impl Reading {
             },
             link: None,
             pages: 0,
+            failed: 0,
         }
     }
 
@@ -305,6 +357,12 @@ impl Reading {
             self.slice_s = (self.slice_s * 2).min(LONGEST.as_secs());
         }
     }
+}
+
+/// The length of a slice in seconds.
+fn length(slice: &Slice, now: Timestamp) -> i64 {
+    let to = slice.to.unwrap_or(now);
+    to.duration_since(slice.from).as_secs()
 }
 
 #[cfg(test)]
@@ -322,7 +380,7 @@ mod tests {
                 slices.push(slice.clone());
             }
             let last = slice.pages + 1 >= pages;
-            reading.page_read(depth, (!last).then(|| link("page")));
+            reading.page_read(depth, (!last).then(|| link("page")), now);
         }
         slices
     }
@@ -405,7 +463,7 @@ mod tests {
             for depth in [Depth::Recent, Depth::Deep] {
                 while let Some(slice) = reading.slice(depth, begin, now) {
                     slices.push(slice.from);
-                    reading.page_read(depth, None);
+                    reading.page_read(depth, None, now);
                 }
             }
             slices.into_iter().min()
@@ -417,13 +475,47 @@ mod tests {
     }
 
     #[test]
+    fn another_table_of_result_codes_has_the_log_read_again_once() {
+        let mut reading = Reading::default();
+        reading.keep_by("one".to_owned());
+        pass(&mut reading, day(40));
+        for (hours, table, again) in [(1, "one", false), (2, "two", true), (3, "two", false)] {
+            reading.keep_by(table.to_owned());
+            let (_, deep) = pass(&mut reading, hour(40, hours));
+            let oldest = later(hour(40, hours), MARGIN - RETENTION);
+            let from = deep.first().map(|slice| slice.from);
+            assert_eq!(from, again.then_some(oldest), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_slice_that_does_not_end_begins_anew_and_halves() {
+        let (mut reading, now) = (Reading::default(), day(5));
+        pass(&mut reading, day(1));
+        pass(&mut reading, day(2));
+        let slice = reading.slice(Depth::Recent, BEGIN, now).unwrap();
+        let length = reading.slice_s;
+        let mut pages = 0;
+        let endless = loop {
+            pages += 1;
+            if let Some(endless) = reading.page_read(Depth::Recent, Some(link("page")), now) {
+                break endless;
+            }
+        };
+        assert_eq!((pages, endless), (1_001, 1_001));
+        let again = reading.slice(Depth::Recent, BEGIN, now).unwrap();
+        assert_eq!((again.from, again.link), (slice.from, None));
+        assert_eq!(reading.slice_s, length / 2);
+    }
+
+    #[test]
     fn the_newest_events_do_not_wait_for_three_days_to_be_read_again() {
         let mut reading = Reading::default();
         pass(&mut reading, day(10));
         read(&mut reading, Depth::Recent, day(11), 50);
         // One page of the three days, and the next pass.
         reading.slice(Depth::Deep, BEGIN, day(11)).unwrap();
-        reading.page_read(Depth::Deep, Some(link("page")));
+        reading.page_read(Depth::Deep, Some(link("page")), day(11));
         let now = hour(11, 1);
         let recent = read(&mut reading, Depth::Recent, now, 1);
         assert_eq!(recent.last().unwrap().to, None);
@@ -458,7 +550,7 @@ mod tests {
         let now = day(5);
         let slice = reading.slice(Depth::Recent, BEGIN, now).unwrap();
         let length = reading.slice_s;
-        reading.page_read(Depth::Recent, Some(link("page")));
+        reading.page_read(Depth::Recent, Some(link("page")), now);
         assert!(reading.restart_slice(Depth::Recent));
         let again = reading.slice(Depth::Recent, BEGIN, now).unwrap();
         assert_eq!((again.from, again.link), (slice.from, None));
@@ -497,7 +589,7 @@ mod tests {
                     let all = (rows(&slice, now) + 998) / 999;
                     for page in 1..=all.max(1) {
                         *pages += 1;
-                        reading.page_read(depth, (page < all).then(|| link("page")));
+                        reading.page_read(depth, (page < all).then(|| link("page")), now);
                     }
                 }
             }

@@ -5,6 +5,7 @@ use clap::Parser as _;
 use fortnight::cli::{self, args::Cli};
 use fortnight::domain::delivery::State;
 use fortnight::domain::facts::ActKind;
+use fortnight::store::settings;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -54,6 +55,12 @@ async fn exports() {
         command_on(&world, command).await;
     }
     world.daily(3..=14).await;
+    let store = world.store().await;
+    let (unsorted, all) = (&settings::UNSORTED_SIGN_INS, String::new());
+    store.set(unsorted, &all).await.unwrap();
+    store.close().await;
+    let wrong = json!({ "status": { "errorCode": 50_126 } });
+    world.sign_in_with("ana", hour(14, 1), wrong);
     strangers(&mut world).await;
     world.pass(day(15)).await;
     command_on(&world, "enforcement plan").await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::answer::Answer;
 use super::question::{Kind, Question};
@@ -22,6 +23,12 @@ pub enum Fault {
     Garbled,
     /// A body that never ends.
     Endless,
+    /// A body of which a byte comes now and then, for ever.
+    Drip,
+    /// An empty page that leads to another one, below this address.
+    Unending(String),
+    /// In the body these bytes stand instead of that text.
+    Spelled(&'static str, &'static [u8]),
     /// The answer, after a while.
     Slow(Duration),
     /// No answer at all, while the connection stays.
@@ -54,6 +61,10 @@ impl Fault {
             Self::Status(status, code) => Some(Answer::error(*status, code, "(text varies)")),
             Self::Busy(status, when) => Some(busy(*status, *when)),
             Self::SkipToken => Some(Answer::dead_skip_token()),
+            Self::Unending(address) => {
+                let link = format!("{address}?$skiptoken={}", Uuid::new_v4());
+                Some(Answer::ok(json!({ "value": [], "@odata.nextLink": link })))
+            }
             _ => None,
         }
     }
@@ -87,6 +98,8 @@ pub struct Faults {
     /// None: whatever is asked for.
     once: Vec<(Option<Kind>, usize, Fault)>,
     always: BTreeMap<Kind, Fault>,
+    /// The first link that is asked for is dead from then on, no later one is.
+    dead_links: BTreeMap<Kind, (Option<String>, Fault)>,
 }
 
 impl Faults {
@@ -98,6 +111,10 @@ impl Faults {
         self.always.insert(kind, fault);
     }
 
+    pub fn kill_link(&mut self, kind: Kind, fault: Fault) {
+        self.dead_links.insert(kind, (None, fault));
+    }
+
     pub fn end(&mut self, kind: Kind) {
         self.always.remove(&kind);
     }
@@ -105,6 +122,13 @@ impl Faults {
     /// What the present request meets.
     pub fn next(&mut self, question: &Question) -> Option<Fault> {
         let kind = question.kind;
+        let token = question.option("$skiptoken");
+        if let Some(token) = token.or(question.option("$deltatoken"))
+            && let Some((dead, fault)) = self.dead_links.get_mut(&kind)
+            && dead.get_or_insert_with(|| token.to_owned()) == token
+        {
+            return Some(fault.clone());
+        }
         let fault = self.due(kind);
         if fault == Some(Fault::SkipToken) && question.option("$skiptoken").is_none() {
             // A first page has no token that could die; the next page is meant.

@@ -70,6 +70,11 @@ async fn handle(State(service): State<Shared>, request: Request) -> Response {
         }
         Some(Fault::Cut) => render(&answer, cut),
         Some(Fault::Garbled) => render(&answer, garbled),
+        Some(Fault::Drip) => render(&answer, |_| Body::from_stream(drip())),
+        Some(Fault::Spelled(text, bytes)) => render(&answer, |body| {
+            let (before, after) = body.split_once(text).unwrap_or((body, ""));
+            Body::from([before.as_bytes(), bytes, after.as_bytes()].concat())
+        }),
         Some(Fault::Endless) => render(&answer, |_| {
             Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(PIECE)))
         }),
@@ -114,6 +119,14 @@ fn cut(text: &str) -> Body {
         Some((Err(io::Error::other("cut")), None))
     });
     Body::from_stream(pieces)
+}
+
+/// White space, now and then.
+fn drip() -> impl stream::Stream<Item = Result<&'static [u8], Infallible>> + Send {
+    stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Some((Ok(&b" "[..]), ()))
+    })
 }
 
 fn halves(text: &str) -> (&str, &str) {

@@ -155,6 +155,13 @@ impl FakeGraph {
         self.service().restore_user(id);
     }
 
+    /// The same, and no delta will tell of it.
+    pub fn restore_user_silently(&self, id: &str) {
+        let mut service = self.service();
+        service.restore_user(id);
+        service.directory.changes.pop();
+    }
+
     /// Creates a group or changes one; members are ids of users and groups.
     pub fn put_group(&self, id: &str, name: &str, members: &[&str]) {
         let members = members.iter().map(|&id| id.to_owned()).collect();
@@ -302,6 +309,11 @@ impl FakeGraph {
     /// Every request of this kind meets this, until it is mended.
     pub fn break_down(&self, kind: Kind, fault: Fault) {
         self.service().faults.always(kind, fault);
+    }
+
+    /// The link of this kind that is asked for next meets this for ever; later ones are well.
+    pub fn kill_link(&self, kind: Kind, fault: Fault) {
+        self.service().faults.kill_link(kind, fault);
     }
 
     pub fn mend(&self, kind: Kind) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::answer::{Answer, Found};
 use super::question::Question;
@@ -27,6 +28,8 @@ pub struct Position {
     query: BTreeMap<String, String>,
     after: Option<String>,
     after_empty: bool,
+    /// No two links are the same, wherever they lead.
+    number: Uuid,
 }
 
 impl Position {
@@ -100,6 +103,7 @@ impl Paging {
                 query: BTreeMap::new(),
                 after: shown.last().map(|(key, _)| key.clone()).or(position.after),
                 after_empty: empty,
+                number: Uuid::new_v4(),
             };
             let query = form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(&position.query)

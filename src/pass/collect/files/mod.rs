@@ -340,7 +340,7 @@ impl Collector<'_> {
         report: &mut PassReport,
     ) -> Result<(), StoreError> {
         let (ends, reads): (Vec<_>, Vec<_>) = ended.drain(..).unzip();
-        T::absorb(self.store, rows, &ends, None).await?;
+        T::absorb(self, rows, &ends, None).await?;
         rows.clear();
         for read in reads {
             self.note_quarantined(T::SOURCE, read.quarantined, read.quarantined_count, report)

@@ -6,6 +6,7 @@ use crate::graph::{Ask, Trail};
 use crate::pass::collect::CollectError;
 use crate::report::PassReport;
 use crate::sources::Skip;
+use crate::sources::graph::Pages;
 use crate::sources::wire::{self, Row};
 use crate::store::settings::ACTIVITY_ASKED_FOR;
 use crate::store::sources::Source;
@@ -23,7 +24,8 @@ impl Graph<'_> {
             return Ok(());
         }
         let ask = Ask::activity(gap.from);
-        let (mut next, mut trail) = (None, Trail::default());
+        let (mut next, mut trail, mut pages) = (None, Trail::default(), Pages::default());
+        let patience = self.patience();
         loop {
             let ask = ask.clone().at(next);
             let page = self.asked(self.client.page(&ask, &mut trail)).await?;
@@ -41,6 +43,12 @@ impl Graph<'_> {
             next = page.next;
             if next.is_none() {
                 return Ok(store.set(&ACTIVITY_ASKED_FOR, &gap.from).await?);
+            }
+            if pages.read() {
+                return Err(super::endless("last sign-ins", &pages).into());
+            }
+            if patience.is_over(report) {
+                return Ok(());
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The groups that policies name: found by id or display name, and their members, transitively as
 //! Graph itself flattens them, read anew in every pass.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Graph, part};
+use super::{Graph, READING, part};
 use crate::config::PolicyConfig;
-use crate::domain::id::GroupId;
+use crate::domain::id::{GroupId, UserId};
 use crate::graph::GraphError;
 use crate::pass::collect::groups::{ReadFor, Wanted, judge, keep_before_anew, meant, unread};
 use crate::pass::collect::{CollectError, Collected};
@@ -29,8 +29,10 @@ impl Graph<'_> {
             members: BTreeMap::new(),
         };
         report.read.groups += snapshot.names.len() as u64;
-        let refused = self.read_members(wanted, &mut snapshot, report).await?;
         let sizes = self.collector.store.membership_sizes().await?;
+        let refused = self
+            .read_members(wanted, &sizes, &mut snapshot, report)
+            .await?;
         for name in &refused {
             keep_before_anew(name, &mut snapshot, wanted, &sizes);
         }
@@ -62,6 +64,7 @@ impl Graph<'_> {
     async fn read_members(
         &self,
         wanted: &Wanted,
+        sizes: &HashMap<GroupId, u64>,
         snapshot: &mut GroupSnapshot,
         report: &mut PassReport,
     ) -> Result<BTreeSet<String>, CollectError> {
@@ -73,7 +76,8 @@ impl Graph<'_> {
                 if !snapshot.names.contains_key(&group) {
                     continue;
                 }
-                match self.members(&group, directly.contains(name)).await {
+                let before = sizes.get(&group).copied();
+                match self.members(&group, directly.contains(name), before).await {
                     Ok(members) => {
                         self.collector.progress.absorbed(members.transitive.len());
                         snapshot.members.insert(group, members);
@@ -96,14 +100,36 @@ impl Graph<'_> {
         Ok(refused)
     }
 
-    async fn members(&self, group: &GroupId, directly: bool) -> Result<Members, GraphError> {
-        let transitive = self.asked(self.client.members(group, true)).await?;
+    async fn members(
+        &self,
+        group: &GroupId,
+        directly: bool,
+        before: Option<u64>,
+    ) -> Result<Members, GraphError> {
+        let transitive = self.members_of(group, true, before).await?;
         let direct = if directly {
-            self.asked(self.client.members(group, false)).await?
+            self.members_of(group, false, before).await?
         } else {
             BTreeSet::new()
         };
         Ok(Members { transitive, direct })
+    }
+
+    /// Half a list is none, so that nothing of it is kept between passes.
+    async fn members_of(
+        &self,
+        group: &GroupId,
+        transitive: bool,
+        before: Option<u64>,
+    ) -> Result<BTreeSet<UserId>, GraphError> {
+        let beat = || self.collector.progress.beat();
+        let members = self.client.members(group, transitive, before, &beat);
+        let slow = GraphError::Slow {
+            what: "members of groups",
+        };
+        tokio::time::timeout(READING, members)
+            .await
+            .unwrap_or(Err(slow))
     }
 
     async fn accept_groups(&self, snapshot: &GroupSnapshot) -> Result<(), CollectError> {

@@ -24,6 +24,9 @@ const ARRIVAL: SignedDuration = SignedDuration::from_hours(1);
 impl Graph<'_> {
     pub(super) async fn log<T: Asked>(&self, report: &mut PassReport) -> Result<(), CollectError> {
         let mut reading: Reading = self.reading(T::SOURCE).await?.unwrap_or_default();
+        if let Some(table) = T::kept_by(self.collector.config) {
+            reading.keep_by(table);
+        }
         self.read::<T>(Depth::Recent, &mut reading, report).await?;
         if reading.is_under_way(Depth::Recent) {
             return Ok(());
@@ -42,12 +45,25 @@ impl Graph<'_> {
         let now = self.collector.now;
         let begin = T::begin(self.collector.config, now);
         let (patience, mut trail) = (self.patience(), Trail::default());
+        let mut restarted = false;
         while let Some(slice) = reading.slice(depth, begin, now) {
             let ask = T::ask(slice.from, slice.to).at(slice.link.clone());
             let page = match self.asked(self.client.page(&ask, &mut trail)).await {
                 Ok(page) => page,
                 // Paging can die in the middle, and old hours go while they are read.
                 Err(error) if error.is_of_the_link() && reading.restart_slice(depth) => {
+                    trail = Trail::default();
+                    continue;
+                }
+                Err(error) if error.may_be_of_the_link() && slice.link.is_some() => {
+                    let given_up = reading.link_failed(depth);
+                    T::absorb(self.collector, &[], &[], Some(&kept(reading))).await?;
+                    if !given_up || restarted {
+                        return Err(error.into());
+                    }
+                    tracing::warn!("{error}: the slice from {} on is read anew", slice.from);
+                    restarted = true;
+                    reading.restart_slice(depth);
                     trail = Trail::default();
                     continue;
                 }
@@ -62,8 +78,12 @@ impl Graph<'_> {
                 .facts(T::SOURCE, &page, |raw| T::row(raw, now), report)
                 .await?;
             *T::counter(report) += rows.len() as u64;
-            reading.page_read(depth, page.next);
-            T::absorb(self.collector.store, &rows, &[], Some(&kept(reading))).await?;
+            let endless = reading.page_read(depth, page.next, now);
+            T::absorb(self.collector, &rows, &[], Some(&kept(reading))).await?;
+            if let Some(pages) = endless {
+                let what = ask.what;
+                return Err(GraphError::Endless { what, pages }.into());
+            }
             if reading.is_under_way(depth) && patience.is_over(report) {
                 return Ok(());
             }
@@ -82,7 +102,7 @@ impl Graph<'_> {
             as_of: as_of.min(now),
             rows: 0,
         };
-        T::absorb(store, &[], &[end], Some(&kept(reading))).await?;
+        T::absorb(self.collector, &[], &[end], Some(&kept(reading))).await?;
         let gone = self.files_before(T::SOURCE).await?;
         Ok(store.accept_log(T::SOURCE, &gone, now).await?)
     }
@@ -92,6 +112,10 @@ impl Graph<'_> {
 pub(super) trait Asked: LogRow {
     /// Where a first reading begins.
     fn begin(config: &Config, now: Timestamp) -> Timestamp;
+    /// What decides which of its rows are kept, where anything does.
+    fn kept_by(_: &Config) -> Option<String> {
+        None
+    }
     fn ask(from: Timestamp, to: Option<Timestamp>) -> Ask;
     fn row(raw: &[u8], now: Timestamp) -> Result<Row<Self>, RowError>;
 }
@@ -101,6 +125,12 @@ impl Asked for SignIn {
     fn begin(config: &Config, now: Timestamp) -> Timestamp {
         let since = config.policies.iter().filter_map(|policy| policy.since);
         since.min().unwrap_or(now).min(later(now, -ARRIVAL))
+    }
+
+    fn kept_by(config: &Config) -> Option<String> {
+        let table = format!("{:?}", config.result_codes);
+        let fingerprint = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, table.as_bytes());
+        Some(fingerprint.to_string())
     }
 
     fn ask(from: Timestamp, to: Option<Timestamp>) -> Ask {

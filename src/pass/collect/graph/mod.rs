@@ -10,7 +10,6 @@ mod logs;
 mod registration;
 mod users;
 
-use std::pin::pin;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -25,6 +24,7 @@ use crate::graph::{Client, GraphError, Page};
 use crate::pass::PassError;
 use crate::report::PassReport;
 use crate::sources::Quarantined;
+use crate::sources::graph::Pages;
 use crate::sources::wire::{Row, RowError, object_id};
 use crate::store::StoreError;
 use crate::store::sources::{NewPart, Source, StoredPart};
@@ -57,11 +57,12 @@ pub(super) async fn collect(
         };
         collector.ended(source, result, collected, report).await?;
     }
-    Ok(())
+    Ok(graph.ask_for_named().await?)
 }
 
-/// A wait for Graph is a sign of life this often: it has an end of its own.
-const BEAT: Duration = Duration::from_secs(1);
+/// A source is read for so long in one pass at most, and goes on in the next from its last stored
+/// page (rule 7.29).
+const READING: Duration = Duration::from_hours(2);
 
 /// The name of what Graph gives among the parts of a source; users have one for each reading.
 const PART: &str = "graph";
@@ -74,14 +75,14 @@ struct Graph<'a> {
 
 /// How long the present source may still be read in this pass.
 struct Patience {
-    until: Option<Instant>,
+    until: Instant,
 }
 
 impl Patience {
     /// Whether the rest is for the next pass. It is said in the report, so that the next one
     /// comes at once.
     fn is_over(&self, report: &mut PassReport) -> bool {
-        let over = self.until.is_some_and(|until| Instant::now() >= until);
+        let over = Instant::now() >= self.until;
         report.unfinished |= over;
         over
     }
@@ -95,24 +96,19 @@ impl From<GraphError> for CollectError {
 
 impl Graph<'_> {
     fn patience(&self) -> Patience {
-        let patience = self.collector.patience;
         Patience {
-            until: patience.map(|patience| Instant::now() + patience),
+            until: Instant::now() + self.collector.patience.unwrap_or(READING),
         }
     }
 
-    /// An answer of Graph's. It may be long in coming, with the waits that the service asks for.
+    /// An answer of Graph's. That one came is a sign of life; that one is waited for is none.
     async fn asked<T>(
         &self,
         answer: impl Future<Output = Result<T, GraphError>>,
     ) -> Result<T, GraphError> {
-        let mut answer = pin!(answer);
-        loop {
-            match tokio::time::timeout(BEAT, &mut answer).await {
-                Ok(answer) => return answer,
-                Err(_) => self.collector.progress.beat(),
-            }
-        }
+        let answer = answer.await;
+        self.collector.progress.beat();
+        answer
     }
 
     /// Where the reading of a source is; what cannot be understood begins anew.
@@ -172,6 +168,14 @@ fn part(fingerprint: String) -> NewPart {
     NewPart {
         name: PART.to_owned(),
         fingerprint,
+    }
+}
+
+/// A reading that has more pages than any that ends (rule 7.29).
+fn endless(what: &'static str, pages: &Pages) -> GraphError {
+    GraphError::Endless {
+        what,
+        pages: pages.count(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::registration::{Level, ReportRow};
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
 use crate::report::PassReport;
+use crate::sources::graph::Pages;
 use crate::sources::wire::{self, Report, Row, RowError, Who};
 use crate::store::StoreError;
 use crate::store::people::Imported;
@@ -40,6 +41,8 @@ struct Reading {
     stage: Stage,
     /// When the service had refreshed the report, by its newest row that is older than the question.
     refreshed_at: Option<Timestamp>,
+    #[serde(default)]
+    pages: Pages,
 }
 
 impl Reading {
@@ -122,9 +125,16 @@ impl Graph<'_> {
             let first = next.is_none();
             let ask = Ask::registrations().at(next);
             let page = match self.asked(self.client.page(&ask, &mut trail)).await {
-                Err(error) if error.is_of_the_link() && !first && !begun_anew => {
+                Err(error)
+                    if !first
+                        && !begun_anew
+                        && self.is_report_link_dead(&error, reading).await? =>
+                {
+                    tracing::warn!("{error}: the registration report is read anew");
                     begun_anew = true;
                     trail = Trail::default();
+                    // Kept only with the first page: if there is none, the link may be good after
+                    // all.
                     reading.stage = Stage::Idle;
                     continue;
                 }
@@ -133,12 +143,34 @@ impl Graph<'_> {
             if first {
                 reading.asked_at = Some(self.collector.now);
                 reading.refreshed_at = None;
+                reading.pages.anew();
             }
             self.stage(first, page, reading, report).await?;
             if matches!(reading.stage, Stage::Whole) || patience.is_over(report) {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the report is to be read anew, because the link has died; that it may have is
+    /// remembered.
+    async fn is_report_link_dead(
+        &self,
+        error: &GraphError,
+        reading: &mut Reading,
+    ) -> Result<bool, StoreError> {
+        if error.is_of_the_link() {
+            return Ok(true);
+        }
+        if !error.may_be_of_the_link() {
+            return Ok(false);
+        }
+        let given_up = reading.pages.fail();
+        let store = self.collector.store;
+        store
+            .stage_registrations(false, &[], &kept(reading))
+            .await?;
+        Ok(given_up)
     }
 
     async fn stage(
@@ -163,11 +195,24 @@ impl Graph<'_> {
             Some(next) => Stage::Reading { next },
             None => Stage::Whole,
         };
+        let is_whole = matches!(reading.stage, Stage::Whole);
+        let endless = reading.pages.read() && !is_whole;
+        if endless {
+            // Nothing of it counts, and so it is due.
+            reading.stage = Stage::Idle;
+            reading.asked_at = None;
+        } else if is_whole {
+            reading.pages.whole();
+        }
         let rows: Vec<ReportRow> = rows.into_iter().map(|(row, _)| row).collect();
         let store = self.collector.store;
-        Ok(store
+        store
             .stage_registrations(first, &rows, &kept(reading))
-            .await?)
+            .await?;
+        if endless {
+            return Err(super::endless("the registration report", &reading.pages).into());
+        }
+        Ok(())
     }
 
     /// The whole report becomes what is known, if it is believed (rule 7.6).

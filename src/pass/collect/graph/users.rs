@@ -12,8 +12,9 @@ use crate::domain::brake::not_believed;
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
-use crate::pass::collect::{CollectError, Collected, collapse};
+use crate::pass::collect::{CollectError, Collected, Collector, collapse};
 use crate::report::PassReport;
+use crate::sources::graph::Pages;
 use crate::sources::wire::{self, Row, RowError, UserRow};
 use crate::store::StoreError;
 use crate::store::changes::{Headcount, UserPage, UsersRead};
@@ -37,7 +38,10 @@ struct Reading {
     /// Whether anybody was told of since a round was last accepted: if not, there are as many as
     /// then.
     told: bool,
+    /// None: the next pass begins anew.
     link: Option<Link>,
+    #[serde(default)]
+    pages: Pages,
 }
 
 /// A row of a page.
@@ -52,30 +56,50 @@ impl Graph<'_> {
         collected: &mut Collected,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let mut reading = match self.reading::<Reading>(Source::Users).await? {
-            Some(reading) if reading.over => Reading {
-                began_at: self.collector.now,
-                over: false,
-                ..reading
-            },
-            Some(reading) => reading,
-            None => self.everybody().await?,
-        };
         let (mut begun_anew, mut trail) = (false, Trail::default());
+        let patience = self.patience();
+        let mut reading = match self.reading::<Reading>(Source::Users).await? {
+            Some(mut reading) if reading.link.is_some() => {
+                if reading.over {
+                    reading.began_at = self.collector.now;
+                    reading.over = false;
+                    reading.pages.anew();
+                }
+                reading
+            }
+            endless => {
+                let page = self.user_page(None, &mut trail).await?;
+                let pages = endless.map(|reading| reading.pages);
+                let mut reading = self.everybody(pages.unwrap_or_default()).await?;
+                self.absorb_page(&mut reading, page, report).await?;
+                reading
+            }
+        };
         while !reading.over {
-            match self.user_page(&reading, &mut trail).await {
-                Ok(page) => self.absorb_page(&mut reading, page, report).await?,
-                Err(error) if error.is_of_the_link() && reading.link.is_some() && !begun_anew => {
-                    tracing::warn!("{error}: all users are read again");
-                    reading = self.everybody().await?;
+            let page = match self.user_page(reading.link.clone(), &mut trail).await {
+                Ok(page) => page,
+                Err(error) => {
+                    if begun_anew || !self.is_users_link_dead(&error, &mut reading).await? {
+                        return Err(error.into());
+                    }
                     begun_anew = true;
                     trail = Trail::default();
+                    // Where the beginning fails as well, the link may be good after all.
+                    let page = self.user_page(None, &mut trail).await?;
+                    tracing::warn!("{error}: all users are read again");
+                    reading = self.everybody(reading.pages).await?;
+                    page
                 }
-                Err(error) => return Err(error.into()),
+            };
+            self.absorb_page(&mut reading, page, report).await?;
+            if !reading.over && patience.is_over(report) {
+                collected.is_read_on(Source::Users);
+                return Ok(());
             }
         }
         if reading.everybody {
             reading.everybody = false;
+            reading.pages.whole();
             self.collector
                 .store
                 .doubt_absent(reading.part, &kept(&reading))
@@ -84,9 +108,37 @@ impl Graph<'_> {
         self.settle(&reading, collected).await
     }
 
-    async fn everybody(&self) -> Result<Reading, StoreError> {
+    /// Whether all users are to be read again, because the link has died; that it may have is
+    /// remembered.
+    async fn is_users_link_dead(
+        &self,
+        error: &GraphError,
+        reading: &mut Reading,
+    ) -> Result<bool, StoreError> {
+        if error.is_of_the_link() {
+            return Ok(true);
+        }
+        if !error.may_be_of_the_link() {
+            return Ok(false);
+        }
+        let given_up = reading.pages.fail();
+        // A round of which no page was read has not begun.
+        let over = reading.pages.count() == 0;
+        let reading = Reading {
+            over,
+            ..reading.clone()
+        };
+        let (store, nobody) = (self.collector.store, UserPage::default());
+        store
+            .absorb_users(reading.part, nobody, &kept(&reading))
+            .await?;
+        Ok(given_up)
+    }
+
+    async fn everybody(&self, mut pages: Pages) -> Result<Reading, StoreError> {
         let now = self.collector.now;
         let name = format!("graph {now}");
+        pages.anew();
         Ok(Reading {
             part: self.collector.store.begin_users(&name, now).await?,
             everybody: true,
@@ -94,11 +146,12 @@ impl Graph<'_> {
             over: false,
             told: false,
             link: None,
+            pages,
         })
     }
 
-    async fn user_page(&self, reading: &Reading, trail: &mut Trail) -> Result<Page, GraphError> {
-        let ask = Ask::users().at(reading.link.clone());
+    async fn user_page(&self, link: Option<Link>, trail: &mut Trail) -> Result<Page, GraphError> {
+        let ask = Ask::users().at(link);
         let page = self.asked(self.client.page(&ask, trail)).await?;
         if page.next.is_none() && page.delta.is_none() {
             return Err(dead_end("users"));
@@ -111,7 +164,7 @@ impl Graph<'_> {
         reading: &mut Reading,
         page: Page,
         report: &mut PassReport,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CollectError> {
         let (told, unbelieved) = self.facts(Source::Users, &page, told, report).await?;
         report.read.users += told.len() as u64;
         reading.told |= !told.is_empty();
@@ -128,10 +181,18 @@ impl Graph<'_> {
         }
         reading.over = page.next.is_none();
         reading.link = page.next.or(page.delta);
+        let endless = reading.pages.read() && !reading.over;
+        if endless {
+            reading.link = None;
+        }
         self.collector
             .store
             .absorb_users(reading.part, users, &kept(reading))
-            .await
+            .await?;
+        if endless {
+            return Err(super::endless("users", &reading.pages).into());
+        }
+        Ok(())
     }
 
     /// Asks for each of the doubted by id, unless they are too many to be believed.
@@ -150,7 +211,25 @@ impl Graph<'_> {
                 .extend(collapse(Source::Users, seen, "directory"));
             return Ok(());
         }
-        for ids in doubted.chunks(SETTLED_AT_ONCE) {
+        self.ask_for(&doubted, reading.part).await?;
+        let read = UsersRead {
+            part: reading.part,
+            as_of: reading.began_at.min(self.collector.now),
+            differs: reading.told || !doubted.is_empty(),
+        };
+        let accepted = Reading {
+            told: false,
+            ..reading.clone()
+        };
+        Ok(store
+            .accept_users(read, &kept(&accepted), self.collector.now)
+            .await?)
+    }
+
+    /// Asks for people by id: who is there, and who is not.
+    async fn ask_for(&self, ids: &[UserId], part: i64) -> Result<(), CollectError> {
+        let store = self.collector.store;
+        for ids in ids.chunks(SETTLED_AT_ONCE) {
             let (mut present, mut unreadable, mut gone) = (Vec::new(), Vec::new(), Vec::new());
             for id in ids {
                 match self.asked(self.client.object(&Ask::user(id))).await {
@@ -164,27 +243,28 @@ impl Graph<'_> {
                 }
             }
             store
-                .settle_doubts(
-                    reading.part,
-                    present,
-                    &unreadable,
-                    &gone,
-                    self.collector.now,
-                )
+                .settle_doubts(part, present, &unreadable, &gone, self.collector.now)
                 .await?;
         }
-        let read = UsersRead {
-            part: reading.part,
-            as_of: reading.began_at.min(self.collector.now),
-            differs: reading.told || !doubted.is_empty(),
+        Ok(())
+    }
+
+    /// Who is gone, and whom something newer names that this pass has read, is asked for by id: a
+    /// delta need not tell of somebody who was restored (rule T15). What fails is for the next pass.
+    pub(super) async fn ask_for_named(&self) -> Result<(), StoreError> {
+        let Collector { store, now, .. } = *self.collector;
+        let named = store.doubt_gone_who_are_named(now).await?;
+        let Some(reading) = self.reading::<Reading>(Source::Users).await? else {
+            return Ok(());
         };
-        let accepted = Reading {
-            told: false,
-            ..reading.clone()
-        };
-        Ok(store
-            .accept_users(read, &kept(&accepted), self.collector.now)
-            .await?)
+        match self.ask_for(&named, reading.part).await {
+            Err(CollectError::Store(error)) => Err(error),
+            Err(CollectError::Source(error)) => {
+                tracing::warn!("asking for people who may be back: {error}");
+                Ok(())
+            }
+            Ok(()) | Err(CollectError::Reader) => Ok(()),
+        }
     }
 
     /// What would be left, if that is too little to be believed.
