@@ -10,13 +10,15 @@ use crate::config::Config;
 use crate::courier::Courier;
 use crate::courier::endpoint::{self, EndpointLane};
 use crate::courier::herald::Herald;
-use crate::courier::transport::{Transport, channel};
+use crate::courier::transport::Transport;
 use crate::delivery::webhook::ClientError;
-use crate::domain::facts::Channel;
+use crate::domain::brake;
+use crate::domain::facts::{Channel, NoticeBy};
 use crate::domain::hold::HoldKind;
 use crate::domain::hold::StandingHold;
 use crate::pass::{Directory, Pass, PassError};
 use crate::report::{PassReport, Progress};
+use crate::store::holds::Raised;
 use crate::store::outbox::EMAIL;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
@@ -110,6 +112,7 @@ impl Engine {
 
     /// Mails that a stop or a failure of the store left in the middle wait ten minutes.
     pub async fn recover(&self) -> Result<(), StoreError> {
+        self.store.settle_kept(self.clock.now()).await?;
         let recovered = self.store.end_leases(None, self.clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
@@ -144,14 +147,14 @@ impl Engine {
         self.recover().await?;
         let went_back = self.went_back(report).await?;
         let now = report.as_of;
-        let channel = self.channel(now).await?;
+        let (channel, outage) = self.channel(now).await?;
         let parted = self
             .clock_fault
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone();
         let clock_fault = went_back.clone().or(parted);
-        let pass = self.pass_at(now, channel, clock_fault).await?;
+        let pass = self.pass_at(now, channel, outage, clock_fault).await?;
         match wake {
             Wake::Sources => pass.run(report).await?,
             Wake::Changes => pass.run_on_changes(report).await?,
@@ -176,6 +179,7 @@ impl Engine {
         &self,
         now: Timestamp,
         channel: Channel,
+        outage: Option<Raised>,
         clock_fault: Option<String>,
     ) -> Result<Pass<'_>, StoreError> {
         Ok(Pass {
@@ -185,6 +189,7 @@ impl Engine {
             patience: self.patience,
             now,
             channel,
+            outage,
             herald: Herald::new(&self.store, &self.config, now).await?,
             clock_fault,
             progress: &self.progress,
@@ -258,7 +263,10 @@ impl Engine {
             clock: self.clock,
             progress: &self.progress,
         };
-        Ok(courier.deliver(report, stop).await?)
+        let before = self.outage().await?;
+        let delivered = courier.deliver(report, stop).await;
+        self.follow_channel(before, report).await?;
+        Ok(delivered?)
     }
 
     /// The channels that something could be sent by.
@@ -277,13 +285,87 @@ impl Engine {
         &self.endpoints
     }
 
-    /// Whether people can be told as of this pass (rule 7.11).
-    async fn channel(&self, now: Timestamp) -> Result<Channel, StoreError> {
+    /// Whether people can be told as of this pass, and the hold that says so if they cannot (rule 7.11). Mail is tried up to the
+    /// login; whether it takes messages is known from those sent before.
+    async fn channel(&self, now: Timestamp) -> Result<(Channel, Option<Raised>), StoreError> {
         let Some(transport) = &self.transport else {
-            return endpoint::channel(&self.endpoints, &self.store, now).await;
+            let channel = endpoint::channel(&self.endpoints, &self.store, now).await?;
+            let hold = (channel == Channel::Down)
+                .then(|| Raised::from(brake::channel_hold(NoticeBy::Webhook, "")));
+            return Ok((channel, hold));
         };
-        let refused = self.store.all_refused_lately().await?;
-        Ok(channel(transport, refused).await)
+        self.trust_as_approved(now).await?;
+        let health = self.store.health(EMAIL).await?;
+        let is_left_alone = health.paused_until.is_some_and(|until| until > now);
+        if !is_left_alone && let Err(error) = transport.probe().await {
+            tracing::warn!(error, "mail does not connect or log in");
+            let why = format!("it does not connect or log in: {error}");
+            let hold = brake::channel_hold(NoticeBy::Mail, &why);
+            return Ok((Channel::Down, Some(hold.into())));
+        }
+        let outage = self.outage().await?;
+        let channel = match outage {
+            Some(_) => Channel::Down,
+            None => Channel::Works,
+        };
+        Ok((channel, outage))
+    }
+
+    /// That messages do not get through, as those show that were sent.
+    async fn outage(&self) -> Result<Option<Raised>, StoreError> {
+        let doubt = self.store.mail_memory().await?.doubt;
+        Ok(doubt.map(|doubt| {
+            let mut hold = brake::channel_hold(NoticeBy::Mail, &doubt.text);
+            let evidence = if self.has_operators() {
+                String::new()
+            } else {
+                hold.text +=
+                    "; without email.operators only an accepted message or an approval ends this";
+                doubt.since.as_microsecond().to_string()
+            };
+            Raised { hold, evidence }
+        }))
+    }
+
+    fn has_operators(&self) -> bool {
+        let email = self.config.email.as_ref();
+        email.is_some_and(|email| !email.operator_addresses().is_empty())
+    }
+
+    /// Where there are no operators to be written to, one who approves says that the channel is well.
+    async fn trust_as_approved(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut memory = self.store.mail_memory().await?;
+        let Some(doubt) = &memory.doubt else {
+            return Ok(());
+        };
+        let evidence = doubt.since.as_microsecond().to_string();
+        let approvals = self.store.approvals(now).await?;
+        let is_approved = approvals.iter().any(|approval| {
+            approval.hold == HoldKind::Channel.as_str() && approval.evidence == evidence
+        });
+        if is_approved {
+            memory.trust();
+            self.store.remember_mail(&memory).await?;
+        }
+        Ok(())
+    }
+
+    /// What was sent meanwhile raises the hold `channel`, or ends it where messages had raised it: one that a trial raised ends
+    /// with the next trial.
+    async fn follow_channel(
+        &self,
+        before: Option<Raised>,
+        report: &mut PassReport,
+    ) -> Result<(), StoreError> {
+        let outage = self.outage().await?;
+        if before.is_some() == outage.is_some() {
+            return Ok(());
+        }
+        let id = HoldKind::Channel.as_str();
+        let now = report.as_of;
+        let changes = self.store.follow_hold(id, outage.as_ref(), now).await?;
+        report.holds = changes.standing;
+        Ok(())
     }
 
     /// Says goodbye to the mail server.

@@ -149,6 +149,29 @@ fn a_resend_names_the_deadline_that_the_lost_mail_named() {
     assert_eq!(recorder.mailbox("p0@contoso.example").len(), 2);
 }
 
+/// A database that takes no outcome, as on a full disk: what the server accepted is known all the same once it does.
+#[test]
+fn what_was_accepted_is_settled_first_when_the_database_takes_it_again() {
+    let recorder = Recorder::start(well);
+    let organisation = organisation(40, &recorder);
+    organisation.cycle(after(monday(), hours(-2)));
+    let database = rusqlite::Connection::open(organisation.path("fortnight.db")).unwrap();
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON outbox WHEN NEW.state = 'sent' BEGIN SELECT RAISE(ABORT, 'full'); END";
+    database.execute_batch(full).unwrap();
+    let now = monday().to_string();
+    assert_eq!(organisation.say(&["cycle", "--as-of", &now]).code, Some(1));
+    let sent = recorder.kept().len();
+    assert!((1..40).contains(&sent), "{sent}: nothing more is sent then");
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    drop(database);
+    organisation.cycle(after(monday(), minutes(15)));
+    organisation.cycle(after(monday(), minutes(30)));
+    assert_eq!(organisation.states(), vec!["sent"; 40]);
+    for number in 0..40 {
+        assert_eq!(recorder.mailbox(&Organisation::address(number)).len(), 1);
+    }
+}
+
 #[test]
 fn a_refused_login_holds_flags_and_keeps_the_mails() {
     let recorder = Recorder::start(well);

@@ -19,6 +19,7 @@ mod doctor;
 mod endpoints;
 mod exports;
 mod fake_graph;
+mod fault;
 mod files;
 mod graph;
 mod house;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
 
 use fortnight::config::Config;
+use fortnight::domain::fault::Order;
 use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::id::PolicyName;
 use fortnight::domain::state::State;
@@ -205,7 +206,11 @@ impl Tenant {
             by: "a delivery that broke off".to_owned(),
             until: at + hours(1),
         };
-        let claimed = self.store.claim(EMAIL, 10, &lease, at).await.unwrap();
+        let claimed = self
+            .store
+            .claim(EMAIL, 10, Order::Turn, &lease, at)
+            .await
+            .unwrap();
         claimed.len()
     }
 }

@@ -118,22 +118,12 @@ async fn every_verb_may_fail_in_every_way() {
         Act::Endless,
         Act::EndlessLine,
     ];
-    let (unreachable, deferred, refused, lost) = ("unreachable", "deferred", "refused", "lost");
+    let (unreachable, busy, unauthorized) = ("unreachable", "busy", "unauthorized");
+    let (deferred, refused, lost) = ("deferred", "refused", "lost");
     let table = [
         ("CONNECT", [unreachable; 7]),
         ("EHLO", [unreachable; 7]),
-        (
-            "MAIL",
-            [
-                deferred,
-                unreachable,
-                deferred,
-                deferred,
-                deferred,
-                deferred,
-                deferred,
-            ],
-        ),
+        ("MAIL", [busy, unauthorized, busy, busy, busy, busy, busy]),
         (
             "RCPT",
             [
@@ -245,7 +235,7 @@ async fn replies_that_lag_behind_are_no_acceptance() {
         peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
         let client = client(&peer);
         assert_eq!(client.send(&letter()).await.word(), "accepted");
-        assert_eq!(client.send(&letter()).await.word(), "refused");
+        assert_eq!(client.send(&letter()).await.word(), "declined");
     }
 }
 
@@ -270,7 +260,7 @@ async fn a_cancelled_send_takes_its_connection_with_it() {
     let cancelled = tokio::time::timeout(Duration::from_millis(50), client.send(&letter())).await;
     assert!(cancelled.is_err());
     peer.on("DOT", Act::Say("550 5.6.0 no\r\n"));
-    assert_eq!(client.send(&letter()).await.word(), "refused");
+    assert_eq!(client.send(&letter()).await.word(), "declined");
     assert_eq!(peer.connections(), 2);
 }
 
@@ -334,7 +324,7 @@ async fn size_and_scripts_are_judged_before_anything_is_sent() {
         bytes: vec![b'x'; 101],
         ..letter()
     };
-    assert_eq!(client.send(&long).await.word(), "refused");
+    assert_eq!(client.send(&long).await.word(), "declined");
     let accented = Letter {
         to: "grüße@contoso.com".parse().unwrap(),
         ..letter()

@@ -13,6 +13,7 @@ use super::output::Printer;
 use crate::config::{Config, Email};
 use crate::courier::transport::{Transport, notice};
 use crate::delivery::mail;
+use crate::domain::fault::Account;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::exit::{DONE, FAILED};
@@ -165,5 +166,6 @@ fn sample(
         resent: false,
         message_id: format!("<{id}@{}>", config.sender_domain()),
         in_reply_to: None,
+        account: Account::default(),
     }
 }

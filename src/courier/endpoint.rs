@@ -116,7 +116,7 @@ impl Lane for EndpointLane {
         health::after(before, outcome, self.name(), now)
     }
 
-    fn retry_at_most(&self) -> SignedDuration {
+    fn retry_at_most(&self, _: &Claimed) -> SignedDuration {
         RETRY_AT_MOST
     }
 
@@ -125,7 +125,7 @@ impl Lane for EndpointLane {
         Disposition::Lost(retry)
     }
 
-    fn trouble(&self, health: &Health, _: u32) -> Option<String> {
+    fn trouble(&self, health: &Health, _: u32, _: Timestamp) -> Option<String> {
         health::is_in_doubt(health).then(|| {
             format!(
                 "the webhook {} ({}) does not take what it is sent: {}",

@@ -52,12 +52,12 @@ pub(super) fn after(
             let until = asked.or_else(|| back_off(&next, name, now));
             put_off(&mut next, until, now);
         }
-        Outcome::Unreachable { text, .. } | Outcome::Lost { text } => {
+        Outcome::Unreachable { text, .. } | Outcome::Busy { text, .. } | Outcome::Lost { text } => {
             fail(&mut next, text, now);
             let until = back_off(&next, name, now);
             put_off(&mut next, until, now);
         }
-        Outcome::Refused { text, .. } => {
+        Outcome::Refused { text, .. } | Outcome::Declined { text, .. } => {
             next.failures = 0;
             next.failing_since = None;
             next.refusals += 1;

@@ -22,7 +22,7 @@ use self::endpoint::EndpointLane;
 use self::lane::{Lane, Ride};
 use self::mail::MailLane;
 use self::transport::Transport;
-use crate::config::{Budgets, Config};
+use crate::config::Config;
 use crate::report::{PassReport, Progress};
 use crate::store::outbox::SettledTally;
 use crate::store::{Store, StoreError};
@@ -53,6 +53,7 @@ impl Courier<'_> {
         report: &mut PassReport,
         stop: impl Fn() -> bool,
     ) -> Result<(), StoreError> {
+        self.store.set_room_aside()?;
         // Under the lock of passes nobody else delivers: other leases were left by what broke off.
         self.store
             .end_leases(Some(&self.name), self.clock.now())
@@ -67,11 +68,11 @@ impl Courier<'_> {
         report.deliveries.failed += stranded.await?;
         self.store.expire(self.clock.now()).await?;
         let report = Ledger(Mutex::new(report));
-        let mail = self.transport.map(|transport| MailLane {
-            transport,
-            store: self.store,
-            budgets: self.budgets(),
-        });
+        let now = self.clock.now();
+        let mail = match self.transport {
+            Some(transport) => Some(MailLane::new(transport, self.store, self.config, now).await?),
+            None => None,
+        };
         let mail = mail.iter().map(|mail| self.ride(mail, &report, &stop));
         let endpoints = self.endpoints.iter();
         let endpoints = endpoints.map(|one| self.ride(one, &report, &stop));
@@ -87,11 +88,6 @@ impl Courier<'_> {
         stop: &impl Fn() -> bool,
     ) -> Result<(), StoreError> {
         Ride::new(self, lane, ledger).run(stop).await
-    }
-
-    fn budgets(&self) -> Budgets {
-        let email = self.config.email.as_ref();
-        email.map(|email| email.budgets).unwrap_or_default()
     }
 }
 

@@ -9,7 +9,6 @@ use crate::delivery::mail::{
     self, About, MailError, Notice, OperatorNotice, Recipient, Sender, WindowNotice,
 };
 use crate::delivery::smtp::{Smtp, TrustError};
-use crate::domain::facts::Channel;
 use crate::domain::id::PolicyName;
 use crate::errors::chain;
 use crate::store::outbox::Claimed;
@@ -93,21 +92,6 @@ impl Transport {
     }
 }
 
-/// Whether mail works as of this pass; `refused` says that the last recipients were all refused.
-pub async fn channel(transport: &Transport, refused: bool) -> Channel {
-    match transport.probe().await {
-        Ok(()) if refused => {
-            tracing::warn!("the last ten recipients were all refused: the way is taken for closed");
-            Channel::Down
-        }
-        Ok(()) => Channel::Works,
-        Err(error) => {
-            tracing::warn!(error, "mail does not connect or log in");
-            Channel::Down
-        }
-    }
-}
-
 /// The facts of a row that its mail tells.
 #[must_use]
 pub fn notice(claimed: &Claimed) -> Notice {
@@ -144,6 +128,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::domain::fault::Account;
     use crate::domain::message::EventKind;
 
     fn claimed(address: &str, deadline: Timestamp) -> Claimed {
@@ -168,6 +153,7 @@ mod tests {
             resent: false,
             message_id: "<d1@contoso.com>".to_owned(),
             in_reply_to: None,
+            account: Account::default(),
         }
     }
 

@@ -35,8 +35,22 @@ pub enum Outcome {
         /// Why.
         text: String,
     },
+    /// It takes nothing from anybody now, whoever this row is for: nothing was taken.
+    Busy {
+        /// The receiver's code, if it said one.
+        code: Option<u16>,
+        /// Why.
+        text: String,
+    },
     /// It may have been taken, and no answer came.
     Lost {
+        /// Why.
+        text: String,
+    },
+    /// Never, and the words do not say whether that is because of the recipient or of us.
+    Declined {
+        /// The receiver's code, if it said one.
+        code: Option<u16>,
         /// Why.
         text: String,
     },
@@ -74,10 +88,47 @@ impl Outcome {
         }
     }
 
+    /// [`Self::Deferred`], with everything for this receiver.
+    #[must_use]
+    pub fn put_off(code: Option<u16>, text: &str, wait: SignedDuration) -> Self {
+        Self::Deferred {
+            code,
+            text: clean(text),
+            retry_after: Some(wait),
+        }
+    }
+
     /// [`Self::Unreachable`].
     #[must_use]
     pub fn unreachable(code: Option<u16>, text: &str) -> Self {
         Self::Unreachable {
+            code,
+            text: clean(text),
+        }
+    }
+
+    /// [`Self::Busy`].
+    #[must_use]
+    pub fn busy(code: Option<u16>, text: &str) -> Self {
+        Self::Busy {
+            code,
+            text: clean(text),
+        }
+    }
+
+    /// [`Self::Declined`].
+    #[must_use]
+    pub fn declined(code: Option<u16>, text: &str) -> Self {
+        Self::Declined {
+            code,
+            text: clean(text),
+        }
+    }
+
+    /// [`Self::Unauthorized`].
+    #[must_use]
+    pub fn unauthorized(code: Option<u16>, text: &str) -> Self {
+        Self::Unauthorized {
             code,
             text: clean(text),
         }
@@ -118,6 +169,8 @@ impl Outcome {
             Self::Accepted { .. } => "",
             Self::Deferred { text, .. }
             | Self::Unreachable { text, .. }
+            | Self::Busy { text, .. }
+            | Self::Declined { text, .. }
             | Self::Lost { text }
             | Self::Refused { text, .. }
             | Self::Unauthorized { text, .. }
@@ -143,6 +196,8 @@ impl Outcome {
             Self::Accepted { .. } => "accepted",
             Self::Deferred { .. } => "deferred",
             Self::Unreachable { .. } => "unreachable",
+            Self::Busy { .. } => "busy",
+            Self::Declined { .. } => "declined",
             Self::Lost { .. } => "lost",
             Self::Refused { .. } => "refused",
             Self::Unauthorized { .. } => "unauthorized",
@@ -157,6 +212,8 @@ impl Outcome {
             Self::Lost { .. } => None,
             Self::Deferred { code, .. }
             | Self::Unreachable { code, .. }
+            | Self::Busy { code, .. }
+            | Self::Declined { code, .. }
             | Self::Refused { code, .. }
             | Self::Unauthorized { code, .. }
             | Self::Gone { code, .. } => *code,
@@ -175,7 +232,11 @@ impl fmt::Display for Outcome {
             Self::Unauthorized { .. } => {
                 write!(f, "our secret or address is not accepted: {reason}")
             }
-            Self::Deferred { .. } | Self::Unreachable { .. } | Self::Refused { .. } => {
+            Self::Deferred { .. }
+            | Self::Unreachable { .. }
+            | Self::Busy { .. }
+            | Self::Declined { .. }
+            | Self::Refused { .. } => {
                 write!(f, "not accepted: {reason}")
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::assignment::Unresolved;
-use super::facts::{Channel, NoticeBy, World};
+use super::facts::{NoticeBy, World};
 use super::hold::{Hold, HoldKind};
 use super::id::{PolicyName, UserId};
 use super::window::later;
@@ -32,7 +32,7 @@ const PROOF_LATE: SignedDuration = SignedDuration::from_hours(24);
 /// An approval that was not used lapses after this (rule 4.3).
 pub const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
 
-/// Sources too old to flag anybody (rule R9), and a channel that does not work.
+/// Sources too old to flag anybody (rule R9).
 #[must_use]
 pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
     let sources = [
@@ -50,7 +50,7 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
             world.freshness.sign_ins,
         ),
     ];
-    let mut holds: Vec<Hold> = sources
+    sources
         .into_iter()
         .filter_map(|(source, rows, as_of, limit)| {
             let text = match as_of {
@@ -65,18 +65,22 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
             };
             Some(Hold::new(HoldKind::Stale, source, None, text))
         })
-        .collect();
-    if world.channel == Channel::Down {
-        let text = match world.notice_by {
-            NoticeBy::Mail => "mail does not connect or log in, so nobody can be given notice",
-            NoticeBy::Webhook => {
-                "an endpoint that gives notice does not take webhooks, so nobody can be given notice"
-            }
-        };
-        let text = text.to_owned();
-        holds.push(Hold::new(HoldKind::Channel, "", None, text));
-    }
-    holds
+        .collect()
+}
+
+/// People cannot be told (rule 7.11).
+#[must_use]
+pub fn channel_hold(by: NoticeBy, why: &str) -> Hold {
+    let text = match by {
+        NoticeBy::Mail => {
+            format!("mail does not get through ({why}), so nobody can be given notice")
+        }
+        NoticeBy::Webhook => {
+            "an endpoint that gives notice does not take webhooks, so nobody can be given notice"
+                .to_owned()
+        }
+    };
+    Hold::new(HoldKind::Channel, "", None, text)
 }
 
 /// Names that cannot be resolved degrade their policy (rule 7.9).
@@ -366,16 +370,12 @@ mod tests {
         world.sign_ins = Some(day(9));
         assert_eq!(stale(&world), Vec::<String>::new());
         world.registration = Some(hour(8, 11));
-        world.channel = Channel::Down;
         assert_eq!(
             stale(&world),
-            [
-                format!(
-                    "the newest rows of the registration report are of {}, older than 36 h",
-                    hour(8, 11)
-                ),
-                "mail does not connect or log in, so nobody can be given notice".to_owned(),
-            ]
+            [format!(
+                "the newest rows of the registration report are of {}, older than 36 h",
+                hour(8, 11)
+            )]
         );
     }
 

@@ -102,7 +102,7 @@ impl State {
 }
 
 /// What became of an attempt, for the row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disposition {
     /// The server accepted it.
     Sent,

@@ -242,6 +242,8 @@ pub struct DeliveryFact {
     pub deadline: Option<Timestamp>,
     /// What became of it.
     pub outcome: DeliveryOutcome,
+    /// Operators were told that the address refused.
+    pub told: bool,
 }
 
 /// What became of a mail, as far as a decision is concerned.
@@ -251,7 +253,7 @@ pub enum DeliveryOutcome {
     Open,
     /// The server accepted it.
     Accepted(Timestamp),
-    /// Refused for good.
+    /// Refused for good, by the recipient's fault or by the endpoint.
     Refused(Timestamp),
     /// Overtaken, expired or discarded: it will not be sent.
     Dropped(Timestamp),

@@ -89,6 +89,15 @@ impl HoldKind {
         }
     }
 
+    /// The same of a hold with that evidence: an outage of the channel that no mail to operators can end has some.
+    #[must_use]
+    pub fn released_by_with(self, evidence: &str) -> ReleasedBy {
+        if self == Self::Channel && !evidence.is_empty() {
+            return ReleasedBy::Approval;
+        }
+        self.released_by()
+    }
+
     /// What an operator can do about the hold of that id, in a sentence.
     #[must_use]
     pub fn remedy(self, id: &str) -> String {
@@ -103,16 +112,27 @@ impl HoldKind {
                 approve()
             ),
             Self::MissingGrowth => {
-                format!("A better report ends it. If this one is right: {}", approve())
+                format!(
+                    "A better report ends it. If this one is right: {}",
+                    approve()
+                )
             }
             Self::Snapshot | Self::Exclusion => {
                 format!("Whole data ends it. If these are right: {}", approve())
             }
             Self::Clock => format!("Set the clock. If it is right: {}", approve()),
-            Self::Assignment => "Mend the name in the configuration; \"fortnight check\" shows the line.".to_owned(),
-            Self::Stale => "A newer reading ends it; \"fortnight doctor\" says whether one can be had.".to_owned(),
+            Self::Assignment => {
+                "Mend the name in the configuration; \"fortnight check\" shows the line.".to_owned()
+            }
+            Self::Stale => {
+                "A newer reading ends it; \"fortnight doctor\" says whether one can be had."
+                    .to_owned()
+            }
             Self::Proof => "A newer registration report ends it.".to_owned(),
-            Self::Channel => "It ends when messages get through; \"fortnight doctor\" says where they do not, and why.".to_owned(),
+            Self::Channel => {
+                "It ends when a message gets through; \"fortnight doctor\" tries the way there."
+                    .to_owned()
+            }
             Self::Database => "Restore the database from a backup.".to_owned(),
         }
     }

@@ -14,6 +14,7 @@ pub mod effect;
 mod entering;
 mod explain;
 pub mod facts;
+pub mod fault;
 mod flagging;
 pub mod hold;
 pub mod id;

@@ -69,14 +69,67 @@ impl Topic {
     }
 }
 
-/// The line about somebody whom nobody can reach.
-pub(super) fn unreachable(person: &Person, has_address: bool) -> String {
+/// The line about somebody whom nobody can reach, and when that leads to a flag.
+pub(super) fn unreachable(
+    person: &Person,
+    has_address: bool,
+    flagged: Option<Timestamp>,
+) -> String {
     let why = if has_address {
         "the address was refused"
     } else {
         "there is no address"
     };
-    format!("{} ({}): {why}", person.user_principal_name, person.id)
+    let Person {
+        user_principal_name: name,
+        id,
+        ..
+    } = person;
+    format!("{name} ({id}): {why}{}", unless_reached(flagged))
+}
+
+fn unless_reached(flagged: Option<Timestamp>) -> String {
+    let text = |at| {
+        format!("; flagged from {at} on, unless a mail is accepted or the person registers before")
+    };
+    flagged.map(text).unwrap_or_default()
+}
+
+/// The line about a mail that was refused, before it is known whose fault that is.
+#[must_use]
+pub fn refused(name: &str, id: &str, answer: &str, flagged: Option<Timestamp>) -> String {
+    format!(
+        "{name} ({id}): the address was refused ({answer}){}",
+        unless_reached(flagged)
+    )
+}
+
+/// A mail names at most so many.
+const NAMED: usize = 100;
+
+/// The mail that operators get as witnesses: whether it is accepted tells the recipients' fault from the channel's (rule 7.11).
+#[must_use]
+pub fn not_accepted(mut lines: Vec<String>, doubt: Option<&str>, now: Timestamp) -> News {
+    let title = match lines.len() {
+        0 => "Mails are not accepted".to_owned(),
+        1 => "A mail was not accepted".to_owned(),
+        count => format!("{count} mails were not accepted"),
+    };
+    if let Some(more @ 1..) = lines.len().checked_sub(NAMED) {
+        lines.truncate(NAMED);
+        lines.push(format!("and {more} more"));
+    }
+    lines.extend(doubt.map(|answer| {
+        format!("Nothing was accepted for a while ({answer}). What waits is kept and sent later, and nobody is flagged before.")
+    }));
+    News {
+        key: format!("refused/{}", now.as_microsecond()),
+        about: "refused".to_owned(),
+        event: EventKind::DeliveryDead,
+        policy: None,
+        title,
+        lines,
+    }
 }
 
 /// The line about somebody whom the registration report leaves out.

@@ -383,6 +383,7 @@ mod tests {
             address: "ana@contoso.com".to_owned(),
             deadline: Some(day(deadline)),
             outcome: DeliveryOutcome::Accepted(day(at)),
+            told: false,
         }
     }
 

@@ -19,7 +19,7 @@ use super::reason::ReasonCode;
 use super::registration::{LostRegistration, Verdict};
 use super::scope::Scope;
 use super::standing::Standing;
-use super::window::{GraceWindow, Run, Told, Unreachable, later};
+use super::window::{GraceWindow, Run, Told, UNREACHABLE_AFTER, Unreachable, later};
 
 /// An event in the log holds reminders and the flag this long (rules T7 and 7.12).
 pub(super) const REPORTED_HOLD: SignedDuration = SignedDuration::from_hours(24);
@@ -236,10 +236,23 @@ impl Case<'_> {
         };
         let before = self.facts.standings.get(&self.policy.name);
         if told(&self.standing) && !before.is_some_and(told) {
-            let has_address = notice::address(self.facts).is_some();
+            let address = notice::address(self.facts);
+            let deliveries = self.facts.deliveries.iter();
+            // Operators were asked to be a witness, and the mail to them named it.
+            let is_known = deliveries
+                .filter(|delivery| Some(delivery.address.as_str()) == address)
+                .any(|delivery| delivery.told);
+            if is_known {
+                return;
+            }
+            let run = self.standing.window.run();
+            let deadline = run.map(|run| run.deadline(self.policy, self.now));
+            let flagged = deadline
+                .filter(|_| !self.policy.strict)
+                .map(|deadline| later(deadline, UNREACHABLE_AFTER));
             self.effects.push(Effect::TellOperators {
                 topic: Topic::Unreachable,
-                line: news::unreachable(self.facts.person, has_address),
+                line: news::unreachable(self.facts.person, address.is_some(), flagged),
             });
         }
     }
@@ -293,7 +306,8 @@ impl Case<'_> {
     }
 }
 
-/// An address that changed is told at once; one that refused starts the clock of rule R8.
+/// An address that changed is told at once; one that was found at fault starts the clock of rule R8, which stops where it
+/// is at fault no more.
 fn follow_address(run: &mut Run, facts: &PersonFacts<'_>, enforce: Enforce) {
     let address = notice::address(facts);
     let found_an_address = address.is_some()
@@ -305,6 +319,18 @@ fn follow_address(run: &mut Run, facts: &PersonFacts<'_>, enforce: Enforce) {
         run.unreachable = None;
         run.announce_at_once();
     }
+    let is_at_fault = |address: &str| {
+        let mut deliveries = facts.deliveries.iter();
+        deliveries.any(|delivery| {
+            delivery.address == address && matches!(delivery.outcome, DeliveryOutcome::Refused(_))
+        })
+    };
+    run.unreachable.take_if(|unreachable| {
+        unreachable
+            .address
+            .as_deref()
+            .is_some_and(|address| !is_at_fault(address))
+    });
     if run.unreachable.is_none() && enforce == Enforce::On {
         run.unreachable = notice::refused(run.untold_since, address, &facts.deliveries);
     }

@@ -52,12 +52,17 @@ impl<'a> Brakes<'a> {
             .into_iter()
             .chain(assignments)
             .chain(clock);
+        let outage = pass.outage.iter().cloned();
         Self {
             pass,
             world,
             policies,
             approvals,
-            raised: holds.map(Raised::from).chain(collected.holds).collect(),
+            raised: holds
+                .map(Raised::from)
+                .chain(outage)
+                .chain(collected.holds)
+                .collect(),
         }
     }
 

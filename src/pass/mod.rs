@@ -25,7 +25,7 @@ use crate::domain::message::EventKind;
 use crate::domain::news::News;
 use crate::domain::policy::Policy;
 use crate::report::{PassReport, Progress};
-use crate::store::holds::Approval;
+use crate::store::holds::{Approval, Raised};
 use crate::store::lines::Telling;
 use crate::store::load::Dossier;
 use crate::store::outcome::{Operators, Outcome};
@@ -72,6 +72,8 @@ pub struct Pass<'a> {
     pub now: Timestamp,
     /// Whether the way to people works.
     pub channel: Channel,
+    /// The hold that says so, if it does not.
+    pub outage: Option<Raised>,
     /// Writes what endpoints are told.
     pub herald: Herald,
     /// A clock that went wrong (rule R3), in words.

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use sqlx::Row as _;
 
+use super::addresses::{self, Notes};
 use super::db::Connection;
 use super::lines::write_lines;
 use super::outbox::withdraw::bury;
@@ -136,18 +137,22 @@ impl Store {
             .collect()
     }
 
-    /// Settles attempts at a destination together with its health, if they changed it, and a line for
-    /// the operators. Where it is dead now, so is everything that waits for it.
+    /// Settles attempts at a destination together with its health, if they changed it, a line for the
+    /// operators, and what was learned of addresses. Where it is dead now, so is everything that waits for it.
     pub async fn settle_at(
         &self,
         name: &str,
         batch: &[Settled],
         health: Option<&Health>,
         line: Option<&str>,
+        notes: Option<&Notes>,
         now: Timestamp,
     ) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
         let mut tally = settle(&mut transaction, batch).await?;
+        if let Some(notes) = notes {
+            addresses::note(&mut transaction, notes, now).await?;
+        }
         if let Some(health) = health {
             remember(&mut transaction, name, health).await?;
             if health.state == HealthState::Dead {

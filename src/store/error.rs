@@ -73,6 +73,15 @@ pub enum StoreError {
         /// Who holds the lock.
         holder: String,
     },
+    /// There is no room for what becomes of mails and webhooks, so none may leave.
+    #[error("cannot use {path}, where outcomes are kept while the database cannot be written: make room on the disk, and check that this user may write there", path = path.display())]
+    Outcomes {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The lock file cannot be used.
     #[error("cannot use {path}, the lock beside the database: check that its folder exists and that this user may write there", path = path.display())]
     Lock {

@@ -164,67 +164,56 @@ impl Store {
         let before = standing_holds(&mut *transaction).await?;
         let lapsed = later(now, -APPROVAL_LAPSES);
         let mut changes = HoldChanges::default();
-        for Raised { hold, evidence } in holds {
-            let known = before.iter().find(|known| known.id == hold.id);
+        for raised in holds {
+            let known = before.iter().find(|known| known.id == raised.hold.id);
             let unused = known.and_then(|known| known.approved_at).is_some_and(|at| {
                 at > lapsed
                     && !used
                         .iter()
-                        .any(|used| used.hold == hold.id && used.at == at)
+                        .any(|used| used.hold == raised.hold.id && used.at == at)
             });
-            if hold.kind == HoldKind::Mass && unused {
+            if raised.hold.kind == HoldKind::Mass && unused {
                 continue;
             }
-            sqlx::query(
-                "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence) VALUES ($1, $2, $3, $4, $4, TRUE, $5, $6)
-                 ON CONFLICT (id) DO UPDATE SET
-                     since = CASE WHEN holds.stands = TRUE THEN holds.since ELSE excluded.since END,
-                     approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
-                         THEN holds.approved_at ELSE NULL END,
-                     listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy",
-            )
-            .bind(&hold.id)
-            .bind(hold.kind.as_str())
-            .bind(hold.policy.as_ref().map(|policy| policy.as_str().to_owned()))
-            .bind(micros(now))
-            .bind(&hold.text)
-            .bind(evidence)
-            .execute(&mut *transaction)
-            .await
-            .doing("recording holds")?;
-            list_people(&mut transaction, hold).await?;
-            if known.is_none() {
-                changes.raised.push(StandingHold {
-                    id: hold.id.clone(),
-                    kind: hold.kind,
-                    policy: hold.policy.clone(),
-                    since: now,
-                    text: hold.text.clone(),
-                    released_by: hold.kind.released_by(),
-                    approved_at: None,
-                });
-            }
+            changes
+                .raised
+                .extend(raise(&mut transaction, raised, known, now).await?);
         }
         for known in before {
             if holds.iter().any(|raised| raised.hold.id == known.id) {
                 continue;
             }
-            sqlx::query("UPDATE holds SET stands = FALSE WHERE id = $1")
-                .bind(&known.id)
-                .execute(&mut *transaction)
-                .await
-                .doing("clearing holds")?;
-            sqlx::query(
-                "DELETE FROM hold_people WHERE hold_id = $1 AND ($2 = FALSE OR EXISTS (
-                     SELECT 1 FROM standings WHERE standings.policy = hold_people.policy
-                         AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
-            )
-            .bind(&known.id)
-            .bind(known.approved_at.is_some_and(|at| at > lapsed))
-            .execute(&mut *transaction)
-            .await
-            .doing("clearing holds")?;
-            changes.cleared.push(known);
+            changes
+                .cleared
+                .push(clear(&mut transaction, known, now).await?);
+        }
+        note(&mut transaction, &changes, now).await?;
+        changes.standing = standing_holds(&mut *transaction).await?;
+        transaction.commit().await.doing("recording holds")?;
+        Ok(changes)
+    }
+
+    /// Writes down that one hold stands, or that it does not, and leaves the others as they are.
+    pub async fn follow_hold(
+        &self,
+        id: &str,
+        raised: Option<&Raised>,
+        now: Timestamp,
+    ) -> Result<HoldChanges, StoreError> {
+        let mut transaction = self.begin().await?;
+        let before = standing_holds(&mut *transaction).await?;
+        let known = before.into_iter().find(|known| known.id == id);
+        let mut changes = HoldChanges::default();
+        match (raised, known) {
+            (Some(raised), known) => {
+                changes
+                    .raised
+                    .extend(raise(&mut transaction, raised, known.as_ref(), now).await?);
+            }
+            (None, Some(known)) => changes
+                .cleared
+                .push(clear(&mut transaction, known, now).await?),
+            (None, None) => {}
         }
         note(&mut transaction, &changes, now).await?;
         changes.standing = standing_holds(&mut *transaction).await?;
@@ -447,8 +436,70 @@ async fn list_people(connection: &mut Connection, hold: &Hold) -> Result<(), Sto
     Ok(())
 }
 
+/// Writes down a hold of a pass; what it is if it did not stand before.
+async fn raise(
+    connection: &mut Connection,
+    raised: &Raised,
+    known: Option<&StandingHold>,
+    now: Timestamp,
+) -> Result<Option<StandingHold>, StoreError> {
+    let Raised { hold, evidence } = raised;
+    sqlx::query(
+        "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence) VALUES ($1, $2, $3, $4, $4, TRUE, $5, $6)
+         ON CONFLICT (id) DO UPDATE SET
+             since = CASE WHEN holds.stands = TRUE THEN holds.since ELSE excluded.since END,
+             approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
+                 THEN holds.approved_at ELSE NULL END,
+             listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy",
+    )
+    .bind(&hold.id)
+    .bind(hold.kind.as_str())
+    .bind(hold.policy.as_ref().map(|policy| policy.as_str().to_owned()))
+    .bind(micros(now))
+    .bind(&hold.text)
+    .bind(evidence)
+    .execute(&mut *connection)
+    .await
+    .doing("recording holds")?;
+    list_people(connection, hold).await?;
+    Ok(known.is_none().then(|| StandingHold {
+        id: hold.id.clone(),
+        kind: hold.kind,
+        policy: hold.policy.clone(),
+        since: now,
+        text: hold.text.clone(),
+        released_by: hold.kind.released_by_with(evidence),
+        approved_at: None,
+    }))
+}
+
+/// Writes down that a hold is over.
+async fn clear(
+    connection: &mut Connection,
+    known: StandingHold,
+    now: Timestamp,
+) -> Result<StandingHold, StoreError> {
+    let lapsed = later(now, -APPROVAL_LAPSES);
+    sqlx::query("UPDATE holds SET stands = FALSE WHERE id = $1")
+        .bind(&known.id)
+        .execute(&mut *connection)
+        .await
+        .doing("clearing holds")?;
+    sqlx::query(
+        "DELETE FROM hold_people WHERE hold_id = $1 AND ($2 = FALSE OR EXISTS (
+             SELECT 1 FROM standings WHERE standings.policy = hold_people.policy
+                 AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
+    )
+    .bind(&known.id)
+    .bind(known.approved_at.is_some_and(|at| at > lapsed))
+    .execute(connection)
+    .await
+    .doing("clearing holds")?;
+    Ok(known)
+}
+
 async fn standing_holds<'e>(executor: impl Executor<'e>) -> Result<Vec<StandingHold>, StoreError> {
-    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at FROM holds WHERE stands = TRUE ORDER BY since, id")
+    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence FROM holds WHERE stands = TRUE ORDER BY since, id")
         .fetch_all(executor)
         .await
         .doing("reading holds")?;
@@ -465,6 +516,7 @@ fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
         column: "kind",
         value: kind.clone(),
     })?;
+    let evidence: String = row.try_get(6).doing(reading)?;
     Ok(StandingHold {
         kind,
         policy: row
@@ -473,7 +525,7 @@ fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
             .map(|name| PolicyName::new(&name)),
         since: instant(row.try_get(3).doing(reading)?),
         text: row.try_get(4).doing(reading)?,
-        released_by: kind.released_by(),
+        released_by: kind.released_by_with(&evidence),
         approved_at: row
             .try_get::<Option<i64>, _>(5)
             .doing(reading)?

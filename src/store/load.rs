@@ -299,7 +299,9 @@ const PER_PERSON: [(&str, &str, &str, Put); 9] = [
         put_act,
     ),
     (
-        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at FROM outbox WHERE is_fact = TRUE AND ",
+        "SELECT user_id, policy, sequence, moves, event, step, address, deadline, state, settled_at,
+             (SELECT addresses.told FROM addresses WHERE addresses.address = outbox.address AND addresses.at_fault_at IS NOT NULL)
+         FROM outbox WHERE is_fact = TRUE AND ",
         "user_id",
         " ORDER BY position",
         put_delivery,
@@ -439,18 +441,23 @@ fn put_delivery(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
         .doing(reading)?
         .map(instant);
     let state = DeliveryState::parse(&state).ok_or_else(|| inconsistent("state", &state))?;
+    let address: Option<String> = row.try_get(6).doing(reading)?;
+    let told: Option<bool> = row.try_get(10).doing(reading)?;
     let outcome = match (state, settled_at) {
         (DeliveryState::Pending | DeliveryState::Leased | DeliveryState::Ambiguous, _) => {
             DeliveryOutcome::Open
         }
         (DeliveryState::Sent, Some(at)) => DeliveryOutcome::Accepted(at),
+        // A refusal is the recipient's only while the address is known to be at fault.
+        (DeliveryState::Failed, Some(at)) if address.is_some() && told.is_none() => {
+            DeliveryOutcome::Dropped(at)
+        }
         (DeliveryState::Failed, Some(at)) => DeliveryOutcome::Refused(at),
         (DeliveryState::Superseded | DeliveryState::Expired | DeliveryState::Dead, Some(at)) => {
             DeliveryOutcome::Dropped(at)
         }
         (_, None) => return Err(inconsistent("settled_at", "")),
     };
-    let address: Option<String> = row.try_get(6).doing(reading)?;
     dossier.deliveries.push(DeliveryFact {
         by: if address.is_some() {
             NoticeBy::Mail
@@ -470,6 +477,7 @@ fn put_delivery(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
             .doing(reading)?
             .map(instant),
         outcome,
+        told: told.unwrap_or_default(),
     });
     Ok(())
 }

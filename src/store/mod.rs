@@ -5,12 +5,14 @@
 //! is one that `PostgreSQL` understands as well, which `tests/house/statements` tries.
 
 pub mod acts;
+pub mod addresses;
 pub mod changes;
 mod commit;
 mod db;
 pub mod destinations;
 mod error;
 pub mod holds;
+mod kept;
 pub mod lines;
 pub mod lists;
 pub mod load;

@@ -18,6 +18,8 @@ const KEEP_UNKNOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 const KEEP_ATTEMPTS: SignedDuration = SignedDuration::from_hours(180 * 24);
 /// What was sent to endpoints is kept this long after it was settled: it names people.
 const KEEP_BODIES: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// What is known of an address that is not at fault and no longer written to.
+const KEEP_ADDRESSES: SignedDuration = SignedDuration::from_hours(35 * 24);
 /// Rows removed in one go.
 const SLICE: i64 = 5_000;
 
@@ -101,6 +103,12 @@ impl Store {
                 "UPDATE outbox SET body = NULL WHERE id IN (
                      SELECT id FROM outbox WHERE body IS NOT NULL AND settled_at < $1 LIMIT $2)",
                 KEEP_BODIES,
+                None,
+            ),
+            (
+                "DELETE FROM addresses WHERE address IN (
+                     SELECT address FROM addresses WHERE at_fault_at IS NULL AND noted_at < $1 LIMIT $2)",
+                KEEP_ADDRESSES,
                 None,
             ),
         ];

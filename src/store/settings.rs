@@ -39,6 +39,8 @@ pub const INSTANCE: Setting<String> = Setting::text("instance");
 pub const REGISTRATION_JOINED_WITH: Setting<String> = Setting::text("registration_joined_with");
 /// The begin of the gap of the sign-in logs for which the directory was asked.
 pub const ACTIVITY_ASKED_FOR: Setting<Timestamp> = Setting::date("activity_asked_for");
+/// What is remembered of the way to mailboxes, between deliveries.
+pub const MAIL: Json = Json("mail");
 /// What names of the configuration meant the last time they meant something: a renamed emergency
 /// account stays exempt, and its policy is held, until the name is mended.
 pub const NAMES: Json = Json("names");

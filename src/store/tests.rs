@@ -13,6 +13,7 @@ use super::{Store, Whom, micros, settings};
 use crate::domain::audit::{AuditEvent, AuditKind};
 use crate::domain::delivery::Disposition;
 use crate::domain::facts::Gap;
+use crate::domain::fault::Order;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::domain::person::{AccountKind, Person, Presence};
@@ -501,7 +502,10 @@ async fn deliveries_are_counted_by_every_verb_of_the_outbox() {
         by: "a delivery".to_owned(),
         until: day(1),
     };
-    let claimed = store.claim("desk", 5, &lease, day(0)).await.unwrap();
+    let claimed = store
+        .claim("desk", 5, Order::Turn, &lease, day(0))
+        .await
+        .unwrap();
     assert_counted(&store, &[("leased", 2), ("pending", 3)]).await;
     let settled: Vec<Settled> = claimed
         .iter()
@@ -516,7 +520,7 @@ async fn deliveries_are_counted_by_every_verb_of_the_outbox() {
             at: day(0),
         })
         .collect();
-    let settle = || store.settle_at("desk", &settled, None, None, day(0));
+    let settle = || store.settle_at("desk", &settled, None, None, None, day(0));
     settle().await.unwrap();
     let after = [("ambiguous", 1), ("pending", 3), ("sent", 1)];
     assert_counted(&store, &after).await;
@@ -599,4 +603,45 @@ async fn a_new_database_has_nothing_to_fill() {
     let (_folder, store) = store().await;
     assert!(store.is_listed().await.unwrap());
     assert_eq!(store.sweep_cursor().await.unwrap(), None);
+}
+
+/// An address that an earlier version took for refused is held against nobody, unless a code said so.
+#[tokio::test]
+async fn of_earlier_refusals_only_those_count_whose_code_accuses_the_recipient() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fortnight.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut old = options.connect().await.unwrap();
+    let before = migrations()
+        .into_iter()
+        .filter(|migration| migration.version < 20_261_128_091_000);
+    let migrator = Migrator::with_migrations(before.collect());
+    migrator.run_direct(None, &mut old, false).await.unwrap();
+    for (position, who, state, error, at) in [
+        (1, "unknown", "failed", "5.1.1 no such mailbox", 10),
+        (2, "restricted", "failed", "5.7.133 restricted", 10),
+        (3, "blocked", "failed", "5.1.8 sender blocked", 10),
+        (4, "back", "failed", "5.1.1 no such mailbox", 10),
+        (5, "back", "sent", "", 20),
+    ] {
+        sqlx::query(
+            "INSERT INTO outbox (id, dedup_key, position, destination, event, asks, user_id, sequence, moves, address, floats, is_fact,
+                 must_register, queued_at, turn, state, attempts, resent, in_doubt, last_code, last_error, settled_at, message_id)
+             VALUES ($1, $1, $1, 'email', 'window.opened', 'notice', $2, 1, 0, $2, TRUE, TRUE, FALSE, 1, 1, $3, 1, FALSE, FALSE, '550', $4, $5, '')",
+        )
+        .bind(position)
+        .bind(who)
+        .bind(state)
+        .bind(error)
+        .bind(at)
+        .execute(&mut old)
+        .await
+        .unwrap();
+    }
+    old.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    let all = ["unknown", "restricted", "blocked", "back"].map(ToOwned::to_owned);
+    assert_eq!(store.at_fault(&all).await.unwrap(), ["unknown"]);
 }

@@ -460,6 +460,7 @@ impl Story {
             address: mail.address.clone(),
             deadline: Some(mail.deadline),
             outcome: self.server.outcome(now),
+            told: false,
         });
         self.sent.push((now, mail));
     }
@@ -476,6 +477,7 @@ impl Story {
             address: String::new(),
             deadline: event.deadline,
             outcome: self.server.outcome(now),
+            told: false,
         });
     }
 

@@ -110,17 +110,20 @@ impl Connection {
                     "the message has {} bytes, the server takes {most}",
                     letter.bytes.len()
                 );
-                return Err(Outcome::refused(None, &text));
+                return Err(Outcome::declined(None, &text));
             }
             parameters.push(MailParameter::Size(letter.bytes.len()));
         }
         let utf8 = !(is_ascii(&letter.from) && is_ascii(&letter.to));
         if utf8 && !self.offer.has("SMTPUTF8") {
-            return Err(Outcome::refused(None, "smtputf8_unsupported"));
+            return Err(Outcome::declined(None, "smtputf8_unsupported"));
         }
         if utf8 || !letter.bytes.is_ascii() {
             if !self.offer.has("8BITMIME") {
-                return Err(Outcome::refused(None, "the server takes no 8-bit messages"));
+                return Err(Outcome::declined(
+                    None,
+                    "the server takes no 8-bit messages",
+                ));
             }
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
@@ -160,11 +163,11 @@ impl Connection {
         if !is_2yz(&sender) {
             return Err(stop(means(Stage::Sender, &sender)));
         }
-        let recipient = recipient.map_err(|error| stop(unanswered(&error)))?;
+        let recipient = recipient.map_err(|error| stop(unanswered(Stage::Recipient, &error)))?;
         if !is_2yz(&recipient) {
             return Err(stop(means(Stage::Recipient, &recipient)));
         }
-        let data = data.map_err(|error| stop(unanswered(&error)))?;
+        let data = data.map_err(|error| stop(unanswered(Stage::Content, &error)))?;
         if !data.has_code(354) {
             return Err(stop(means(Stage::Content, &data)));
         }
@@ -183,7 +186,7 @@ impl Connection {
             let reply = match self.wire.command(line, limit).await {
                 Ok(reply) => reply,
                 Err(error) if first => return Err(Stop::unreached(&error)),
-                Err(error) => return Err(Stop::lost(unanswered(&error))),
+                Err(error) => return Err(Stop::lost(unanswered(stage, &error))),
             };
             if first && code_of(&reply) == 421 {
                 return Err(Stop::leaving(&reply));
@@ -211,7 +214,7 @@ impl Connection {
         if self.wire.is_quiet() {
             return Ok(());
         }
-        Err(Stop::lost(out_of_step()))
+        Err(Stop::lost(out_of_step(Stage::Recipient)))
     }
 
     /// The message and its final dot, in one write: two would wait for each other (Nagle).
@@ -224,7 +227,7 @@ impl Connection {
             let outcome = if unwritten.may_have_left {
                 Outcome::lost(&unwritten.error.to_string())
             } else {
-                unanswered(&unwritten.error)
+                unanswered(Stage::Content, &unwritten.error)
             };
             return Exchange::over(outcome, None);
         }
@@ -289,7 +292,7 @@ impl Stop {
         let untouched = matches!(error, WireError::Closed | WireError::Lost(_));
         Self {
             untouched,
-            ..Self::lost(unanswered(error))
+            ..Self::lost(unanswered(Stage::Sender, error))
         }
     }
 

@@ -524,7 +524,10 @@ fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
     story.daily(2..=5);
     assert_eq!(
         story.told_operators,
-        ["ana@contoso.com (ana): there is no address"]
+        [format!(
+            "ana@contoso.com (ana): there is no address; flagged from {} on, unless a mail is accepted or the person registers before",
+            day(21)
+        )]
     );
 }
 

@@ -1,15 +1,15 @@
 //! Claiming: which rows of a destination are due, taken on lease before their first byte leaves.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::{EMAIL, Lease};
 use crate::domain::delivery::State;
+use crate::domain::fault::{Account, Order};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Step};
+use crate::store::addresses;
 use crate::store::db::{Connection, Db, Row};
 use crate::store::lists::deadline;
 use crate::store::rows::{Column, with_rows};
@@ -58,6 +58,8 @@ pub struct Claimed {
     pub message_id: String,
     /// The first mail of the window, to which this one answers.
     pub in_reply_to: Option<String>,
+    /// What is known of the address.
+    pub account: Account,
 }
 
 /// Of a mail to a person only what the last decision asks of them, and nothing whose facts changed
@@ -73,8 +75,10 @@ const DUE: &str = "
              WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy AND earlier.destination = outbox.destination
                  AND earlier.sequence = outbox.sequence AND earlier.state = $4
              ORDER BY earlier.position LIMIT 1) END,
-        outbox.floats = TRUE AND outbox.in_doubt = FALSE, standings.window_deadline, standings.window_notice
+        outbox.floats = TRUE AND outbox.in_doubt = FALSE, standings.window_deadline, standings.window_notice,
+        addresses.at_fault_at, addresses.deferrals, addresses.deferred_first, addresses.deferred_last, addresses.told
     FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
+        LEFT JOIN addresses ON addresses.address = outbox.address
     WHERE outbox.destination = $1 AND outbox.next_at <= $2 AND (outbox.not_after IS NULL OR outbox.not_after > $2)
         AND (outbox.address IS NULL OR outbox.policy IS NULL OR (
             standings.sequence = outbox.sequence AND standings.asks = outbox.asks
@@ -84,21 +88,27 @@ const DUE: &str = "
         AND (outbox.ordering_key IS NULL OR NOT EXISTS (
             SELECT 1 FROM outbox AS earlier
             WHERE earlier.destination = outbox.destination AND earlier.ordering_key = outbox.ordering_key
-                AND earlier.position < outbox.position AND earlier.settled_at IS NULL))
-    ORDER BY outbox.turn, outbox.position LIMIT $3";
+                AND earlier.position < outbox.position AND earlier.settled_at IS NULL))";
 
 impl Store {
-    /// Claims up to `limit` due rows of a destination, whose turn it is first, and records the
-    /// attempts.
+    /// Claims up to `limit` due rows of a destination in that order, and records the attempts.
     pub async fn claim(
         &self,
         destination: &str,
         limit: u32,
+        order: Order,
         lease: &Lease,
         now: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
         let mut transaction = self.begin().await?;
-        let rows = sqlx::query(DUE)
+        let mut due = QueryBuilder::<Db>::new(DUE);
+        due.push(match order {
+            Order::Turn => " ORDER BY outbox.turn, outbox.position LIMIT $3",
+            Order::Fair => " ORDER BY outbox.attempts, outbox.id LIMIT $3",
+            Order::Operators => " AND outbox.user_id IS NULL ORDER BY outbox.position LIMIT $3",
+        });
+        let rows = due
+            .build()
             .bind(destination)
             .bind(micros(now))
             .bind(limit)
@@ -127,30 +137,6 @@ impl Store {
         .await
         .doing("counting attempts")?;
         Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// Whether the last ten different recipients were all refused: then the channel is to blame,
-    /// not they (rule 7.11). Fewer than ten say nothing.
-    pub async fn all_refused_lately(&self) -> Result<bool, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT address, state FROM outbox
-             WHERE address IS NOT NULL AND settled_at IS NOT NULL AND user_id IS NOT NULL AND state IN ($1, $2)
-             ORDER BY settled_at DESC, position DESC LIMIT 100",
-        )
-        .bind(State::Sent.as_str())
-        .bind(State::Failed.as_str())
-        .fetch_all(&self.read)
-        .await
-        .doing("reading the last recipients")?;
-        let mut seen = HashSet::new();
-        let last: Vec<&str> = rows
-            .iter()
-            .filter(|(address, _)| seen.insert(address))
-            .map(|(_, state)| state.as_str())
-            .take(10)
-            .collect();
-        let refused = State::Failed.as_str();
-        Ok(last.len() == 10 && last.iter().all(|state| *state == refused))
     }
 }
 
@@ -260,6 +246,7 @@ fn read(row: &Row, now: Timestamp) -> Result<Claimed, StoreError> {
         resent: row.try_get(17).doing(doing)?,
         message_id: row.try_get(18).doing(doing)?,
         in_reply_to: text(19)?,
+        account: addresses::account(row, 23)?,
         id,
     })
 }

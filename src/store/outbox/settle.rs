@@ -1,6 +1,7 @@
 //! What became of attempts: settled, given back, or found on a lease that has ended.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Claimed;
 use crate::domain::delivery::{Disposition, IN_DOUBT, State};
@@ -19,7 +20,7 @@ const FORGET: &str =
     "DELETE FROM attempts WHERE (delivery_id, number) IN (SELECT back.id, back.attempt FROM back)";
 
 /// The end of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// The row.
     pub id: String,
@@ -49,6 +50,13 @@ pub struct SettledTally {
 }
 
 impl SettledTally {
+    /// Both together.
+    pub fn add(&mut self, more: Self) {
+        self.sent += more.sent;
+        self.failed += more.failed;
+        self.ambiguous += more.ambiguous;
+    }
+
     fn count(&mut self, state: State) {
         match state {
             State::Sent => self.sent += 1,

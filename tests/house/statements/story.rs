@@ -5,7 +5,10 @@ use clap::Parser as _;
 use fortnight::cli::{self, args::Cli};
 use fortnight::domain::delivery::State;
 use fortnight::domain::facts::ActKind;
-use fortnight::store::settings;
+use fortnight::domain::fault::{Account, Order};
+use fortnight::store::addresses::Notes;
+use fortnight::store::outbox::{EMAIL, Lease};
+use fortnight::store::{Store, settings};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -138,6 +141,7 @@ async fn endpoints() {
         .unwrap();
     store.anything_changed().await.unwrap();
     store.attempts_since(day(0)).await.unwrap();
+    refusals(&store, &rows[0].id).await;
     store.close().await;
     command_on(&world, "deliveries list --state pending --state dead").await;
     command_on(&world, &format!("deliveries retry {}", rows[0].id)).await;
@@ -149,6 +153,35 @@ async fn endpoints() {
     peer.follow(|_| Reply::Say(503));
     world.pass(hour(1, 3)).await;
     world.pass(hour(1, 4)).await;
+}
+
+/// What follows where a mail server refuses: addresses are remembered, and rows tried in another order.
+async fn refusals(store: &Store, row: &str) {
+    let rows = [row.to_owned()];
+    store.refused(&rows).await.unwrap();
+    store.bring_forward(&rows, day(1)).await.unwrap();
+    store.operators_wait().await.unwrap();
+    let account = |told| Account {
+        told,
+        ..Account::default()
+    };
+    let accounts = [("ana", account(true)), ("bo", account(false))];
+    let notes = Notes {
+        memory: store.mail_memory().await.unwrap(),
+        accounts: accounts
+            .map(|(name, account)| (name.to_owned(), account))
+            .to_vec(),
+    };
+    let noted = store.settle_at(EMAIL, &[], None, None, Some(&notes), day(1));
+    noted.await.unwrap();
+    store.at_fault(&["ana".to_owned()]).await.unwrap();
+    let lease = Lease {
+        by: "a delivery".to_owned(),
+        until: day(2),
+    };
+    for order in [Order::Fair, Order::Operators] {
+        store.claim(EMAIL, 1, order, &lease, day(1)).await.unwrap();
+    }
 }
 
 fn without_mail(world: &mut World) {

@@ -1,0 +1,123 @@
+//! Outcomes that the database could not take: kept beside it, and settled before anything else once it takes them again.
+//!
+//! What the mail server accepted must not be sent once more because the disk was full in that moment. So room for outcomes is
+//! set aside in `<database>.outcomes` before anything is sent, and writing into it needs none.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::outbox::{Settled, SettledTally};
+use super::{Store, StoreError};
+
+/// Some thousand outcomes: more than are under way and not settled at any time.
+const ROOM: u64 = 1 << 18;
+
+/// One outcome, as a line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    destination: String,
+    settled: Settled,
+}
+
+impl Store {
+    fn outcomes(&self) -> PathBuf {
+        let mut name = self.path().as_os_str().to_owned();
+        name.push(".outcomes");
+        PathBuf::from(name)
+    }
+
+    /// Sets room aside for what will be known of attempts. Without it nothing may be sent.
+    pub fn set_room_aside(&self) -> Result<(), StoreError> {
+        let path = self.outcomes();
+        let room = || -> std::io::Result<()> {
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&path)?;
+            if file.metadata()?.len() < ROOM {
+                rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, ROOM)?;
+                file.sync_all()?;
+            }
+            Ok(())
+        };
+        room().map_err(|source| StoreError::Outcomes {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Keeps outcomes that the database did not take.
+    pub fn keep_outcomes(&self, destination: &str, settled: &[Settled]) -> Result<(), StoreError> {
+        let path = self.outcomes();
+        let keep = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+            let before = kept_in(&mut file)?.len();
+            file.seek(SeekFrom::Start(before as u64))?;
+            for settled in settled {
+                let kept = Kept {
+                    destination: destination.to_owned(),
+                    settled: settled.clone(),
+                };
+                writeln!(file, "{}", serde_json::to_string(&kept)?)?;
+            }
+            file.sync_all()
+        };
+        keep().map_err(|source| StoreError::Outcomes {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Settles what was kept, before anything else is done with these rows.
+    pub async fn settle_kept(&self, now: Timestamp) -> Result<SettledTally, StoreError> {
+        let path = self.outcomes();
+        let failed = |source| StoreError::Outcomes {
+            path: path.clone(),
+            source,
+        };
+        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(SettledTally::default());
+            }
+            file => file.map_err(failed)?,
+        };
+        let text = kept_in(&mut file).map_err(failed)?;
+        let mut tally = SettledTally::default();
+        if text.is_empty() {
+            return Ok(tally);
+        }
+        // A line that was cut off by a power cut is of no use.
+        let kept: Vec<Kept> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        for kept in kept {
+            let settled = [kept.settled];
+            let one = self.settle_at(&kept.destination, &settled, None, None, None, now);
+            tally.add(one.await?);
+        }
+        let empty = vec![0; text.len()];
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(&empty))
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
+        Ok(tally)
+    }
+}
+
+/// What the file holds before the room that is left in it.
+fn kept_in(file: &mut File) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    let end = memchr::memchr(0, &bytes).unwrap_or(bytes.len());
+    bytes.truncate(end);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
