@@ -350,12 +350,11 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         match (outcome, verdict) {
             (Outcome::Accepted { .. }, _) => Disposition::Sent,
             (Outcome::Lost { .. }, _) => self.lane.after_loss(retry()),
-            (_, Some(Verdict::Fails)) => Disposition::Refused,
+            (_, Some(Verdict::Fails)) | (Outcome::Refused { .. }, None) => Disposition::Refused,
             (_, Some(Verdict::WaitsADay)) => Disposition::RetryAt(later(now, DAY).max(retry())),
-            (_, Some(_)) => Disposition::RetryAt(retry()),
-            (Outcome::Refused { .. }, None) => Disposition::Refused,
             (Outcome::Gone { .. }, None) => Disposition::Dead,
-            (
+            (_, Some(_))
+            | (
                 Outcome::Deferred { .. }
                 | Outcome::Busy { .. }
                 | Outcome::Declined { .. }

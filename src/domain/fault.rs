@@ -226,9 +226,8 @@ pub struct Judge {
     witnesses: bool,
     asking: Asking,
     wants_a_witness: bool,
-    second_tries: bool,
-    /// What second tries say is believed.
-    believes: bool,
+    /// Whether what second tries say is believed; none before they are made.
+    believes: Option<bool>,
     text: String,
 }
 
@@ -252,8 +251,7 @@ impl Judge {
             witnesses,
             asking: Asking::NotYet,
             wants_a_witness: false,
-            second_tries: false,
-            believes: false,
+            believes: None,
             text: String::new(),
         }
     }
@@ -423,7 +421,7 @@ impl Judge {
         };
         suspect.tries += 1;
         let first = suspect.first;
-        let convicts = self.believes
+        let convicts = self.believes == Some(true)
             && self.memory.doubt.is_none()
             && self.few_in_vain()
             && self.others_got_through(attempt.address, first, at.0);
@@ -495,9 +493,12 @@ impl Judge {
         let lately = lately.is_some_and(|(_, at)| now.duration_since(at.0) < HOUR);
         let in_vain = self.memory.in_vain.as_ref();
         self.memory.doubt.is_some()
-            || in_vain.is_some_and(|in_vain| match in_vain.is_lasting() {
-                true => in_vain.addresses.len() >= FEW || !lately || self.asking == Asking::Failed,
-                false => now.duration_since(in_vain.since) >= HOUR,
+            || in_vain.is_some_and(|in_vain| {
+                if in_vain.is_lasting() {
+                    in_vain.addresses.len() >= FEW || !lately || self.asking == Asking::Failed
+                } else {
+                    now.duration_since(in_vain.since) >= HOUR
+                }
             })
     }
 
@@ -543,14 +544,13 @@ impl Judge {
             return Next::Ask;
         }
         if people.is_empty()
-            || self.second_tries
+            || self.believes.is_some()
             || self.memory.doubt.is_some()
             || self.asking == Asking::Failed
         {
             return Next::Done;
         }
-        self.second_tries = true;
-        self.believes = self.asking == Asking::Accepted || is_plain || !self.witnesses;
+        self.believes = Some(self.asking == Asking::Accepted || is_plain || !self.witnesses);
         let rows = self
             .suspects
             .iter()
@@ -900,9 +900,10 @@ mod tests {
     /// Whom a judge accuses who looks for a contrast and not for its order.
     fn without_order(answers: &[Answer]) -> usize {
         let refused = answers.iter().filter(|one| **one == Answer::Unclear);
-        match answers.contains(&Answer::Accepted) {
-            true => refused.count(),
-            false => 0,
+        if answers.contains(&Answer::Accepted) {
+            refused.count()
+        } else {
+            0
         }
     }
 
