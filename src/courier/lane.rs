@@ -27,6 +27,9 @@ use crate::time::Clock;
 /// lease that is older than this are nobody's.
 const LEASE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Who was refused is tried once more behind the others, when the lane says so, and else not before this.
+const REFUSED_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
 /// What a destination does in its own way.
 pub(super) trait Lane {
     /// Its name in the outbox.
@@ -353,6 +356,13 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
             (_, Some(Verdict::Fails)) | (Outcome::Refused { .. }, None) => Disposition::Refused,
             (_, Some(Verdict::WaitsADay)) => Disposition::RetryAt(later(now, DAY).max(retry())),
             (Outcome::Gone { .. }, None) => Disposition::Dead,
+            (Outcome::Refused { .. } | Outcome::Declined { .. }, Some(_))
+                if row
+                    .not_after
+                    .is_none_or(|end| later(now, REFUSED_AGAIN * 3) <= end) =>
+            {
+                Disposition::RetryAt(later(now, REFUSED_AGAIN).max(retry()))
+            }
             (_, Some(_))
             | (
                 Outcome::Deferred { .. }

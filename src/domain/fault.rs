@@ -182,7 +182,6 @@ type Moment = (Timestamp, u64);
 struct Suspect {
     address: String,
     first: Moment,
-    tries: u32,
     text: String,
 }
 
@@ -191,7 +190,6 @@ impl Suspect {
         Self {
             address: attempt.address.to_owned(),
             first,
-            tries: 1,
             text: attempt.text.to_owned(),
         }
     }
@@ -414,12 +412,11 @@ impl Judge {
     }
 
     fn refuse(&mut self, attempt: &Attempt<'_>, at: Moment) -> Verdict {
-        let Some(suspect) = self.suspects.get_mut(attempt.row) else {
+        let Some(suspect) = self.suspects.get(attempt.row) else {
             let suspect = Suspect::of(attempt, at);
             self.suspects.insert(attempt.row.to_owned(), suspect);
             return Verdict::Waits;
         };
-        suspect.tries += 1;
         let first = suspect.first;
         let convicts = self.believes == Some(true)
             && self.memory.doubt.is_none()
@@ -531,10 +528,10 @@ impl Judge {
     pub fn next(&mut self, now: Timestamp) -> Next {
         self.memory.asked.retain(|at| now.duration_since(*at) < DAY);
         self.decide_open(now);
-        let once = || self.suspects.values().filter(|suspect| suspect.tries == 1);
-        let people: BTreeSet<&str> = once().map(|suspect| suspect.address.as_str()).collect();
+        let suspects = || self.suspects.values();
+        let people: BTreeSet<&str> = suspects().map(|one| one.address.as_str()).collect();
         let is_plain = people.len() < FEW
-            && once().all(|suspect| self.others_got_through(&suspect.address, suspect.first, now));
+            && suspects().all(|one| self.others_got_through(&one.address, one.first, now));
         if self.asking == Asking::Waits {
             // It was not taken: no row of it was due.
             self.asking = Asking::Failed;
@@ -551,11 +548,7 @@ impl Judge {
             return Next::Done;
         }
         self.believes = Some(self.asking == Asking::Accepted || is_plain || !self.witnesses);
-        let rows = self
-            .suspects
-            .iter()
-            .filter(|(_, suspect)| suspect.tries == 1);
-        Next::Again(rows.map(|(row, _)| row.clone()).collect())
+        Next::Again(self.suspects.keys().cloned().collect())
     }
 
     /// The operators are asked: what they are told of whom, by row.
