@@ -369,7 +369,7 @@ impl Watch {
     async fn reload_configuration(&mut self) {
         notify(&[NotifyState::Reloading]);
         let warning = match Config::of_process(self.file.as_deref()) {
-            Ok((config, _)) => match Engine::new(
+            Ok((config, warnings)) => match Engine::new(
                 self.engine.store().clone(),
                 config,
                 self.clock,
@@ -379,6 +379,9 @@ impl Watch {
                     self.engine.close().await;
                     self.engine = engine.with_patience(READING);
                     tracing::info!("the configuration was reloaded");
+                    for warning in warnings {
+                        tracing::warn!("{warning}");
+                    }
                     let keys = self.started_with.restart_needed(self.engine.config());
                     (!keys.is_empty())
                         .then(|| format!("{} changed: that takes a restart", keys.join(" and ")))
