@@ -99,6 +99,7 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         clock,
         progress,
         unfinished: false,
+        is_failing: false,
     };
     let code = watch.keep(rings).await;
 
@@ -144,7 +145,7 @@ async fn heartbeat(bell: mpsc::Sender<()>, stop: CancellationToken) {
 }
 
 /// systemd's watchdog is fed by progress: something was finished, or a look found nothing due. A
-/// pass that hangs starves it.
+/// pass that hangs starves it, and so do passes that fail (rule 7.29).
 async fn feed_watchdog(progress: Arc<Progress>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
@@ -211,6 +212,8 @@ struct Watch {
     progress: Arc<Progress>,
     /// The last pass left some of a source unread.
     unfinished: bool,
+    /// The last pass failed.
+    is_failing: bool,
 }
 
 impl Watch {
@@ -226,20 +229,20 @@ impl Watch {
                 self.reload_configuration().await;
                 last = None;
             }
-            if !self.engine.store().path().exists() {
-                tracing::error!(
-                    "the database {} is gone: restore it, then start fortnight again",
-                    self.engine.store().path().display()
-                );
+            if let Err(error) = self.engine.store().still_there() {
+                tracing::error!("{error}");
                 return DEGRADED;
             }
-            if let Err(error) = self.look(&mut last).await {
-                // A database that is busy or full now may be well at the next ring.
-                let error = chain(&error);
-                tracing::error!("{error}");
-                self.health.send_modify(|health| health.error = Some(error));
+            match self.look(&mut last).await {
+                Ok(()) if self.is_failing => {}
+                Ok(()) => self.progress.beat(),
+                Err(error) => {
+                    // A database that is busy or full now may be well at the next ring.
+                    let error = chain(&error);
+                    tracing::error!("{error}");
+                    self.health.send_modify(|health| health.error = Some(error));
+                }
             }
-            self.progress.beat();
         }
     }
 
@@ -323,9 +326,11 @@ impl Watch {
         self.unfinished = error.is_none() && report.unfinished;
         let status = status(&report, error.as_deref());
         notify(&[NotifyState::Status(&status)]);
+        self.is_failing = error.is_some();
         self.health.send_modify(|health| {
             if error.is_none() {
                 health.last_pass = Some(now);
+                health.holds = report.holds.len();
             }
             health.error = error;
             health.next_pass = next;
@@ -364,7 +369,7 @@ impl Watch {
     async fn reload_configuration(&mut self) {
         notify(&[NotifyState::Reloading]);
         let warning = match Config::of_process(self.file.as_deref()) {
-            Ok((config, _)) => match Engine::new(
+            Ok((config, warnings)) => match Engine::new(
                 self.engine.store().clone(),
                 config,
                 self.clock,
@@ -374,6 +379,9 @@ impl Watch {
                     self.engine.close().await;
                     self.engine = engine.with_patience(READING);
                     tracing::info!("the configuration was reloaded");
+                    for warning in warnings {
+                        tracing::warn!("{warning}");
+                    }
                     let keys = self.started_with.restart_needed(self.engine.config());
                     (!keys.is_empty())
                         .then(|| format!("{} changed: that takes a restart", keys.join(" and ")))

@@ -133,7 +133,9 @@ impl Engine {
         let began = Instant::now();
         let result = self.try_pass(wake, report, stop).await;
         report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.progress.beat();
+        if result.is_ok() {
+            self.progress.beat();
+        }
         result
     }
 

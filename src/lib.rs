@@ -29,6 +29,7 @@ pub mod exit;
 pub mod graph;
 pub mod http;
 pub mod pass;
+mod private;
 mod quote;
 pub mod report;
 pub mod sources;

@@ -49,14 +49,13 @@ impl Desk {
     fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("fortnight.toml"), text).unwrap();
-        std::fs::write(folder.path().join("password"), format!("{SECRET}\n")).unwrap();
-        std::fs::write(folder.path().join("empty"), " \n").unwrap();
-        std::fs::write(
+        crate::support::write_secret(folder.path().join("password"), format!("{SECRET}\n"));
+        crate::support::write_secret(folder.path().join("empty"), " \n");
+        crate::support::write_secret(
             folder.path().join("url"),
             format!("https://chat.example/{SECRET}\n"),
-        )
-        .unwrap();
-        std::fs::write(folder.path().join("hook"), SIGNING).unwrap();
+        );
+        crate::support::write_secret(folder.path().join("hook"), SIGNING);
         Self {
             folder,
             variables: Vec::new(),
@@ -128,6 +127,95 @@ fn said_after(more: &str) -> String {
 }
 
 #[test]
+fn a_language_without_mails_is_a_fault_and_a_dialect_of_one_with_mails_is_not() {
+    let with = |language: &str| {
+        let transport = "transport = \"smtp\"";
+        said_with(transport, &format!("{transport}\nlanguage = {language:?}"))
+    };
+    for language in ["en", "de", "de-AT", "EN_us"] {
+        assert_eq!(with(language), "", "{language}");
+    }
+    for language in ["fr", "qq!!", ""] {
+        let said = with(language);
+        let wanted = "`email.language`: there are no mails in this language";
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
+/// Somebody pastes a secret where it does not belong, or names a file that holds another one: whatever is
+/// wrong then, nothing repeats it.
+#[test]
+fn no_fault_repeats_a_value_wherever_it_stands() {
+    let values = [
+        format!("\"{SECRET}\""),
+        SECRET.to_owned(),
+        format!("\"{SECRET}"),
+        format!("[\"{SECRET}\"]"),
+        format!("{{ x = \"{SECRET}\" }}"),
+        format!("\"\"\"\n{SECRET}\n\"\"\""),
+        format!("\"https://u:{SECRET}@x.example/{SECRET}\""),
+        format!("\"http://x.example/{SECRET}\""),
+        format!("\"htps://{SECRET}\""),
+        format!("\"postgres://u:{SECRET}@x.example/d\""),
+        format!("\"u:{SECRET}@127.0.0.1\" # {SECRET}"),
+        format!("12 # {SECRET}"),
+        // Files of these tests.
+        "\"password\"".to_owned(),
+        "\"hook\"".to_owned(),
+        "\"url\"".to_owned(),
+    ];
+    let all_said = |desk: &Desk| match desk.load() {
+        Ok((_, warnings)) => warnings,
+        Err(faults) => faults.0,
+    };
+    for key in reference::keys() {
+        let (table, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        let heads = match table.split_once("[]") {
+            Some((list, "")) => format!("[[{list}]]"),
+            Some((list, below)) => format!("[[{list}]]\n[{list}{below}]"),
+            None if table.is_empty() => String::new(),
+            None => format!("[{table}]"),
+        };
+        for value in &values {
+            let desk = Desk::new(&format!("{heads}\n{name} = {value}\n{SECRET}\n"));
+            let broken = all_said(&desk);
+            let desk = Desk::new(&format!("{heads}\n{name} = {value}\n"));
+            let alone = all_said(&desk);
+            let overridden = Desk::new(GOOD).with(
+                &format!("FORTNIGHT__{}", key.path.replace('.', "__").to_uppercase()),
+                value.trim_matches('"'),
+            );
+            let overridden = all_said(&overridden);
+            for fault in broken.iter().chain(&alone).chain(&overridden) {
+                let text = format!("{}{fault}{fault:?}", fault.render(false));
+                assert!(!text.contains(SECRET), "{}: {value}: {text}", key.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new(&format!(
+        "{GOOD}username = \"u\"\npassword_file = \"password\"\n"
+    ));
+    assert_eq!(desk.config().exposed, [""; 0]);
+    let open = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(desk.path("password"), open).unwrap();
+    assert_snapshot!(desk.said(), @r#"
+     ⚠ fortnight.toml:17:17: others can read the file that
+     │ `email.smtp.password_file` names
+       ╭────
+    17 │ password_file = "********"
+       ·                 ──────────
+       ╰────
+     help: leave it to the user that runs fortnight: chmod 600
+    "#);
+    assert_eq!(desk.load().unwrap().0.exposed, ["email.smtp.password_file"]);
+}
+
+#[test]
 fn a_good_configuration_has_its_defaults() {
     let config = Desk::new(GOOD).config();
     let days = |days: i64| SignedDuration::from_hours(24 * days);
@@ -175,7 +263,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "time_zone = \"Europe/Berlin\""), @r#"
      × fortnight.toml:1:1: unknown key `time_zone`
       ╭────
-    1 │ time_zone = "Europe/Berlin"
+    1 │ time_zone = "*************"
       · ─────────
       ╰────
      help: did you mean `timezone`?
@@ -191,7 +279,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_with("source = \"files\"", "source = \"files\"\nsuorce = \"files\""), @r#"
      × fortnight.toml:4:1: unknown key `directory.suorce`
       ╭────
-    4 │ suorce = "files"
+    4 │ suorce = "*****"
       · ──────
       ╰────
      help: did you mean `source`?
@@ -199,7 +287,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_with("path = \"tenant\"", "path = \"tenant\"\ncolour = \"red\""), @r#"
      × fortnight.toml:6:1: unknown key `directory.files.colour`
       ╭────
-    6 │ colour = "red"
+    6 │ colour = "***"
       · ──────
       ╰────
      help: the keys here are path
@@ -207,7 +295,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_of_policy("windw = \"14d\""), @r#"
      × fortnight.toml:9:1: unknown key `policy.windw`
       ╭────
-    9 │ windw = "14d"
+    9 │ windw = "***"
       · ─────
       ╰────
      help: did you mean `window`?
@@ -215,7 +303,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_with("include = { all_users = true }", "include = { all_user = true, users = [\"a\"] }"), @r#"
      × fortnight.toml:9:13: unknown key `policy.include.all_user`
       ╭────
-    9 │ include = { all_user = true, users = ["a"] }
+    9 │ include = { all_user = true, users = ["*"] }
       ·             ────────
       ╰────
      help: did you mean `all_users`?
@@ -223,7 +311,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_after("tsl = \"implicit\"\n"), @r#"
      × fortnight.toml:16:1: unknown key `email.smtp.tsl`
        ╭────
-    16 │ tsl = "implicit"
+    16 │ tsl = "********"
        · ───
        ╰────
      help: did you mean `tls`?
@@ -231,7 +319,7 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
     assert_snapshot!(said_after("[freshness]\nsignins = \"24h\"\n"), @r#"
      × fortnight.toml:17:1: unknown key `freshness.signins`
        ╭────
-    17 │ signins = "24h"
+    17 │ signins = "***"
        · ───────
        ╰────
      help: did you mean `sign_ins`?
@@ -256,42 +344,45 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
       ╰────
     "#);
     assert_snapshot!(said_with("path = \"tenant\"", "path = [\"tenant\"]"), @r#"
-     × fortnight.toml:5:8: `directory.files.path` must be a text in quotes, not a list
+     × fortnight.toml:5:8: `directory.files.path` must be a text in quotes, not a
+     │ list
       ╭────
-    5 │ path = ["tenant"]
+    5 │ path = ["******"]
       ·        ──────────
       ╰────
     "#);
     assert_snapshot!(said_of_policy("guests = \"yes\""), @r#"
      × fortnight.toml:9:10: `policy.guests` must be true or false, not a text
       ╭────
-    9 │ guests = "yes"
+    9 │ guests = "***"
       ·          ─────
       ╰────
     "#);
     assert_snapshot!(said_of_policy("reminders = [\"0d\", 3]"), @r#"
-     × fortnight.toml:9:20: `policy.reminders` must be a list of texts in quotes, not a whole
-     │ number
+     × fortnight.toml:9:20: `policy.reminders` must be a list of texts in quotes,
+     │ not a whole number
       ╭────
-    9 │ reminders = ["0d", 3]
+    9 │ reminders = ["**", 3]
       ·                    ─
       ╰────
     "#);
     assert_snapshot!(said_of_policy("since = \"January\""), @r#"
-     × fortnight.toml:9:9: `policy.since` must be a date and time with its offset from UTC
+     × fortnight.toml:9:9: `policy.since` must be a date and time with its offset
+     │ from UTC
       ╭────
-    9 │ since = "January"
+    9 │ since = "*******"
       ·         ─────────
       ╰────
      help: write it like 2026-01-05T00:00:00Z
     "#);
-    assert_snapshot!(said_after("connections = 0\n"), @r#"
-     × fortnight.toml:16:15: `email.smtp.connections` must be a whole number from 1 on
+    assert_snapshot!(said_after("connections = 0\n"), @r"
+     × fortnight.toml:16:15: `email.smtp.connections` must be a whole number from 1
+     │ on
        ╭────
     16 │ connections = 0
        ·               ─
        ╰────
-    "#);
+    ");
     assert_snapshot!(said_after("port = 70000\n"), @r#"
      × fortnight.toml:16:8: a port is at most 65535
        ╭────
@@ -300,17 +391,18 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
        ╰────
     "#);
     assert_snapshot!(said_with("name = \"everyone\"", "name = \"a/b\""), @r#"
-     × fortnight.toml:7:8: `policy.name`: a name has 1 to 64 characters, without slashes and
-     │ control characters
+     × fortnight.toml:7:8: `policy.name`: a name has 1 to 64 characters, without
+     │ slashes and control characters
       ╭────
-    7 │ name = "a/b"
+    7 │ name = "***"
       ·        ─────
       ╰────
     "#);
     assert_snapshot!(said_with("include = { all_users = true }", "include = { all_users = \"yes\" }"), @r#"
-     × fortnight.toml:9:25: `policy.include.all_users` must be true or false, not a text
+     × fortnight.toml:9:25: `policy.include.all_users` must be true or false, not a
+     │ text
       ╭────
-    9 │ include = { all_users = "yes" }
+    9 │ include = { all_users = "***" }
       ·                         ─────
       ╰────
     "#);
@@ -326,26 +418,25 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
 #[test]
 fn what_cannot_be_understood_says_how_to_write_it() {
     assert_snapshot!(said_of_policy("window = \"2 weeks\""), @r#"
-     × fortnight.toml:9:10: `policy.window`: a duration is written like "14d", "6h", "90m" or
-     │ "1d 12h", not "2 weeks"
+     × fortnight.toml:9:10: `policy.window`: a duration is written like "14d",
+     │ "6h", "90m" or "1d 12h"
       ╭────
-    9 │ window = "2 weeks"
+    9 │ window = "*******"
       ·          ─────────
       ╰────
     "#);
     assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "timezone = \"Berlin\""), @r#"
-     × fortnight.toml:1:12: `timezone`: there is no time zone "Berlin"; zones are written like
-     │ "Europe/Berlin"
+     × fortnight.toml:1:12: `timezone`: there is no such time zone; zones are
+     │ written like "Europe/Berlin"
       ╭────
-    1 │ timezone = "Berlin"
+    1 │ timezone = "******"
       ·            ────────
       ╰────
     "#);
     assert_snapshot!(said_after("[schedule]\npoll = [\"0 0 8 * * *\", \"*/10 * * * *\"]\n"), @r#"
-     × fortnight.toml:17:24: `schedule.poll`: no cron pattern with seconds: Pattern must have 6
-     │ fields when seconds are required and years are disallowed
+     × fortnight.toml:17:24: `schedule.poll`: this is no cron pattern
        ╭────
-    17 │ poll = ["0 0 8 * * *", "*/10 * * * *"]
+    17 │ poll = ["***********", "************"]
        ·                        ──────────────
        ╰────
      help: six fields: second minute hour day month weekday, like "0 */10 * * * *"
@@ -359,56 +450,56 @@ fn what_cannot_be_understood_says_how_to_write_it() {
      help: leave it out for every ten minutes
     "#);
     assert_snapshot!(said_of_policy("reminders = [\"0d\", \"-3 days\"]"), @r#"
-     × fortnight.toml:9:20: a step is written like "0d", "3d" (after the opening) or "-3d"
-     │ (before the deadline), in days (d), hours (h) or minutes (m), not "-3 days"
+     × fortnight.toml:9:20: a step is written like "0d", "3d" (after the opening)
+     │ or "-3d" (before the deadline), in days (d), hours (h) or minutes (m)
       ╭────
-    9 │ reminders = ["0d", "-3 days"]
+    9 │ reminders = ["**", "*******"]
       ·                    ─────────
       ╰────
     "#);
     assert_snapshot!(said_with("from = \"Identity team <identity@contoso.com>\"", "from = \"Identity team\""), @r#"
-     × fortnight.toml:12:8: `email.from`: "Identity team" is no mailbox; write "Name
+     × fortnight.toml:12:8: `email.from`: this is no mailbox; write "Name
      │ <name@example.org>"
        ╭────
-    12 │ from = "Identity team"
+    12 │ from = "*************"
        ·        ───────────────
        ╰────
     "#);
     assert_snapshot!(said_with("transport = \"smtp\"", "transport = \"smtp\"\noperators = [\"oncall at contoso\"]"), @r#"
-     × fortnight.toml:14:14: `email.operators`: "oncall at contoso" is no mailbox; write "Name
+     × fortnight.toml:14:14: `email.operators`: this is no mailbox; write "Name
      │ <name@example.org>"
        ╭────
-    14 │ operators = ["oncall at contoso"]
+    14 │ operators = ["*****************"]
        ·              ───────────────────
        ╰────
     "#);
     assert_snapshot!(said_with("enforce = \"on\"", "enforce = \"report_only\""), @r#"
-     × fortnight.toml:8:11: `policy.enforce` cannot be "report_only"
+     × fortnight.toml:8:11: `policy.enforce` has no such value
       ╭────
-    8 │ enforce = "report_only"
+    8 │ enforce = "***********"
       ·           ─────────────
       ╰────
      help: did you mean "report-only"?
     "#);
     assert_snapshot!(said_after("[http]\nlisten = \"8080\"\n"), @r#"
-     × fortnight.toml:17:10: `http.listen`: "8080" is no address and port; write
+     × fortnight.toml:17:10: `http.listen`: this is no address and port; write
      │ "127.0.0.1:8080"
        ╭────
-    17 │ listen = "8080"
+    17 │ listen = "****"
        ·          ──────
        ╰────
     "#);
     assert_snapshot!(said_after("[result_codes]\n50140 = \"done\"\nabc = \"unknown\"\n"), @r#"
-     × fortnight.toml:17:9: there is no class "done"
+     × fortnight.toml:17:9: there is no such class
        ╭────
-    17 │ 50140 = "done"
+    17 │ 50140 = "****"
        ·         ──────
        ╰────
      help: completed, registration_interrupt, registration_blocked, mfa_challenge, post_primary, policy_block,
            not_authenticated, credential_failure, token_expiry or unknown
-     × fortnight.toml:18:1: `abc` is no result code
+     × fortnight.toml:18:1: this is no result code
        ╭────
-    18 │ abc = "unknown"
+    18 │ abc = "*******"
        · ───
        ╰────
      help: result codes are whole numbers
@@ -416,7 +507,7 @@ fn what_cannot_be_understood_says_how_to_write_it() {
     assert_snapshot!(said_after("[database]\nurl = \"mysql://u:korrekt-horse-batterie@h/d\"\n"), @r#"
      × fortnight.toml:17:7: `database.url` must be `sqlite:` and the path of a file
        ╭────
-    17 │ url = "mysql://*****************************
+    17 │ url = "************************************"
        ·       ──────────────────────────────────────
        ╰────
      help: write "sqlite:fortnight.db"
@@ -504,7 +595,7 @@ fn a_key_that_is_none_or_that_of_another_certificate_is_refused() {
     std::fs::write(desk.path("app.pem"), &certificate).unwrap();
     let folder = desk.path("").display().to_string();
     let said = |key: &str| {
-        std::fs::write(desk.path("app.key"), key).unwrap();
+        crate::support::write_secret(desk.path("app.key"), key);
         desk.load()
             .map(drop)
             .map_err(|faults| faults.0[0].to_string().replace(&folder, ""))
@@ -546,7 +637,7 @@ fn a_secret_is_read_from_its_file() {
 
     let credentials = desk.path("credentials");
     std::fs::create_dir(&credentials).unwrap();
-    std::fs::write(credentials.join("password"), "of systemd\r\n").unwrap();
+    crate::support::write_secret(credentials.join("password"), "of systemd\r\n");
     let desk = desk.with("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
     assert_eq!(password(&desk.config()), "of systemd");
 
@@ -569,15 +660,16 @@ fn password(config: &Config) -> String {
 #[test]
 fn a_secret_is_never_shown() {
     // Written where it does not belong, also misspelled, half-written, or in a key of a later version.
-    assert_snapshot!(said_after(&format!("username = \"u\"\npassword = \"{SECRET}\"\n")), @r#"
-     × fortnight.toml:17:1: `email.smtp.password` is a secret and does not belong in this file
+    assert_snapshot!(said_after(&format!("username = \"u\"\npassword = \"{SECRET}\"\n")), @r"
+     × fortnight.toml:17:1: `email.smtp.password` is a secret and does not belong
+     │ in this file
        ╭────
     17 │ password =*************************
        · ────────
        ╰────
      help: write it into a file of its own, name that in `password_file`, and change it if others could read it
            here
-    "#);
+    ");
     assert_snapshot!(said_after(&format!("passwrod = \"{SECRET}\"\n")), @r#"
      × fortnight.toml:16:1: unknown key `email.smtp.passwrod`
        ╭────
@@ -600,16 +692,16 @@ fn a_secret_is_never_shown() {
        ╰────
      help: say "standard", "slack" or "teams"
     "#);
-    assert_snapshot!(said_with("source = \"files\"", &format!("source = \"files\"\ngraph = {{ client_secret = \"{SECRET}\" }}")), @r#"
-     × fortnight.toml:4:11: `directory.graph.client_secret` is a secret and does not belong in
-     │ this file
+    assert_snapshot!(said_with("source = \"files\"", &format!("source = \"files\"\ngraph = {{ client_secret = \"{SECRET}\" }}")), @r"
+     × fortnight.toml:4:11: `directory.graph.client_secret` is a secret and does
+     │ not belong in this file
       ╭────
     4 │ graph = { client_secret =***************************
       ·           ─────────────
       ╰────
      help: write it into a file of its own, name that in `client_secret_file`, and change it if others could
            read it here
-    "#);
+    ");
     assert_snapshot!(Desk::new(GOOD).with("FORTNIGHT__EMAIL__SMTP__PASSWROD", SECRET).said(), @r#"
     × FORTNIGHT__EMAIL__SMTP__PASSWROD: this variable overrides no key
     help: did you mean FORTNIGHT__EMAIL__SMTP__PASSWORD?
@@ -629,19 +721,20 @@ fn a_secret_that_cannot_be_had_is_one_fault() {
     let login = "username = \"fortnight\"\npassword_file = ";
     let missing = Desk::new(&format!("{GOOD}{login}\"missing\"\n"));
     assert_snapshot!(missing.with("CREDENTIALS_DIRECTORY", "/nowhere").said(), @r#"
-     × fortnight.toml:17:17: cannot read the secret file /nowhere/missing: No such file or
-     │ directory (os error 2)
+     × fortnight.toml:17:17: cannot read the file that `email.smtp.password_file`
+     │ names: No such file or directory (os error 2)
        ╭────
-    17 │ password_file = "missing"
+    17 │ password_file = "*******"
        ·                 ─────────
        ╰────
      help: check the path, its owner and its mode; relative paths start at $CREDENTIALS_DIRECTORY, else at this
            file's folder
     "#);
     assert_snapshot!(said_after(&format!("{login}\"empty\"\n")), @r#"
-     × fortnight.toml:17:17: the secret file empty is empty
+     × fortnight.toml:17:17: the file that `email.smtp.password_file` names is
+     │ empty
        ╭────
-    17 │ password_file = "empty"
+    17 │ password_file = "*****"
        ·                 ───────
        ╰────
      help: write the secret into it
@@ -654,7 +747,7 @@ fn a_secret_that_cannot_be_had_is_one_fault() {
     assert_snapshot!(said_after("username = \"fortnight\"\n"), @r#"
      × fortnight.toml:16:12: a username without a password
        ╭────
-    16 │ username = "fortnight"
+    16 │ username = "*********"
        ·            ───────────
        ╰────
      help: name the file of the password in `password_file`
@@ -672,10 +765,10 @@ fn a_secret_that_cannot_be_had_is_one_fault() {
 #[test]
 fn mails_and_passwords_never_leave_this_machine_in_clear() {
     assert_snapshot!(said_after("tls = \"none\"\n"), @r#"
-     × fortnight.toml:16:7: tls = "none" to "smtp.contoso.com" would send mails and passwords
-     │ in clear
+     × fortnight.toml:16:7: tls = "none" to another machine would send mails and
+     │ passwords in clear
        ╭────
-    16 │ tls = "none"
+    16 │ tls = "****"
        ·       ──────
        ╰────
      help: use "starttls" or "implicit"
@@ -707,18 +800,18 @@ fn mails_and_passwords_never_leave_this_machine_in_clear() {
 
 #[test]
 fn a_policy_that_could_hurt_is_refused() {
-    assert_snapshot!(said_with("exclude = { users = [\"breakglass1@contoso.com\"] }", ""), @r#"
-     × fortnight.toml:6:1: all users are included and nobody is excluded, not even an emergency
-     │ account
+    assert_snapshot!(said_with("exclude = { users = [\"breakglass1@contoso.com\"] }", ""), @r"
+     × fortnight.toml:6:1: all users are included and nobody is excluded, not even
+     │ an emergency account
       ╭────
     6 │ [[policy]]
       · ──────────
       ╰────
      help: exclude your emergency accounts, or say allow_empty_exclusion = true
-    "#);
+    ");
     assert_snapshot!(said_with("exclude = { users = [\"breakglass1@contoso.com\"] }", "exclude = { users = [\" \"] }"), @r#"
-     × fortnight.toml:6:1: all users are included and nobody is excluded, not even an emergency
-     │ account
+     × fortnight.toml:6:1: all users are included and nobody is excluded, not even
+     │ an emergency account
       ╭────
     6 │ [[policy]]
       · ──────────
@@ -726,7 +819,7 @@ fn a_policy_that_could_hurt_is_refused() {
      help: exclude your emergency accounts, or say allow_empty_exclusion = true
      × fortnight.toml:10:22: an empty name names nobody
        ╭────
-    10 │ exclude = { users = [" "] }
+    10 │ exclude = { users = ["*"] }
        ·                      ───
        ╰────
      help: remove it
@@ -734,7 +827,7 @@ fn a_policy_that_could_hurt_is_refused() {
     assert_snapshot!(said_with("include = { all_users = true }", "include = { all_users = true, groups = [\"Pilot\"] }"), @r#"
      × fortnight.toml:9:11: `include` names all users and some
       ╭────
-    9 │ include = { all_users = true, groups = ["Pilot"] }
+    9 │ include = { all_users = true, groups = ["*****"] }
       ·           ────────────────────────────────────────
       ╰────
      help: say one or the other
@@ -758,13 +851,14 @@ fn a_policy_that_could_hurt_is_refused() {
     assert_snapshot!(said_of_policy("window = \"91d\""), @r#"
      × fortnight.toml:9:10: a window has 0 to 90 days
       ╭────
-    9 │ window = "91d"
+    9 │ window = "***"
       ·          ─────
       ╰────
     "#);
     let (rules, _) = GOOD.split_once("[email]").unwrap();
     assert_snapshot!(said(rules), @r#"
-     × fortnight.toml:6:1: enforce = "on" without [email]: nobody could be given notice
+     × fortnight.toml:6:1: enforce = "on" without [email]: nobody could be given
+     │ notice
       ╭────
     6 │ [[policy]]
       · ──────────
@@ -797,8 +891,8 @@ fn what_is_dangerous_can_be_asked_for() {
 #[test]
 fn steps_that_do_otherwise_than_they_say_are_warned_of() {
     assert_snapshot!(said_of_policy("reminders = [\"-1d\"]"), @r#"
-     ⚠ fortnight.toml:6:1: no step falls at least the minimum notice before the deadline:
-     │ windows are announced at once, as if "0d" were among the reminders
+     ⚠ fortnight.toml:6:1: no step falls at least the minimum notice before the
+     │ deadline: windows are announced at once, as if "0d" were among the reminders
       ╭────
     6 │ [[policy]]
       · ──────────
@@ -808,13 +902,13 @@ fn steps_that_do_otherwise_than_they_say_are_warned_of() {
     assert_snapshot!(said_of_policy("reminders = [\"0d\", \"-20d\"]"), @r#"
      ⚠ fortnight.toml:9:20: the step -20d lies outside the window and is dropped
       ╭────
-    9 │ reminders = ["0d", "-20d"]
+    9 │ reminders = ["**", "****"]
       ·                    ──────
       ╰────
     "#);
     assert_snapshot!(said_of_policy("reminders = []"), @r#"
-     ⚠ fortnight.toml:6:1: no step falls at least the minimum notice before the deadline:
-     │ windows are announced at once, as if "0d" were among the reminders
+     ⚠ fortnight.toml:6:1: no step falls at least the minimum notice before the
+     │ deadline: windows are announced at once, as if "0d" were among the reminders
       ╭────
     6 │ [[policy]]
       · ──────────
@@ -837,7 +931,7 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
     assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"url\"\nformat = \"discord\"\n"), @r#"
      × fortnight.toml:19:10: `webhook.format = "discord"` is not in this version
        ╭────
-    19 │ format = "discord"
+    19 │ format = "*******"
        ·          ─────────
        ╰────
      help: use "standard" or "slack" or "teams"
@@ -845,7 +939,7 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
     assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl_file = \"url\"\nformat = \"slack\"\nevents = [\"enforcement.applied\"]\n"), @r#"
      × fortnight.toml:20:11: the event "enforcement.applied" is not in this version
        ╭────
-    20 │ events = ["enforcement.applied"]
+    20 │ events = ["*******************"]
        ·           ─────────────────────
        ╰────
      help: remove it
@@ -853,7 +947,7 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
     assert_snapshot!(said_after("[database]\nurl = \"postgres://localhost/fortnight\"\n"), @r#"
      × fortnight.toml:17:7: `database.url = "postgres…"` is not in this version
        ╭────
-    17 │ url = "postgres://localhost/fortnight"
+    17 │ url = "******************************"
        ·       ────────────────────────────────
        ╰────
      help: use "sqlite:fortnight.db"
@@ -861,13 +955,13 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
     assert_snapshot!(said_after("[enforcement]\nmode = \"group\"\ngroup = \"0a0a0a0a-0000-4000-8000-000000000001\"\n"), @r#"
      × fortnight.toml:17:8: `enforcement.mode = "group"` is not in this version
        ╭────
-    17 │ mode = "group"
+    17 │ mode = "*****"
        ·        ───────
        ╰────
      help: use "flag"
      × fortnight.toml:18:1: `enforcement.group` is not in this version
        ╭────
-    18 │ group = "0a0a0a0a-0000-4000-8000-000000000001"
+    18 │ group = "************************************"
        · ─────
        ╰────
      help: remove it
@@ -875,7 +969,7 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
     assert_snapshot!(said_with("transport = \"smtp\"", "transport = \"graph\""), @r#"
      × fortnight.toml:13:13: `email.transport = "graph"` is not in this version
        ╭────
-    13 │ transport = "graph"
+    13 │ transport = "*****"
        ·             ───────
        ╰────
      help: use "smtp" or "file"
@@ -904,7 +998,7 @@ fn graph_is_asked_by_an_application_that_proves_itself_in_one_way() {
     let desk = on_graph(&format!(
         "{whole}client_secret_file = \"secret\"\ncloud = \"usgov\"\n"
     ));
-    std::fs::write(desk.path("secret"), format!("{SECRET}\n")).unwrap();
+    crate::support::write_secret(desk.path("secret"), format!("{SECRET}\n"));
     let Directory::Graph(graph) = desk.load().unwrap().0.directory else {
         panic!("the source is Graph");
     };
@@ -945,16 +1039,16 @@ fn graph_is_asked_by_an_application_that_proves_itself_in_one_way() {
      help: keep one of client_secret_file, certificate_file, managed_identity = true, federated_token_file
     "#);
     assert_snapshot!(on_graph(&format!("{whole}managed_identity = true\ngraph_url = \"http://graph.example.org\"\nauthority_url = \"https://login.example.org/tenant\"\n")).said(), @r#"
-     × fortnight.toml:8:13: `directory.graph.graph_url`: "http://graph.example.org" would send
-     │ tokens in clear: use https; http is for this machine only
+     × fortnight.toml:8:13: `directory.graph.graph_url`: this would send tokens in
+     │ clear: use https; http is for this machine only
       ╭────
-    8 │ graph_url = "http://******************
+    8 │ graph_url = "************************"
       ·             ──────────────────────────
       ╰────
-     × fortnight.toml:9:17: `directory.graph.authority_url`: "https://login.example.org/tenant"
-     │ must be a host, without a path
+     × fortnight.toml:9:17: `directory.graph.authority_url`: this must be a host,
+     │ without a path or a login
       ╭────
-    9 │ authority_url = "https://*************************
+    9 │ authority_url = "********************************"
       ·                 ──────────────────────────────────
       ╰────
     "#);
@@ -984,7 +1078,7 @@ fn mail_by_token_takes_the_application_of_graph() {
     assert_snapshot!(said_after(by_token), @r#"
      × fortnight.toml:16:8: a token without an application that could ask for it
        ╭────
-    16 │ auth = "xoauth2"
+    16 │ auth = "*******"
        ·        ─────────
        ╰────
      help: say in [directory.graph] who asks: tenant_id, client_id and one of its four ways to prove it
@@ -992,7 +1086,7 @@ fn mail_by_token_takes_the_application_of_graph() {
     assert_snapshot!(said_after(&format!("auth = \"xoauth2\"\n{graph}")), @r#"
      × fortnight.toml:16:8: a token without a username
        ╭────
-    16 │ auth = "xoauth2"
+    16 │ auth = "*******"
        ·        ─────────
        ╰────
      help: name the mailbox that mails come from in `username`
@@ -1000,7 +1094,7 @@ fn mail_by_token_takes_the_application_of_graph() {
     assert_snapshot!(said_after(&format!("{by_token}password_file = \"password\"\n{graph}")), @r#"
      × fortnight.toml:16:8: a password beside a token
        ╭────
-    16 │ auth = "xoauth2"
+    16 │ auth = "*******"
        ·        ─────────
        ╰────
      help: keep one of the two
@@ -1057,11 +1151,11 @@ fn wrong_variables_are_named() {
         .with("FORTNIGHT__POLICY__ENFORCE", "on")
         .with("FORTNIGHT__WEATHER", "rain");
     assert_snapshot!(desk.said(), @r#"
-    × FORTNIGHT__TIMEZONE: `timezone`: there is no time zone "Tokyo"; zones are written like "Europe/Berlin"
+    × FORTNIGHT__TIMEZONE: `timezone`: there is no such time zone; zones are written like "Europe/Berlin"
     × FORTNIGHT__EMAIL__OPERATORS: `email.operators` must be a list of texts in quotes
     help: write ["one", "two"]
     × FORTNIGHT__EMAIL__SMTP__PORT: `email.smtp.port` must be a whole number from 1 on
-    × FORTNIGHT__ENFORCEMENT__DRY_RUN: `enforcement.dry_run` must be true or false, not "yes"
+    × FORTNIGHT__ENFORCEMENT__DRY_RUN: `enforcement.dry_run` must be true or false
     × FORTNIGHT__EMAIL__FORM: this variable overrides no key
     help: did you mean FORTNIGHT__EMAIL__FROM?
     × FORTNIGHT__POLICY__ENFORCE: this variable overrides no key
@@ -1073,18 +1167,18 @@ fn wrong_variables_are_named() {
 
 #[test]
 fn what_is_no_toml_says_where() {
-    assert_snapshot!(said_with("source = \"files\"", "source = files"), @r#"
+    assert_snapshot!(said_with("source = \"files\"", "source = files"), @r"
      × fortnight.toml:3:10: this is no TOML: invalid boolean, expected `false`
       ╭────
-    3 │ source = files
+    3 │ source = *****
       ·          ─────
       ╰────
      help: a text stands in quotes
-    "#);
+    ");
     assert_snapshot!(said_with("source = \"files\"", "source = \"files\"\nsource = \"files\""), @r#"
      × fortnight.toml:4:1: this is no TOML: duplicate key
       ╭────
-    4 │ source = "files"
+    4 │ source = "*****"
       · ──────
       ╰────
     "#);
@@ -1098,20 +1192,20 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
         .replace("all_users = true", "all_users = 1")
         .replace("host =", "hots =");
     assert_snapshot!(said(&format!("{text}[http]\nlisten = 1\n")), @r#"
-     × fortnight.toml:1:12: `timezone`: there is no time zone "Europe/Bärlin"; zones are
+     × fortnight.toml:1:12: `timezone`: there is no such time zone; zones are
      │ written like "Europe/Berlin"
       ╭────
-    1 │ timezone = "Europe/Bärlin"
-      ·            ───────────────
+    1 │ timezone = "**************"
+      ·            ────────────────
       ╰────
-     × fortnight.toml:3:10: `directory.source` cannot be "filse"
+     × fortnight.toml:3:10: `directory.source` has no such value
       ╭────
-    3 │ source = "filse"
+    3 │ source = "*****"
       ·          ───────
       ╰────
      help: did you mean "files"?
-     × fortnight.toml:9:25: `policy.include.all_users` must be true or false, not a whole
-     │ number
+     × fortnight.toml:9:25: `policy.include.all_users` must be true or false, not a
+     │ whole number
       ╭────
     9 │ include = { all_users = 1 }
       ·                         ─
@@ -1124,11 +1218,12 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
      help: name the mail server
      × fortnight.toml:15:1: unknown key `email.smtp.hots`
        ╭────
-    15 │ hots = "smtp.contoso.com"
+    15 │ hots = "****************"
        · ────
        ╰────
      help: did you mean `host`?
-     × fortnight.toml:17:10: `http.listen` must be a text in quotes, not a whole number
+     × fortnight.toml:17:10: `http.listen` must be a text in quotes, not a whole
+     │ number
        ╭────
     17 │ listen = 1
        ·          ─
@@ -1139,10 +1234,10 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
 #[test]
 fn one_fault_of_a_table_does_not_hide_another() {
     assert_snapshot!(said_after("tls = \"none\"\nport = 70000\nusername = \"u\"\n"), @r#"
-     × fortnight.toml:16:7: tls = "none" to "smtp.contoso.com" would send mails and passwords
-     │ in clear
+     × fortnight.toml:16:7: tls = "none" to another machine would send mails and
+     │ passwords in clear
        ╭────
-    16 │ tls = "none"
+    16 │ tls = "****"
        ·       ──────
        ╰────
      help: use "starttls" or "implicit"
@@ -1153,7 +1248,7 @@ fn one_fault_of_a_table_does_not_hide_another() {
        ╰────
      × fortnight.toml:18:12: a username without a password
        ╭────
-    18 │ username = "u"
+    18 │ username = "*"
        ·            ───
        ╰────
      help: name the file of the password in `password_file`
@@ -1165,7 +1260,7 @@ fn a_fault_says_its_place_in_one_line_too() {
     let desk = Desk::new(&changed("enforce = \"on\"", "enforce = \"yes\""));
     let faults = desk.load().unwrap_err();
     let folder = format!("{}/", desk.folder.path().display());
-    assert_snapshot!(faults.0[0].to_string().replace(&folder, ""), @r#"fortnight.toml:8:11: `policy.enforce` cannot be "yes""#);
+    assert_snapshot!(faults.0[0].to_string().replace(&folder, ""), @"fortnight.toml:8:11: `policy.enforce` has no such value");
 }
 
 /// A good webhook with one line written differently.
@@ -1228,7 +1323,7 @@ fn what_is_wrong_with_a_webhook_is_said_without_its_address() {
     assert_snapshot!(said(&webhook("\"desk\"", "\"email\"")), @r#"
      × fortnight.toml:17:8: `webhook.name`: "email" is the name of mail itself
        ╭────
-    17 │ name = "email"
+    17 │ name = "*****"
        ·        ───────
        ╰────
     "#);
@@ -1243,41 +1338,43 @@ fn what_is_wrong_with_a_webhook_is_said_without_its_address() {
     assert_snapshot!(said(&webhook("\"standard\"", "\"slack\"")), @r#"
      × fortnight.toml:20:15: only format "standard" is signed
        ╭────
-    20 │ secret_file = "hook"
+    20 │ secret_file = "****"
        ·               ──────
        ╰────
      help: remove it
     "#);
     assert_snapshot!(said(&webhook("secret_file = \"hook\"", "secret_file = \"password\"")), @r#"
-     × fortnight.toml:20:15: the signing secret in line 1 is not `whsec_` and Base64
+     × fortnight.toml:20:15: the signing secret in line 1 is not `whsec_` and
+     │ Base64
        ╭────
-    20 │ secret_file = "password"
+    20 │ secret_file = "********"
        ·               ──────────
        ╰────
      help: write one into the file, with: printf 'whsec_%s\n' "$(openssl rand -base64 32)"
     "#);
     assert_snapshot!(said(&webhook("https://", "http://")), @r#"
-     × fortnight.toml:18:7: plain http goes only to networks that `allow_networks` names
+     × fortnight.toml:18:7: plain http goes only to networks that `allow_networks`
+     │ names
        ╭────
-    18 │ url = "http://*******************
+    18 │ url = "*************************"
        ·       ───────────────────────────
        ╰────
      help: use https, or name the network of the service in `allow_networks`
     "#);
     assert_snapshot!(said(&webhook("desk.example", "10.0.0.7")), @r#"
-     × fortnight.toml:18:7: 10.0.0.7 is not dialled: an address of a private network, and not
-     │ named in `allow_networks`
+     × fortnight.toml:18:7: 10.0.0.7 is not dialled: an address of a private
+     │ network, and not named in `allow_networks`
        ╭────
-    18 │ url = "https://***************
+    18 │ url = "**********************"
        ·       ────────────────────────
        ╰────
      help: if the service really lies there, name its network in `allow_networks`
     "#);
     assert_snapshot!(said(&webhook("desk.example", "169.254.169.254")), @r#"
-     × fortnight.toml:18:7: 169.254.169.254 is never dialled: a link-local address, where
-     │ metadata services are
+     × fortnight.toml:18:7: 169.254.169.254 is never dialled: a link-local address,
+     │ where metadata services are
        ╭────
-    18 │ url = "https://**********************
+    18 │ url = "*****************************"
        ·       ───────────────────────────────
        ╰────
      help: give the address of the service itself
@@ -1287,23 +1384,23 @@ fn what_is_wrong_with_a_webhook_is_said_without_its_address() {
 #[test]
 fn what_is_wrong_with_the_lists_of_a_webhook_is_said() {
     assert_snapshot!(said(&webhook("format", "allow_networks = [\"intranet\"]\nformat")), @r#"
-     × fortnight.toml:19:19: "intranet" is no network
+     × fortnight.toml:19:19: this is no network
        ╭────
-    19 │ allow_networks = ["intranet"]
+    19 │ allow_networks = ["********"]
        ·                   ──────────
        ╰────
      help: write "10.0.0.0/8", or one address
     "#);
     assert_snapshot!(said(&webhook("format", "events = [\"window.open\", \"nothing\"]\nformat")), @r#"
-     × fortnight.toml:19:11: there is no event "window.open"
+     × fortnight.toml:19:11: there is no such event
        ╭────
-    19 │ events = ["window.open", "nothing"]
+    19 │ events = ["***********", "*******"]
        ·           ─────────────
        ╰────
      help: did you mean "window.opened"?
-     × fortnight.toml:19:26: there is no event "nothing"
+     × fortnight.toml:19:26: there is no such event
        ╭────
-    19 │ events = ["window.open", "nothing"]
+    19 │ events = ["***********", "*******"]
        ·                          ─────────
        ╰────
      help: the events are window.opened, window.reminder, window.extended, window.paused, window.resumed,
@@ -1319,10 +1416,10 @@ fn what_is_wrong_with_the_lists_of_a_webhook_is_said() {
      help: give each its own name
     "#);
     assert_snapshot!(said_after("[[webhook]]\nname = \"chat\"\nurl = \"https://contoso.webhook.office.com/x\"\nformat = \"teams\"\n"), @r#"
-     × fortnight.toml:18:7: the address is of an Office 365 connector, and Microsoft has
-     │ switched these off
+     × fortnight.toml:18:7: the address is of an Office 365 connector, and
+     │ Microsoft has switched these off
        ╭────
-    18 │ url = "https://*****************************
+    18 │ url = "************************************"
        ·       ──────────────────────────────────────
        ╰────
      help: in Teams, add the workflow "Post to a channel when a webhook request is received" and use its

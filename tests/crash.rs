@@ -176,7 +176,7 @@ fn what_was_accepted_is_settled_first_when_the_database_takes_it_again() {
 fn a_refused_login_holds_flags_and_keeps_the_mails() {
     let recorder = Recorder::start(well);
     let mut organisation = Organisation::new(9, after(monday(), hours(-1)), recorder.port);
-    std::fs::write(organisation.path("password"), "secret-word\n").unwrap();
+    crate::support::write_secret(organisation.path("password"), "secret-word\n");
     organisation.smtp += "\nusername = \"ana\"\npassword_file = \"password\"\nconnections = 1";
     organisation.configure();
     organisation.cycle(monday());
@@ -559,7 +559,7 @@ fn fifty_kills_lose_nothing() {
     let endpoints = Endpoints::start(busy(seed));
     let mut organisation = organisation(people, &recorder);
     organisation.more += &(endpoints.standard("desk") + &endpoints.slack("chat"));
-    std::fs::write(organisation.path("hook"), SECRET).unwrap();
+    crate::support::write_secret(organisation.path("hook"), SECRET);
     organisation.configure();
     let mut killed = Killed {
         organisation,

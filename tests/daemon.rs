@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::endpoint::{Endpoints, Reply, SECRET, TWO_SECRETS};
 use crate::support::program::{
-    self, Organisation, Running, after, at, eventually, hours, page, ready,
+    self, Organisation, Running, Said, after, at, eventually, hours, page, ready,
 };
 use crate::support::recorder::{Answer, PATIENCE, Recorder};
 
@@ -131,10 +131,8 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
     let warned = eventually("a warning", || {
         ready(port).filter(|ready| !ready["warning"].is_null())
     });
-    assert!(
-        warned["warning"].as_str().unwrap().contains("windw"),
-        "{warned}"
-    );
+    assert!(!warned.to_string().contains("windw"), "{warned}");
+    assert!(daemon.log().contains("windw"), "{}", daemon.log());
     assert_eq!(warned["ready"], true);
     wait_for_another_pass(port);
 
@@ -154,9 +152,11 @@ fn a_wrong_configuration_is_not_taken_over_and_a_good_one_is() {
     let warned = eventually("a warning", || {
         ready(port).filter(|ready| !ready["warning"].is_null())
     });
+    assert!(!warned.to_string().contains("http.listen"), "{warned}");
     assert!(
-        warned["warning"].as_str().unwrap().contains("http.listen"),
-        "{warned}"
+        daemon.log().contains("http.listen changed"),
+        "{}",
+        daemon.log()
     );
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
@@ -172,11 +172,11 @@ fn a_reload_takes_in_endpoints_and_their_secrets() {
     } = begin(2);
     let peer = Endpoints::start(|_| Reply::Taken);
     organisation.more += &peer.standard("desk");
-    std::fs::write(organisation.path("hook"), SECRET).unwrap();
+    crate::support::write_secret(organisation.path("hook"), SECRET);
     organisation.configure();
     let mut told = Vec::new();
     for (person, secrets) in [(0, SECRET), (1, TWO_SECRETS)] {
-        std::fs::write(organisation.path("hook"), secrets).unwrap();
+        crate::support::write_secret(organisation.path("hook"), secrets);
         daemon.signal(Signal::HUP);
         wait_for_a_pass_after_reload(&daemon, person + 1);
         let user = Organisation::address(person);
@@ -205,46 +205,90 @@ fn a_reload_takes_in_endpoints_and_their_secrets() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// What systemd hears.
+struct Systemd {
+    socket: UnixDatagram,
+    heard: String,
+}
+
+impl Systemd {
+    /// Ready to hear of an organisation's daemon, whose watchdog has so much patience.
+    fn of(organisation: &mut Organisation, patience: Duration) -> Self {
+        let path = organisation.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let patience = patience.as_micros().to_string();
+        for (name, value) in [
+            ("NOTIFY_SOCKET", path.to_str().unwrap()),
+            ("WATCHDOG_USEC", &patience),
+        ] {
+            organisation
+                .environment
+                .push((name.to_owned(), value.to_owned()));
+        }
+        Self {
+            socket,
+            heard: String::new(),
+        }
+    }
+
+    fn hear_until(&mut self, wanted: &str, times: usize) {
+        while self.heard.matches(wanted).count() < times {
+            let mut bytes = [0; 4096];
+            let length = self
+                .socket
+                .recv(&mut bytes)
+                .unwrap_or_else(|error| panic!("no {wanted}: {error}; {}", self.heard));
+            self.heard += &String::from_utf8_lossy(&bytes[..length]);
+            self.heard.push('\n');
+        }
+    }
+}
+
 #[test]
 fn systemd_hears_of_start_progress_and_stop() {
     let recorder = Recorder::start(|_| Answer::Well);
     let since = after(program::now(), hours(-1));
     let mut organisation = Organisation::new(2, since, recorder.port);
     organisation.configure();
-    let path = organisation.path("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    for (name, value) in [
-        ("NOTIFY_SOCKET", path.to_str().unwrap()),
-        ("WATCHDOG_USEC", "3000000"),
-    ] {
-        organisation
-            .environment
-            .push((name.to_owned(), value.to_owned()));
-    }
+    let mut systemd = Systemd::of(&mut organisation, Duration::from_secs(3));
     let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
-    let mut heard = String::new();
-    let mut hear_until = |wanted: &str, times: usize| {
-        while heard.matches(wanted).count() < times {
-            let mut bytes = [0; 4096];
-            let length = socket
-                .recv(&mut bytes)
-                .unwrap_or_else(|error| panic!("no {wanted}: {error}; {heard}"));
-            heard += &String::from_utf8_lossy(&bytes[..length]);
-            heard.push('\n');
-        }
-    };
-    hear_until("READY=1", 1);
-    hear_until("WATCHDOG=1", 3);
-    hear_until("STATUS=last pass", 1);
+    systemd.hear_until("READY=1", 1);
+    systemd.hear_until("WATCHDOG=1", 3);
+    systemd.hear_until("STATUS=last pass", 1);
     daemon.signal(Signal::HUP);
-    hear_until("RELOADING=1", 1);
-    hear_until("READY=1", 2);
+    systemd.hear_until("RELOADING=1", 1);
+    systemd.hear_until("READY=1", 2);
     daemon.signal(Signal::TERM);
-    hear_until("STOPPING=1", 1);
+    systemd.hear_until("STOPPING=1", 1);
     assert_eq!(daemon.end(), Some(0));
+}
+
+/// A service whose passes fail is not alive: systemd starts it anew, unless they go well before.
+#[tokio::test(flavor = "multi_thread")]
+async fn passes_that_fail_do_not_feed_the_watchdog() {
+    use sqlx::Connection as _;
+    let recorder = Recorder::start(|_| Answer::Well);
+    let since = after(program::now(), hours(-1));
+    let mut organisation = Organisation::new(2, since, recorder.port);
+    organisation.configure();
+    let mut systemd = Systemd::of(&mut organisation, Duration::from_millis(300));
+    let _daemon = organisation.spawn(&mut organisation.command(&["run"]));
+    systemd.hear_until("STATUS=last pass", 2);
+    let url = format!("sqlite:{}", organisation.path("fortnight.db").display());
+    let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let text = "ALTER TABLE holds RENAME TO elsewhere";
+    sqlx::query(text).execute(&mut other).await.unwrap();
+    systemd.hear_until("STATUS=the last pass failed", 2);
+    systemd.heard.clear();
+    systemd.hear_until("STATUS=the last pass failed", 2);
+    assert!(!systemd.heard.contains("WATCHDOG=1"), "{}", systemd.heard);
+    let text = "ALTER TABLE elsewhere RENAME TO holds";
+    sqlx::query(text).execute(&mut other).await.unwrap();
+    systemd.hear_until("WATCHDOG=1", 2);
+    systemd.hear_until("STATUS=last pass", 1);
 }
 
 #[test]
@@ -297,6 +341,45 @@ fn a_database_that_vanishes_ends_it() {
     assert_eq!(said.code, Some(3));
     assert_eq!(begun.recorder.kept().len(), 2);
     assert!(!begun.organisation.path("fortnight.db").exists());
+}
+
+/// Somebody restores a backup without stopping it: what it would write from then on nobody would find.
+#[test]
+fn a_database_that_is_replaced_ends_it() {
+    let mut begun = begin(2);
+    let path = begun.organisation.path("fortnight.db");
+    let backup = begun.organisation.path("backup.db");
+    std::fs::copy(&path, &backup).unwrap();
+    std::fs::rename(&backup, &path).unwrap();
+    assert_eq!(begun.daemon.end(), Some(3));
+    let log = begun.daemon.log();
+    assert!(
+        log.contains("was replaced while fortnight used it: start fortnight again"),
+        "{log}"
+    );
+}
+
+/// The mark can be removed while passes run; the database is locked too.
+#[test]
+fn a_second_one_is_refused_without_the_mark_and_under_another_name() {
+    let begun = begin(2);
+    let link = begun.organisation.path("link.db");
+    std::os::unix::fs::symlink("fortnight.db", &link).unwrap();
+    let cycle = || begun.organisation.command(&["cycle"]);
+    let plain = Said::by(cycle());
+    let mut linked = cycle();
+    linked.env("FORTNIGHT__DATABASE__URL", "sqlite:link.db");
+    let linked = Said::by(linked);
+    std::fs::remove_file(begun.organisation.path("fortnight.db.lock")).unwrap();
+    let unmarked = Said::by(cycle());
+    for said in [linked, plain, unmarked] {
+        assert!(!said.out.contains("Pass of"), "{}", said.out);
+        assert!(
+            said.err.contains(&format!("process {}", begun.daemon.id())),
+            "{}",
+            said.err
+        );
+    }
 }
 
 #[test]

@@ -77,3 +77,23 @@ fn the_demo_tells_its_stories() {
         "{mails} mails in the folder"
     );
 }
+
+#[test]
+fn the_demo_takes_no_folder_that_is_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("fortnight.toml");
+    std::fs::write(&configuration, "mine").unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_fortnight"))
+        .args(["demo", "--folder"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("is not empty, or somebody else's: name a new folder"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(configuration).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -30,7 +30,7 @@ async fn world_with(names: &[&str], webhooks: &[String]) -> World {
 fn configured(names: &[&str], webhooks: &[String]) -> World {
     let mut world = World::of(names);
     world.configuration += &webhooks.concat();
-    std::fs::write(world.folder().join("hook"), SECRET).unwrap();
+    crate::support::write_secret(world.folder().join("hook"), SECRET);
     world
 }
 

@@ -855,18 +855,88 @@ async fn after_an_outage_of_forty_days_nobody_is_flagged_without_notice() {
     assert_eq!(world.deadline("ben").await, Some(day(deadline)));
 }
 
+/// Leaves in a database's place what a disk, a tool or a person may leave there.
+async fn lose(world: &World, how: &str) {
+    use sqlx::Connection as _;
+    let database = world.database();
+    if how == "is no database any more" {
+        let mut bytes = std::fs::read(&database).unwrap();
+        bytes[..100].fill(0);
+        return std::fs::write(&database, bytes).unwrap();
+    }
+    std::fs::remove_file(&database).unwrap();
+    match how {
+        "is gone" => {}
+        "is empty" => std::fs::write(&database, "").unwrap(),
+        "has none of its tables" => {
+            let url = format!("sqlite:{}?mode=rwc", database.display());
+            let mut bare = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            let text = "CREATE TABLE things (id TEXT)";
+            sqlx::query(text).execute(&mut bare).await.unwrap();
+            bare.close().await.unwrap();
+        }
+        "is another installation's" => {
+            let mut other = World::of(&["ana"]);
+            other.pass(day(0)).await;
+            std::fs::copy(other.database(), &database).unwrap();
+        }
+        other => panic!("{other}"),
+    }
+}
+
+const LOSSES: [&str; 5] = [
+    "is gone",
+    "is empty",
+    "is no database any more",
+    "has none of its tables",
+    "is another installation's",
+];
+
 #[tokio::test]
 async fn a_database_that_vanished_is_not_begun_anew() {
+    for how in LOSSES {
+        let mut world = opened("ana").await;
+        let backup = world.folder().join("backup.db");
+        std::fs::copy(world.database(), &backup).unwrap();
+        lose(&world, how).await;
+        for at in [day(2), day(20)] {
+            let error = world.try_pass(at).await.unwrap_err().to_string();
+            let mark = world.folder().join("fortnight.db.lock");
+            assert!(error.contains(how), "{error}");
+            assert!(error.contains(&mark.display().to_string()), "{error}");
+        }
+        std::fs::copy(&backup, world.database()).unwrap();
+        world.pass(day(3)).await;
+        assert_eq!(world.deadline("ana").await, Some(hour(14, 23)), "{how}");
+        world.mailbox("ana").await.expect_none();
+    }
+}
+
+/// What the mark is for: without it an empty file is a new installation, which tells everybody again who
+/// signs in.
+#[tokio::test]
+async fn without_its_mark_a_database_that_vanished_is_begun_anew() {
     let mut world = opened("ana").await;
-    let backup = world.folder().join("backup.db");
-    std::fs::rename(world.database(), &backup).unwrap();
-    let error = world.try_pass(day(2)).await.unwrap_err();
-    assert!(error.to_string().contains("is gone"), "{error}");
-    assert!(!world.database().exists());
-    std::fs::rename(&backup, world.database()).unwrap();
-    world.pass(day(3)).await;
-    assert_eq!(world.deadline("ana").await, Some(hour(14, 23)));
-    world.mailbox("ana").await.expect_none();
+    lose(&world, "is empty").await;
+    std::fs::remove_file(world.folder().join("fortnight.db.lock")).unwrap();
+    world.pass(day(2)).await;
+    world.sign_in("ana", hour(2, 1));
+    world.pass(hour(2, 2)).await;
+    world.mailbox("ana").await.expect_one("window.opened");
+}
+
+/// A mark of an earlier version names no installation: the next pass has it name this one.
+#[tokio::test]
+async fn a_mark_that_names_no_installation_goes_on_and_names_one_then() {
+    let mut world = opened("ana").await;
+    let mark = world.folder().join("fortnight.db.lock");
+    let text = std::fs::read_to_string(&mark).unwrap();
+    let earlier: Vec<&str> = text.lines().take(2).collect();
+    std::fs::write(&mark, earlier.join("\n") + "\n").unwrap();
+    world.pass(day(2)).await;
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), text);
+    lose(&world, "is another installation's").await;
+    world.try_pass(day(3)).await.unwrap_err();
 }
 
 #[tokio::test]

@@ -218,11 +218,11 @@ fn its_log_and_our_outbox_agree() {
         folder.path().join("root.pem").display().to_string(),
     ));
     organisation.configure();
-    std::fs::write(organisation.path("password"), "not-the-word\n").unwrap();
+    crate::support::write_secret(organisation.path("password"), "not-the-word\n");
     let report = organisation.cycle(monday);
     assert_eq!(report["deliveries"]["sent"], 0);
     assert_eq!(organisation.holds(), ["channel"]);
-    std::fs::write(organisation.path("password"), "secret-word\n").unwrap();
+    crate::support::write_secret(organisation.path("password"), "secret-word\n");
     let report = organisation.cycle(after(monday, hours(1)));
     // Everybody, and the operators about the hold and its end.
     assert_eq!(report["deliveries"]["sent"], people + 2, "{report}");

@@ -224,7 +224,7 @@ async fn a_rollout() -> Endpoints {
     for (name, _) in chats() {
         world.configuration += &peer.chat(name, name);
     }
-    std::fs::write(world.folder().join("hook"), OLDER).unwrap();
+    crate::support::write_secret(world.folder().join("hook"), OLDER);
     world.daily(0..=0).await;
     world.who("bo").mail = None;
     world.sign_in("ana", hour(0, 1));

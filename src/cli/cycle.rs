@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use tempfile::TempDir;
 
 use super::args::Cycle;
 use super::output::{Format, Printer};
@@ -11,6 +12,7 @@ use crate::engine::{Engine, Wake};
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
 use crate::pass::PassError;
+use crate::private;
 use crate::report::PassReport;
 use crate::stop;
 use crate::store::lock::PassLock;
@@ -86,8 +88,9 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
 
 /// A dry run is a whole pass on a copy of the database, into a folder that nobody reads: it
 /// writes and sends nothing that stays.
-async fn rehearsal(config: &mut Config) -> anyhow::Result<tempdir::Folder> {
-    let folder = tempdir::Folder::new().context("making a folder for the dry run")?;
+async fn rehearsal(config: &mut Config) -> anyhow::Result<TempDir> {
+    let folder =
+        private::temporary("fortnight-dry-run-").context("making a folder for the dry run")?;
     let copy = folder.path().join("dry-run.db");
     match Store::open_to_copy(&config.database).await {
         Ok(store) => {
@@ -183,31 +186,4 @@ fn words(happening: &Happening) -> String {
 
 fn at(at: Timestamp) -> String {
     at.to_string()
-}
-
-/// A folder that goes with its owner.
-mod tempdir {
-    use std::path::{Path, PathBuf};
-
-    #[derive(Debug)]
-    pub(super) struct Folder(PathBuf);
-
-    impl Folder {
-        pub(super) fn new() -> std::io::Result<Self> {
-            let path =
-                std::env::temp_dir().join(format!("fortnight-dry-run-{}", std::process::id()));
-            std::fs::create_dir_all(&path)?;
-            Ok(Self(path))
-        }
-
-        pub(super) fn path(&self) -> &Path {
-            &self.0
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
 }

@@ -75,6 +75,7 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
         Directory::Files(path) => checks.extend(exports::checks(config, path).await),
         Directory::Graph(graph) => checks.extend(graph::checks(config, graph).await),
     }
+    checks.extend(secrets(config));
     checks.extend(mail::check(config).await);
     checks.extend(webhook::checks(config).await);
     let code = if checks.iter().all(|check| check.verdict == Verdict::Good) {
@@ -104,6 +105,18 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
         }
     }
     Ok(code)
+}
+
+/// Which secrets others on this machine can read.
+fn secrets(config: &Config) -> Option<Check> {
+    let exposed = &config.exposed;
+    let text = || {
+        let keys = exposed.join(", ");
+        format!(
+            "others can read what {keys} names: leave it to the user that runs fortnight, chmod 600"
+        )
+    };
+    (!exposed.is_empty()).then(|| Check::new("secrets", Err(text())))
 }
 
 /// Whether the database can be opened, is whole and takes writes.

@@ -2,6 +2,7 @@
 
 mod webhook;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use crate::domain::fault::Account;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::exit::{DONE, FAILED};
+use crate::private;
 use crate::store::outbox::Claimed;
 use crate::time::Clock;
 
@@ -72,7 +74,9 @@ fn event_kind(name: &str) -> Result<EventKind, Usage> {
 fn write(bytes: &[u8], file: Option<&Path>, out: &mut Printer) -> anyhow::Result<()> {
     match file {
         Some(path) => {
-            std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
+            private::create(path)
+                .and_then(|mut file| file.write_all(bytes))
+                .with_context(|| format!("writing {}", path.display()))?;
             out.line(format!("wrote {}", path.display()))?;
         }
         None => out.bytes(bytes)?,

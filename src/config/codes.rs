@@ -24,7 +24,7 @@ pub(super) fn read(root: &Section<'_>) -> ResultCodes {
         if let Ok(known) = serde_json::from_value::<SignInClass>(name) {
             classes.insert(code.value, known);
         } else {
-            let message = format!("there is no class {:?}", class.value);
+            let message = "there is no such class";
             root.document().error(class.place, message, CLASSES);
         }
     }

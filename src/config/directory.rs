@@ -203,10 +203,7 @@ fn credential(section: &Section<'_>, wanted: bool) -> Option<Credential> {
     if let Some(found) = federated {
         let path = section.document().resolve(&found.value);
         if let Err(error) = std::fs::metadata(&path) {
-            let message = format!(
-                "the federated token {} is not there yet: {error}",
-                path.display()
-            );
+            let message = format!("the federated token is not there yet: {error}");
             let remedy = "check the path, and that its issuer has written it: it is read anew for each token";
             section.document().warning(found.place, message, remedy);
         }
@@ -224,7 +221,7 @@ fn certified(
     let certificate = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => {
-            let message = format!("cannot read {}: {error}", path.display());
+            let message = format!("cannot read the certificate: {error}");
             section.document().error(
                 found.place,
                 message,
@@ -255,17 +252,19 @@ fn host(
     about: &'static str,
 ) -> Option<Url> {
     let found = section.parsed(key, Kind::Text, "by `cloud`", about, |text| {
-        let url = Url::parse(text)
-            .map_err(|_| format!("{text:?} is no URL; write \"https://graph.example.org\""))?;
-        if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
-            return Err(format!("{text:?} must be a host, without a path"));
+        let url =
+            Url::parse(text).map_err(|_| "this is no URL; write \"https://graph.example.org\"")?;
+        if url.path() != "/"
+            || url.query().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            return Err("this must be a host, without a path or a login");
         }
         match url.scheme() {
             "https" => Ok(url),
             "http" if url.host_str().is_some_and(is_this_machine) => Ok(url),
-            _ => Err(format!(
-                "{text:?} would send tokens in clear: use https; http is for this machine only"
-            )),
+            _ => Err("this would send tokens in clear: use https; http is for this machine only"),
         }
     });
     if section.lacks(key) {

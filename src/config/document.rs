@@ -61,6 +61,8 @@ pub(super) struct Document {
     pub(super) used: RefCell<BTreeSet<String>>,
     pub(super) faults: RefCell<Vec<Fault>>,
     pub(super) keys: RefCell<Vec<KeyDoc>>,
+    /// Keys that name the file of a secret which others can read.
+    pub(super) exposed: RefCell<Vec<String>>,
 }
 
 /// A value with the place it came from.
@@ -88,6 +90,7 @@ impl Document {
             used: RefCell::default(),
             faults: RefCell::default(),
             keys: RefCell::default(),
+            exposed: RefCell::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use lettre::message::Mailbox;
 use super::document::Kind;
 use super::reader::Section;
 use super::{Budgets, Email, EmailTransport, REQUIRED};
-use crate::delivery::mail::Sender;
+use crate::delivery::mail::{Language, Sender};
 use crate::delivery::smtp::{Login, Proof, SmtpConfig, Tls};
 use crate::delivery::text::is_mailbox;
 use crate::entra::Tokens;
@@ -58,12 +58,17 @@ pub(super) fn read(
         "",
         "Whom to ask, and how to verify that a mail is genuine; printed in every mail.",
     );
-    let language = text(
+    let language = section.parsed(
         "language",
+        Kind::Text,
         "en",
         "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.",
-    )
-    .unwrap_or_else(|| "en".to_owned());
+        |tag| match Language::of_tag(tag) {
+            Some(_) => Ok(tag.to_owned()),
+            None => Err("there are no mails in this language; write \"en\" or \"de\""),
+        },
+    );
+    let language = language.map_or_else(|| "en".to_owned(), |found| found.value);
     let upn_domains = section
         .texts(
             "upn_domains",
@@ -138,11 +143,11 @@ fn mailbox(
         .map(|found| found.value)
 }
 
-fn parse_mailbox(text: &str) -> Result<Mailbox, String> {
+fn parse_mailbox(text: &str) -> Result<Mailbox, &'static str> {
     text.parse()
         .ok()
         .filter(|mailbox: &Mailbox| is_mailbox(mailbox.email.as_ref()))
-        .ok_or_else(|| format!("{text:?} is no mailbox; write \"Name <name@example.org>\""))
+        .ok_or("this is no mailbox; write \"Name <name@example.org>\"")
 }
 
 /// Everything is read and judged even where mails go elsewhere or something is wrong: the faults
@@ -220,10 +225,7 @@ fn smtp(
         .filter(|host| protection == Tls::None && !is_this_machine(&host.value))
     {
         let place = tls.map_or(host.place.clone(), |tls| tls.place);
-        let message = format!(
-            "tls = \"none\" to {:?} would send mails and passwords in clear",
-            host.value
-        );
+        let message = "tls = \"none\" to another machine would send mails and passwords in clear";
         document.error(place, message, "use \"starttls\" or \"implicit\"");
         sound = false;
     }

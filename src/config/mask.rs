@@ -1,77 +1,176 @@
-//! The text of a configuration as diagnostics may show it: what looks like a secret is starred
-//! out, byte for byte, so that lines and columns stay.
+//! The text of a configuration as diagnostics may show it: its keys and its shape. Values are starred
+//! out, byte for byte, so that lines and columns stay; numbers, dates, true and false may be seen.
 //!
 //! Secrets do not belong into the file, which is exactly when somebody sees a diagnostic about
-//! one. Rather too much is masked than too little; it works by lines, since a text with a syntax
+//! one, and nobody knows which value is one. It works by characters, since a text with a syntax
 //! error has no tree.
 
-/// Words in a key after which nothing of the line is shown.
-const SECRET_WORDS: [&str; 5] = ["pass", "secret", "token", "private_key", "credential"];
+/// Words in a key after which nothing of the line is shown, not even a number.
+const SECRET_WORDS: [&str; 6] = [
+    "pass",
+    "secret",
+    "token",
+    "private_key",
+    "credential",
+    "pin",
+];
 
-/// The same text without its secrets.
+/// More digits in a row are no number that this file has.
+const DIGITS_AT_MOST: usize = 6;
+
+/// The same text without its values.
 pub(super) fn mask(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut inside = None;
     for line in text.split_inclusive('\n') {
-        let shown = match inside {
-            Some(_) => 0,
-            None => shown(line),
-        };
-        out.push_str(&line[..shown]);
-        out.extend(line[shown..].bytes().map(|byte| match byte {
-            b'\n' | b'\r' => char::from(byte),
-            _ => '*',
-        }));
-        inside = still_inside(inside, &line[shown..], shown < line.len());
+        inside = mask_line(line, inside, &mut out);
     }
     out
 }
 
-/// Where a secret begins in a line (its length, if nowhere).
-fn shown(line: &str) -> usize {
-    secret_value(line)
-        .into_iter()
-        .chain(address_with_login(line))
-        .min()
-        .unwrap_or(line.len())
+/// Writes a line without its values. `inside` is the quote of a text that began in a line before and goes
+/// on; so is what is returned.
+fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Option<&'static str> {
+    let mut rest = line;
+    if let Some(quote) = inside {
+        let Some(end) = rest.find(quote) else {
+            star(rest, out);
+            return inside;
+        };
+        star(&rest[..end], out);
+        out.push_str(quote);
+        rest = &rest[end + quote.len()..];
+    }
+    if inside.is_none() && is_header(rest) {
+        out.push_str(rest);
+        return None;
+    }
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' | '\'' => {
+                let quote = quote_of(rest);
+                out.push_str(quote);
+                rest = &rest[quote.len()..];
+                let end = end_of(rest, quote);
+                star(&rest[..end.unwrap_or(rest.len())], out);
+                let Some(end) = end else {
+                    return Some(quote).filter(|quote| quote.len() == 3);
+                };
+                out.push_str(quote);
+                end + quote.len()
+            }
+            '#' => {
+                star(rest, out);
+                return None;
+            }
+            _ if is_of_word(first) => {
+                let word = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
+                let is_key = is_key(&rest[..word], &rest[word..]);
+                if is_key || is_plain(&rest[..word]) {
+                    out.push_str(&rest[..word]);
+                } else {
+                    star(&rest[..word], out);
+                }
+                if is_key && is_secret(&rest[..word]) {
+                    let value = rest.find('=').map_or(rest.len(), |at| at + 1);
+                    out.push_str(&rest[word..value]);
+                    let multi = still_inside(&rest[value..]);
+                    star(&rest[value..], out);
+                    return multi;
+                }
+                word
+            }
+            ' ' | '\t' | '\r' | '\n' | '=' | '[' | ']' | '{' | '}' | ',' => {
+                out.push(first);
+                first.len_utf8()
+            }
+            _ => {
+                star(&rest[..first.len_utf8()], out);
+                first.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    None
 }
 
-/// Behind the `=` of a key that names a secret, but not of one that names a file (`…_file`).
-fn secret_value(line: &str) -> Option<usize> {
-    line.match_indices('=').find_map(|(at, _)| {
-        let key = line[..at].trim_end().trim_end_matches(['"', '\'']);
-        let start = key
-            .rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-            .map_or(0, |last| {
-                last + key[last..].chars().next().map_or(1, char::len_utf8)
-            });
-        let key = key[start..].to_lowercase();
-        let secret = SECRET_WORDS.iter().any(|word| key.contains(word));
-        (secret && !key.ends_with("_file") && key != "accept_passwordless").then_some(at + 1)
+fn star(text: &str, out: &mut String) {
+    out.extend(text.bytes().map(|byte| match byte {
+        b'\n' | b'\r' => char::from(byte),
+        _ => '*',
+    }));
+}
+
+/// A line like `[[policy]]` or `[email.smtp]`.
+fn is_header(line: &str) -> bool {
+    let line = line.trim();
+    let name = line
+        .strip_prefix('[')
+        .and_then(|line| line.strip_suffix(']'));
+    let name = name.map(|name| {
+        let list = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        list.unwrap_or(name)
+    });
+    name.is_some_and(|name| name.bytes().all(|byte| is_of_key(byte) || byte == b'.'))
+}
+
+fn quote_of(text: &str) -> &'static str {
+    ["\"\"\"", "'''", "\""]
+        .into_iter()
+        .find(|quote| text.starts_with(quote))
+        .unwrap_or("'")
+}
+
+/// Where a text ends in its line.
+fn end_of(text: &str, quote: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(at, c)| {
+        if std::mem::take(&mut escaped) {
+            return None;
+        }
+        escaped = c == '\\' && quote.starts_with('"');
+        text[at..].starts_with(quote).then_some(at)
     })
 }
 
-/// Behind the scheme of an address such as `postgres://user:password@host`, or of a chat's web
-/// address, which is a secret as a whole.
-fn address_with_login(line: &str) -> Option<usize> {
-    let start = line.find("://")? + 3;
-    let web = ["https://", "http://"]
-        .iter()
-        .any(|scheme| line[..start].ends_with(scheme));
-    let secret = line[start..].contains('@') || web;
-    secret.then_some(start)
+/// Whether a text of several lines begins in what is left of a line, and goes on.
+fn still_inside(rest: &str) -> Option<&'static str> {
+    ["\"\"\"", "'''"]
+        .into_iter()
+        .find(|quote| rest.matches(quote).count() == 1)
 }
 
-/// Whether a masked text of several lines (`"""`, `'''`) goes on in the next line.
-fn still_inside(inside: Option<&'static str>, rest: &str, masking: bool) -> Option<&'static str> {
-    match inside {
-        Some(quote) if rest.contains(quote) => None,
-        Some(quote) => Some(quote),
-        None if masking => ["\"\"\"", "'''"]
-            .into_iter()
-            .find(|quote| rest.matches(quote).count() == 1),
-        None => None,
-    }
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '+')
+}
+
+fn is_of_key(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
+}
+
+/// A word that `=` follows, as this file has them.
+fn is_key(word: &str, after: &str) -> bool {
+    after.trim_start().starts_with('=')
+        && word
+            .bytes()
+            .all(|byte| is_of_key(byte) || matches!(byte, b'.' | b'-'))
+}
+
+/// A key that names a secret, and not the file of one.
+fn is_secret(key: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| key.contains(word))
+        && !key.ends_with("_file")
+        && key != "accept_passwordless"
+}
+
+/// A number, a date, true or false.
+fn is_plain(word: &str) -> bool {
+    let is_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | ':' | '+' | 'T' | 'Z');
+    let mut digits = word.split(|c: char| !c.is_ascii_digit());
+    matches!(word, "true" | "false")
+        || word.chars().all(is_date) && digits.all(|row| row.len() <= DIGITS_AT_MOST)
 }
 
 #[cfg(test)]
@@ -79,30 +178,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_starred_out_and_nothing_moves() {
+    fn values_are_starred_out_and_nothing_moves() {
         for (text, masked) in [
-            ("host = \"a\"\n", "host = \"a\"\n"),
+            ("host = \"a\"\n", "host = \"*\"\n"),
             ("password = \"geheim\"\n", "password =*********\n"),
             ("passwrod=\"gehéim\"", "passwrod=*********"),
+            ("pin = 1234", "pin =*****"),
             (
                 "smtp = { host = \"a\", password = \"x\" }",
-                "smtp = { host = \"a\", password =******",
+                "smtp = { host = \"*\", password =******",
             ),
-            ("password_file = \"a\"\n", "password_file = \"a\"\n"),
+            ("password_file = \"a\"\n", "password_file = \"*\"\n"),
             (
                 "accept_passwordless = true\n",
                 "accept_passwordless = true\n",
             ),
-            ("\"client_secret\" = 'x'\n", "\"client_secret\" =****\n"),
+            ("\"client_secret\" = 'x'\n", "\"*************\" = '*'\n"),
+            ("apikey = \"a\\\"b\" # c\n", "apikey = \"****\" ***\n"),
             (
-                "url = \"postgres://u:p@h/d\"\n",
-                "url = \"postgres://********\n",
+                "url = \"postgres://u:p@h/d\"",
+                "url = \"******************\"",
             ),
-            ("url = \"https://chat/x\"\n", "url = \"https://*******\n"),
-            ("url = \"sqlite:///a.db\"\n", "url = \"sqlite:///a.db\"\n"),
+            (
+                "port = 2525\nsince = 2026-01-05T00:00:00Z\n",
+                "port = 2525\nsince = 2026-01-05T00:00:00Z\n",
+            ),
+            ("port = 12345678\n", "port = ********\n"),
+            ("enforce = onn\n", "enforce = ***\n"),
+            ("50140 = \"done\"\n", "50140 = \"****\"\n"),
+            (
+                "[[policy]]\n[email.smtp]\n[Hunter2]\n",
+                "[[policy]]\n[email.smtp]\n[*******]\n",
+            ),
+            ("users = [\n  \"a@b\",\n]\n", "users = [\n  \"***\",\n]\n"),
+            ("dGhpcyBpcyBh==\nhunter2\n", "************==\n*******\n"),
+            ("host = \"a\nb = \"c\"\n", "host = \"*\nb = \"*\"\n"),
             (
                 "token = \"\"\"\nab\n\"\"\"\na = 1\n",
-                "token =****\n**\n***\na = 1\n",
+                "token =****\n**\n\"\"\"\na = 1\n",
+            ),
+            (
+                "help = \"\"\"ab\nc = 1\"\"\"\na = 1\n",
+                "help = \"\"\"**\n*****\"\"\"\na = 1\n",
             ),
         ] {
             assert_eq!(mask(text), masked);

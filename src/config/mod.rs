@@ -79,6 +79,8 @@ pub struct Config {
     pub result_codes: ResultCodes,
     /// Nothing is sent: a dry run.
     pub is_rehearsal: bool,
+    /// Keys that name the file of a secret which others can read.
+    pub exposed: Vec<String>,
     source: Arc<Source>,
 }
 
@@ -419,6 +421,7 @@ fn read(document: &Document) -> Option<Config> {
         http,
         result_codes,
         is_rehearsal: false,
+        exposed: document.exposed.take(),
         source: document.source(),
     })
 }

@@ -296,8 +296,9 @@ fn reminders(section: &Section<'_>) -> Vec<Found<Step>> {
                 value: step,
                 place: text.place,
             }),
-            Err(error) => {
-                section.document().error(text.place, error.to_string(), "");
+            Err(_) => {
+                let message = "a step is written like \"0d\", \"3d\" (after the opening) or \"-3d\" (before the deadline), in days (d), hours (h) or minutes (m)";
+                section.document().error(text.place, message, "");
                 None
             }
         })

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::document::{CREDENTIALS, Found, Kind};
 use super::fault::Place;
 use super::reader::Section;
+use crate::private;
 
 impl Section<'_> {
     /// A secret: `KEY_file` names a file, or the variable of the key holds it. Never inline. The
@@ -57,7 +58,14 @@ impl Section<'_> {
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                let message = format!("the secret file {} is empty", path.display());
+                if private::is_readable_by_others(&path) {
+                    let key = self.shown(key_file);
+                    let message = format!("others can read the file that `{key}` names");
+                    let remedy = "leave it to the user that runs fortnight: chmod 600";
+                    self.document.warning(found.place.clone(), message, remedy);
+                    self.document.exposed.borrow_mut().push(key);
+                }
+                let message = format!("the file that `{}` names is empty", self.shown(key_file));
                 let value = self.filled(found.place.clone(), &message, &text)?;
                 Some(Found {
                     value,
@@ -65,7 +73,8 @@ impl Section<'_> {
                 })
             }
             Err(error) => {
-                let message = format!("cannot read the secret file {}: {error}", path.display());
+                let key = self.shown(key_file);
+                let message = format!("cannot read the file that `{key}` names: {error}");
                 self.document.error(found.place, message, "check the path, its owner and its mode; relative paths start at $CREDENTIALS_DIRECTORY, else at this file's folder");
                 None
             }

@@ -11,13 +11,13 @@ use super::reader::Section;
 use super::{Http, Schedule};
 use crate::domain::facts::Freshness;
 use crate::time::CronPattern;
+use crate::time::cron::InvalidCron;
 
 pub(super) fn zone(root: &Section<'_>) -> TimeZone {
     let about = "The IANA zone of people, of the schedule and of the dates in mails.";
     let found = root.parsed("timezone", Kind::Text, "UTC", about, |name| {
-        TimeZone::get(name).map_err(|_| {
-            format!("there is no time zone {name:?}; zones are written like \"Europe/Berlin\"")
-        })
+        TimeZone::get(name)
+            .map_err(|_| "there is no such time zone; zones are written like \"Europe/Berlin\"")
     });
     found.map_or(TimeZone::UTC, |found| found.value)
 }
@@ -73,7 +73,7 @@ pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
                         "six fields: second minute hour day month weekday, like \"0 */10 * * * *\"";
                     section.document().error(
                         text.place.clone(),
-                        format!("`schedule.poll`: {error}"),
+                        format!("`schedule.poll`: {}", no_pattern(&error)),
                         remedy,
                     );
                     None
@@ -93,6 +93,14 @@ pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
         poll: patterns,
         registration: registration.map_or(SignedDuration::from_hours(1), |found| found.value),
     })
+}
+
+/// What the library says repeats the pattern.
+fn no_pattern(error: &InvalidCron) -> String {
+    match error {
+        InvalidCron::Unreadable(_) => "this is no cron pattern".to_owned(),
+        InvalidCron::Never => error.to_string(),
+    }
 }
 
 pub(super) fn freshness(section: &Section<'_>) -> Freshness {
@@ -139,7 +147,7 @@ pub(super) fn http(section: &Section<'_>) -> Option<Http> {
     let about = "Where /healthz and /readyz are served; absent: nowhere.";
     let listen = section.parsed("listen", Kind::Text, "", about, |text| {
         text.parse::<SocketAddr>()
-            .map_err(|_| format!("{text:?} is no address and port; write \"127.0.0.1:8080\""))
+            .map_err(|_| "this is no address and port; write \"127.0.0.1:8080\"")
     });
     section.close();
     listen.map(|found| Http {

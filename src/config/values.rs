@@ -1,5 +1,6 @@
 //! Reads the value of a key, from the environment or the file: every fault names the key, the
-//! place and how to write it.
+//! place and how to write it. None repeats the value: nobody knows which one is a secret that was put
+//! where it does not belong.
 
 use std::collections::BTreeMap;
 
@@ -113,11 +114,8 @@ impl Section<'_> {
                 || format!("use \"{}\"", names.join("\" or \"")),
                 |near| format!("did you mean \"{near}\"?"),
             );
-            self.document.error(
-                found.place,
-                format!("`{path}` cannot be {:?}", found.value),
-                remedy,
-            );
+            self.document
+                .error(found.place, format!("`{path}` has no such value"), remedy);
         }
         None
     }
@@ -128,7 +126,10 @@ impl Section<'_> {
         default: &str,
         about: &'static str,
     ) -> Option<Found<SignedDuration>> {
-        self.parsed(key, Kind::Duration, default, about, parse_duration)
+        self.parsed(key, Kind::Duration, default, about, |text| {
+            parse_duration(text)
+                .map_err(|_| "a duration is written like \"14d\", \"6h\", \"90m\" or \"1d 12h\"")
+        })
     }
 
     pub(super) fn flag(&self, key: &'static str, default: bool, about: &'static str) -> bool {
@@ -137,7 +138,7 @@ impl Section<'_> {
             return value.parse().unwrap_or_else(|_| {
                 self.document.error(
                     Place::Variable(name),
-                    format!("`{}` must be true or false, not {value:?}", self.shown(key)),
+                    format!("`{}` must be true or false", self.shown(key)),
                     "",
                 );
                 default
@@ -352,7 +353,7 @@ impl Section<'_> {
                     (Err(_), _) => {
                         self.document.error(
                             Place::File(code.span()),
-                            format!("`{}` is no result code", code.get_ref()),
+                            "this is no result code",
                             "result codes are whole numbers",
                         );
                         None

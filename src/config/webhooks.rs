@@ -184,7 +184,7 @@ fn event(document: &Document, text: Found<String>) -> Option<EventKind> {
                 || format!("the events are {}", names().collect::<Vec<_>>().join(", ")),
                 |near| format!("did you mean {near:?}?"),
             );
-            (format!("there is no event {:?}", text.value), remedy)
+            ("there is no such event".to_owned(), remedy)
         };
         document.error(text.place, message, remedy);
     }
@@ -243,7 +243,7 @@ fn networks(section: &Section<'_>) -> Vec<IpNet> {
         .filter_map(|text| {
             let network = network(&text.value);
             if network.is_none() {
-                let message = format!("{:?} is no network", text.value);
+                let message = "this is no network";
                 let remedy = "write \"10.0.0.0/8\", or one address";
                 section.document().error(text.place, message, remedy);
             }

@@ -51,7 +51,8 @@ impl Herald {
         Ok(Self {
             webhooks: config.webhooks.as_slice().into(),
             by_webhook,
-            source: instance(store, config, now).await?.into(),
+            // Tells the installations of one receiver apart.
+            source: store.setting(&INSTANCE).await?.unwrap_or_default().into(),
             zone: config.zone.clone(),
             now,
         })
@@ -310,18 +311,4 @@ fn step(event: &Event) -> Option<String> {
         EventKind::EnforcementNeeded => Some("deadline".to_owned()),
         _ => event.step.map(|step| step.to_string()),
     }
-}
-
-/// The source of events: tells the installations of one receiver apart, and stays over restarts.
-async fn instance(store: &Store, config: &Config, now: Timestamp) -> Result<String, StoreError> {
-    if config.webhooks.is_empty() {
-        return Ok(String::new());
-    }
-    if let Some(known) = store.setting(&INSTANCE).await? {
-        return Ok(known);
-    }
-    let seed = format!("{}/{now}", config.database.display());
-    let instance = format!("urn:uuid:{}", delivery_id(&seed));
-    store.set(&INSTANCE, &instance).await?;
-    Ok(instance)
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::mail::{Letter, id_of};
+use crate::private;
 
 /// A folder that messages are written to.
 #[derive(Debug, Clone)]
@@ -42,8 +43,8 @@ impl Folder {
     /// Whether the folder can be written to, for the check of the channel (rule 7.11).
     pub fn probe(&self) -> Result<(), FolderError> {
         let probe = self.path.join(".probe");
-        let written = fs::create_dir_all(&self.path)
-            .and_then(|()| File::create(&probe))
+        let written = private::folder(&self.path)
+            .and_then(|()| renewed(&probe))
             .and_then(|_| fs::remove_file(&probe));
         written.map_err(|source| FolderError {
             path: self.path.clone(),
@@ -52,13 +53,21 @@ impl Folder {
     }
 
     fn write(&self, letter: &Letter, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(&self.path)?;
+        private::folder(&self.path)?;
         let draft = self.path.join(format!(".{}.tmp", file_name(letter)));
-        let mut file = File::create(&draft)?;
+        let mut file = renewed(&draft)?;
         file.write_all(&letter.bytes)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// A new file in place of one that an attempt before left; a link in its place leads nowhere.
+fn renewed(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => private::create_new(path),
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Health {
     pub error: Option<String>,
     /// When the next pass is due, and how long the schedule waits between two.
     pub next_pass: Option<Timestamp>,
+    /// How many holds stand.
+    pub holds: usize,
     /// What a reload could not use.
     pub warning: Option<String>,
 }

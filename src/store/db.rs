@@ -5,10 +5,11 @@
 //! would not). One writer, `BEGIN IMMEDIATE`, because a reader that turns writer fails at once as
 //! busy.
 
-use std::path::Path;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::Transaction;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -39,11 +40,19 @@ const CHECKPOINT_PAGES: &str = "4000";
 /// How long a writer waits for another process's write: a first import holds the lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The database and what stands beside it while it is open.
+pub(super) fn files(path: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    })
+}
+
 /// Opens the file: the connection that writes, and those that read.
-pub(super) async fn open(path: &Path, create: bool) -> Result<(Pool, Pool), sqlx::Error> {
+pub(super) async fn open(path: &Path) -> Result<(Pool, Pool), sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -57,10 +66,7 @@ pub(super) async fn open(path: &Path, create: bool) -> Result<(Pool, Pool), sqlx
         .max_connections(1)
         .connect_with(options.clone())
         .await?;
-    let read_only = options
-        .read_only(true)
-        .create_if_missing(false)
-        .pragma("cache_size", "-16384");
+    let read_only = options.read_only(true).pragma("cache_size", "-16384");
     let read = pool()
         .max_connections(READERS)
         .connect_with(read_only)
@@ -77,21 +83,74 @@ fn pool() -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// Begins a write. Where one failed because the disk was full, `SQLite` has rolled it back by itself,
-/// and the driver goes on to believe that it is under way: that connection is replaced.
-pub(super) async fn begin(pool: &Pool) -> Result<Transaction<'static, Db>, sqlx::Error> {
-    let begun = pool.begin_with(BEGIN).await;
-    if !matches!(begun, Err(sqlx::Error::InvalidSavePointStatement)) {
-        return begun;
-    }
-    pool.acquire().await?.close().await?;
-    pool.begin_with(BEGIN).await
+/// A write under way. One that is neither committed nor taken back costs its connection (rule 7.29):
+/// after a full disk or a sync that failed, `SQLite` has often ended the transaction by itself while
+/// the driver believes in it, and no sync is tried twice on one handle.
+#[derive(Debug)]
+pub(super) struct Write {
+    connection: PoolConnection<Db>,
+    is_over: bool,
 }
 
-/// Whether any migration was ever applied.
-pub(super) async fn has_schema(pool: &Pool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT COUNT(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'")
-        .fetch_one(pool)
+/// Begins a write.
+pub(super) async fn begin(pool: &Pool) -> Result<Write, sqlx::Error> {
+    let mut write = Write {
+        connection: pool.acquire().await?,
+        is_over: false,
+    };
+    write.execute(BEGIN).await?;
+    Ok(write)
+}
+
+impl Write {
+    /// What was written stays, and survives a power cut.
+    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.execute("COMMIT").await?;
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Nothing was written.
+    pub(super) async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        self.execute("ROLLBACK").await?;
+        self.is_over = true;
+        Ok(())
+    }
+
+    async fn execute(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(statement)
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+    }
+}
+
+impl Deref for Write {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The tables that there are.
+pub(super) async fn tables(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
+        .fetch_all(pool)
         .await
 }
 
@@ -135,6 +194,11 @@ pub(super) async fn copy(pool: &Pool, to: &Path) -> Result<(), sqlx::Error> {
 /// Whether the file is damaged, or no database at all.
 pub(super) fn is_damaged(source: &sqlx::Error) -> bool {
     matches!(code(source), Some(11 | 26))
+}
+
+/// Whether the file is no database at all.
+pub(super) fn is_none(source: &sqlx::Error) -> bool {
+    code(source) == Some(26)
 }
 
 /// What mends a database that gives up; none for what lies in a statement.

@@ -166,7 +166,7 @@ impl Store {
             )
             .await?;
         }
-        transaction.commit().await.doing("settling webhooks")?;
+        transaction.commit().await.doing("settling deliveries")?;
         Ok(tally)
     }
 
@@ -174,7 +174,7 @@ impl Store {
     pub async fn bury_waiting(&self, name: &str, now: Timestamp) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let buried = bury(&mut transaction, name, now).await?;
-        transaction.commit().await.doing("settling webhooks")?;
+        transaction.commit().await.doing("settling deliveries")?;
         Ok(buried)
     }
 
@@ -197,7 +197,7 @@ impl Store {
                 &[Line::of_topic(Topic::DeadEndpoint, line.clone())],
             )
             .await?;
-            transaction.commit().await.doing("settling webhooks")?;
+            transaction.commit().await.doing("settling deliveries")?;
             tracing::warn!(webhook = name, rows, "{line}");
             buried += rows;
         }

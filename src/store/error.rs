@@ -3,17 +3,32 @@
 use std::path::{Path, PathBuf};
 
 use super::db;
+use crate::private;
 
 /// What can go wrong with the store, cut by what the caller can do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database was there once and is gone (rule 7.15).
-    #[error("the database {path} is gone, but {mark} says that it was there: restore it from a backup, or remove {mark} to begin anew (every window would start again)", path = path.display(), mark = mark.display())]
+    /// The database was there once and is lost (rule 7.15).
+    #[error("the database {path} {loss}, but {mark} {remedy}", path = path.display(), mark = mark.display(), remedy = loss.remedy(mark))]
     Vanished {
         /// The database.
         path: PathBuf,
-        /// The mark against a vanished database.
+        /// The mark against a lost database.
         mark: PathBuf,
+        /// What is there instead.
+        loss: Loss,
+    },
+    /// It is not the file any more that was opened.
+    #[error("the database {path} was replaced while fortnight used it: start fortnight again", path = path.display())]
+    Replaced {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another program's tables are in it.
+    #[error("the database {path} is another program's: name a file of its own for fortnight in database.url", path = path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
     },
     /// There is no database yet, and the command only reads.
     #[error("there is no database at {path} yet: `fortnight cycle` or `fortnight run` makes it", path = .0.display())]
@@ -82,8 +97,18 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// A process that runs no passes has locked the file.
+    #[error("{path} is locked by process {process} of {user}, which has not said what it is: end it, or wait for its end", path = path.display())]
+    LockedByStranger {
+        /// What is locked.
+        path: PathBuf,
+        /// Which process.
+        process: u32,
+        /// Whose.
+        user: String,
+    },
     /// The lock file cannot be used.
-    #[error("cannot use {path}, the lock beside the database: check that its folder exists and that this user may write there", path = path.display())]
+    #[error("cannot use {path}, the lock beside the database{owner}: check that its folder exists and that this user may write there", path = path.display(), owner = owner(path))]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -112,6 +137,49 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+}
+
+/// How a database was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// There is no file.
+    #[error("is gone")]
+    Gone,
+    /// There is nothing in it.
+    #[error("is empty")]
+    Empty,
+    /// It is no database.
+    #[error("is no database any more")]
+    Unreadable,
+    /// Our tables are not in it.
+    #[error("has none of its tables")]
+    Bare,
+    /// It is one of ours, but not this one.
+    #[error("is another installation's")]
+    Exchanged,
+}
+
+impl Loss {
+    fn remedy(self, mark: &Path) -> String {
+        let mark = mark.display();
+        let (says, anew) = match self {
+            Self::Gone | Self::Empty => (
+                "that it was there",
+                "to begin anew (every window would start again)",
+            ),
+            Self::Unreadable | Self::Bare => (
+                "that it was there",
+                "and the file to begin anew (every window would start again)",
+            ),
+            Self::Exchanged => ("which one was there", "to go on with this one"),
+        };
+        format!("says {says}: restore it from a backup, or remove {mark} {anew}")
+    }
+}
+
+/// Says whose a file is, where that is somebody else.
+fn owner(path: &Path) -> String {
+    private::stranger(path).map_or_else(String::new, |user| format!(", which is user {user}'s"))
 }
 
 /// Names what was being done when a statement failed.

@@ -314,15 +314,15 @@ impl Store {
         &self,
         approved: u64,
     ) -> Result<Option<(String, u64)>, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut reader = self.read.acquire().await.doing("reading a source")?;
         let (report, _) =
-            super::sources::accepted(&mut transaction, super::sources::Source::Registration)
-                .await?;
+            super::sources::accepted(&mut reader, super::sources::Source::Registration).await?;
+        drop(reader);
         let Some(report) = report else {
             return Ok(None);
         };
-        let yardstick = settings::read(&mut *transaction, &settings::YARDSTICK).await?;
-        let dated = settings::read(&mut *transaction, &settings::LOSSES_DATED).await?;
+        let yardstick = self.setting(&settings::YARDSTICK).await?;
+        let dated = self.setting(&settings::LOSSES_DATED).await?;
         let dated = micros(dated.unwrap_or(report));
         if yardstick.is_some_and(|(at, _)| at == dated) {
             return Ok(None);
@@ -330,7 +330,7 @@ impl Store {
         let missing: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM registrations WHERE level <> 'capable' AND absent_since IS NULL",
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(&self.read)
         .await
         .doing("counting who is missing")?;
         let newly: i64 = sqlx::query_scalar(
@@ -338,7 +338,7 @@ impl Store {
              WHERE level <> 'capable' AND capable_done_as_of IS NOT NULL AND absent_since IS NULL AND capable_missing_since > $1",
         )
         .bind(yardstick.map_or(dated, |(at, _)| at))
-        .fetch_one(&mut *transaction)
+        .fetch_one(&self.read)
         .await
         .doing("counting who is newly missing")?;
         let newly = u64::try_from(newly).unwrap_or(0);
@@ -352,8 +352,7 @@ impl Store {
             return Ok(Some((text, newly)));
         }
         let missing = u64::try_from(missing).unwrap_or(0);
-        settings::write(&mut transaction, &settings::YARDSTICK, &(dated, missing)).await?;
-        transaction.commit().await.doing("noting the yardstick")?;
+        self.set(&settings::YARDSTICK, &(dated, missing)).await?;
         Ok(None)
     }
 }

@@ -5,7 +5,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outbox::{Settled, SettledTally};
 use super::{Store, StoreError};
+use crate::private;
 
 /// Some thousand outcomes: more than are under way and not settled at any time.
 const ROOM: u64 = 1 << 18;
@@ -35,12 +35,7 @@ impl Store {
     pub fn set_room_aside(&self) -> Result<(), StoreError> {
         let path = self.outcomes();
         let room = || -> std::io::Result<()> {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .mode(0o600)
-                .open(&path)?;
+            let file = private::open(&path)?;
             if file.metadata()?.len() < ROOM {
                 rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, ROOM)?;
                 file.sync_all()?;

@@ -1,54 +1,110 @@
-//! Who runs passes, and the mark against a vanished database: `<db>.lock`.
+//! Who runs passes, and the mark against a lost database: `<db>.lock`.
 //!
 //! The file is locked while a process runs passes, and says who that is. It also stays when the
-//! process ends: a database that is gone while it stands was lost, not never made (rule 7.15).
+//! process ends, and names the installation: a database that is gone, empty or another's while it
+//! stands was lost, never not made (rule 7.15). The database is locked as well, because a link leads
+//! to it under another name, and the mark can be removed. The trap is to shorten the mark before it
+//! is written: on a full disk it would say nothing any more.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 
 use super::StoreError;
+use crate::private;
 
 /// The lock file of a database.
 #[must_use]
 pub fn mark(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
+    let mut name = meant(database).into_os_string();
     name.push(".lock");
     PathBuf::from(name)
 }
 
+/// The file itself, where the path is a link to it: `SQLite` follows links, and one database has one
+/// lock, whatever it is called.
+fn meant(database: &Path) -> PathBuf {
+    let Ok(to) = std::fs::read_link(database) else {
+        return database.to_owned();
+    };
+    let beside = database.parent().unwrap_or(Path::new("")).join(to);
+    std::fs::canonicalize(database).unwrap_or(beside)
+}
+
 /// The first line of a mark.
-const MARKED: &str = "a fortnight database stands beside this file";
+const MADE: &str = "a fortnight database stands beside this file";
 /// The first line before there is one.
-const NOT_MARKED: &str = "no fortnight database yet";
+const NOT_MADE: &str = "no fortnight database yet";
 
-/// Whether the database was made once.
-pub(super) fn is_marked(database: &Path) -> bool {
-    std::fs::read_to_string(mark(database)).is_ok_and(|text| text.starts_with(MARKED))
+/// What the file says, a line each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The database was made once.
+    pub(super) is_made: bool,
+    /// Who runs passes, or ran them last; empty: nobody yet.
+    holder: String,
+    /// Which installation the database is of; earlier versions did not say.
+    pub(super) installation: Option<String>,
 }
 
-/// Notes that the database was made; what the lock's holder wrote stays.
-pub(super) fn set_mark(database: &Path) -> std::io::Result<()> {
-    if is_marked(database) {
-        return Ok(());
+impl Mark {
+    /// The mark of a database; where there is none, nothing is known.
+    pub(super) fn of(database: &Path) -> Self {
+        std::fs::read_to_string(mark(database))
+            .map_or_else(|_| Self::default(), |text| Self::parse(&text))
     }
-    let before = std::fs::read_to_string(mark(database)).unwrap_or_default();
-    let holder = before.lines().nth(1).unwrap_or_default();
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .open(mark(database))?;
-    write!(file, "{MARKED}\n{holder}\n")?;
-    file.sync_all()
+
+    fn parse(text: &str) -> Self {
+        let mut lines = text.lines();
+        let mut line = || lines.next().unwrap_or_default().to_owned();
+        Self {
+            is_made: line() == MADE,
+            holder: line(),
+            installation: Some(line()).filter(|line| !line.is_empty()),
+        }
+    }
+
+    /// Every line always, so that what a longer text leaves behind is in none of them.
+    fn print(&self) -> String {
+        let first = if self.is_made { MADE } else { NOT_MADE };
+        let installation = self.installation.as_deref().unwrap_or_default();
+        format!("{first}\n{}\n{installation}\n", self.holder)
+    }
+
+    fn write(&self, file: &mut File) -> io::Result<()> {
+        let text = self.print();
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)?;
+        file.sync_all()
+    }
 }
 
-/// The right to run passes, held until it is dropped.
+/// Notes that the database was made, and of which installation; what the lock's holder wrote stays.
+pub(super) fn set_mark(database: &Path, installation: &str) -> io::Result<()> {
+    let before = Mark::of(database);
+    let now = Mark {
+        is_made: true,
+        installation: Some(installation.to_owned()),
+        ..before.clone()
+    };
+    let mut file = private::open(&mark(database))?;
+    if now != before {
+        now.write(&mut file)?;
+    }
+    Ok(())
+}
+
+/// The right to run passes, held until it is dropped: after the store was closed, because to close
+/// a file takes from `SQLite` what it has locked of it.
 #[derive(Debug)]
 pub struct PassLock {
-    _file: File,
+    _mark: File,
+    _database: Option<File>,
 }
 
 impl PassLock {
@@ -59,59 +115,209 @@ impl PassLock {
             path: path.clone(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text).map_err(failed)?;
-                let holder = text
-                    .lines()
-                    .nth(1)
-                    .unwrap_or("a process that has not said who it is")
-                    .to_owned();
-                return Err(StoreError::Locked { holder });
-            }
-            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        let mut file = private::open(&path).map_err(failed)?;
+        let is_ours = exclusive(&file).map_err(failed)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        let before = Mark::parse(&text);
+        if !is_ours {
+            return Err(refused(&file, &path, &before.holder));
         }
-        let first = if is_marked(database) {
-            MARKED
+        let kept = if before.is_made {
+            File::open(database)
         } else {
-            NOT_MARKED
+            private::open(database)
         };
-        let text = format!("{first}\nprocess {} since {now}\n", std::process::id());
-        file.set_len(0).map_err(failed)?;
-        file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        Ok(Self { _file: file })
+        // What is wrong with the database itself is said when it is opened.
+        let kept = kept.ok();
+        if let Some(file) = &kept
+            && !shared(file)
+        {
+            return Err(refused(file, database, &before.holder));
+        }
+        let mark = Mark {
+            holder: format!("process {} since {now}", std::process::id()),
+            ..before
+        };
+        mark.write(&mut file).map_err(failed)?;
+        Ok(Self {
+            _mark: file,
+            _database: kept,
+        })
     }
+}
+
+/// Locks a file for this process alone, unless another has it.
+fn exclusive(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Locks the database against another pass and not against those who read it: in a network's file
+/// system this lock and those of `SQLite` are of one kind.
+fn shared(file: &File) -> bool {
+    match exclusive(file) {
+        Ok(is_ours) => {
+            let _ = is_ours.then(|| flock(file, FlockOperation::NonBlockingLockShared));
+            is_ours
+        }
+        // A file system without such locks: the mark alone has to do.
+        Err(_) => true,
+    }
+}
+
+/// Who has the lock: whoever said so, unless the system names another.
+fn refused(file: &File, path: &Path, said: &str) -> StoreError {
+    let known = file
+        .metadata()
+        .map_or_else(|_| Vec::new(), |file| holders(file.ino()));
+    let who = said
+        .split_whitespace()
+        .nth(1)
+        .and_then(|word| word.parse().ok());
+    match known.first() {
+        Some(process) if who.is_none_or(|who| !known.contains(&who)) => {
+            StoreError::LockedByStranger {
+                path: path.to_owned(),
+                process: *process,
+                user: std::fs::metadata(format!("/proc/{process}")).map_or_else(
+                    |_| "an unknown user".to_owned(),
+                    |process| format!("user {}", process.uid()),
+                ),
+            }
+        }
+        _ if said.is_empty() => StoreError::Locked {
+            holder: "a process that has not said who it is".to_owned(),
+        },
+        _ => StoreError::Locked {
+            holder: said.to_owned(),
+        },
+    }
+}
+
+/// The processes that the system knows to have locked a file.
+fn holders(inode: u64) -> Vec<u32> {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, process, file, ..] = words[..] else {
+            return None;
+        };
+        let of_it = file.rsplit(':').next()?.parse() == Ok(inode);
+        process.parse().ok().filter(|process| of_it && *process > 0)
+    };
+    locks.lines().filter_map(holder).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_second_process_is_told_who_holds_the_lock() {
+    fn folder() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("a.db");
-        set_mark(&database).unwrap();
-        let held = PassLock::take(&database, Timestamp::UNIX_EPOCH).unwrap();
-        let refused = PassLock::take(&database, Timestamp::UNIX_EPOCH).unwrap_err();
+        (folder, database)
+    }
+
+    fn take(database: &Path) -> Result<PassLock, StoreError> {
+        PassLock::take(database, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_second_process_is_told_who_holds_the_lock() {
+        let (_folder, database) = folder();
+        set_mark(&database, "urn:uuid:a").unwrap();
+        let held = take(&database).unwrap();
+        let refused = take(&database).unwrap_err();
+        let ours = format!("process {}", std::process::id());
+        assert!(refused.to_string().contains(&ours), "{refused}");
+        drop(held);
+        take(&database).unwrap();
+        let mark = Mark::of(&database);
+        assert_eq!(mark.installation.as_deref(), Some("urn:uuid:a"));
+        assert!(mark.is_made);
+    }
+
+    #[test]
+    fn a_link_to_a_database_is_no_other_one() {
+        let (folder, database) = folder();
+        let link = folder.path().join("b.db");
+        std::os::unix::fs::symlink("a.db", &link).unwrap();
+        for exists in [false, true] {
+            if exists {
+                std::fs::write(&database, "").unwrap();
+            }
+            let held = take(&database).unwrap();
+            take(&link).unwrap_err();
+            drop(held);
+        }
+        set_mark(&link, "urn:uuid:a").unwrap();
+        std::fs::remove_file(&database).unwrap();
+        assert!(
+            Mark::of(&database).is_made && Mark::of(&link).is_made,
+            "it is gone by either name"
+        );
+    }
+
+    #[test]
+    fn without_its_mark_and_by_another_name_it_is_still_locked() {
+        let (folder, database) = folder();
+        let held = take(&database).unwrap();
+        let refusal = take(&database).unwrap_err().to_string();
+        std::fs::remove_file(mark(&database)).unwrap();
+        let refused = take(&database).unwrap_err();
         assert!(
             refused
                 .to_string()
-                .contains(&format!("process {}", std::process::id()))
+                .contains(&std::process::id().to_string()),
+            "{refused}; {refusal}"
         );
+        let other = folder.path().join("other.db");
+        std::fs::hard_link(&database, &other).unwrap();
+        take(&other).unwrap_err();
         drop(held);
-        PassLock::take(&database, Timestamp::UNIX_EPOCH).unwrap();
-        assert!(is_marked(&database));
+        take(&database).unwrap();
+    }
+
+    #[test]
+    fn whoever_holds_the_lock_without_a_word_is_named_with_their_owner() {
+        let (_folder, database) = folder();
+        take(&database).unwrap();
+        let path = mark(&database);
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Another process ran passes before.
+        std::fs::write(
+            &path,
+            text.replace(&std::process::id().to_string(), "4194305"),
+        )
+        .unwrap();
+        let other = File::open(&path).unwrap();
+        assert!(exclusive(&other).unwrap());
+        let refused = take(&database).unwrap_err().to_string();
+        let (process, user) = (std::process::id(), rustix::process::geteuid().as_raw());
+        assert!(
+            refused.contains(&format!("process {process} of user {user}")),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_mark_of_an_earlier_version_names_no_installation() {
+        let earlier = Mark::parse(
+            "a fortnight database stands beside this file\nprocess 7 since 2026-01-05T08:00:00Z\n",
+        );
+        assert_eq!((earlier.is_made, &earlier.installation), (true, &None));
+        let now = Mark {
+            installation: Some("urn:uuid:a".to_owned()),
+            ..earlier
+        };
+        assert_eq!(
+            Mark::parse(&format!("{}rest of a longer one", now.print())),
+            now
+        );
+        assert_eq!(Mark::parse(""), Mark::default());
     }
 }

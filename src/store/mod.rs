@@ -35,18 +35,24 @@ mod staging;
 pub mod standings;
 mod totals;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::Transaction;
 
-pub use error::StoreError;
+pub use error::{Loss, StoreError};
 pub use rows::Whom;
 
+use crate::private;
 use crate::time::{from_micros, to_micros as micros};
-use db::{Db, Pool, ROWS_PER_STATEMENT};
+use db::{Pool, ROWS_PER_STATEMENT, Write};
 use error::{Doing, unusable};
+use lock::Mark;
+use schema::MIGRATED;
+
+/// What no database of ours is without.
+const OURS: [&str; 4] = [MIGRATED, "meta", "people", "outbox"];
 
 /// How long a trial write waits for other writers.
 const TRIAL: Duration = Duration::from_secs(2);
@@ -55,6 +61,8 @@ const TRIAL: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Store {
     path: PathBuf,
+    /// The file that was opened.
+    file: Option<(u64, u64)>,
     write: Pool,
     read: Pool,
 }
@@ -62,19 +70,19 @@ pub struct Store {
 impl Store {
     /// Opens the database for a process that writes, and makes it if it is not there yet.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let mark = lock::mark(path);
-        if !path.exists() && lock::is_marked(path) {
-            return Err(StoreError::Vanished {
-                path: path.to_owned(),
-                mark,
-            });
+        let mark = Mark::of(path);
+        if !mark.is_made && !path.exists() {
+            private::create_new(path).map_err(|source| unusable("open", path, source.into()))?;
         }
-        let store = Self::connect(path, true).await?;
-        store.refuse_newer().await?;
+        let store = Self::found(path, &mark).await?;
         store.migrate().await?;
         store.assert_durable().await?;
         store.try_write().await?;
-        lock::set_mark(path).map_err(|source| StoreError::Lock { path: mark, source })?;
+        let installation = store.installation(mark.installation).await?;
+        lock::set_mark(path, &installation).map_err(|source| StoreError::Lock {
+            path: lock::mark(path),
+            source,
+        })?;
         Ok(store)
     }
 
@@ -87,31 +95,98 @@ impl Store {
 
     /// Opens a database that may be of an earlier version, to copy it.
     pub async fn open_to_copy(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            let mark = lock::mark(path);
-            return Err(if lock::is_marked(path) {
-                StoreError::Vanished {
-                    path: path.to_owned(),
-                    mark,
-                }
-            } else {
-                StoreError::Absent(path.to_owned())
-            });
+        let mark = Mark::of(path);
+        if !mark.is_made && emptiness(path).is_some() {
+            return Err(StoreError::Absent(path.to_owned()));
         }
-        let store = Self::connect(path, false).await?;
-        store.refuse_newer().await?;
-        Ok(store)
+        Self::found(path, &mark).await
     }
 
-    async fn connect(path: &Path, create: bool) -> Result<Self, StoreError> {
-        let (write, read) = db::open(path, create)
-            .await
-            .map_err(|source| unusable("open", path, source))?;
-        Ok(Self {
+    /// The database that is there, unless it is not the one that its mark speaks of (rule 7.15), or
+    /// a newer program's or another's.
+    async fn found(path: &Path, mark: &Mark) -> Result<Self, StoreError> {
+        let lost = |loss| StoreError::Vanished {
             path: path.to_owned(),
+            mark: lock::mark(path),
+            loss,
+        };
+        // SQLite would take an empty file for a new database.
+        if let Some(loss) = emptiness(path).filter(|_| mark.is_made) {
+            return Err(lost(loss));
+        }
+        let failed = |verb, source| match mark.is_made && db::is_none(&source) {
+            true => lost(Loss::Unreadable),
+            false => unusable(verb, path, source),
+        };
+        tighten(path);
+        let (write, read) = db::open(path)
+            .await
+            .map_err(|source| failed("open", source))?;
+        let store = Self {
+            path: path.to_owned(),
+            file: identity(path),
             write,
             read,
-        })
+        };
+        let looked = async {
+            let tables = db::tables(&store.read)
+                .await
+                .map_err(|source| failed("read", source))?;
+            let is_ours = OURS
+                .iter()
+                .all(|table| tables.iter().any(|found| found == table));
+            if mark.is_made && !is_ours {
+                return Err(lost(Loss::Bare));
+            }
+            if !tables.is_empty() && !tables.iter().any(|table| table == MIGRATED) {
+                return Err(StoreError::Foreign {
+                    path: path.to_owned(),
+                });
+            }
+            if is_ours
+                && let Some(found) = store.setting(&settings::INSTANCE).await?
+                && mark
+                    .installation
+                    .as_ref()
+                    .is_some_and(|marked| *marked != found)
+            {
+                return Err(lost(Loss::Exchanged));
+            }
+            store.refuse_newer().await
+        };
+        let looked = looked.await;
+        if looked.is_err() {
+            store.close().await;
+        }
+        looked.map(|()| store)
+    }
+
+    /// Which installation the database is of: it says so itself, or it is as old as its mark, or new.
+    async fn installation(&self, marked: Option<String>) -> Result<String, StoreError> {
+        if let Some(known) = self.setting(&settings::INSTANCE).await? {
+            return Ok(known);
+        }
+        let name = marked.unwrap_or_else(|| format!("urn:uuid:{}", uuid::Uuid::new_v4()));
+        self.set(&settings::INSTANCE, &name).await?;
+        Ok(name)
+    }
+
+    /// Whether the file that was opened still stands where it stood: one that is not read by its
+    /// name any more takes writes that nobody will find.
+    pub fn still_there(&self) -> Result<(), StoreError> {
+        if let Some(loss) = emptiness(&self.path) {
+            return Err(StoreError::Vanished {
+                path: self.path.clone(),
+                mark: lock::mark(&self.path),
+                loss,
+            });
+        }
+        if identity(&self.path) != self.file {
+            return Err(StoreError::Replaced {
+                path: self.path.clone(),
+            });
+        }
+        Ok(())
     }
 
     /// The database file.
@@ -169,15 +244,40 @@ impl Store {
 
     /// Copies the database as it is into a new file.
     pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        private::create_new(path).map_err(|source| unusable("write", path, source.into()))?;
         db::copy(&self.read, path)
             .await
             .doing("copying the database")
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Db>, StoreError> {
+    async fn begin(&self) -> Result<Write, StoreError> {
         db::begin(&self.write)
             .await
             .map_err(|source| unusable("write", &self.path, source))
+    }
+}
+
+/// Whether there is nothing to be opened.
+fn emptiness(path: &Path) -> Option<Loss> {
+    match std::fs::metadata(path) {
+        Ok(found) => (found.len() == 0).then_some(Loss::Empty),
+        Err(error) => (error.kind() == std::io::ErrorKind::NotFound).then_some(Loss::Gone),
+    }
+}
+
+/// Tells a file from one that takes its place.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// The database and what `SQLite` keeps beside it are their owner's alone; it makes those as it finds
+/// the database.
+fn tighten(path: &Path) {
+    for file in db::files(path) {
+        if let Err(error) = private::tighten(&file) {
+            tracing::warn!("others may read {}: {error}", file.display());
+        }
     }
 }
 

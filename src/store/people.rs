@@ -7,9 +7,9 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Transaction};
+use sqlx::QueryBuilder;
 
-use super::db::{Connection, Db};
+use super::db::{Connection, Db, Write};
 use super::records::{
     PRESENT, mark_changed, stored_people, stored_registrations, write_people, write_registrations,
     write_unsure,
@@ -53,7 +53,7 @@ pub enum Imported {
 /// An import in progress: one transaction, dropped unless it is finished.
 #[derive(Debug)]
 pub struct Import {
-    transaction: Transaction<'static, Db>,
+    transaction: Write,
     source: Source,
     now: Timestamp,
     first: bool,
@@ -440,6 +440,10 @@ impl Import {
         self.write_people().await?;
         self.write_registrations().await?;
         if self.read_all {
+            self.transaction
+                .rollback()
+                .await
+                .doing("leaving an import")?;
             return Ok(Imported::ReadAll);
         }
         let missing = self.missing().await?;
@@ -449,6 +453,10 @@ impl Import {
             self.rows_after(missing.len() as u64).await?
         };
         if not_believed(self.before, rows, approved) {
+            self.transaction
+                .rollback()
+                .await
+                .doing("leaving an import")?;
             return Ok(Imported::Collapsed {
                 before: self.before,
                 after: rows,

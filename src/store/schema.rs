@@ -84,6 +84,9 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     ),
 ];
 
+/// Where the migrator notes what it has applied.
+pub(super) const MIGRATED: &str = "_sqlx_migrations";
+
 /// The version that this program knows.
 const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
@@ -106,14 +109,16 @@ impl Store {
             Some(found) if found < NEWEST => Err(StoreError::Older {
                 path: self.path.clone(),
             }),
-            _ => Ok(()),
+            None => Err(StoreError::Absent(self.path.clone())),
+            Some(_) => Ok(()),
         }
     }
 
     /// The newest migration that was applied.
     async fn schema(&self) -> Result<Option<i64>, StoreError> {
         let newest = async {
-            if !db::has_schema(&self.read).await? {
+            let tables = db::tables(&self.read).await?;
+            if !tables.iter().any(|table| table == MIGRATED) {
                 return Ok(None);
             }
             sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")

@@ -8,6 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::logs::PartEnd;
 use super::outbox::{Content, Lease, NewDelivery, Settled};
 use super::schema::migrations;
+use super::settings::INSTANCE;
 use super::sources::{NewPart, Source};
 use super::{Store, Whom, micros, settings};
 use crate::domain::audit::{AuditEvent, AuditKind};
@@ -644,4 +645,32 @@ async fn of_earlier_refusals_only_those_count_whose_code_accuses_the_recipient()
     let store = Store::open(&path).await.unwrap();
     let all = ["unknown", "restricted", "blocked", "back"].map(ToOwned::to_owned);
     assert_eq!(store.at_fault(&all).await.unwrap(), ["unknown"]);
+}
+
+/// A disk on which there is no more room: the write fails as a whole, and the next one goes on.
+#[tokio::test]
+async fn a_write_that_failed_costs_its_connection() {
+    let (_folder, store) = store().await;
+    sqlx::query("PRAGMA max_page_count = 1")
+        .execute(&store.write)
+        .await
+        .unwrap();
+    let long = "x".repeat(1 << 20);
+    let failed = store.set(&INSTANCE, &long).await.unwrap_err();
+    assert!(failed.to_string().contains("the disk is full"), "{failed}");
+    // The limit was that connection's.
+    store.set(&INSTANCE, &long).await.unwrap();
+    assert_eq!(store.setting(&INSTANCE).await.unwrap(), Some(long));
+}
+
+/// A commit that fails ends nothing that the next write would trip over.
+#[tokio::test]
+async fn a_write_that_was_given_up_leaves_nothing_under_way() {
+    let (_folder, store) = store().await;
+    for _ in 0..3 {
+        drop(store.begin().await.unwrap());
+    }
+    store.begin().await.unwrap().rollback().await.unwrap();
+    store.try_write().await.unwrap();
+    store.set(&INSTANCE, &"kept".to_owned()).await.unwrap();
 }

@@ -21,7 +21,7 @@ fn a_certificate_signs_each_request_for_a_token_anew() {
     let certificate = certificate.self_signed(&key).unwrap();
     let world = proven_by("certificate_file = \"app.pem\"\nprivate_key_file = \"app.key\"\n");
     std::fs::write(world.folder().join("app.pem"), certificate.pem()).unwrap();
-    std::fs::write(world.folder().join("app.key"), key.serialize_pem()).unwrap();
+    crate::support::write_secret(world.folder().join("app.key"), key.serialize_pem());
     let said = cycle(&world, day(0));
     assert_eq!(said.code, Some(3), "it was not uploaded");
     let graph = world.graph.as_ref().unwrap();

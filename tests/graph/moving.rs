@@ -44,7 +44,7 @@ fn told(world: &World) -> Vec<Value> {
 async fn a_rollout_moves_to_graph_and_back_without_a_word() {
     let graph = FakeGraph::start();
     let (mut staying, mut moving) = (organisation(), organisation());
-    std::fs::write(moving.folder().join("graph-secret"), SECRET).unwrap();
+    crate::support::write_secret(moving.folder().join("graph-secret"), SECRET);
     let tables = graph.configuration("graph-secret");
     for number in 0..=20 {
         for world in [&mut staying, &mut moving] {
@@ -74,7 +74,7 @@ async fn a_rollout_moves_to_graph_and_back_without_a_word() {
 fn movable(names: &[&str]) -> (World, FakeGraph, String) {
     let graph = FakeGraph::start();
     let world = World::told_by(None, names);
-    std::fs::write(world.folder().join("graph-secret"), SECRET).unwrap();
+    crate::support::write_secret(world.folder().join("graph-secret"), SECRET);
     let tables = graph.configuration("graph-secret");
     (world, graph, tables)
 }

@@ -27,7 +27,9 @@ const FLOORS: [&[&str]; 14] = [
     &["graph"],
     &["store", "entra"],
     // What every floor above the rules may use.
-    &["answer", "errors", "exit", "quote", "stop", "time"],
+    &[
+        "answer", "errors", "exit", "private", "quote", "stop", "time",
+    ],
     &["domain"],
 ];
 

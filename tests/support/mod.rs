@@ -11,3 +11,12 @@ pub(crate) mod said;
 pub(crate) mod smtp_peer;
 pub(crate) mod webhook_peer;
 pub(crate) mod world;
+
+/// A file that its owner alone may read.
+pub(crate) fn write_secret(path: impl AsRef<std::path::Path>, text: impl AsRef<[u8]>) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let path = path.as_ref();
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A test that waits longer than this for something has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A database that stays busy is given up after a minute.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Another process is looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -193,7 +193,7 @@ impl World {
         if let Some(graph) = &world.graph {
             let files = "[directory]\nsource = \"files\"\n[directory.files]\npath = \"tenant\"\n";
             let tables = graph.configuration("graph-secret");
-            std::fs::write(world.folder().join("graph-secret"), graph::SECRET).unwrap();
+            crate::support::write_secret(world.folder().join("graph-secret"), graph::SECRET);
             world.change(files, &tables);
         }
         world.join("breakglass");

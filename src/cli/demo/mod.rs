@@ -4,6 +4,7 @@
 mod people;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -21,6 +22,7 @@ use crate::domain::hold::HoldKind;
 use crate::engine::{Engine, Wake};
 use crate::exit::DONE;
 use crate::pass::{self};
+use crate::private;
 use crate::report::PassReport;
 use crate::store::lock::PassLock;
 use crate::store::{Store, Whom};
@@ -91,20 +93,29 @@ pub(crate) async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Re
     Ok(DONE)
 }
 
+/// A folder of the demo's own: what stands in another would be overwritten.
 fn prepare(folder: Option<&Path>) -> anyhow::Result<PathBuf> {
     let folder = match folder {
-        Some(folder) => folder.to_owned(),
-        None => std::env::temp_dir().join(format!("fortnight-demo-{}", std::process::id())),
+        Some(folder) => {
+            private::folder(folder).with_context(|| format!("making {}", folder.display()))?;
+            let mut inside = std::fs::read_dir(folder)
+                .with_context(|| format!("looking into {}", folder.display()))?;
+            if inside.next().is_some() || private::stranger(folder).is_some() {
+                anyhow::bail!(
+                    "{} is not empty, or somebody else's: name a new folder",
+                    folder.display()
+                );
+            }
+            folder.to_owned()
+        }
+        None => private::temporary("fortnight-demo-")
+            .context("making a folder")?
+            .keep(),
     };
-    if folder.join("fortnight.db").exists() {
-        anyhow::bail!(
-            "{} holds an earlier demo: name another folder",
-            folder.display()
-        );
-    }
-    std::fs::create_dir_all(folder.join("tenant"))
-        .with_context(|| format!("making {}", folder.display()))?;
-    std::fs::write(folder.join("fortnight.toml"), CONFIGURATION)
+    let tenant = folder.join("tenant");
+    private::folder(&tenant).with_context(|| format!("making {}", tenant.display()))?;
+    private::create_new(&folder.join("fortnight.toml"))
+        .and_then(|mut file| file.write_all(CONFIGURATION.as_bytes()))
         .context("writing the configuration")?;
     Ok(folder)
 }
@@ -148,7 +159,9 @@ fn write(folder: &Path, name: &str, rows: &[Value]) -> anyhow::Result<()> {
     if std::fs::read(&path).is_ok_and(|before| before == text) && name.starts_with(['s', 'a']) {
         return Ok(());
     }
-    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+    private::create(&path)
+        .and_then(|mut file| file.write_all(&text))
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 /// What happened, for the summary.

@@ -50,14 +50,16 @@ impl Forbidden {
 pub fn vet(address: IpAddr, allow: &[IpNet]) -> Result<(), Forbidden> {
     let address = address.to_canonical();
     let inside = match address {
-        IpAddr::V4(_) => None,
+        IpAddr::V4(_) => Vec::new(),
         IpAddr::V6(v6) => embedded(v6),
     };
-    let every = || std::iter::once(address).chain(inside.map(IpAddr::V4));
+    let every = || std::iter::once(address).chain(inside.iter().copied().map(IpAddr::V4));
     if let Some(what) = every().find_map(|part| find(part, &NEVER_V4, &NEVER_V6)) {
         return Err(Forbidden::Never { address, what });
     }
-    if is_named(address, allow) || inside.is_some_and(|inside| is_named(inside.into(), allow)) {
+    // Where it may stand in several places, the last one leads on in any case.
+    let last = inside.last().copied().map(IpAddr::V4);
+    if is_named(address, allow) || last.is_some_and(|last| is_named(last, allow)) {
         return Ok(());
     }
     match every().find_map(special) {
@@ -70,23 +72,36 @@ pub(super) fn is_named(address: IpAddr, allow: &[IpNet]) -> bool {
     allow.iter().any(|network| network.contains(&address))
 }
 
-/// The IPv4 address that a translator or tunnel would go on to.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let last = |bits: u128| Ipv4Addr::from_bits((bits & 0xFFFF_FFFF) as u32);
-    let bits = address.to_bits();
-    let segments = address.segments();
-    match segments {
-        // Mapped ones are IPv4 by now; these are the obsolete compatible ones, without :: and ::1.
-        [0, 0, 0, 0, 0, 0, _, _] if bits <= 1 => None,
-        // NAT64, and ISATAP at the end.
+/// The IPv4 addresses that a translator or tunnel may go on to: the surest last.
+fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let octets = address.octets();
+    let at = |places: [usize; 4]| Ipv4Addr::from_octets(places.map(|place| octets[place]));
+    let last = at([12, 13, 14, 15]);
+    match address.segments() {
+        // :: and ::1 are no compatible ones.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
+        // Mapped ones are IPv4 by now. These are the obsolete compatible ones, those that a stateless
+        // translator writes, NAT64, and ISATAP at the end.
         [0, 0, 0, 0, 0, 0, _, _]
+        | [0, 0, 0, 0, 0xFFFF, 0, _, _]
         | [0x64, 0xFF9B, 0, 0, 0, 0, _, _]
-        | [0x64, 0xFF9B, 1, ..]
-        | [_, _, _, _, 0 | 0x200, 0x5EFE, _, _] => Some(last(bits)),
-        [0x2002, ..] => Some(last(bits >> 80)),
-        // Teredo writes the client's address inverted.
-        [0x2001, 0, ..] => Some(last(!bits)),
-        _ => None,
+        | [_, _, _, _, 0 | 0x200, 0x5EFE, _, _] => vec![last],
+        // A network's own NAT64 has any longer prefix of it (RFC 6052); octet 8 is in none of them.
+        [0x64, 0xFF9B, 1, ..] => {
+            let places = [
+                [6, 7, 9, 10],
+                [7, 9, 10, 11],
+                [9, 10, 11, 12],
+                [12, 13, 14, 15],
+            ];
+            // Where nothing is, the prefix is another.
+            let inside = places.map(at).into_iter();
+            inside.filter(|inside| inside.octets()[0] != 0).collect()
+        }
+        [0x2002, ..] => vec![at([2, 3, 4, 5])],
+        // Teredo has its server, and the client's address inverted.
+        [0x2001, 0, ..] => vec![at([4, 5, 6, 7]), Ipv4Addr::from_bits(!last.to_bits())],
+        _ => Vec::new(),
     }
 }
 
@@ -276,6 +291,9 @@ mod tests {
             ("2001:0:102:304::f5ff:fffe", "10.0.0.0/8"),
             ("2a01:4f8::5efe:a00:1", "10.0.0.0/8"),
             ("::10.0.0.1", "10.0.0.0/8"),
+            ("::ffff:0:10.0.0.1", "10.0.0.0/8"),
+            ("::ffff:0:127.0.0.1", "127.0.0.0/8"),
+            ("64:ff9b:1:a00:0:100::", "64:ff9b:1::/48"),
         ] {
             assert_eq!(judged(address, &[]), "unnamed", "{address}");
             assert_eq!(
@@ -315,6 +333,12 @@ mod tests {
             "::ffff:0.0.0.0",
             "64:ff9b::169.254.169.254",
             "64:ff9b:1::169.254.169.254",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:a9:fe:a9fe::",
+            "64:ff9b:1:1:a9:fea9:fe00::",
+            "::ffff:0:169.254.169.254",
+            "::ffff:0:a9fe:a9fe",
+            "2001:0:a9fe:a9fe::f5ff:fffe",
             "2002:a9fe:a9fe::1",
             "2001:0:102:304::5601:5601",
             "2a01:4f8::200:5efe:a9fe:a9fe",

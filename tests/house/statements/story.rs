@@ -125,7 +125,7 @@ async fn endpoints() {
         peer.slack("chat"),
     ]
     .concat();
-    std::fs::write(world.folder().join("hook"), SECRET).unwrap();
+    crate::support::write_secret(world.folder().join("hook"), SECRET);
     let crowd = world.crowd("p", 12);
     world.pass(day(0)).await;
     for name in &crowd {

@@ -1,0 +1,143 @@
+//! Files and folders for their owner alone, whatever the umask: what is in them are names, addresses
+//! and who did not register.
+//!
+//! What exists already is tightened as well, but for what is no file or belongs to somebody else.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use tempfile::TempDir;
+
+const FILE: u32 = 0o600;
+const FOLDER: u32 = 0o700;
+/// What group and others may.
+const OTHERS: u32 = 0o077;
+
+/// Opens a file to read and write, and makes it if it is not there.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    opened(&mut options, path)
+}
+
+/// Opens a file to write it anew.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    opened(
+        OpenOptions::new().write(true).create(true).truncate(true),
+        path,
+    )
+}
+
+/// Makes a file that must not be there yet, so that no link is followed.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    opened(OpenOptions::new().write(true).create_new(true), path)
+}
+
+fn opened(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.mode(FILE).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() && found.mode() & 0o777 != FILE {
+        file.set_permissions(Permissions::from_mode(FILE))
+            .or_else(if_ours)?;
+    }
+    Ok(file)
+}
+
+/// Makes a folder, and those above it that are missing.
+pub(crate) fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER)
+        .create(path)?;
+    tighten(path)
+}
+
+/// A new folder where the system keeps temporary ones, under a name that nobody can know before; it goes
+/// with what is returned.
+pub(crate) fn temporary(prefix: &str) -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(FOLDER))
+        .tempdir()
+}
+
+/// Takes from others what they may do with a file or folder; one that is not there needs nothing.
+pub(crate) fn tighten(path: &Path) -> io::Result<()> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    let mode = found.mode() & 0o7777;
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS)).or_else(if_ours)
+}
+
+/// Whoever owns a file decides who reads it.
+fn if_ours(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Whether others than its owner may read a file.
+pub(crate) fn is_readable_by_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & 0o044 != 0)
+}
+
+/// Who owns a file, where that is somebody else.
+#[must_use]
+pub(crate) fn stranger(path: &Path) -> Option<u32> {
+    let owner = fs::metadata(path).ok()?.uid();
+    (owner != rustix::process::geteuid().as_raw()).then_some(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn files_and_folders_are_their_owners_alone_also_those_that_exist() {
+        let temp = tempfile::tempdir().unwrap();
+        let wide = temp.path().join("wide");
+        fs::create_dir(&wide).unwrap();
+        fs::set_permissions(&wide, Permissions::from_mode(0o755)).unwrap();
+        folder(&wide).unwrap();
+        folder(&temp.path().join("deep/er")).unwrap();
+        assert_eq!(
+            [mode(&wide), mode(&temp.path().join("deep/er"))],
+            [0o700; 2]
+        );
+        let file = wide.join("file");
+        fs::write(&file, "before").unwrap();
+        for open in [open, create, |path: &Path| {
+            tighten(path).and_then(|()| File::open(path))
+        }] {
+            fs::set_permissions(&file, Permissions::from_mode(0o664)).unwrap();
+            open(&file).unwrap();
+            assert_eq!(mode(&file), FILE);
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "");
+        tighten(&wide.join("absent")).unwrap();
+        assert_eq!(stranger(&file), None);
+    }
+
+    #[test]
+    fn a_new_file_follows_no_link() {
+        let temp = tempfile::tempdir().unwrap();
+        let (target, link) = (temp.path().join("target"), temp.path().join("link"));
+        fs::write(&target, "kept").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(create_new(&link).is_err());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
+    }
+}
