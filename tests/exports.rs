@@ -241,3 +241,133 @@ async fn exports_made_after_the_rehearsed_day_are_as_old_as_the_pass() {
     }
     assert_eq!(world.state("ana").await, State::EnforcementNeeded);
 }
+
+/// ana, asked on the first day and due on the fifteenth; the report of that day has these rows.
+async fn due_with_a_report(
+    rows: impl Fn(&World) -> Vec<(String, Vec<serde_json::Value>)>,
+) -> World {
+    let mut world = World::of(&["ana", "ben"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", before(1));
+    world.daily(1..=14).await;
+    world.frozen.insert("registration");
+    std::fs::remove_file(world.tenant().join("registration.json")).unwrap();
+    for (file, rows) in rows(&world) {
+        world.write(&file, rows, day(15));
+    }
+    world.pass(day(15)).await;
+    world
+}
+
+/// A row of the report that cannot be read.
+fn unreadable(world: &World, name: &str) -> serde_json::Value {
+    json!({ "id": world.id(name), "isMfaCapable": "perhaps" })
+}
+
+#[tokio::test]
+async fn a_later_row_that_cannot_be_read_unsettles_the_earlier_one() {
+    let file = |rows| vec![("registration.json".to_owned(), rows)];
+    let good = |world: &World| world.registration_rows(day(15));
+    // Without it ana is flagged; so is she where the row that can be read is the later one.
+    let world = due_with_a_report(|world| file(good(world))).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    let earlier = |world: &World| [vec![unreadable(world, "ana")], good(world)].concat();
+    let world = due_with_a_report(|world| file(earlier(world))).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+    let later = |world: &World| [good(world), vec![unreadable(world, "ana")]].concat();
+    let mut world = due_with_a_report(|world| file(later(world))).await;
+    assert_eq!(world.state("ana").await, State::Unknown);
+    assert_eq!(world.state("ben").await, State::WaitingFirstSignIn);
+    // The next report is whole again.
+    world.write("registration.json", good(&world), day(16));
+    world.pass(day(16)).await;
+    assert_eq!(world.state("ana").await, State::EnforcementNeeded);
+}
+
+#[tokio::test]
+async fn an_unreadable_row_of_another_file_unsettles_whichever_of_them_is_read_again() {
+    let two = |world: &World| {
+        let row = vec![unreadable(world, "ana")];
+        let other = json!({ "id": "0f0e0d0c-0000-4000-8000-00000000fffe", "isMfaCapable": false });
+        vec![
+            (
+                "registration-1.json".to_owned(),
+                world.registration_rows(day(15)),
+            ),
+            (
+                "registration-2.json".to_owned(),
+                [vec![other], row].concat(),
+            ),
+        ]
+    };
+    let mut world = due_with_a_report(two).await;
+    assert_eq!(world.state("ana").await, State::Unknown);
+    let rows = world.registration_rows(day(16));
+    world.write("registration-1.json", rows, day(16));
+    world.pass(day(16)).await;
+    assert_eq!(world.state("ana").await, State::Unknown);
+    std::fs::remove_file(world.tenant().join("registration-2.json")).unwrap();
+    world.pass(day(17)).await;
+    assert_ne!(world.state("ana").await, State::Unknown);
+}
+
+#[tokio::test]
+async fn pages_without_a_last_one_are_no_reading() {
+    let mut world = World::of(&["ana", "ben"]);
+    world.pass(day(0)).await;
+    world.frozen.extend(["users", "sign-ins"]);
+    let page = |world: &World, file: &str, rows: Vec<serde_json::Value>, next: bool| {
+        let mut page = json!({ "value": rows });
+        if next {
+            page["@odata.nextLink"] = json!("https://graph.microsoft.com/v1.0/x?$skiptoken=y");
+        }
+        let path = world.tenant().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, page.to_string()).unwrap();
+    };
+    let failed = |world: &World| {
+        let lost = "it names a next page (`@odata.nextLink`), and no page there is a last one";
+        let errors = world
+            .report
+            .errors
+            .iter()
+            .filter(|error| error.contains(lost));
+        errors
+            .map(|error| error.split(':').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // The users: the last page was not written, and ben is not gone for it.
+    std::fs::remove_file(world.tenant().join("users.json")).unwrap();
+    let rows = world.user_rows();
+    let of = |name: &str| {
+        let id = world.id(name);
+        rows.iter()
+            .filter(|row| row["id"] == id.as_str())
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let (ana, glass, ben) = (of("ana"), of("breakglass"), of("ben"));
+    page(&world, "users/000000.json", ana, true);
+    page(&world, "users/000001.json", glass, true);
+    world.pass(day(1)).await;
+    assert_eq!(failed(&world), ["users"]);
+    assert_ne!(world.state("ben").await, State::Gone);
+    page(&world, "users/000002.json", ben, false);
+    world.pass(day(2)).await;
+    assert_eq!(failed(&world), [""; 0]);
+    // A page that is no more, of pages that were not read again.
+    std::fs::remove_file(world.tenant().join("users/000002.json")).unwrap();
+    world.pass(day(3)).await;
+    assert_eq!(failed(&world), ["users"]);
+    assert_ne!(world.state("ben").await, State::Gone);
+    // A log, at every pass until it is whole.
+    let at = |world: &World| world.report.errors.clone();
+    page(&world, "signIns/000000.json", vec![], true);
+    for number in 4..=5 {
+        world.pass(day(number)).await;
+        assert_eq!(failed(&world), ["users", "sign_ins"], "{:?}", at(&world));
+    }
+    page(&world, "signIns/000001.json", vec![], false);
+    world.pass(day(6)).await;
+    assert_eq!(failed(&world), ["users"]);
+}

@@ -30,7 +30,7 @@ use lettre::message::Mailbox;
 use toml::de::DeTable;
 
 pub use self::codes::default_result_codes;
-pub use self::directory::Directory;
+pub use self::directory::{Directory, Exports};
 pub use self::document::{KeyDoc, Kind};
 pub use self::fault::{Fault, Faults, Place, Severity};
 pub(crate) use self::suggest::nearest;

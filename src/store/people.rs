@@ -4,22 +4,21 @@
 //! what is stored already is not written, so that a snapshot costs what changed. Whoever was in
 //! a part that was read again and is in none of them now is gone (people) or absent (report).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Transaction};
 
 use super::db::{Connection, Db};
 use super::records::{
-    PRESENT, mark_changed, stored_people, stored_registrations, write_people, write_registrations,
-    write_unsure,
+    PRESENT, forget_registrations, mark_changed, stored_people, stored_registrations, write_people,
+    write_registrations, write_unsure,
 };
 use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::brake::not_believed;
 use crate::domain::facts::Gap;
-use crate::domain::id::UserId;
 use crate::domain::person::Person;
 use crate::domain::registration::{Registration, ReportRow};
 
@@ -71,7 +70,7 @@ pub struct Import {
     seen: HashSet<u128>,
     /// Ids that more than one row of this import has.
     repeated: HashSet<u128>,
-    /// What was known, before this import, of registrations whose level it has changed.
+    /// What was known, before this import, of registrations that it has changed.
     replaced: HashMap<u128, Option<Registration>>,
     duplicates: bool,
     read_all: bool,
@@ -218,6 +217,13 @@ impl Import {
         }
     }
 
+    /// The present part has pages alone that each name a next one.
+    pub fn names_next(&mut self) {
+        if let Some(part) = self.parts.last_mut() {
+            part.0.names_next = true;
+        }
+    }
+
     /// What follows comes from elsewhere than from Graph, whose changes since its last reading say
     /// nothing about it: if it is accepted, Graph is read from the beginning the next time.
     pub async fn replace_reading(&mut self) -> Result<(), StoreError> {
@@ -298,18 +304,12 @@ impl Import {
 
     /// Rows of the present part that cannot be believed name these: they are there, and what is
     /// known of them stays, unsure.
-    pub async fn still_there(&mut self, ids: &[String]) -> Result<(), StoreError> {
+    pub async fn still_there(&mut self, ids: &BTreeSet<String>) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
         self.write_people().await?;
-        let mut ids: Vec<String> = ids
-            .iter()
-            .filter_map(|id| UserId::parse(id).ok())
-            .map(|id| id.as_str().to_owned())
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let ids: Vec<String> = ids.iter().cloned().collect();
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
             let mut known = stored_people(&mut self.transaction, ids).await?;
             known.retain(|(person, _)| !person.is_gone());
@@ -379,6 +379,40 @@ impl Import {
         }
     }
 
+    /// Rows of the present part of the report that cannot be believed are about these: what rows
+    /// before them say counts no more, as if the report lacked them (rule 3.4).
+    pub async fn unsettle(&mut self, ids: &BTreeSet<String>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // A part that is read again without this one must not settle them.
+        self.duplicates = true;
+        self.write_registrations().await?;
+        let ids: Vec<String> = ids.iter().cloned().collect();
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let (mut known, mut unknown) = (Vec::new(), Vec::new());
+            for (id, stored, part) in stored_registrations(&mut self.transaction, ids).await? {
+                if stored.absent_since.is_none() {
+                    self.belongs_elsewhere(part);
+                }
+                let digest = digest(&id);
+                self.seen.remove(&digest);
+                let before = match self.replaced.remove(&digest) {
+                    Some(before) => before,
+                    None if self.first => None,
+                    None => Some(stored),
+                };
+                match before {
+                    Some(before) => known.push((id, before, self.part)),
+                    None => unknown.push(id),
+                }
+            }
+            write_registrations(&mut self.transaction, &known).await?;
+            forget_registrations(&mut self.transaction, &unknown).await?;
+        }
+        Ok(())
+    }
+
     async fn write_registrations(&mut self) -> Result<(), StoreError> {
         let mut rows = std::mem::take(&mut self.registrations);
         in_key_order(&mut rows, |(row, _)| row.user.as_str());
@@ -408,7 +442,10 @@ impl Import {
                     || Registration::first(row),
                     |before| before.then(row, previous, NOT_DATED_YET),
                 );
-                if !self.first && stored.is_none_or(|(stored, _)| stored.level != next.level) {
+                let differs = |stored: &Registration| {
+                    stored.level != next.level || stored.absent_since != next.absent_since
+                };
+                if !self.first && stored.is_none_or(|(stored, _)| differs(stored)) {
                     self.replaced.entry(digest(id)).or_insert(before);
                 }
                 if stored.is_none_or(|(stored, _)| *stored != next) {

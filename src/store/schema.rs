@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -71,6 +71,11 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
         20_261_128_080_000,
         "remember references",
         include_str!("../../migrations/20261128080000_remember_references.sql"),
+    ),
+    (
+        20_261_128_092_000,
+        "note pages that name a next",
+        include_str!("../../migrations/20261128092000_note_pages_that_name_a_next.sql"),
     ),
     (
         20_261_128_096_000,

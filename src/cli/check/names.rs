@@ -78,10 +78,10 @@ async fn in_snapshot(
 
 /// Against the files; those that cannot be read say nothing here, a pass will name them.
 fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
-    let Directory::Files(path) = &config.directory else {
+    let Directory::Files(exports) = &config.directory else {
         return Vec::new();
     };
-    let Ok(folder) = files::scan(path) else {
+    let Ok(folder) = files::scan(&exports.path, exports.dates) else {
         return Vec::new();
     };
     let (mut known, mut ids) = (Known::default(), BTreeSet::new());

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::SourceError;
-use super::wire::Recorded;
+use super::wire::{DateOrder, Recorded};
 
 pub use folder::{Folder, scan};
 pub use json::{Broken, Element, ROW_LIMIT, Splitter};
@@ -48,6 +48,8 @@ pub struct Part {
     pub format: Format,
     /// What its name says about its sign-ins.
     pub recorded: Recorded,
+    /// How a CSV writes dates where nothing in it tells.
+    pub dates: Option<DateOrder>,
     /// Changes whenever the file does.
     pub fingerprint: Fingerprint,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::parts::{difference, new_part};
+use super::parts::{are_whole, difference, read_part};
 use super::reader::{Reader, Step};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
@@ -14,12 +14,12 @@ use crate::pass::collect::groups::{
 };
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
-use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
+use crate::sources::{Collection, Named};
 use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::settings::GROUPS_READ_FOR;
-use crate::store::sources::Source;
+use crate::store::sources::{NewPart, Source};
 use crate::store::{Store, StoreError};
 
 pub(super) async fn collect(
@@ -53,9 +53,13 @@ pub(super) async fn collect(
     let mut directory = Directory::default();
     let mut read_parts = Vec::new();
     for part in parts {
-        let as_of = directory.read(collector, part, report).await?;
-        read_parts.push((new_part(part), as_of));
+        read_parts.push(directory.read(collector, part, report).await?);
     }
+    are_whole(
+        read_parts
+            .iter()
+            .map(|(part, _)| (part.name.as_str(), part.names_next)),
+    )?;
     let strangers = directory.strangers(collector, wanted, &nested).await?;
     let (mut snapshot, lacking) = directory
         .flatten(collector, wanted, &nested, &strangers.groups)
@@ -172,7 +176,7 @@ impl Directory {
         collector: &Collector<'_>,
         part: &Part,
         report: &mut PassReport,
-    ) -> Result<Timestamp, CollectError> {
+    ) -> Result<(NewPart, Timestamp), CollectError> {
         let mut reader = Reader::start(&[part], collector.now, files::groups);
         let read = loop {
             match reader.next().await? {
@@ -186,14 +190,19 @@ impl Directory {
             }
         };
         report.read.groups += read.facts;
-        let unbelieved: Vec<GroupId> = read
-            .unbelieved
-            .iter()
-            .filter_map(|id| GroupId::parse(id).ok())
-            .collect();
-        self.nameless |= (unbelieved.len() as u64) < read.quarantined_count;
-        self.unbelieved.extend(unbelieved);
-        let as_of = collector.as_of(part, &read);
+        self.nameless |= read.anonymous > 0;
+        for named in &read.unbelieved {
+            match named {
+                Named::Id(id) => match GroupId::parse(id) {
+                    Ok(id) => {
+                        self.unbelieved.insert(id);
+                    }
+                    Err(_) => self.nameless = true,
+                },
+                Named::Upn(_) => self.nameless = true,
+            }
+        }
+        let part = (read_part(part, &read), collector.as_of(part, &read));
         collector
             .note_quarantined(
                 Source::Groups,
@@ -202,7 +211,7 @@ impl Directory {
                 report,
             )
             .await?;
-        Ok(as_of)
+        Ok(part)
     }
 
     fn add(&mut self, group: Group) {
@@ -210,12 +219,14 @@ impl Directory {
             .members
             .iter()
             .any(|member| matches!(member, Member::User(Who::Upn(_))));
-        let known = self.groups.entry(group.id).or_default();
+        let id = group.id;
+        let known = self.groups.entry(id.clone()).or_default();
         if let Some(name) = group.name {
             known.0 = name;
         }
         if !group.adds_up {
             known.1.clear();
+            self.unbelieved.remove(&id);
         }
         known.1.extend(group.members);
     }

@@ -5,21 +5,22 @@ mod parts;
 pub(super) mod reader;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use jiff::Timestamp;
 
-use self::parts::{Difference, difference, new_part};
+use self::parts::{Difference, are_whole, difference, new_part, read_part};
 use self::reader::{Dated, PartRead, Reader, Step};
 use super::groups::Wanted;
 use super::log::LogRow;
 use super::{CollectError, Collected, Collector, collapse};
+use crate::config::Exports;
+use crate::domain::id::UserId;
 use crate::domain::registration::ReportRow;
 use crate::pass::PassError;
 use crate::report::PassReport;
-use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
+use crate::sources::{Collection, Named};
 use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
@@ -32,13 +33,13 @@ const LOG_COMMIT: usize = 20_000;
 /// Reads what changed in a folder of exports.
 pub(super) async fn collect(
     collector: &Collector<'_>,
-    path: &Path,
+    exports: &Exports,
     wanted: &Wanted,
     collected: &mut Collected,
     report: &mut PassReport,
 ) -> Result<(), PassError> {
-    let path = path.to_owned();
-    let folder = tokio::task::spawn_blocking(move || files::scan(&path))
+    let exports = exports.clone();
+    let folder = tokio::task::spawn_blocking(move || files::scan(&exports.path, exports.dates))
         .await
         .map_err(|_| PassError::Thread)?;
     let folder = match folder {
@@ -75,7 +76,12 @@ pub(super) async fn collect(
 impl Collector<'_> {
     /// Nothing of a log is to be read. Its parts may have been read in a pass that died, or failed
     /// at another part, before it accepted the log.
-    async fn log_unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
+    async fn log_unchanged(
+        &self,
+        source: Source,
+        parts: &[StoredPart],
+    ) -> Result<(), CollectError> {
+        are_whole(parts.iter().map(page))?;
         let newest = parts.iter().map(|part| part.as_of.min(self.now)).max();
         let sources = self.store.sources().await?;
         let accepted = sources
@@ -83,10 +89,11 @@ impl Collector<'_> {
             .find(|status| status.name == source.as_str())
             .and_then(|status| status.as_of);
         if accepted < newest {
-            self.store.accept_log(source, &[], self.now).await
+            self.store.accept_log(source, &[], self.now).await?;
         } else {
-            self.unchanged(source, parts).await
+            self.unchanged(source, parts).await?;
         }
+        Ok(())
     }
 
     /// The age of a part's facts (rule 7.8): its newest row where rows say so, else its file.
@@ -159,6 +166,7 @@ impl Collector<'_> {
             import.replace_reading().await?;
             let mut reader = Reader::start(&change.read, self.now, rows);
             let mut facts = 0;
+            let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();
             for part in &change.read {
                 import.begin_part(new_part(part)).await?;
                 let mut nameless = 0;
@@ -173,12 +181,20 @@ impl Collector<'_> {
                 };
                 facts += read.facts;
                 import.end_part(self.as_of(part, &read));
+                if read.names_next {
+                    import.names_next();
+                }
+                pages.push((&part.name, read.names_next));
                 quarantine_nameless(&mut import, part, nameless, report);
+                let unbelieved = self.ids(&read.unbelieved).await?;
                 if source == Source::Users {
-                    import.still_there(&read.unbelieved).await?;
+                    import.still_there(&unbelieved).await?;
+                } else {
+                    import.unsettle(&unbelieved).await?;
                 }
                 Self::remember_quarantined(&mut import, &mut read, report);
             }
+            are_whole(pages)?;
             let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
             let approved = self.approved_size(source);
             match import.finish(&change.unchanged, &gone, approved).await? {
@@ -188,6 +204,25 @@ impl Collector<'_> {
                 imported => return Ok((facts, imported)),
             }
         }
+    }
+
+    /// The ids of those whom rows are about that could not be believed.
+    async fn ids(&self, unbelieved: &BTreeSet<Named>) -> Result<BTreeSet<String>, StoreError> {
+        let (mut ids, mut names) = (BTreeSet::new(), Vec::new());
+        for named in unbelieved {
+            match named {
+                Named::Id(id) => {
+                    ids.extend(UserId::parse(id).map(|id| id.as_str().to_owned()));
+                }
+                Named::Upn(name) => names.push(name.clone()),
+            }
+        }
+        if !names.is_empty() {
+            let known = self.store.users_by_name(&names).await?;
+            let known = known.values().flatten();
+            ids.extend(known.map(|id| id.as_str().to_owned()));
+        }
+        Ok(ids)
     }
 
     /// An import holds the store's writer: its quarantined rows are written down after it.
@@ -294,6 +329,7 @@ impl Collector<'_> {
             return Ok(self.log_unchanged(T::SOURCE, &change.unchanged).await?);
         }
         let mut reader = Reader::start(&change.read, self.now, rows_of);
+        let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();
         let (mut rows, mut ended) = (Vec::new(), Vec::new());
         for part in &change.read {
             let mut whole = rows.len();
@@ -317,16 +353,18 @@ impl Collector<'_> {
                 }
             };
             *T::counter(report) += read.facts;
+            pages.push((&part.name, read.names_next));
             ended.push((self.part_end(part, &read), read));
         }
         self.absorb(&mut rows, &mut ended, report).await?;
+        are_whole(pages)?;
         let gone = &change.gone;
         Ok(self.store.accept_log(T::SOURCE, gone, self.now).await?)
     }
 
     fn part_end(&self, part: &Part, read: &PartRead) -> PartEnd {
         PartEnd {
-            part: new_part(part),
+            part: read_part(part, read),
             as_of: self.as_of(part, read),
             rows: read.facts,
         }
@@ -348,6 +386,11 @@ impl Collector<'_> {
         }
         Ok(())
     }
+}
+
+/// A part as a page: its name, and whether it names a next one.
+fn page(part: &StoredPart) -> (&str, bool) {
+    (&part.name, part.names_next)
 }
 
 /// Rows of a report that name nobody of the users export, or two people.
