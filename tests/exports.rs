@@ -58,6 +58,29 @@ async fn parts_of_a_users_export_are_one_snapshot() {
     use State::{Disabled, Gone, WaitingFirstSignIn as Waiting};
     let names = ["ana", "ben", "cat"];
     let mut world = World::of(&names);
+    // So many others that one person in two parts makes them no editions of each other.
+    let (left, right) = (world.crowd("l", 12), world.crowd("r", 12));
+    let crowd = |part: &[&'static str], others: &[String]| -> Vec<String> {
+        let part = part.iter().map(|name| (*name).to_owned());
+        part.chain(others.iter().cloned()).collect()
+    };
+    let write_parts = |world: &World, parts: &[(&str, &[&'static str])], at| {
+        let parts: Vec<(&str, Vec<String>)> = parts
+            .iter()
+            .map(|(file, part)| {
+                let others = if *file == "users-1.json" {
+                    &left
+                } else {
+                    &right
+                };
+                (*file, crowd(part, others))
+            })
+            .collect();
+        for (file, part) in &parts {
+            let names: Vec<&str> = part.iter().map(String::as_str).collect();
+            write_parts(world, &[(*file, &names)], at);
+        }
+    };
     world.frozen.insert("users");
     let (first, second) = ("users-1.json", "users-2.json");
     write_parts(&world, &[(first, &["ana", "ben", "breakglass"])], day(0));
@@ -370,4 +393,108 @@ async fn pages_without_a_last_one_are_no_reading() {
     page(&world, "signIns/000001.json", vec![], false);
     world.pass(day(6)).await;
     assert_eq!(failed(&world), ["users"]);
+}
+
+/// The users and the report of some people in one edition each.
+fn write_edition(world: &World, name: &str, of: &[&str], at: Timestamp) {
+    let ids: Vec<String> = of
+        .iter()
+        .map(|name| world.accounts[*name].id.clone())
+        .collect();
+    let rows = |rows: Vec<serde_json::Value>| {
+        let is_meant = |row: &serde_json::Value| ids.iter().any(|id| row["id"] == **id);
+        rows.into_iter().filter(is_meant).collect::<Vec<_>>()
+    };
+    world.write(
+        &format!("exportUsers_{name}.json"),
+        rows(world.user_rows()),
+        at,
+    );
+    let report = format!("exportUserRegistrationDetails_{name}.json");
+    world.write(&report, rows(world.registration_rows(at)), at);
+}
+
+/// Nobody's exports yet, and from now on only what a story writes.
+async fn without_exports(names: &[&str]) -> World {
+    let mut world = World::of(names);
+    world.frozen.extend(["users", "registration"]);
+    world
+}
+
+#[tokio::test]
+async fn the_newest_of_several_editions_counts_and_the_others_are_left_alone() {
+    let all = ["ana", "ben", "breakglass"];
+    let mut world = without_exports(&["ana", "ben"]).await;
+    world.who("ana").enabled = false;
+    write_edition(&world, "2026-11-9", &all, day(0));
+    world.pass(day(0)).await;
+    assert_eq!(world.state("ana").await, State::Disabled);
+    // By text, the ninth would be the later one, and by its copy it is the younger file.
+    world.who("ana").enabled = true;
+    world.registers("ana");
+    write_edition(&world, "2026-11-10", &all, day(1));
+    write_edition(&world, "2026-11-9", &all, day(1));
+    let mut old = world.user_rows();
+    old.iter_mut()
+        .for_each(|row| row["accountEnabled"] = json!(false));
+    world.write("exportUsers_2026-11-9.json", old, day(1));
+    world.pass(day(1)).await;
+    assert_eq!(world.report.errors, [""; 0]);
+    assert_eq!(world.state("ana").await, State::Registered);
+    assert_eq!(world.report.read.users, 3);
+    // Nothing changed: nothing is read.
+    world.pass(day(2)).await;
+    assert_eq!(world.report.read.users, 0);
+    assert_eq!(world.state("ana").await, State::Registered);
+    // A second download of the same day, in which ben is no more.
+    write_edition(&world, "2026-11-10 (1)", &["ana", "breakglass"], day(3));
+    world.pass(day(3)).await;
+    assert_eq!(world.state("ben").await, State::Gone);
+    assert_eq!(world.report.read.users, 2);
+    // It is taken away: what it stood before counts again.
+    for file in ["exportUsers", "exportUserRegistrationDetails"] {
+        let path = world.tenant().join(format!("{file}_2026-11-10 (1).json"));
+        std::fs::remove_file(path).unwrap();
+    }
+    world.pass(day(4)).await;
+    assert_ne!(world.state("ben").await, State::Gone);
+    assert_eq!(world.state("ana").await, State::Registered);
+    assert_eq!(world.report.errors, [""; 0]);
+}
+
+#[tokio::test]
+async fn editions_that_names_do_not_order_fail_their_source() {
+    let all = ["ana", "ben", "breakglass"];
+    let mut world = without_exports(&["ana", "ben"]).await;
+    write_edition(&world, "2026-11-9", &all, day(0));
+    world.pass(day(0)).await;
+    let rows = world.user_rows();
+    world.write("users.json", rows, day(1));
+    world.pass(day(1)).await;
+    let error = "users: exportUsers_2026-11-9.json: it and users.json hold the same ids, and their names do not tell which is the newer; remove the older one, or name each by its date, like users_2026-11-10.csv";
+    assert_eq!(world.report.errors, [error]);
+    std::fs::remove_file(world.tenant().join("users.json")).unwrap();
+    world.pass(day(2)).await;
+    assert_eq!(world.report.errors, [""; 0]);
+}
+
+#[tokio::test]
+async fn editions_of_groups_do_not_mix() {
+    let mut world = World::of(&["ana"]);
+    world.frozen.insert("groups");
+    std::fs::remove_file(world.tenant().join("groups.json")).ok();
+    let group = |world: &World, members: &[&str]| {
+        let members: Vec<_> = members.iter().map(|name| world.id(name)).collect();
+        json!({ "id": "0a0a0a0a-0000-4000-8000-000000000000", "displayName": "Emergency", "members": members })
+    };
+    let (nobody, both) = (
+        group(&world, &["breakglass"]),
+        group(&world, &["ana", "breakglass"]),
+    );
+    world.write("exportGroups_2026-11-10.json", vec![both], day(0));
+    world.write("exportGroups_2026-11-9.json", vec![nobody], day(0));
+    world.pass(day(0)).await;
+    assert_eq!(world.report.errors, [""; 0]);
+    assert_eq!(world.state("ana").await, State::Exempt);
+    assert_eq!(world.report.read.groups, 1);
 }

@@ -502,6 +502,54 @@ fn one_date_tells_how_all_of_a_csv_are_meant() {
 }
 
 #[test]
+fn what_a_spreadsheet_writes_in_each_locale_is_read_or_refused() {
+    // As LibreOffice 7.4 saves the same two cells of a sheet, a time and a boolean, as shown.
+    for (locale, rows) in [
+        (
+            "de-DE",
+            [
+                "03.11.2025 08:30:00,a0,WAHR",
+                "04.11.2025 20:05:07,a1,FALSCH",
+            ],
+        ),
+        (
+            "en-GB",
+            [
+                "03/11/2025 08:30:00,a0,TRUE",
+                "15/11/2025 20:05:07,a1,FALSE",
+            ],
+        ),
+        (
+            "fr-FR",
+            ["03/11/2025 08:30:00,a0,VRAI", "15/11/2025 20:05:07,a1,FAUX"],
+        ),
+        (
+            "ja-JP",
+            ["2025/11/3 8:30:00,a0,TRUE", "2025/11/4 20:05:07,a1,FALSE"],
+        ),
+        (
+            "en-US",
+            [
+                "11/03/2025 08:30:00,a0,TRUE",
+                "11/15/2025 20:05:07,a1,FALSE",
+            ],
+        ),
+    ] {
+        let rows = rows.map(|row| format!("{row},u1,0\n")).concat();
+        let header = "Date (UTC),Request ID,isInteractive,User ID,Sign-in error code\n";
+        let read = read_sign_ins("sign-ins.csv", format!("{header}{rows}"));
+        assert_eq!(read.counts(), (2, 0, 0), "{locale}: {read:?}");
+        let first = (read.facts[0].at.to_string(), read.facts[0].route);
+        let expected = ("2025-11-03T08:30:00Z".to_owned(), Route::Interactive);
+        assert_eq!(first, expected, "{locale}");
+        assert_eq!(read.facts[1].route, Route::NonInteractive, "{locale}");
+    }
+    let open = "Date (UTC),Request ID,User ID,Sign-in error code\n03/11/2025 08:30:00,a0,u1,0\n";
+    let refused = read_sign_ins("sign-ins.csv", open).error.unwrap();
+    assert!(refused.contains("say in [directory.files]"), "{refused}");
+}
+
+#[test]
 fn a_date_that_nobody_reads_tells_too() {
     let csv = "Id,UserPrincipalName,AccountEnabled,CreatedDateTime,LastPasswordChangeDateTime,Title\r\n\
         a,a@x.example,True,03/11/2026 08:30:00,25/12/2025 10:00:00,12/31/2025\r\n";

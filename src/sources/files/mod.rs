@@ -7,6 +7,7 @@
 
 mod columns;
 mod csv;
+mod editions;
 mod folder;
 mod json;
 mod names;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use super::SourceError;
 use super::wire::{DateOrder, Recorded};
 
+pub use editions::outdated;
 pub use folder::{Folder, scan};
 pub use json::{Broken, Element, ROW_LIMIT, Splitter};
 pub use rows::{Rows, audits, groups, registration, sign_ins, users};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::editions::older;
 use super::parts::{are_whole, difference, read_part};
-use super::reader::{Reader, Step};
+use super::reader::{PartRead, Reader, Step};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::reference::Reference;
@@ -18,8 +19,9 @@ use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
 use crate::sources::{Collection, Named};
 use crate::store::memberships::{GroupSnapshot, Members};
+use crate::store::people::EDITION_SHARE;
 use crate::store::settings::GROUPS_READ_FOR;
-use crate::store::sources::{NewPart, Source};
+use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
 
 pub(super) async fn collect(
@@ -33,7 +35,8 @@ pub(super) async fn collect(
         return Ok(());
     }
     let store = collector.store;
-    let parts = folder.required(Collection::Groups)?;
+    let all = folder.required(Collection::Groups)?;
+    let mut parts = collector.current(Source::Groups, all).await?;
     let users = collector.users_snapshot().await?;
     let nested = nested(&collector.config.policies);
     let read_for = |by_name: bool| -> ReadFor {
@@ -44,16 +47,41 @@ pub(super) async fn collect(
         .setting(&GROUPS_READ_FOR.of::<ReadFor>())
         .await?
         .is_some_and(|before| before == read_for(false) || before == read_for(true));
-    let change = difference(parts, store.parts(Source::Groups).await?, false);
-    if change.is_empty() && means_the_same {
-        return Ok(collector
-            .unchanged(Source::Groups, &change.unchanged)
-            .await?);
-    }
-    let mut directory = Directory::default();
-    let mut read_parts = Vec::new();
-    for part in parts {
-        read_parts.push(directory.read(collector, part, report).await?);
+    let stored = store.parts(Source::Groups).await?;
+    let (change, directory, mut read_parts, aside) = loop {
+        let change = difference(&parts, stored.clone(), false);
+        if change.is_empty() && means_the_same {
+            return Ok(collector
+                .unchanged(Source::Groups, &change.unchanged)
+                .await?);
+        }
+        let (mut directory, mut read_parts, mut aside) =
+            (Directory::default(), Vec::new(), Vec::new());
+        for part in &parts {
+            let mut read = directory.read(collector, part).await?;
+            aside.push((
+                std::mem::take(&mut read.quarantined),
+                read.quarantined_count,
+            ));
+            report.read.groups += read.facts;
+            read_parts.push((read_part(part, &read), collector.as_of(part, &read)));
+        }
+        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        let pairs = directory.editions(&names);
+        let older = older(&names, &pairs)?;
+        if older.is_empty() {
+            break (change, directory, read_parts, aside);
+        }
+        collector
+            .leave_alone(Source::Groups, &parts, &older)
+            .await?;
+        parts = collector.current(Source::Groups, all).await?;
+        report.read.groups = 0;
+    };
+    for (rows, count) in aside {
+        collector
+            .note_quarantined(Source::Groups, rows, count, report)
+            .await?;
     }
     are_whole(
         read_parts
@@ -100,6 +128,12 @@ struct Directory {
     unbelieved: BTreeSet<GroupId>,
     /// Whether such a row does not even say which group it is of.
     nameless: bool,
+    /// The number of the last part that has each group, from 1.
+    last_in: HashMap<GroupId, usize>,
+    /// How many groups each part has.
+    sizes: Vec<u64>,
+    /// How many groups two parts share.
+    shared: BTreeMap<(usize, usize), u64>,
 }
 
 /// What a group calls members where that leaves open whom it means, and whether it is a group.
@@ -175,8 +209,8 @@ impl Directory {
         &mut self,
         collector: &Collector<'_>,
         part: &Part,
-        report: &mut PassReport,
-    ) -> Result<(NewPart, Timestamp), CollectError> {
+    ) -> Result<PartRead, CollectError> {
+        self.sizes.push(0);
         let mut reader = Reader::start(&[part], collector.now, files::groups);
         let read = loop {
             match reader.next().await? {
@@ -189,7 +223,6 @@ impl Directory {
                 Step::PartRead(read) => break read,
             }
         };
-        report.read.groups += read.facts;
         self.nameless |= read.anonymous > 0;
         for named in &read.unbelieved {
             match named {
@@ -202,19 +235,40 @@ impl Directory {
                 Named::Upn(_) => self.nameless = true,
             }
         }
-        let part = (read_part(part, &read), collector.as_of(part, &read));
-        collector
-            .note_quarantined(
-                Source::Groups,
-                read.quarantined,
-                read.quarantined_count,
-                report,
-            )
-            .await?;
-        Ok(part)
+        Ok(read)
+    }
+
+    /// Notes which part a group is in. A delta query spreads a large group over several.
+    fn see(&mut self, group: &Group) {
+        if group.adds_up {
+            return;
+        }
+        let at = self.sizes.len();
+        let before = self.last_in.insert(group.id.clone(), at);
+        if before == Some(at) {
+            return;
+        }
+        if let Some(size) = self.sizes.last_mut() {
+            *size += 1;
+        }
+        if let Some(before) = before {
+            *self.shared.entry((before, at)).or_default() += 1;
+        }
+    }
+
+    /// Pairs of parts that share so many groups that they are editions of one thing (rule 3.5).
+    fn editions(&self, names: &[&str]) -> Vec<(String, String)> {
+        let pairs = self.shared.iter().filter(|((one, other), shared)| {
+            let smaller = self.sizes[one - 1].min(self.sizes[other - 1]);
+            **shared * EDITION_SHARE >= smaller
+        });
+        pairs
+            .map(|((one, other), _)| (names[one - 1].to_owned(), names[other - 1].to_owned()))
+            .collect()
     }
 
     fn add(&mut self, group: Group) {
+        self.see(&group);
         self.by_name |= group
             .members
             .iter()

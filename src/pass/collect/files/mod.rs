@@ -1,5 +1,6 @@
 //! Collecting from a folder of exports: only the files that changed are read again.
 
+mod editions;
 mod groups;
 mod parts;
 pub(super) mod reader;
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use self::editions::older;
 use self::parts::{Difference, are_whole, difference, new_part, read_part};
 use self::reader::{Dated, PartRead, Reader, Step};
 use super::groups::Wanted;
@@ -24,7 +26,7 @@ use crate::sources::{Collection, Named};
 use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
-use crate::store::settings::REGISTRATION_JOINED_WITH as JOINED_WITH;
+use crate::store::settings::{OTHERS_NAMED, REGISTRATION_JOINED_WITH as JOINED_WITH};
 use crate::store::sources::{Source, StoredPart};
 
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
@@ -54,6 +56,7 @@ pub(super) async fn collect(
             return Ok(());
         }
     };
+    collector.name_others(folder.others()).await?;
     for source in Source::ALL {
         let result = match source {
             Source::Users => collector.users(&folder, collected, report).await,
@@ -131,18 +134,23 @@ impl Collector<'_> {
         collected: &mut Collected,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let parts = folder.required(Collection::Users)?;
-        let change = self.differs(Source::Users, parts).await?;
-        if change.is_empty() {
-            return Ok(self.unchanged(Source::Users, &change.unchanged).await?);
-        }
-        let absorb = async |import: &mut Import, batch| {
-            import.people(batch).await?;
-            Ok(0)
+        let all = folder.required(Collection::Users)?;
+        let (source, rows) = (Source::Users, files::users);
+        let imported = loop {
+            let parts = &self.current(source, all).await?;
+            let change = self.differs(source, parts).await?;
+            if change.is_empty() {
+                return Ok(self.unchanged(source, &change.unchanged).await?);
+            }
+            let absorb = async |import: &mut Import, batch| {
+                import.people(batch).await?;
+                Ok(0)
+            };
+            let imported = self.import(source, parts, change, rows, absorb, report);
+            if let Some(imported) = imported.await? {
+                break imported;
+            }
         };
-        let imported = self
-            .import(Source::Users, parts, change, files::users, absorb, report)
-            .await?;
         report.read.users += imported.0;
         collected
             .holds
@@ -150,8 +158,8 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// Imports the changed parts of a snapshot: how many facts they have, and how it ended.
-    /// `absorb` says how many rows it could not tell whose they are.
+    /// Imports the changed parts of a snapshot: how many facts they have, and how it ended; none
+    /// where some are older editions of others, which are left alone from now on. `absorb` says how many rows it could not tell whose they are.
     async fn import<T: Dated + Send + 'static>(
         &self,
         source: Source,
@@ -160,12 +168,12 @@ impl Collector<'_> {
         rows: fn(&Part, Timestamp) -> files::Rows<T>,
         mut absorb: impl AsyncFnMut(&mut Import, Vec<T>) -> Result<usize, StoreError>,
         report: &mut PassReport,
-    ) -> Result<(u64, Imported), CollectError> {
+    ) -> Result<Option<(u64, Imported)>, CollectError> {
         loop {
             let mut import = self.store.import(source, &change.reread, self.now).await?;
             import.replace_reading().await?;
             let mut reader = Reader::start(&change.read, self.now, rows);
-            let mut facts = 0;
+            let (mut facts, mut aside) = (0, 0);
             let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();
             for part in &change.read {
                 import.begin_part(new_part(part)).await?;
@@ -185,14 +193,22 @@ impl Collector<'_> {
                     import.names_next();
                 }
                 pages.push((&part.name, read.names_next));
-                quarantine_nameless(&mut import, part, nameless, report);
+                quarantine_nameless(&mut import, part, nameless, &mut aside);
                 let unbelieved = self.ids(&read.unbelieved).await?;
                 if source == Source::Users {
                     import.still_there(&unbelieved).await?;
                 } else {
                     import.unsettle(&unbelieved).await?;
                 }
-                Self::remember_quarantined(&mut import, &mut read, report);
+                Self::remember_quarantined(&mut import, &mut read, &mut aside);
+            }
+            let pairs = import.editions(&change.unchanged).await?;
+            let names: Vec<&str> = pages.iter().map(|(name, _)| *name).collect();
+            let older = older(&names, &pairs)?;
+            if !older.is_empty() {
+                drop(import);
+                self.leave_alone(source, parts, &older).await?;
+                return Ok(None);
             }
             are_whole(pages)?;
             let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
@@ -201,7 +217,10 @@ impl Collector<'_> {
                 Imported::ReadAll => {
                     change = difference(parts, self.store.parts(source).await?, true);
                 }
-                imported => return Ok((facts, imported)),
+                imported => {
+                    report.read.quarantined += aside;
+                    return Ok(Some((facts, imported)));
+                }
             }
         }
     }
@@ -226,8 +245,8 @@ impl Collector<'_> {
     }
 
     /// An import holds the store's writer: its quarantined rows are written down after it.
-    fn remember_quarantined(import: &mut Import, read: &mut PartRead, report: &mut PassReport) {
-        report.read.quarantined += read.quarantined_count;
+    fn remember_quarantined(import: &mut Import, read: &mut PartRead, aside: &mut u64) {
+        *aside += read.quarantined_count;
         import.quarantine(
             read.quarantined
                 .drain(..)
@@ -254,7 +273,19 @@ impl Collector<'_> {
         collected: &mut Collected,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let parts = folder.required(Collection::Registration)?;
+        let all = folder.required(Collection::Registration)?;
+        while !self.report_of(all, collected, report).await? {}
+        Ok(())
+    }
+
+    /// Reads the report; not, where some of its files turn out to be older editions of others.
+    async fn report_of(
+        &self,
+        all: &[Part],
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<bool, CollectError> {
+        let parts = &self.current(Source::Registration, all).await?;
         let mut change = self.differs(Source::Registration, parts).await?;
         let users = self.users_snapshot().await?;
         let joined_with = self.store.setting(&JOINED_WITH).await?.unwrap_or_default();
@@ -262,9 +293,9 @@ impl Collector<'_> {
             change = difference(parts, self.store.parts(Source::Registration).await?, true);
         }
         if change.is_empty() {
-            return Ok(self
-                .unchanged(Source::Registration, &change.unchanged)
-                .await?);
+            self.unchanged(Source::Registration, &change.unchanged)
+                .await?;
+            return Ok(true);
         }
         let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
         let absorb = async |import: &mut Import, batch: Vec<Report>| {
@@ -276,15 +307,33 @@ impl Collector<'_> {
             Ok(nameless)
         };
         let (source, rows) = (Source::Registration, files::registration);
-        let imported = self
-            .import(source, parts, change, rows, absorb, report)
-            .await?;
+        let imported = self.import(source, parts, change, rows, absorb, report);
+        let Some(imported) = imported.await? else {
+            return Ok(false);
+        };
         let joined_with = if by_name { users } else { String::new() };
         self.store.set(&JOINED_WITH, &joined_with).await?;
         report.read.registrations += imported.0;
         collected
             .holds
             .extend(collapse(source, imported.1, "export"));
+        Ok(true)
+    }
+
+    /// Names files that look meant and are none of ours, each once while it is there.
+    async fn name_others(&self, others: &[String]) -> Result<(), StoreError> {
+        let setting = OTHERS_NAMED.of::<BTreeSet<String>>();
+        let named = self.store.setting(&setting).await?.unwrap_or_default();
+        let others: BTreeSet<String> = others.iter().cloned().collect();
+        for other in others.difference(&named) {
+            tracing::warn!(
+                file = other,
+                "{other} is not read: its name is that of no export (users, groups, registration, sign-ins or audits)"
+            );
+        }
+        if others != named {
+            self.store.set(&setting, &others).await?;
+        }
         Ok(())
     }
 
@@ -394,12 +443,12 @@ fn page(part: &StoredPart) -> (&str, bool) {
 }
 
 /// Rows of a report that name nobody of the users export, or two people.
-fn quarantine_nameless(import: &mut Import, part: &Part, rows: usize, report: &mut PassReport) {
+fn quarantine_nameless(import: &mut Import, part: &Part, rows: usize, aside: &mut u64) {
     if rows == 0 {
         return;
     }
     let reason = format!("{rows} rows name nobody, or two people, of the users export");
     tracing::warn!(file = part.name, rows, "{}: {reason}", part.name);
-    report.read.quarantined += rows as u64;
+    *aside += rows as u64;
     import.quarantine([(part.name.clone(), 0, reason)]);
 }

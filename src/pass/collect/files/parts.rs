@@ -52,7 +52,7 @@ pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> 
     result
 }
 
-fn fingerprint(part: &Part) -> String {
+pub(super) fn fingerprint(part: &Part) -> String {
     let mark = part.fingerprint;
     format!(
         "{}/{}/{}",
