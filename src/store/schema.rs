@@ -78,6 +78,11 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
         include_str!("../../migrations/20261128091000_keep_addresses.sql"),
     ),
     (
+        20_261_128_092_000,
+        "note pages that name a next",
+        include_str!("../../migrations/20261128092000_note_pages_that_name_a_next.sql"),
+    ),
+    (
         20_261_128_096_000,
         "keep newest sign ins",
         include_str!("../../migrations/20261128096000_keep_newest_sign_ins.sql"),

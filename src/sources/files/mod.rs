@@ -7,6 +7,7 @@
 
 mod columns;
 mod csv;
+mod editions;
 mod folder;
 mod json;
 mod names;
@@ -20,8 +21,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::SourceError;
-use super::wire::Recorded;
+use super::wire::{DateOrder, Recorded};
 
+pub use editions::outdated;
 pub use folder::{Folder, scan};
 pub use json::{Broken, Element, ROW_LIMIT, Splitter};
 pub use rows::{Rows, audits, groups, registration, sign_ins, users};
@@ -48,6 +50,8 @@ pub struct Part {
     pub format: Format,
     /// What its name says about its sign-ins.
     pub recorded: Recorded,
+    /// How a CSV writes dates where nothing in it tells.
+    pub dates: Option<DateOrder>,
     /// Changes whenever the file does.
     pub fingerprint: Fingerprint,
 }

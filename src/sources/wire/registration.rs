@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Entry, Row, RowError, Scalar, Who, parse, portal_instant};
+use super::{Entry, Row, RowError, Scalar, Who, date, parse};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Detail, Level, ReportRow};
 
@@ -88,10 +88,7 @@ impl RegistrationRow<'_> {
             who,
             level,
             detail,
-            refreshed_at: self
-                .last_updated_date_time
-                .as_str()
-                .and_then(portal_instant),
+            refreshed_at: date(&self.last_updated_date_time, "lastUpdatedDateTime")?,
         }))
     }
 
@@ -270,6 +267,10 @@ mod tests {
             (
                 r#"{"id":"a","isMfaCapable":1}"#,
                 "`isMfaCapable` is not true or false: 1",
+            ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":"12/03/2026 08:00:00"}"#,
+                r#"`lastUpdatedDateTime` is not a time like 2026-01-05T08:30:00Z: "12/03/2026 08:00:00""#,
             ),
         ] {
             assert_eq!(

@@ -1,6 +1,8 @@
 //! Reading the parts of a source on a thread of its own, some batches ahead of whoever absorbs
 //! them: parsing and storing each take about half of a first import.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -10,8 +12,8 @@ use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;
 use crate::pass::collect::CollectError;
 use crate::sources::files::{Part, Rows};
-use crate::sources::wire::{Group, Report};
-use crate::sources::{Item, Quarantined, SourceError};
+use crate::sources::wire::{Group, Report, Who};
+use crate::sources::{Item, Named, Quarantined, SourceError};
 
 /// Rows that travel from the reader to the store at once.
 const BATCH: usize = 1_000;
@@ -27,8 +29,12 @@ pub(super) struct PartRead {
     pub(super) facts: u64,
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) quarantined_count: u64,
-    /// The ids that quarantined rows name.
-    pub(super) unbelieved: Vec<String>,
+    /// What quarantined rows are about, unless a later row of the part could be read.
+    pub(super) unbelieved: BTreeSet<Named>,
+    /// Quarantined rows that do not say what they are about.
+    pub(super) anonymous: u64,
+    /// Whether the part has pages alone that each name a next one.
+    pub(super) names_next: bool,
     pub(super) refreshed_at: Option<Timestamp>,
 }
 
@@ -81,16 +87,21 @@ impl<T: Dated + Send + 'static> Reader<T> {
 
 /// Reads one part; none when nobody listens any more.
 fn read_part<T: Dated>(
-    rows: Rows<T>,
+    mut rows: Rows<T>,
     steps: &mpsc::Sender<Step<T>>,
 ) -> Result<Option<()>, SourceError> {
     let mut read = PartRead::default();
     let mut batch = Vec::with_capacity(BATCH);
-    for item in rows {
+    for item in rows.by_ref() {
         match item? {
             Item::Fact(fact) => {
                 read.facts += 1;
                 read.refreshed_at = read.refreshed_at.max(fact.refreshed_at());
+                if !read.unbelieved.is_empty()
+                    && let Some(about) = fact.about()
+                {
+                    read.unbelieved.remove(&about);
+                }
                 batch.push(fact);
                 if batch.len() == BATCH {
                     let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
@@ -100,34 +111,56 @@ fn read_part<T: Dated>(
                 }
             }
             Item::Skipped(_) => {}
-            Item::Quarantined(row, id) => {
+            Item::Quarantined(row, named) => {
                 read.quarantined_count += 1;
-                read.unbelieved.extend(id);
+                read.anonymous += u64::from(named.is_none());
+                read.unbelieved.extend(named);
                 if read.quarantined.len() < QUARANTINE_SHOWN {
                     read.quarantined.push(row);
                 }
             }
         }
     }
+    read.names_next = rows.names_next();
     let sent = steps
         .blocking_send(Step::Facts(batch))
         .and_then(|()| steps.blocking_send(Step::PartRead(read)));
     Ok(sent.ok())
 }
 
-/// Rows that may tell how old they are.
+/// Rows that may tell how old they are, and whom they settle.
 pub(in crate::pass::collect) trait Dated {
+    /// What the row says all about: of two rows of a snapshot about one thing the later counts.
+    fn about(&self) -> Option<Named> {
+        None
+    }
+
     /// When the report that the row is of was refreshed.
     fn refreshed_at(&self) -> Option<Timestamp> {
         None
     }
 }
 
-impl Dated for Person {}
-impl Dated for Group {}
+impl Dated for Person {
+    fn about(&self) -> Option<Named> {
+        Some(Named::Id(self.id.as_str().to_owned()))
+    }
+}
+impl Dated for Group {
+    fn about(&self) -> Option<Named> {
+        (!self.adds_up).then(|| Named::Id(self.id.as_str().to_owned()))
+    }
+}
 impl Dated for SignIn {}
 impl Dated for AuditEvent {}
 impl Dated for Report {
+    fn about(&self) -> Option<Named> {
+        Some(match &self.who {
+            Who::Id(id) => Named::Id(id.as_str().to_owned()),
+            Who::Upn(name) => Named::Upn(name.to_lowercase()),
+        })
+    }
+
     fn refreshed_at(&self) -> Option<Timestamp> {
         self.refreshed_at
     }
