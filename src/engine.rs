@@ -266,7 +266,7 @@ impl Engine {
             progress: &self.progress,
         };
         let before = self.outage().await?;
-        let delivered = Box::pin(courier.deliver(report, stop)).await;
+        let delivered = courier.deliver(report, stop).await;
         self.follow_channel(before, report).await?;
         Ok(delivered?)
     }

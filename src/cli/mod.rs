@@ -31,7 +31,7 @@ use crate::store::StoreError;
 /// Runs a command.
 pub async fn run(cli: Cli) -> ExitCode {
     let mut out = Printer::stdout();
-    match command(cli, &mut out).await {
+    match Box::pin(command(cli, &mut out)).await {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::reader_went_away(&error) => ExitCode::from(DONE),
         Err(error) => {
