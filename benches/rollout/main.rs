@@ -230,6 +230,7 @@ impl Rollout {
             patience: None,
             now,
             channel: Channel::Works,
+            outage: None,
             herald: Herald::new(&self.store, &self.config, now).await.unwrap(),
             clock_fault: None,
             progress: &self.progress,

@@ -80,7 +80,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             return Ok(DONE);
         }
         Command::Demo { folder } => return demo::play(folder.as_deref(), out).await,
-        Command::Check { strict } => return check::run(&cli, strict, out).await,
+        Command::Check { strict } => return check::run(&cli, *strict, out).await,
         _ => {}
     }
     let config = check::load(&cli)?;
