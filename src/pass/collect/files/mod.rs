@@ -10,7 +10,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use self::parts::{Difference, difference, new_part};
-use self::reader::{Dated, PartRead, Reader, Step};
+use self::reader::{Dated, PartRead, Reader, Step, Weighed};
 use super::groups::Wanted;
 use super::log::LogRow;
 use super::{CollectError, Collected, Collector, collapse};
@@ -145,7 +145,7 @@ impl Collector<'_> {
 
     /// Imports the changed parts of a snapshot: how many facts they have, and how it ended.
     /// `absorb` says how many rows it could not tell whose they are.
-    async fn import<T: Dated + Send + 'static>(
+    async fn import<T: Dated + Weighed + Send + 'static>(
         &self,
         source: Source,
         parts: &[Part],
