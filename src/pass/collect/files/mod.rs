@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use self::editions::older;
 use self::parts::{Difference, are_whole, difference, new_part, read_part};
-use self::reader::{Dated, PartRead, Reader, Step};
+use self::reader::{Dated, PartRead, Reader, Step, Weighed};
 use super::groups::Wanted;
 use super::log::LogRow;
 use super::{CollectError, Collected, Collector, collapse};
@@ -159,8 +159,9 @@ impl Collector<'_> {
     }
 
     /// Imports the changed parts of a snapshot: how many facts they have, and how it ended; none
-    /// where some are older editions of others, which are left alone from now on. `absorb` says how many rows it could not tell whose they are.
-    async fn import<T: Dated + Send + 'static>(
+    /// where some are older editions of others, which are left alone from now on. `absorb` says how
+    /// many rows it could not tell whose they are.
+    async fn import<T: Dated + Weighed + Send + 'static>(
         &self,
         source: Source,
         parts: &[Part],
