@@ -7,6 +7,8 @@
 
 mod columns;
 mod csv;
+mod day;
+mod digest;
 mod folder;
 mod json;
 mod names;
@@ -22,6 +24,7 @@ use jiff::Timestamp;
 use super::SourceError;
 use super::wire::Recorded;
 
+pub use digest::digest;
 pub use folder::{Folder, scan};
 pub use json::{Broken, Element, ROW_LIMIT, Splitter};
 pub use rows::{Rows, audits, groups, registration, sign_ins, users};

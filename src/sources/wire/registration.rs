@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{Entry, Row, RowError, Scalar, Who, parse, portal_instant};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Detail, Level, ReportRow};
+use crate::quote::quote;
 
 /// The properties of a registration that count.
 #[derive(Debug, Default, Deserialize)]
@@ -42,8 +43,8 @@ pub struct Report {
     pub level: Level,
     /// Why it goes no further.
     pub detail: Detail,
-    /// When the report was refreshed; the newest of a file dates the file (rule 7.8).
-    /// It says nothing about the person.
+    /// When the row was refreshed, where it says so: it helps to date the report (rule 7.8), and
+    /// says nothing about the person.
     pub refreshed_at: Option<Timestamp>,
 }
 
@@ -88,11 +89,23 @@ impl RegistrationRow<'_> {
             who,
             level,
             detail,
-            refreshed_at: self
-                .last_updated_date_time
-                .as_str()
-                .and_then(portal_instant),
+            refreshed_at: self.dated()?,
         }))
+    }
+
+    /// A date that stands there and cannot be read must make no report newer (rule 7.8).
+    fn dated(&self) -> Result<Option<Timestamp>, RowError> {
+        let name = "lastUpdatedDateTime";
+        let text = self.last_updated_date_time.text(name)?.map(str::trim);
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let wrong = || RowError::Wrong {
+            name,
+            expected: "a time like 2026-01-05T08:30:00Z",
+            found: quote(text),
+        };
+        portal_instant(text).map(Some).ok_or_else(wrong)
     }
 
     fn who(&self) -> Result<Who, RowError> {
@@ -271,12 +284,35 @@ mod tests {
                 r#"{"id":"a","isMfaCapable":1}"#,
                 "`isMfaCapable` is not true or false: 1",
             ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":"12.März"}"#,
+                "`lastUpdatedDateTime` is not a time like 2026-01-05T08:30:00Z: \"12.März\"",
+            ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":20260312}"#,
+                "`lastUpdatedDateTime` is not a text: 20260312",
+            ),
         ] {
             assert_eq!(
                 registration(row.as_bytes()).unwrap_err().to_string(),
                 reason,
                 "{row}"
             );
+        }
+    }
+
+    #[test]
+    fn a_row_may_bear_no_date() {
+        for dated in [
+            "",
+            r#","lastUpdatedDateTime":null"#,
+            r#","lastUpdatedDateTime":" ""#,
+        ] {
+            let row = format!(r#"{{"id":"a","isMfaCapable":true{dated}}}"#);
+            let Row::Fact(report) = registration(row.as_bytes()).unwrap() else {
+                panic!("{dated}")
+            };
+            assert_eq!(report.refreshed_at, None, "{dated}");
         }
     }
 }

@@ -44,17 +44,17 @@ pub(super) async fn collect(
         .setting(&GROUPS_READ_FOR.of::<ReadFor>())
         .await?
         .is_some_and(|before| before == read_for(false) || before == read_for(true));
-    let change = difference(parts, store.parts(Source::Groups).await?, false);
+    let stored = store.parts(Source::Groups).await?;
+    let change = difference(parts, stored.clone(), false);
     if change.is_empty() && means_the_same {
-        return Ok(collector
-            .unchanged(Source::Groups, &change.unchanged)
-            .await?);
+        return Ok(collector.store.source_unchanged(Source::Groups).await?);
     }
     let mut directory = Directory::default();
     let mut read_parts = Vec::new();
+    let anew = difference(parts, stored, true);
     for part in parts {
-        let as_of = directory.read(collector, part, report).await?;
-        read_parts.push((new_part(part), as_of));
+        directory.read(collector, part, report).await?;
+        read_parts.push((new_part(part), collector.reading_of(part, &anew)));
     }
     let strangers = directory.strangers(collector, wanted, &nested).await?;
     let (mut snapshot, lacking) = directory
@@ -172,7 +172,7 @@ impl Directory {
         collector: &Collector<'_>,
         part: &Part,
         report: &mut PassReport,
-    ) -> Result<Timestamp, CollectError> {
+    ) -> Result<(), CollectError> {
         let mut reader = Reader::start(&[part], collector.now, files::groups);
         let read = loop {
             match reader.next().await? {
@@ -193,7 +193,6 @@ impl Directory {
             .collect();
         self.nameless |= (unbelieved.len() as u64) < read.quarantined_count;
         self.unbelieved.extend(unbelieved);
-        let as_of = collector.as_of(part, &read);
         collector
             .note_quarantined(
                 Source::Groups,
@@ -202,7 +201,7 @@ impl Directory {
                 report,
             )
             .await?;
-        Ok(as_of)
+        Ok(())
     }
 
     fn add(&mut self, group: Group) {

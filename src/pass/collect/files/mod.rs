@@ -10,10 +10,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use self::parts::{Difference, difference, new_part};
-use self::reader::{Dated, PartRead, Reader, Step, Weighed};
+use self::reader::{PartRead, Reader, Step, Weighed};
 use super::groups::Wanted;
 use super::log::LogRow;
-use super::{CollectError, Collected, Collector, collapse};
+use super::{CollectError, Collected, Collector};
+use crate::domain::age::Another;
 use crate::domain::registration::ReportRow;
 use crate::pass::PassError;
 use crate::report::PassReport;
@@ -85,24 +86,13 @@ impl Collector<'_> {
         if accepted < newest {
             self.store.accept_log(source, &[], self.now).await
         } else {
-            self.unchanged(source, parts).await
+            self.store.source_unchanged(source).await
         }
     }
 
-    /// The age of a part's facts (rule 7.8): its newest row where rows say so, else its file.
-    /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
-    /// it unchanged, caps it. A row dated after both is no younger for it.
-    fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
-        let modified = part.fingerprint.modified;
-        read.refreshed_at
-            .unwrap_or(modified)
-            .min(self.now.max(modified))
-    }
-
-    /// Nothing is read: the parts are as they were.
-    async fn unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
-        let as_of = parts.iter().map(|part| part.as_of.min(self.now)).max();
-        self.store.source_unchanged(source, as_of).await
+    /// The time of the reading of a part (rule 7.8).
+    fn reading_of(&self, part: &Part, change: &Difference<'_>) -> Timestamp {
+        change.reading(part, &self.config.zone, self.now)
     }
 
     async fn differs<'a>(
@@ -127,7 +117,7 @@ impl Collector<'_> {
         let parts = folder.required(Collection::Users)?;
         let change = self.differs(Source::Users, parts).await?;
         if change.is_empty() {
-            return Ok(self.unchanged(Source::Users, &change.unchanged).await?);
+            return Ok(self.store.source_unchanged(Source::Users).await?);
         }
         let absorb = async |import: &mut Import, batch| {
             import.people(batch).await?;
@@ -137,15 +127,13 @@ impl Collector<'_> {
             .import(Source::Users, parts, change, files::users, absorb, report)
             .await?;
         report.read.users += imported.0;
-        collected
-            .holds
-            .extend(collapse(Source::Users, imported.1, "export"));
+        collected.imported(Source::Users, imported.1, "export");
         Ok(())
     }
 
     /// Imports the changed parts of a snapshot: how many facts they have, and how it ended.
     /// `absorb` says how many rows it could not tell whose they are.
-    async fn import<T: Dated + Weighed + Send + 'static>(
+    async fn import<T: Weighed + Send + 'static>(
         &self,
         source: Source,
         parts: &[Part],
@@ -157,6 +145,9 @@ impl Collector<'_> {
         loop {
             let mut import = self.store.import(source, &change.reread, self.now).await?;
             import.replace_reading().await?;
+            if let Some(another) = &change.report {
+                import.is_report(another.clone(), self.config.freshness.registration_lag);
+            }
             let mut reader = Reader::start(&change.read, self.now, rows);
             let mut facts = 0;
             for part in &change.read {
@@ -172,7 +163,7 @@ impl Collector<'_> {
                     }
                 };
                 facts += read.facts;
-                import.end_part(self.as_of(part, &read));
+                import.end_part(self.reading_of(part, &change));
                 quarantine_nameless(&mut import, part, nameless, report);
                 if source == Source::Users {
                     import.still_there(&read.unbelieved).await?;
@@ -183,7 +174,9 @@ impl Collector<'_> {
             let approved = self.approved_size(source);
             match import.finish(&change.unchanged, &gone, approved).await? {
                 Imported::ReadAll => {
+                    let report = change.report.take();
                     change = difference(parts, self.store.parts(source).await?, true);
+                    change.report = report;
                 }
                 imported => return Ok((facts, imported)),
             }
@@ -220,21 +213,28 @@ impl Collector<'_> {
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
         let parts = folder.required(Collection::Registration)?;
-        let mut change = self.differs(Source::Registration, parts).await?;
+        let stored = self.store.parts(Source::Registration).await?;
+        let is_new = !difference(parts, stored.clone(), false).is_empty();
         let users = self.users_snapshot().await?;
         let joined_with = self.store.setting(&JOINED_WITH).await?.unwrap_or_default();
-        if !joined_with.is_empty() && joined_with != users {
-            change = difference(parts, self.store.parts(Source::Registration).await?, true);
+        if !is_new && (joined_with.is_empty() || joined_with == users) {
+            return Ok(self.store.source_unchanged(Source::Registration).await?);
         }
-        if change.is_empty() {
-            return Ok(self
-                .unchanged(Source::Registration, &change.unchanged)
-                .await?);
-        }
-        let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
+        // One report, whatever it is cut into: its dates and its bytes are those of all parts.
+        let mut change = difference(parts, stored, true);
+        change.report = Some(if is_new {
+            let digest = digest_of(parts).await?;
+            Another::Yes {
+                digest: Some(digest),
+            }
+        } else {
+            Another::No
+        });
+        let mut by_name = false;
         let absorb = async |import: &mut Import, batch: Vec<Report>| {
             by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let read = batch.len();
+            batch.iter().for_each(|row| import.dated(row.refreshed_at));
             let rows = self.with_ids(batch).await?;
             let nameless = read - rows.len();
             import.registrations(rows).await?;
@@ -247,9 +247,7 @@ impl Collector<'_> {
         let joined_with = if by_name { users } else { String::new() };
         self.store.set(&JOINED_WITH, &joined_with).await?;
         report.read.registrations += imported.0;
-        collected
-            .holds
-            .extend(collapse(source, imported.1, "export"));
+        collected.imported(source, imported.1, "export");
         Ok(())
     }
 
@@ -317,17 +315,17 @@ impl Collector<'_> {
                 }
             };
             *T::counter(report) += read.facts;
-            ended.push((self.part_end(part, &read), read));
+            ended.push((self.part_end(part, &read, &change), read));
         }
         self.absorb(&mut rows, &mut ended, report).await?;
         let gone = &change.gone;
         Ok(self.store.accept_log(T::SOURCE, gone, self.now).await?)
     }
 
-    fn part_end(&self, part: &Part, read: &PartRead) -> PartEnd {
+    fn part_end(&self, part: &Part, read: &PartRead, change: &Difference<'_>) -> PartEnd {
         PartEnd {
             part: new_part(part),
-            as_of: self.as_of(part, read),
+            as_of: self.reading_of(part, change),
             rows: read.facts,
         }
     }
@@ -348,6 +346,13 @@ impl Collector<'_> {
         }
         Ok(())
     }
+}
+
+/// What tells whether the files have together the bytes of those before.
+async fn digest_of(parts: &[Part]) -> Result<String, CollectError> {
+    let parts = parts.to_vec();
+    let digest = tokio::task::spawn_blocking(move || files::digest(&parts)).await;
+    Ok(digest.map_err(|_| CollectError::Reader)??)
 }
 
 /// Rows of a report that name nobody of the users export, or two people.

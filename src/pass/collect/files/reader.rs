@@ -36,7 +36,6 @@ pub(super) struct PartRead {
     pub(super) quarantined_count: u64,
     /// The ids that quarantined rows name.
     pub(super) unbelieved: Vec<String>,
-    pub(super) refreshed_at: Option<Timestamp>,
 }
 
 /// What a reader brings next of the present part.
@@ -53,7 +52,7 @@ pub(super) struct Reader<T> {
     thread: JoinHandle<Result<(), SourceError>>,
 }
 
-impl<T: Dated + Weighed + Send + 'static> Reader<T> {
+impl<T: Weighed + Send + 'static> Reader<T> {
     /// Begins to read the parts, in their order. Dropping the reader ends the reading.
     pub(super) fn start(
         parts: &[&Part],
@@ -109,14 +108,13 @@ impl<T> Out<T> {
 }
 
 /// Reads one part; none when nobody listens any more.
-fn read_part<T: Dated + Weighed>(rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, SourceError> {
+fn read_part<T: Weighed>(rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, SourceError> {
     let mut read = PartRead::default();
     let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
     for item in rows {
         match item? {
             Item::Fact(fact) => {
                 read.facts += 1;
-                read.refreshed_at = read.refreshed_at.max(fact.refreshed_at());
                 bytes += size_of::<T>() + fact.bytes_beside();
                 batch.push(fact);
                 if batch.len() == BATCH || bytes >= BATCH_BYTES {
@@ -179,24 +177,6 @@ impl Weighed for AuditEvent {
 impl Weighed for Report {
     fn bytes_beside(&self) -> usize {
         ID_BYTES
-    }
-}
-
-/// Rows that may tell how old they are.
-pub(in crate::pass::collect) trait Dated {
-    /// When the report that the row is of was refreshed.
-    fn refreshed_at(&self) -> Option<Timestamp> {
-        None
-    }
-}
-
-impl Dated for Person {}
-impl Dated for Group {}
-impl Dated for SignIn {}
-impl Dated for AuditEvent {}
-impl Dated for Report {
-    fn refreshed_at(&self) -> Option<Timestamp> {
-        self.refreshed_at
     }
 }
 
