@@ -181,6 +181,7 @@ async fn import(folder: &Path, people: u32) {
         patience: None,
         now,
         channel: Channel::Works,
+        outage: None,
         herald: Herald::new(&store, &config, now).await.unwrap(),
         clock_fault: None,
         progress: &Progress::default(),
