@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use fortnight::config::default_result_codes;
+use fortnight::domain::age::ReportAge;
 use fortnight::domain::assignment::{Assignment, Include, Selection};
 use fortnight::domain::decide::decide;
 use fortnight::domain::facts::{Channel, Freshness, NoticeBy, World};
@@ -56,7 +57,8 @@ fn main() {
 fn world(now: Timestamp) -> World {
     World {
         users: Some(now),
-        registration: Some(now),
+        groups: Some(now),
+        registration: Some(ReportAge::at(now)),
         sign_ins: Some(now),
         audits: None,
         log_gap: None,

@@ -4,8 +4,8 @@
 //! here shows what is decided on the facts that are left; the reading is tested there.
 
 use fortnight::domain::{
-    assignment, audit, brake, decide, decision, effect, facts, hold, id, message, notice, person,
-    policy, reason, registration, sign_in, standing, state, window,
+    age, assignment, audit, brake, decide, decision, effect, facts, hold, id, message, notice,
+    person, policy, reason, registration, sign_in, standing, state, window,
 };
 
 #[path = "support/story.rs"]
@@ -845,8 +845,10 @@ fn case_52_a_report_cut_off_by_a_foreign_link_goes_stale() {
 
 #[test]
 fn case_53_a_throttled_report_becomes_a_hold_by_and_by() {
-    for (audits, patience) in [(Some(day(14)), 6), (None, 24)] {
-        let late = |hours| day(14) <= brake::proofs_late_since(audits, hour(14, hours));
+    let mut world = Story::default_policy().world;
+    for (audits, patience) in [(Some(day(14)), 24 + 6), (None, 24 + 24)] {
+        world.audits = audits;
+        let late = |hours| day(14) <= brake::proofs_late_since(&world, hour(14, hours));
         assert!(!late(patience - 1), "{patience}");
         assert!(late(patience), "{patience}");
     }
@@ -864,7 +866,10 @@ fn case_54_a_lost_licence_stops_flags_and_says_which_source() {
     assert_eq!(holds[0].id, "stale:sign_ins");
     assert_eq!(
         holds[0].text,
-        format!("the newest sign-ins are of {}, older than 24 h", day(13))
+        format!(
+            "the newest reading of sign-ins is of {}, older than 24 h",
+            day(13)
+        )
     );
     story.world.sign_ins = Some(day(15));
     assert_eq!(story.pass(day(15)).state, State::EnforcementNeeded);

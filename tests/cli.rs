@@ -138,7 +138,7 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
             "kind": "stale",
             "policy": null,
             "since": day(9).to_string(),
-            "text": format!("the newest rows of the registration report are of {}, older than 36 h", day(1)),
+            "text": format!("the newest reading of the registration report is of {}, older than 36 h", day(1)),
             "released_by": "data",
             "approved_at": null,
         })
@@ -154,11 +154,11 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
     Policy everyone: 1 exempt, 1 in_grace
     Deliveries: 4 sent
     Next: 2026-01-16T23:00:00Z
-    Held (stale:registration) since 2026-01-14T00:00:00Z: the newest rows of the registration report are of 2026-01-06T00:00:00Z, older than 36 h
+    Held (stale:registration) since 2026-01-14T00:00:00Z: the newest reading of the registration report is of 2026-01-06T00:00:00Z, older than 36 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
-    Held (stale:sign_ins) since 2026-01-14T00:00:00Z: the newest sign-ins are of 2026-01-06T00:00:00Z, older than 24 h
+    Held (stale:sign_ins) since 2026-01-14T00:00:00Z: the newest reading of sign-ins is of 2026-01-06T00:00:00Z, older than 24 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
-    Held (stale:users) since 2026-01-14T00:00:00Z: the newest people are of 2026-01-06T00:00:00Z, older than 24 h
+    Held (stale:users) since 2026-01-14T00:00:00Z: the newest reading of people is of 2026-01-06T00:00:00Z, older than 24 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
     "#);
 }
@@ -441,6 +441,7 @@ fn explain_and_status_keep_their_shape() {
           "as_of": "text",
           "error": null,
           "name": "text",
+          "reading": "text",
           "rows": "number",
           "stale": "bool"
         }
@@ -471,7 +472,7 @@ async fn a_daemon_that_died_is_not_well() {
     let mut database = SqliteConnection::connect(&url).await.unwrap();
     for earlier in [
         "UPDATE meta SET value = value - 259200000000 WHERE key IN ('newest_pass', 'clocked_pass')",
-        "UPDATE sources SET as_of = as_of - 259200000000",
+        "UPDATE sources SET as_of = as_of - 259200000000, reading = reading - 259200000000",
     ] {
         sqlx::query(earlier).execute(&mut database).await.unwrap();
     }
@@ -1522,6 +1523,27 @@ fn doctor_opens_every_export() {
         said.contains("name the folder of exports in directory.files.path"),
         "{said}"
     );
+}
+
+#[test]
+fn a_service_that_stands_still_is_not_seen_without_an_audit_feed_and_that_is_said() {
+    let mut world = World::of(&["ana"]);
+    let now = fortnight::time::Clock::system().now();
+    world.export(now);
+    let said = "without an audit feed a registration service that stands still for less than 7 days is not seen";
+    let (code, of_doctor) = doctor(&world);
+    assert_eq!(code, 0);
+    let of_check = run(&world, &["check"]).out;
+    assert!(
+        of_doctor.contains(&format!("audits        good       none: {said}")),
+        "{of_doctor}"
+    );
+    assert!(of_check.contains(&format!("note: {said}")), "{of_check}");
+    world.audit("ana", now, "User registered security info");
+    world.export(now);
+    let (_, of_doctor) = doctor(&world);
+    let of_check = run(&world, &["check"]).out;
+    assert!(!of_doctor.contains(said) && !of_check.contains(said));
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn parts_of_a_users_export_are_one_snapshot() {
 }
 
 #[tokio::test]
-async fn a_registration_report_of_which_one_part_changed_is_dated_by_it() {
+async fn a_registration_report_is_as_old_as_the_oldest_of_its_files() {
     let mut world = World::of(&["ana", "ben"]);
     world.frozen.insert("registration");
     let part = |world: &World, name: &str, at: Timestamp| {
@@ -140,6 +140,13 @@ async fn a_registration_report_of_which_one_part_changed_is_dated_by_it() {
     world.registers("ben");
     part(&world, "ben", day(15));
     world.pass(day(15)).await;
+    assert_eq!(world.held(), ["stale:registration"]);
+    assert_eq!(
+        world.states(&["ana", "ben"]).await,
+        [State::OverdueChecking, State::Registered]
+    );
+    part(&world, "ana", hour(15, 1));
+    world.pass(hour(15, 1)).await;
     assert_eq!(
         world.states(&["ana", "ben"]).await,
         [State::EnforcementNeeded, State::Registered]
@@ -252,16 +259,26 @@ async fn nested_groups_count_and_circles_end() {
 }
 
 #[tokio::test]
-async fn exports_made_after_the_rehearsed_day_are_as_old_as_the_pass() {
+async fn exports_made_after_the_rehearsed_day_are_as_old_as_the_pass_that_first_read_them() {
     let mut world = World::of(&["ana"]);
     // It is due an hour after the first pass.
     world.sign_in("ana", hour(0, 3));
     world.export(day(40));
     world.pass_on_old_exports(hour(0, 2)).await;
-    for number in 1..=15 {
+    world.pass_on_old_exports(day(1)).await;
+    assert_eq!(world.held(), [""; 0]);
+    assert_eq!(world.state("ana").await, State::InGrace);
+    // The same files tell nothing new of any later day.
+    for number in 2..=15 {
         world.pass_on_old_exports(day(number)).await;
-        assert_eq!(world.held(), [""; 0], "day {number}");
     }
+    assert_eq!(
+        world.held(),
+        ["stale:registration", "stale:sign_ins", "stale:users"]
+    );
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+    world.pass(day(16)).await;
+    assert_eq!(world.held(), [""; 0]);
     assert_eq!(world.state("ana").await, State::EnforcementNeeded);
 }
 
@@ -497,4 +514,37 @@ async fn editions_of_groups_do_not_mix() {
     assert_eq!(world.report.errors, [""; 0]);
     assert_eq!(world.state("ana").await, State::Exempt);
     assert_eq!(world.report.read.groups, 1);
+}
+
+#[tokio::test]
+async fn a_file_is_no_younger_than_the_day_that_its_name_names() {
+    let mut world = World::opened("ana").await;
+    world.frozen.insert("registration");
+    std::fs::remove_file(world.tenant().join("registration.json")).unwrap();
+    world.daily(2..=14).await;
+    let undated = |world: &World, made: &str| {
+        let mut rows = world.registration_rows(day(0));
+        for row in &mut rows {
+            row["lastUpdatedDateTime"] = json!(null);
+            row["made"] = json!(made);
+        }
+        rows
+    };
+    // Of Monday, 19 January, by its name, and copied on the 23rd.
+    world.write(
+        "registration-2026-01-19.json",
+        undated(&world, "before"),
+        day(18),
+    );
+    let report = world.pass(day(18)).await;
+    assert_eq!(report.flagged, 0);
+    assert_eq!(world.held(), ["stale:registration", "proof"]);
+    std::fs::remove_file(world.tenant().join("registration-2026-01-19.json")).unwrap();
+    world.write(
+        "registration-2026-01-22.json",
+        undated(&world, "after"),
+        hour(18, 1),
+    );
+    let report = world.pass(hour(18, 1)).await;
+    assert_eq!((report.flagged, world.held()), (1, vec![]));
 }

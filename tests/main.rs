@@ -31,6 +31,7 @@ mod migrated;
 mod passes;
 mod postfix;
 mod properties;
+mod report_age;
 mod smtp;
 mod support;
 mod tls;

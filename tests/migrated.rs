@@ -168,3 +168,43 @@ async fn a_database_of_an_earlier_version_goes_on() {
     let dead = now.values().filter(|state| **state == State::Dead).count();
     assert_eq!(dead, 9);
 }
+
+#[tokio::test]
+async fn what_was_dated_by_readings_is_dated_a_day_earlier_all_of_it_alike() {
+    const DAY: i64 = 86_400_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("fortnight.db");
+    as_it_was(&database);
+    let number = |sql: &str| -> i64 {
+        let database = rusqlite::Connection::open(&database).unwrap();
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let lost = "SELECT capable_missing_since FROM registrations WHERE user_id = 'lost'";
+    let yardstick = "SELECT CAST(substr(value, 2, 16) AS BIGINT) FROM meta WHERE key = 'yardstick'";
+    let dated = "SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'losses_dated'";
+    let report = "SELECT as_of FROM sources WHERE name = 'registration'";
+    let users = "SELECT as_of FROM sources WHERE name = 'users'";
+    let open = rusqlite::Connection::open(&database).unwrap();
+    open.execute_batch(
+        "INSERT INTO registrations (user_id, level, detail, capable_done_as_of, capable_missing_since, part)
+             VALUES ('lost', 'missing', 'none', 1767900000000000, 1767990000000000, 1);
+         INSERT INTO meta (key, value) VALUES ('yardstick', '[1767990000000001,17]'), ('losses_dated', '1767990000000002')
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value;",
+    )
+    .unwrap();
+    drop(open);
+    let read = number(report);
+    let of_users = number(users);
+    Store::open(&database).await.unwrap().close().await;
+    assert_eq!(number(report), read - DAY);
+    assert_eq!(
+        number("SELECT reading FROM sources WHERE name = 'registration'"),
+        read
+    );
+    assert_eq!(number(users), of_users);
+    assert_eq!(number(lost), 1_767_990_000_000_000 - DAY);
+    assert_eq!(number(yardstick), 1_767_990_000_000_001 - DAY);
+    assert_eq!(number(dated), 1_767_990_000_000_002 - DAY);
+    let rest = "SELECT CAST(substr(value, 19, 2) AS BIGINT) FROM meta WHERE key = 'yardstick'";
+    assert_eq!(number(rest), 17);
+}

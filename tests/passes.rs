@@ -97,7 +97,7 @@ impl Tenant {
     fn report(&self, at: Timestamp, rows: &[(&str, bool)]) {
         let rows: Vec<String> = rows
             .iter()
-            .map(|(name, done)| registration(name, *done))
+            .map(|(name, done)| dated(registration(name, *done), at))
             .collect();
         self.put("registration.json", at, &rows);
     }
@@ -225,6 +225,11 @@ fn registration(name: &str, done: bool) -> String {
     format!(
         r#"{{"id":"{name}","userPrincipalName":"{name}@contoso.com","isMfaRegistered":{done},"isMfaCapable":{done},"isPasswordlessCapable":false,"methodsRegistered":[]}}"#
     )
+}
+
+/// A row of a report, refreshed then.
+fn dated(row: String, at: Timestamp) -> String {
+    row.replacen('{', &format!(r#"{{"lastUpdatedDateTime":"{at}","#), 1)
 }
 
 fn group(name: &str, members: &[&str]) -> String {
@@ -1286,8 +1291,11 @@ async fn of_two_rows_of_a_person_the_later_counts_also_if_it_cannot_be_believed(
     // In two files, of which the first did not change.
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     tenant.until_overdue(&["ana", "bo"], |_, _| {}).await;
-    std::fs::rename(tenant.path("users.json"), tenant.path("users-1.json")).unwrap();
+    std::fs::remove_file(tenant.path("users.json")).unwrap();
+    tenant.put("users-1.json", day(14), &[person("ana"), person("bo")]);
     tenant.pass(day(14)).await;
+    let at = day(14) + hours(23);
+    tenant.report(at, &[("ana", false), ("bo", false)]);
     tenant.put("users-2.json", day(15), &[person("cleo"), unsure]);
     assert_eq!(tenant.pass(day(15)).await.flagged, 1);
     assert_eq!(tenant.state("ana").await, "overdue_checking");

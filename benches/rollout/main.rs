@@ -273,7 +273,7 @@ impl Rollout {
     /// The decisions of such a pass alone.
     async fn deciding(&self) -> Duration {
         let now = exported_at() + SignedDuration::from_hours(1);
-        let world = pass::world(&self.store, &self.config, Channel::Works)
+        let world = pass::world(&self.store, &self.config, Channel::Works, now)
             .await
             .unwrap();
         let policies = pass::policies(&self.store, &self.config, now)

@@ -1,5 +1,6 @@
 //! `check`, and how every command loads its configuration.
 
+pub(super) mod audits;
 pub(super) mod names;
 
 use std::io::IsTerminal as _;
@@ -79,6 +80,9 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
             .collect::<Vec<_>>()
             .join("; ")
     ))?;
+    if audits::are_absent(&config, reader.as_ref()) {
+        out.line(format!("note: {}", audits::UNSEEN))?;
+    }
     if let Some(reader) = &reader {
         let people = reader.store.in_scope(&reader.policies).await?;
         if let Some(line) = capacity::shortage(&config, people as u64) {

@@ -51,6 +51,10 @@ fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         let as_of = source
             .as_of
             .map_or_else(|| "never read".to_owned(), |at| at.to_string());
+        let as_of = match source.reading.filter(|at| Some(*at) != source.as_of) {
+            Some(reading) => format!("read {reading}, as of {as_of}"),
+            None => as_of,
+        };
         let rows = if source.is_log() { "kept" } else { "rows" };
         let stale = if source.stale {
             ", too old to flag anybody"

@@ -61,7 +61,7 @@ fn is_plain_path(path: &str) -> bool {
 pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
     let about = "When passes run: a cron pattern with seconds or a list of them, in `timezone`.";
     let texts = section.texts("poll", true, "0 */10 * * * *", about);
-    let registration = section.duration("registration", "1h", "How often the whole registration report is read from Graph, beside when a flag waits for it; files are read when they change.");
+    let registration = section.duration("registration", "1h", "How often the whole registration report is read from Graph, and once as soon as its reading less `registration_lag` can prove a deadline that a flag waits for; files are read when they change.");
     let patterns: Vec<CronPattern> = match &texts {
         None => CronPattern::parse("0 */10 * * * *").into_iter().collect(),
         Some(texts) => texts
@@ -119,6 +119,9 @@ pub(super) fn freshness(section: &Section<'_>) -> Freshness {
         sign_ins: section
             .duration("sign_ins", "24h", "Older sign-in logs flag nobody.")
             .map_or(default.sign_ins, |found| found.value),
+        registration_lag: section
+            .duration("registration_lag", "24h", "How far the registration report may be behind the moment it is read: nobody is flagged before it can prove the deadline.")
+            .map_or(default.registration_lag, |found| found.value),
     };
     section.close();
     value

@@ -52,7 +52,7 @@ impl Reader {
             Channel::None
         };
         let policies = pass::policies(&store, config, now).await?;
-        let world = pass::world(&store, config, channel).await?;
+        let world = pass::world(&store, config, channel, now).await?;
         Ok(Self {
             store,
             policies,

@@ -70,7 +70,9 @@ impl Status {
 pub struct SourceView {
     /// Which.
     pub name: String,
-    /// How old its facts are.
+    /// When it was read, or its files were written; how fresh it is goes by that.
+    pub reading: Option<Timestamp>,
+    /// How old its facts are: of the registration report, what that reading proves.
     pub as_of: Option<Timestamp>,
     /// The same in seconds.
     pub age_seconds: Option<i64>,
@@ -208,12 +210,15 @@ async fn sources(
         }
     }
     let sources = sources.into_iter().map(|source| {
-        let age = source.as_of.map(|as_of| now.duration_since(as_of));
+        let since = |at: Timestamp| now.duration_since(at);
         SourceView {
-            stale: age
+            stale: source
+                .reading
+                .map(since)
                 .zip(limit(&source.name))
                 .is_some_and(|(age, limit)| age > limit),
-            age_seconds: age.map(|age| age.as_secs()),
+            age_seconds: source.as_of.map(|at| since(at).as_secs()),
+            reading: source.reading,
             name: source.name,
             as_of: source.as_of,
             rows: source.rows,

@@ -19,6 +19,18 @@ pub struct Assignment {
     pub group_names: BTreeMap<GroupId, String>,
 }
 
+impl Assignment {
+    /// Whether membership of any group matters.
+    #[must_use]
+    pub fn names_groups(&self) -> bool {
+        let included = match &self.include {
+            Include::AllUsers => false,
+            Include::Selected(selection) => !selection.groups.is_empty(),
+        };
+        included || !self.exclude.groups.is_empty()
+    }
+}
+
 /// Whether a name of the configuration is an object's display name: without regard to case, as Graph
 /// compares (rule 7.9).
 #[must_use]

@@ -39,8 +39,8 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
         ("users", "people", world.users, world.freshness.users),
         (
             "registration",
-            "rows of the registration report",
-            world.registration,
+            "the registration report",
+            world.registration.as_ref().map(|report| report.reading),
             world.freshness.registration,
         ),
         (
@@ -54,10 +54,10 @@ pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
         .into_iter()
         .filter_map(|(source, rows, as_of, limit)| {
             let text = match as_of {
-                None => format!("no {rows} have been read yet"),
+                None => format!("no reading of {rows} has been accepted yet"),
                 Some(as_of) if now.duration_since(as_of) > limit => {
                     format!(
-                        "the newest {rows} are of {as_of}, older than {} h",
+                        "the newest reading of {rows} is of {as_of}, older than {} h",
                         limit.as_hours()
                     )
                 }
@@ -194,20 +194,32 @@ pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>,
     (approved, Some(hold))
 }
 
-/// A wait for proof of a deadline at this moment or before has become a hold (rule T8).
+/// A wait for proof of a deadline at this moment or before has become a hold: counted from the
+/// deadline and the lag, since no report proves it sooner by its reading (rules T8 and 7.12).
 #[must_use]
-pub fn proofs_late_since(audits: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let patience = if audits.is_some() {
+pub fn proofs_late_since(world: &World, now: Timestamp) -> Timestamp {
+    let patience = if world.audits.is_some() {
         PROOF_LATE_WITH_AUDITS
     } else {
         PROOF_LATE
     };
-    later(now, -patience)
+    later(later(now, -world.freshness.registration_lag), -patience)
+}
+
+/// A report that may be an old one flags nobody (rule 7.8): the hold, if anybody would be flagged but
+/// for it.
+#[must_use]
+pub fn frozen(world: &World, would_be: &[WouldFlag]) -> Option<Hold> {
+    let report = world.registration.as_ref()?;
+    let frozen = report.frozen.filter(|_| !would_be.is_empty())?;
+    let text = frozen.text(report.reading);
+    Some(Hold::new(HoldKind::Frozen, "registration", None, text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::age::{Frozen, ReportAge};
     use crate::domain::assignment::NameList;
     use crate::domain::hold::ReleasedBy;
     use crate::domain::story::{Story, day, hour, user};
@@ -323,10 +335,10 @@ mod tests {
     #[test]
     fn holds_have_stable_ids_and_say_what_ends_them() {
         use HoldKind::{
-            Assignment, Channel, Clock, Database, Exclusion, Mass, MissingGrowth, Proof, Snapshot,
-            Stale,
+            Assignment, Channel, Clock, Database, Exclusion, Frozen, Mass, MissingGrowth, Proof,
+            Snapshot, Stale,
         };
-        let approval = [Mass, MissingGrowth, Snapshot, Exclusion, Clock];
+        let approval = [Mass, MissingGrowth, Snapshot, Exclusion, Frozen, Clock];
         for kind in approval
             .into_iter()
             .chain([Assignment, Stale, Proof, Channel, Database])
@@ -360,20 +372,25 @@ mod tests {
         assert_eq!(
             stale(&world),
             [
-                "no people have been read yet",
-                "no rows of the registration report have been read yet",
-                "no sign-ins have been read yet",
+                "no reading of people has been accepted yet",
+                "no reading of the registration report has been accepted yet",
+                "no reading of sign-ins has been accepted yet",
             ]
         );
         world.users = Some(day(9));
-        world.registration = Some(hour(8, 12));
+        // The report is of a day before its reading, and as fresh as that.
+        let age = |reading| ReportAge {
+            as_of: day(7),
+            ..ReportAge::at(reading)
+        };
+        world.registration = Some(age(hour(8, 12)));
         world.sign_ins = Some(day(9));
         assert_eq!(stale(&world), Vec::<String>::new());
-        world.registration = Some(hour(8, 11));
+        world.registration = Some(age(hour(8, 11)));
         assert_eq!(
             stale(&world),
             [format!(
-                "the newest rows of the registration report are of {}, older than 36 h",
+                "the newest reading of the registration report is of {}, older than 36 h",
                 hour(8, 11)
             )]
         );
@@ -381,8 +398,34 @@ mod tests {
 
     #[test]
     fn a_late_proof_is_a_hold_after_six_hours_with_an_audit_feed_and_a_day_without() {
-        assert_eq!(proofs_late_since(Some(day(1)), day(15)), hour(14, 18));
-        assert_eq!(proofs_late_since(None, day(15)), day(14));
+        let mut world = Story::default_policy().world;
+        assert_eq!(proofs_late_since(&world, day(15)), day(13));
+        world.audits = Some(day(1));
+        assert_eq!(proofs_late_since(&world, day(15)), hour(13, 18));
+        world.freshness.registration_lag = SignedDuration::ZERO;
+        assert_eq!(proofs_late_since(&world, day(15)), hour(14, 18));
+    }
+
+    #[test]
+    fn a_report_that_may_be_an_old_one_holds_only_where_it_would_flag() {
+        let mut world = Story::default_policy().world;
+        let would_be = flags(0..1);
+        assert_eq!(frozen(&world, &would_be), None);
+        world.registration = Some(ReportAge::at(day(20)));
+        assert_eq!(frozen(&world, &would_be), None);
+        world.registration = Some(ReportAge {
+            frozen: Some(Frozen::Old { newest: day(10) }),
+            ..ReportAge::at(day(20))
+        });
+        assert_eq!(frozen(&world, &[]), None);
+        let hold = frozen(&world, &would_be).unwrap();
+        assert_eq!(hold.id, "frozen:registration");
+        assert!(hold.stops(&name("everyone")));
+        assert_eq!(
+            hold.text,
+            "the newest row of the registration report of 2026-01-25T00:00:00Z is of 2026-01-15T00:00:00Z, \
+             more than 7 days before: it may be an old one that is copied on, or the service stands still"
+        );
     }
 
     #[test]

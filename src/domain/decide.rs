@@ -36,7 +36,7 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
         facts.registration,
         facts.audits,
         policy.accept_passwordless,
-        facts.world.registration,
+        facts.world.report(),
     );
     let applies = matches!(scope, Scope::In(_));
     case.since = case.follow_scope(&scope);

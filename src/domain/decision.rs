@@ -76,7 +76,7 @@ pub enum Wait {
     RegistrationUnknown,
     /// The log says registered; until then.
     Reported(Timestamp),
-    /// The registration report is older than this deadline (rule T8).
+    /// The registration report is as of a time before this deadline (rule T8).
     Proof(Timestamp),
     /// No notice was accepted long enough ago (rule R7); until then, if it was accepted.
     Notice(Option<Timestamp>),
@@ -84,7 +84,7 @@ pub enum Wait {
     Unreachable(Timestamp),
     /// Registration was blocked a short while ago (rule R11); until then.
     Blocked(Timestamp),
-    /// The person left an exclusion; a users snapshot of then or later is wanted.
+    /// The person left an exclusion; users and groups read then or later are wanted.
     LeftExclusion(Timestamp),
     /// The newest users row of the person cannot be believed.
     RowUnbelieved,

@@ -73,7 +73,9 @@ impl Case<'_> {
             }
         };
         if memory == ScopeMemory::Excluded {
-            self.standing.left_exclusion = self.facts.world.users.or(Some(self.now));
+            let world = self.facts.world;
+            let groups = world.groups.filter(|_| policy.assignment.names_groups());
+            self.standing.left_exclusion = world.users.max(groups).or(Some(self.now));
         }
         let now = self.now;
         if resume && matches!(self.standing.window, GraceWindow::Paused { .. }) {

@@ -71,7 +71,7 @@ impl Case<'_> {
     }
 
     pub(super) fn explain_registration(&mut self, verdict: Verdict) {
-        let report = self.facts.world.registration;
+        let report = self.facts.world.report();
         match verdict {
             Verdict::Done => self.because(ReasonCode::Registered, "the registration report says registered", report),
             Verdict::DoneUnconfirmed { missing_since, .. } => self.because(
@@ -283,7 +283,7 @@ impl Case<'_> {
                 ),
                 Wait::Proof(deadline) => (
                     ReasonCode::ProofMissing,
-                    "not flagged before a registration report dated after the deadline".to_owned(),
+                    "not flagged before a registration report as of the deadline or later".to_owned(),
                     Some(deadline),
                 ),
                 Wait::Notice(Some(until)) => (
@@ -320,7 +320,7 @@ impl Case<'_> {
                 ),
                 Wait::LeftExclusion(from) => (
                     ReasonCode::LeftExclusion,
-                    format!("left an exclusion; a users snapshot of {from} or later must agree"),
+                    format!("left an exclusion; readings of users and groups of {from} or later must agree"),
                     Some(from),
                 ),
             };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::age::ReportAge;
 use super::audit::AuditEvent;
 use super::id::{GroupId, PolicyName};
 use super::message::EventKind;
@@ -44,8 +45,10 @@ pub struct PersonFacts<'a> {
 pub struct World {
     /// The time of the last accepted users snapshot (rule 7.8).
     pub users: Option<Timestamp>,
-    /// The time of the last accepted registration report.
-    pub registration: Option<Timestamp>,
+    /// The time of the last accepted groups snapshot.
+    pub groups: Option<Timestamp>,
+    /// The age of the last accepted registration report.
+    pub registration: Option<ReportAge>,
     /// The time of the newest sign-in log.
     pub sign_ins: Option<Timestamp>,
     /// The time of the newest audit log; none: no audit feed.
@@ -62,6 +65,21 @@ pub struct World {
     pub upn_domains: Vec<String>,
     /// The classes of result codes.
     pub codes: ResultCodes,
+}
+
+impl World {
+    /// What the newest registration report is as of (rule 7.8).
+    #[must_use]
+    pub fn report(&self) -> Option<Timestamp> {
+        self.registration.as_ref().map(|report| report.as_of)
+    }
+
+    /// What it proves a deadline by: its own time, since the hold `frozen` stops whoever only that
+    /// would flag.
+    #[must_use]
+    pub fn proof(&self) -> Option<Timestamp> {
+        self.registration.as_ref().map(|report| report.own)
+    }
 }
 
 /// A stretch of time, its ends included.
@@ -124,15 +142,18 @@ pub struct Freshness {
     pub registration: SignedDuration,
     /// The sign-in logs.
     pub sign_ins: SignedDuration,
+    /// How far the service's registration report may be behind the moment it is read (rule 7.8).
+    pub registration_lag: SignedDuration,
 }
 
 impl Default for Freshness {
-    /// 24, 36 and 24 hours (rule R9).
+    /// 24, 36 and 24 hours (rule R9), and a day of lag (rule 7.8).
     fn default() -> Self {
         Self {
             users: SignedDuration::from_hours(24),
             registration: SignedDuration::from_hours(36),
             sign_ins: SignedDuration::from_hours(24),
+            registration_lag: SignedDuration::from_hours(24),
         }
     }
 }

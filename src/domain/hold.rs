@@ -25,6 +25,8 @@ pub enum HoldKind {
     Stale,
     /// Proof is late (rule T8).
     Proof,
+    /// A source may be a copy of an old one, or its service stand still (rule 7.8).
+    Frozen,
     /// Mail does not work (rule 7.11).
     Channel,
     /// The clock went wrong (rule R3).
@@ -45,6 +47,7 @@ impl HoldKind {
             Self::Assignment => "assignment",
             Self::Stale => "stale",
             Self::Proof => "proof",
+            Self::Frozen => "frozen",
             Self::Channel => "channel",
             Self::Clock => "clock",
             Self::Database => "database",
@@ -62,6 +65,7 @@ impl HoldKind {
             Self::Assignment,
             Self::Stale,
             Self::Proof,
+            Self::Frozen,
             Self::Channel,
             Self::Clock,
             Self::Database,
@@ -80,9 +84,12 @@ impl HoldKind {
     #[must_use]
     pub fn released_by(self) -> ReleasedBy {
         match self {
-            Self::Mass | Self::MissingGrowth | Self::Snapshot | Self::Exclusion | Self::Clock => {
-                ReleasedBy::Approval
-            }
+            Self::Mass
+            | Self::MissingGrowth
+            | Self::Snapshot
+            | Self::Exclusion
+            | Self::Frozen
+            | Self::Clock => ReleasedBy::Approval,
             Self::Assignment | Self::Stale | Self::Proof | Self::Channel | Self::Database => {
                 ReleasedBy::Data
             }
@@ -120,6 +127,10 @@ impl HoldKind {
             Self::Snapshot | Self::Exclusion => {
                 format!("Whole data ends it. If these are right: {}", approve())
             }
+            Self::Frozen => format!(
+                "A report with newer rows or other bytes ends it: see that the export is made anew. If this one is new, for seven days: {}",
+                approve()
+            ),
             Self::Clock => format!("Set the clock. If it is right: {}", approve()),
             Self::Assignment => {
                 "Mend the name in the configuration; \"fortnight check\" shows the line.".to_owned()

@@ -34,12 +34,8 @@ impl Case<'_> {
             _ => self.waits.push(Wait::RegistrationUnknown),
         }
         self.waits.extend(self.reported_until.map(Wait::Reported));
-        if self
-            .facts
-            .world
-            .registration
-            .is_none_or(|as_of| as_of < deadline)
-        {
+        let proof = self.facts.world.proof();
+        if proof.is_none_or(|as_of| as_of < deadline) {
             self.waits.push(Wait::Proof(deadline));
         }
         self.waits.extend(self.notice_wait(&run, deadline));
@@ -54,12 +50,7 @@ impl Case<'_> {
         if self.facts.person.presence == Presence::Unsure {
             self.waits.push(Wait::RowUnbelieved);
         }
-        if let Some(left) = self.standing.left_exclusion {
-            let confirmed = later(left, LEFT_EXCLUSION_CONFIRMED);
-            if self.facts.world.users.is_none_or(|users| users < confirmed) {
-                self.waits.push(Wait::LeftExclusion(confirmed));
-            }
-        }
+        self.waits.extend(self.left_exclusion_wait());
         self.would_flag = self.waits.is_empty();
     }
 
@@ -77,6 +68,20 @@ impl Case<'_> {
         }
         let until = later(deadline, UNREACHABLE_AFTER);
         (until > self.now).then_some(Wait::Unreachable(until))
+    }
+
+    /// Whoever left an exclusion: two readings of users and groups, by their own times, and the
+    /// minimum notice, told or not (rule 7.5). Where the policy is not strict rule R7 says that better.
+    fn left_exclusion_wait(&self) -> Option<Wait> {
+        let left = self.standing.left_exclusion?;
+        let confirmed = later(left, LEFT_EXCLUSION_CONFIRMED);
+        let (world, policy) = (self.facts.world, self.policy);
+        let is_old = |reading: Option<Timestamp>| reading.is_none_or(|at| at < confirmed);
+        if is_old(world.users) || policy.assignment.names_groups() && is_old(world.groups) {
+            return Some(Wait::LeftExclusion(confirmed));
+        }
+        let noticed = later(self.since_memory(), policy.min_notice);
+        (policy.strict && noticed > self.now).then_some(Wait::Notice(Some(noticed)))
     }
 
     /// An outage of the channel holds every flag that is not strict (rule 7.11); a rehearsal

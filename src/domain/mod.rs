@@ -4,6 +4,7 @@
 //! argument everywhere, so that every rule can be tried on any day. Read [`decide`] first.
 
 mod acts;
+pub mod age;
 pub mod assignment;
 pub mod audit;
 pub mod brake;

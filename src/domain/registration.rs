@@ -51,11 +51,12 @@ pub enum Detail {
     TemporaryAccessPassOnly,
 }
 
-/// What the reports have said about one level, over time; both or neither, since a loss is dated
-/// only where there was something to lose.
+/// What the reports have said about one level, over time. A loss is dated only where there was
+/// something to lose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Track {
-    /// The last report that said registered before the present run of reports that do not.
+    /// The last report that said registered before the present run of reports that do not; while
+    /// there is no such run, a row that was asked for alone and is not in a report yet.
     pub done_as_of: Option<Timestamp>,
     /// The first of the present unbroken run of reports that say not registered.
     pub missing_since: Option<Timestamp>,
@@ -95,11 +96,38 @@ impl Registration {
         let step = |track: Track, enough: Level| -> Track {
             match (self.level >= enough, row.level >= enough) {
                 (_, true) => Track::default(),
-                (true, false) => Track {
-                    done_as_of: Some(self.absent_since.unwrap_or(previous)),
-                    missing_since: Some(as_of),
-                },
+                (true, false) => {
+                    let last = self.absent_since.unwrap_or(previous);
+                    let done_as_of = track.done_as_of.map_or(last, |asked| asked.max(last));
+                    Track {
+                        done_as_of: Some(done_as_of),
+                        // A report as of a time before says nothing about what was there later.
+                        missing_since: Some(as_of.max(done_as_of)),
+                    }
+                }
                 (false, false) => track,
+            }
+        };
+        Self {
+            level: row.level,
+            detail: row.detail,
+            absent_since: None,
+            capable: step(self.capable, Level::Capable),
+            passwordless: step(self.passwordless, Level::Passwordless),
+        }
+    }
+
+    /// What is remembered once the report was asked about this person alone and said more than
+    /// before; `as_of` is what that row is as of, and no report as of an earlier time unsays it.
+    #[must_use]
+    pub fn asked(&self, row: &ReportRow, as_of: Timestamp) -> Self {
+        let step = |track: Track, enough: Level| -> Track {
+            if row.level < enough {
+                return track;
+            }
+            Track {
+                done_as_of: Some(as_of),
+                missing_since: None,
             }
         };
         Self {
@@ -410,6 +438,28 @@ mod tests {
             verdict(None, &[], true, None),
             Verdict::Unknown { report: None }
         );
+    }
+
+    #[test]
+    fn a_report_as_of_a_time_before_a_row_that_was_asked_for_starts_no_loss_before_it() {
+        let row = |level| ReportRow {
+            user: user("ana"),
+            level,
+            detail: Detail::None,
+        };
+        let known = Registration::first(&row(Level::Missing));
+        let asked = known.asked(&row(Level::Capable), hour(10, 9));
+        let verdict = |known: &Registration, report| verdict(Some(known), &[], true, Some(report));
+        assert_eq!(verdict(&asked, hour(9, 8)), Verdict::Done);
+        // Read an hour after the question, and as of a day before.
+        let behind = asked.then(&row(Level::Missing), hour(9, 8), hour(9, 10));
+        let since = hour(10, 9);
+        assert_eq!(verdict(&behind, hour(9, 10)), doubted(since, since));
+        let behind = behind.then(&row(Level::Missing), hour(9, 10), hour(10, 10));
+        assert_eq!(verdict(&behind, hour(10, 10)), doubted(since, since));
+        assert_eq!(verdict(&behind, hour(11, 9)), lost(since, since, false));
+        let whole = asked.then(&row(Level::Capable), hour(9, 8), hour(10, 10));
+        assert_eq!(whole.capable, Track::default());
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub struct Standing {
     pub last_act: i64,
     /// An operator closed the window.
     pub closed_by_operator: bool,
-    /// The person left an exclusion; the users snapshot that said so (rule 7.5).
+    /// The person left an exclusion; the younger of the users and groups readings that said so
+    /// (rule 7.5).
     pub left_exclusion: Option<Timestamp>,
     /// The policy's switch at the last decision.
     pub enforce: Option<Enforce>,

@@ -270,7 +270,11 @@ impl Case<'_> {
         let GraceWindow::Open(run) = &mut self.standing.window else {
             return;
         };
-        let since = last_seen.map_or(run.opened_at, |seen| seen.max(run.opened_at));
+        // Reports leave out who is disabled: what counts is since the clock runs (rule 7.6).
+        let begun = run
+            .opened_at
+            .max(run.running_since.unwrap_or(run.opened_at));
+        let since = last_seen.map_or(begun, |seen| seen.max(begun));
         let is_told = run
             .unreported
             .is_some_and(|told| last_seen.is_none_or(|seen| seen <= told));
@@ -278,7 +282,7 @@ impl Case<'_> {
             return;
         }
         let due = later(since, UNREPORTED_AFTER);
-        if self.facts.world.registration < Some(due) {
+        if self.facts.world.report() < Some(due) {
             // An outage of the reports leaves nobody out.
             self.wake.push(Next {
                 at: due.max(later(self.now, LOOKED_FOR_EVERY)),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::collect::Collected;
 use super::decider::choose_mail;
-use super::{Pass, PassError};
+use super::{Pass, PassError, report_age};
 use crate::domain::brake::{self, WouldFlag};
 use crate::domain::facts::World;
 use crate::domain::hold::{Hold, HoldKind};
@@ -73,7 +73,7 @@ impl<'a> Brakes<'a> {
         if waiting.is_empty() {
             return Ok(waiting);
         }
-        let would_be: Vec<WouldFlag> = waiting
+        let mut would_be: Vec<WouldFlag> = waiting
             .iter()
             .flat_map(would_flag)
             .filter(|flag| {
@@ -81,6 +81,11 @@ impl<'a> Brakes<'a> {
                 !self.raised.iter().any(stops)
             })
             .collect();
+        if let Some(hold) = brake::frozen(self.world, &would_be) {
+            let evidence = report_age::evidence(self.pass.store).await?;
+            self.raised.push(Raised { hold, evidence });
+            would_be.clear();
+        }
         let (rehearsed, real): (Vec<_>, Vec<_>) = would_be.into_iter().partition(|flag| {
             self.policy(&flag.policy)
                 .is_some_and(|policy| policy.enforce == Enforce::ReportOnly)
@@ -184,8 +189,13 @@ impl<'a> Brakes<'a> {
 
     /// People whose proof is late (rule T8): a hold says so, and only a fresh report ends it.
     async fn late_proofs(&self) -> Result<Option<Raised>, PassError> {
-        let late_since = brake::proofs_late_since(self.world.audits, self.pass.now);
-        let newest = self.world.registration.unwrap_or(Timestamp::MIN);
+        let is_frozen = |raised: &Raised| raised.hold.kind == HoldKind::Frozen;
+        if self.raised.iter().any(is_frozen) {
+            // That is what there is to say of the report.
+            return Ok(None);
+        }
+        let late_since = brake::proofs_late_since(self.world, self.pass.now);
+        let newest = self.world.proof().unwrap_or(Timestamp::MIN);
         let waiting = self
             .pass
             .store
@@ -193,14 +203,13 @@ impl<'a> Brakes<'a> {
             .await?;
         Ok((waiting > 0).then(|| {
             let who = match waiting {
-                1 => {
-                    "one person waits for a registration report dated after the deadline".to_owned()
-                }
+                1 => "one person waits for a registration report as of the deadline or later"
+                    .to_owned(),
                 people => format!(
-                    "{people} people wait for a registration report dated after their deadline"
+                    "{people} people wait for a registration report as of their deadline or later"
                 ),
             };
-            let text = format!("{who}; the newest is of {newest}");
+            let text = format!("{who}; the newest is as of {newest}");
             Hold::new(HoldKind::Proof, "", None, text).into()
         }))
     }

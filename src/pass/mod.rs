@@ -8,6 +8,7 @@ mod assign;
 mod collect;
 mod decider;
 mod holds;
+mod report_age;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -127,7 +128,8 @@ impl Pass<'_> {
         approvals: &[Approval],
         report: &mut PassReport,
     ) -> Result<(), PassError> {
-        let world = world(self.store, self.config, self.channel).await?;
+        report_age::trust(self.store, self.config, approvals, self.now).await?;
+        let world = world(self.store, self.config, self.channel, self.now).await?;
         let begins = world.users.is_some();
         let policies =
             assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
@@ -226,17 +228,23 @@ impl Pass<'_> {
 }
 
 /// The facts that are the same for everybody.
-pub async fn world(store: &Store, config: &Config, channel: Channel) -> Result<World, StoreError> {
+pub async fn world(
+    store: &Store,
+    config: &Config,
+    channel: Channel,
+    now: Timestamp,
+) -> Result<World, StoreError> {
     let sources: BTreeMap<String, Option<Timestamp>> = store
         .sources()
         .await?
         .into_iter()
-        .map(|source| (source.name, source.as_of))
+        .map(|source| (source.name, source.reading))
         .collect();
     let as_of = |name: &str| sources.get(name).copied().flatten();
     Ok(World {
         users: as_of("users"),
-        registration: as_of("registration"),
+        groups: as_of("groups"),
+        registration: report_age::of(store, config, now).await?,
         sign_ins: as_of("sign_ins"),
         audits: as_of("audits"),
         log_gap: store.log_gap().await?,

@@ -242,7 +242,7 @@ impl Store {
             .execute(&mut *connection)
             .await
             .doing(doing)?;
-        sources::accept(connection, Source::Users, read.as_of, rows, now).await?;
+        sources::accept(connection, Source::Users, read.as_of, read.as_of, rows, now).await?;
         sources::set_reading(connection, Source::Users, reading).await?;
         if before.is_none() {
             // Nobody was marked while there was no snapshot to decide on.

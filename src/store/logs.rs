@@ -183,7 +183,7 @@ impl Store {
         if source == Source::SignIns {
             note_gap(connection, now).await?;
         }
-        sources::accept(connection, source, as_of, rows, now).await?;
+        sources::accept(connection, source, as_of, as_of, rows, now).await?;
         transaction.commit().await.doing("accepting a log")
     }
 }

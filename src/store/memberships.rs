@@ -76,10 +76,11 @@ impl Store {
                 changed += replace_members(connection, group, direct, users).await?;
             }
         }
-        let mut as_of = Timestamp::MIN;
+        // A snapshot of several files is as old as the oldest of them (rule 7.8).
+        let oldest = parts.iter().map(|(_, as_of)| *as_of).min();
+        let as_of = oldest.unwrap_or(Timestamp::MIN).min(now);
         for (part, part_as_of) in parts {
             sources::note_part(connection, Source::Groups, part, *part_as_of, 0).await?;
-            as_of = as_of.max(*part_as_of);
         }
         for id in gone_parts {
             sources::forget_part(connection, *id).await?;
@@ -87,7 +88,8 @@ impl Store {
         sources::accept(
             connection,
             Source::Groups,
-            as_of.min(now),
+            as_of,
+            as_of,
             snapshot.names.len() as u64,
             now,
         )

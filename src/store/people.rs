@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::db::{Connection, Db, Write};
@@ -17,6 +17,7 @@ use super::records::{
 use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
+use crate::domain::age::{self, Another, RowDates, Rows};
 use crate::domain::brake::not_believed;
 use crate::domain::facts::Gap;
 use crate::domain::person::Person;
@@ -32,7 +33,7 @@ pub const EDITION_SHARE: u64 = 10;
 const NOT_DATED_YET: Timestamp = Timestamp::MAX;
 
 /// How an import ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Imported {
     /// Accepted and committed.
     Accepted {
@@ -40,6 +41,8 @@ pub enum Imported {
         changed: u64,
         /// The snapshot's rows.
         rows: u64,
+        /// Of the registration report: rows that are dated later than it was read, in words.
+        ahead: Option<String>,
     },
     /// Not believed: it shrank too much. The last good snapshot stays.
     Collapsed {
@@ -88,6 +91,12 @@ pub struct Import {
     /// Rows that wait to be written in the order of their keys, with their parts.
     people: Vec<(Person, i64)>,
     registrations: Vec<(ReportRow, i64)>,
+    /// Of the registration report: what dates it.
+    report: Option<(Another, SignedDuration)>,
+    /// The dates of its rows.
+    dates: Rows,
+    /// Who was not in the report before it.
+    appeared: HashSet<String>,
 }
 
 impl Store {
@@ -138,6 +147,9 @@ impl Store {
             quarantined: Vec::new(),
             people: Vec::new(),
             registrations: Vec::new(),
+            report: None,
+            dates: Rows::default(),
+            appeared: HashSet::new(),
         })
     }
 
@@ -231,11 +243,11 @@ impl Import {
         Ok(())
     }
 
-    /// The part is read; `as_of` is the age of its facts.
-    pub fn end_part(&mut self, as_of: Timestamp) {
+    /// The part is read; `reading` is its time (rule 7.8).
+    pub fn end_part(&mut self, reading: Timestamp) {
         if let Some(part) = self.parts.last_mut() {
             part.2 = self.part_rows;
-            part.3 = as_of;
+            part.3 = reading;
         }
     }
 
@@ -250,6 +262,12 @@ impl Import {
     /// nothing about it: if it is accepted, Graph is read from the beginning the next time.
     pub async fn replace_reading(&mut self) -> Result<(), StoreError> {
         sources::forget_reading(&mut self.transaction, self.source).await
+    }
+
+    /// What follows is a registration report that the service may be `lag` behind with; `another`
+    /// says whether it was read before.
+    pub fn is_report(&mut self, another: Another, lag: SignedDuration) {
+        self.report = Some((another, lag));
     }
 
     /// Rows that could not be read; they are written down with the import, if it is accepted.
@@ -429,10 +447,18 @@ impl Import {
         Ok(())
     }
 
+    /// The date of a row of the report, whether or not it is known whose it is.
+    pub fn dated(&mut self, dated: Option<Timestamp>) {
+        self.dates.add(dated);
+    }
+
     /// Absorbs rows of the registration report.
-    pub async fn registrations(&mut self, rows: Vec<ReportRow>) -> Result<(), StoreError> {
-        self.part_rows += rows.len() as u64;
+    pub async fn registrations(
+        &mut self,
+        rows: impl IntoIterator<Item = ReportRow>,
+    ) -> Result<(), StoreError> {
         for row in rows {
+            self.part_rows += 1;
             self.see(row.user.as_str());
             self.registrations.push((row, self.part));
         }
@@ -503,6 +529,9 @@ impl Import {
             for (row, part) in rows {
                 let id = row.user.as_str();
                 let stored = known.get(id);
+                if stored.is_none_or(|(stored, _)| stored.absent_since.is_some()) && !self.first {
+                    self.appeared.insert(id.to_owned());
+                }
                 let before = stored.and_then(|(stored, _)| self.before_this_report(id, stored));
                 let next = before.as_ref().map_or_else(
                     || Registration::first(row),
@@ -555,21 +584,19 @@ impl Import {
         } else {
             self.rows_after(missing.len() as u64).await?
         };
-        if not_believed(self.before, rows, approved) {
+        let (before, after) = match self.source {
+            Source::Registration => self.enabled(&missing).await?,
+            _ => (self.before, rows),
+        };
+        if not_believed(before, after, approved) {
             self.transaction
                 .rollback()
                 .await
                 .doing("leaving an import")?;
-            return Ok(Imported::Collapsed {
-                before: self.before,
-                after: rows,
-            });
+            return Ok(Imported::Collapsed { before, after });
         }
-        let mut as_of = unchanged
-            .iter()
-            .map(|part| part.as_of)
-            .max()
-            .unwrap_or(Timestamp::MIN);
+        // A snapshot of several parts is as old as the oldest of them (rule 7.8).
+        let mut oldest = unchanged.iter().map(|part| part.as_of).min();
         for (part, _, part_rows, part_as_of) in std::mem::take(&mut self.parts) {
             sources::note_part(
                 &mut self.transaction,
@@ -579,19 +606,33 @@ impl Import {
                 part_rows,
             )
             .await?;
-            as_of = as_of.max(part_as_of);
+            oldest = Some(oldest.map_or(part_as_of, |oldest| oldest.min(part_as_of)));
         }
         for id in gone_parts {
             sources::forget_part(&mut self.transaction, *id).await?;
         }
         let aside = std::mem::take(&mut self.quarantined);
         sources::quarantine(&mut self.transaction, self.source, &aside, self.now).await?;
-        let as_of = as_of.min(self.now);
+        let reading = oldest.unwrap_or(Timestamp::MIN).min(self.now);
+        let (mut as_of, mut ahead) = (reading, None);
         match self.source {
-            Source::Registration => self.end_report(&missing, as_of).await?,
+            Source::Registration => {
+                let dates = std::mem::take(&mut self.dates).read_at(reading);
+                ahead = dates.named_ahead();
+                as_of = self.date_report(reading, dates).await?;
+                self.end_report(&missing, as_of).await?;
+            }
             _ => self.end_people(&missing).await?,
         }
-        sources::accept(&mut self.transaction, self.source, as_of, rows, self.now).await?;
+        sources::accept(
+            &mut self.transaction,
+            self.source,
+            reading,
+            as_of,
+            rows,
+            self.now,
+        )
+        .await?;
         if self.duplicates {
             settings::write(
                 &mut self.transaction,
@@ -613,7 +654,11 @@ impl Import {
             .commit()
             .await
             .doing("accepting a snapshot")?;
-        Ok(Imported::Accepted { changed, rows })
+        Ok(Imported::Accepted {
+            changed,
+            rows,
+            ahead,
+        })
     }
 
     /// The snapshot's rows now: those before, less the missing, and those who are new or back.
@@ -670,6 +715,51 @@ impl Import {
         self.mark_changed(missing).await
     }
 
+    /// The rows, before and after, of people who are enabled: reports leave out who is disabled
+    /// (rule 7.6). Where nobody is missing, nothing shrank.
+    async fn enabled(&mut self, missing: &[String]) -> Result<(u64, u64), StoreError> {
+        if self.first || missing.is_empty() {
+            return Ok((0, 0));
+        }
+        let present: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM registrations JOIN people ON people.id = registrations.user_id
+             WHERE absent_since IS NULL AND gone_at IS NULL AND enabled = TRUE",
+        )
+        .fetch_one(&mut *self.transaction)
+        .await
+        .doing("counting a snapshot")?;
+        let present = u64::try_from(present).unwrap_or(0);
+        let appeared: Vec<&str> = self.appeared.iter().map(String::as_str).collect();
+        let appeared = enabled_of(&mut self.transaction, &appeared).await?;
+        let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+        let missing = enabled_of(&mut self.transaction, &missing).await?;
+        Ok((
+            present.saturating_sub(appeared),
+            present.saturating_sub(missing),
+        ))
+    }
+
+    /// What the report is as of; remembers what dates it (rule 7.8).
+    async fn date_report(
+        &mut self,
+        reading: Timestamp,
+        dates: RowDates,
+    ) -> Result<Timestamp, StoreError> {
+        let another = Another::Yes { digest: None };
+        let (another, lag) = self
+            .report
+            .take()
+            .unwrap_or((another, SignedDuration::ZERO));
+        let before = settings::read(&mut *self.transaction, &settings::LAST_REPORT).await?;
+        let reached = dates.reached;
+        let report = before.unwrap_or_default().then(another, dates);
+        settings::write(&mut self.transaction, &settings::LAST_REPORT, &report).await?;
+        Ok(match self.previous {
+            Some(previous) if report.copied => previous,
+            previous => age::as_of(reading, lag, reached, previous),
+        })
+    }
+
     /// The date of what this report says was lost: the report's, and always later than that of the
     /// one before, which may be younger if it came from elsewhere.
     async fn date_losses(&mut self, as_of: Timestamp) -> Result<Timestamp, StoreError> {
@@ -686,8 +776,10 @@ impl Import {
         let since = self.previous.unwrap_or(as_of);
         let as_of = self.date_losses(as_of).await?;
         for statement in [
-            "UPDATE registrations SET capable_missing_since = $1 WHERE capable_done_as_of IS NOT NULL AND capable_missing_since = $2",
-            "UPDATE registrations SET passwordless_missing_since = $1 WHERE passwordless_done_as_of IS NOT NULL AND passwordless_missing_since = $2",
+            "UPDATE registrations SET capable_missing_since = CASE WHEN capable_done_as_of > $1 THEN capable_done_as_of ELSE $1 END
+             WHERE capable_done_as_of IS NOT NULL AND capable_missing_since = $2",
+            "UPDATE registrations SET passwordless_missing_since = CASE WHEN passwordless_done_as_of > $1 THEN passwordless_done_as_of ELSE $1 END
+             WHERE passwordless_done_as_of IS NOT NULL AND passwordless_missing_since = $2",
         ] {
             sqlx::query(statement)
                 .bind(micros(as_of))
@@ -716,6 +808,24 @@ impl Import {
         .doing("marking doubted losses")
         .map(drop)
     }
+}
+
+/// How many of these people are there and enabled.
+async fn enabled_of(connection: &mut Connection, ids: &[&str]) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for ids in ids.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT COUNT(*) FROM people WHERE gone_at IS NULL AND enabled = TRUE AND ",
+        );
+        super::Whom::these(ids.iter().copied()).restrict(&mut statement, "id");
+        let enabled: i64 = statement
+            .build_query_scalar()
+            .fetch_one(&mut *connection)
+            .await
+            .doing("counting a snapshot")?;
+        count += u64::try_from(enabled).unwrap_or(0);
+    }
+    Ok(count)
 }
 
 /// Whether a row tells decisions anything new. Nearly everybody signs in daily: that alone counts

@@ -191,6 +191,9 @@ pub(super) const REGISTRATION: &str = "registrations.user_id, registrations.leve
      registrations.capable_done_as_of, registrations.capable_missing_since, \
      registrations.passwordless_done_as_of, registrations.passwordless_missing_since";
 
+/// How many these are.
+pub(super) const REGISTRATION_COLUMNS: usize = 8;
+
 /// Reads a registration whose columns begin at `from`; none where the join found no row.
 pub(super) fn registration(
     row: &Row,
@@ -255,7 +258,8 @@ pub(super) async fn stored_registrations(
                 found.push((
                     id,
                     registration,
-                    row.try_get(8).doing("reading registrations")?,
+                    row.try_get(REGISTRATION_COLUMNS)
+                        .doing("reading registrations")?,
                 ));
             }
         }

@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -71,6 +71,11 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
         20_261_128_080_000,
         "remember references",
         include_str!("../../migrations/20261128080000_remember_references.sql"),
+    ),
+    (
+        20_261_128_090_100,
+        "date readings",
+        include_str!("../../migrations/20261128090100_date_readings.sql"),
     ),
     (
         20_261_128_091_000,

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::db::{Connection, Executor};
 use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::age::{LastReport, Trust};
 
 /// The newest pass.
 pub(super) const NEWEST_PASS: Setting<Timestamp> = Setting::moment("newest_pass");
@@ -27,6 +28,11 @@ pub(super) const LOSSES_DATED: Setting<Timestamp> = Setting::moment("losses_date
 pub(super) const YARDSTICK: Setting<(i64, u64)> = Setting::json("yardstick");
 /// The last of the sign-ins stored by an earlier version that were sorted; absent: all are.
 pub const UNSORTED_SIGN_INS: Setting<String> = Setting::text("unsorted_sign_ins");
+
+/// What is remembered of the registration report that was accepted last.
+pub const LAST_REPORT: Setting<LastReport> = Setting::json("last_report");
+/// An operator's word that a registration report is what it says.
+pub const REPORT_TRUSTED: Setting<Trust> = Setting::json("report_trusted");
 
 /// Which configuration everybody was decided under.
 pub const CONFIGURATION: Setting<String> = Setting::text("configuration");

@@ -6,7 +6,9 @@ use sqlx::Row as _;
 use super::db::{Connection, Executor};
 use super::numbers::{self, Series};
 use super::{Doing, Store, StoreError, instant, micros, settings};
+use crate::domain::age::EVENT_KNOWN_AFTER;
 use crate::domain::facts::Gap;
+use crate::domain::window::later;
 
 /// A collection of facts that is read as one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +70,9 @@ pub struct StoredPart {
 pub struct SourceStatus {
     /// Which.
     pub name: String,
-    /// The age of its facts.
+    /// When it was read, or its files were written (rule 7.8).
+    pub reading: Option<Timestamp>,
+    /// What that is as of.
     pub as_of: Option<Timestamp>,
     /// The pass that last accepted it.
     pub accepted_at: Option<Timestamp>,
@@ -110,7 +114,7 @@ impl Store {
     /// How every source stands.
     pub async fn sources(&self) -> Result<Vec<SourceStatus>, StoreError> {
         let rows = sqlx::query(
-            "SELECT name, as_of, accepted_at, rows_read, error FROM sources ORDER BY name",
+            "SELECT name, reading, as_of, accepted_at, rows_read, error FROM sources ORDER BY name",
         )
         .fetch_all(&self.read)
         .await
@@ -119,10 +123,11 @@ impl Store {
             .map(|row| {
                 Ok(SourceStatus {
                     name: row.try_get(0)?,
-                    as_of: row.try_get::<Option<i64>, _>(1)?.map(instant),
-                    accepted_at: row.try_get::<Option<i64>, _>(2)?.map(instant),
-                    rows: u64::try_from(row.try_get::<i64, _>(3)?).unwrap_or(0),
-                    error: row.try_get(4)?,
+                    reading: row.try_get::<Option<i64>, _>(1)?.map(instant),
+                    as_of: row.try_get::<Option<i64>, _>(2)?.map(instant),
+                    accepted_at: row.try_get::<Option<i64>, _>(3)?.map(instant),
+                    rows: u64::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0),
+                    error: row.try_get(5)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -170,23 +175,46 @@ impl Store {
         .map(drop)
     }
 
-    /// Notes that a source is whole although nothing was read. `as_of` is the age of its parts: a
-    /// rehearsal may have read them before their date.
-    pub async fn source_unchanged(
-        &self,
-        source: Source,
-        as_of: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
+    /// Notes that a source is whole although nothing was read: it is as old as it was.
+    pub async fn source_unchanged(&self, source: Source) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE sources SET error = NULL, error_at = NULL, as_of = CASE WHEN as_of < $2 THEN $2 ELSE as_of END
-             WHERE name = $1 AND (error IS NOT NULL OR as_of < $2)",
+            "UPDATE sources SET error = NULL, error_at = NULL WHERE name = $1 AND error IS NOT NULL",
         )
-            .bind(source.as_str())
-            .bind(as_of.map(micros))
+        .bind(source.as_str())
+        .execute(&self.write)
+        .await
+        .doing("noting an unchanged source")
+        .map(drop)
+    }
+
+    /// The registration report is as of then, if not later.
+    pub async fn date_report(&self, as_of: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE sources SET as_of = $2 WHERE name = $1 AND as_of < $2")
+            .bind(Source::Registration.as_str())
+            .bind(micros(as_of))
             .execute(&self.write)
             .await
-            .doing("noting an unchanged source")
+            .doing("dating the registration report")
             .map(drop)
+    }
+
+    /// The last registration that a report read at `reading` should know of, of somebody in it, if
+    /// its newest row is older than that.
+    pub async fn overtaking_event(
+        &self,
+        newest_row: Timestamp,
+        reading: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(at) FROM audits WHERE kind = 'registered' AND at > $1 AND at <= $2
+             AND EXISTS (SELECT 1 FROM registrations WHERE registrations.user_id = audits.user_id AND absent_since IS NULL)",
+        )
+        .bind(micros(newest_row))
+        .bind(micros(later(reading, -EVENT_KNOWN_AFTER)))
+        .fetch_one(&self.read)
+        .await
+        .doing("looking for registrations that a report should know of")?;
+        Ok(at.map(instant))
     }
 
     /// Replaces what is known of the quarantined rows of a source.
@@ -205,6 +233,7 @@ impl Store {
     pub async fn date_sources_by(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for statement in [
+            "UPDATE sources SET reading = $1 WHERE reading > $1",
             "UPDATE sources SET as_of = $1 WHERE as_of > $1",
             "UPDATE sources SET previous_as_of = $1 WHERE previous_as_of > $1",
             "UPDATE parts SET as_of = $1 WHERE as_of > $1",
@@ -266,19 +295,22 @@ pub(super) async fn quarantine(
     Ok(())
 }
 
-/// What an accepted source leaves in `sources`.
+/// What an accepted source leaves in `sources`. Only the registration report is as of another time
+/// than its reading.
 pub(super) async fn accept(
     connection: &mut Connection,
     source: Source,
+    reading: Timestamp,
     as_of: Timestamp,
     rows: u64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     // The age never goes back: an older export put back brings its rows, not a younger date.
     sqlx::query(
-        "INSERT INTO sources (name, as_of, accepted_at, rows_read) VALUES ($1, $2, $3, $4)
+        "INSERT INTO sources (name, reading, as_of, accepted_at, rows_read) VALUES ($1, $5, $2, $3, $4)
          ON CONFLICT (name) DO UPDATE SET
              previous_as_of = sources.as_of,
+             reading = CASE WHEN sources.reading > excluded.reading THEN sources.reading ELSE excluded.reading END,
              as_of = CASE WHEN sources.as_of > excluded.as_of THEN sources.as_of ELSE excluded.as_of END,
              accepted_at = excluded.accepted_at, rows_read = excluded.rows_read, error = NULL, error_at = NULL",
     )
@@ -286,6 +318,7 @@ pub(super) async fn accept(
     .bind(micros(as_of))
     .bind(micros(now))
     .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(micros(reading))
     .execute(connection)
     .await
     .doing("accepting a source")

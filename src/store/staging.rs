@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, Row as _};
 
 use super::db::Db;
 use super::records::{
-    detail_name, level_name, mark_changed, registration, stored_registrations, user_id,
-    write_registrations,
+    REGISTRATION_COLUMNS, detail_name, level_name, mark_changed, registration,
+    stored_registrations, user_id, write_registrations,
 };
 use super::rows::execute_each;
 use super::sources::{self, Source};
@@ -27,7 +27,7 @@ impl Store {
     pub async fn stage_registrations(
         &self,
         first: bool,
-        rows: &[ReportRow],
+        rows: &[(ReportRow, Option<Timestamp>)],
         reading: &str,
     ) -> Result<(), StoreError> {
         let doing = "staging the registration report";
@@ -38,20 +38,21 @@ impl Store {
                 .await
                 .doing(doing)?;
         }
-        let rows: BTreeMap<&str, &ReportRow> =
-            rows.iter().map(|row| (row.user.as_str(), row)).collect();
-        let rows: Vec<&ReportRow> = rows.into_values().collect();
+        let rows: BTreeMap<&str, &(ReportRow, Option<Timestamp>)> =
+            rows.iter().map(|row| (row.0.user.as_str(), row)).collect();
+        let rows: Vec<_> = rows.into_values().collect();
         let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
             let mut statement = QueryBuilder::<Db>::new(
-                "INSERT INTO staged_registrations (user_id, level, detail) ",
+                "INSERT INTO staged_registrations (user_id, level, detail, dated) ",
             );
-            statement.push_values(rows, |mut row, staged| {
+            statement.push_values(rows, |mut row, (staged, dated)| {
                 row.push_bind(staged.user.as_str())
                     .push_bind(level_name(staged.level))
-                    .push_bind(detail_name(staged.detail));
+                    .push_bind(detail_name(staged.detail))
+                    .push_bind(dated.map(micros));
             });
             statement.push(
-                " ON CONFLICT (user_id) DO UPDATE SET level = excluded.level, detail = excluded.detail",
+                " ON CONFLICT (user_id) DO UPDATE SET level = excluded.level, detail = excluded.detail, dated = excluded.dated",
             );
             statement
         });
@@ -62,15 +63,15 @@ impl Store {
         transaction.commit().await.doing(doing)
     }
 
-    /// Staged rows of ids above this one.
+    /// Staged rows of ids above this one, each with its date.
     pub async fn staged_registrations(
         &self,
         above: &str,
         limit: u32,
-    ) -> Result<Vec<ReportRow>, StoreError> {
+    ) -> Result<Vec<(ReportRow, Option<Timestamp>)>, StoreError> {
         let doing = "reading the staged report";
         let rows = sqlx::query(
-            "SELECT user_id, level, detail, NULL, NULL, NULL, NULL, NULL FROM staged_registrations
+            "SELECT user_id, level, detail, NULL, NULL, NULL, NULL, NULL, dated FROM staged_registrations
              WHERE user_id > $1 ORDER BY user_id LIMIT $2",
         )
         .bind(above)
@@ -81,11 +82,13 @@ impl Store {
         let mut staged = Vec::with_capacity(rows.len());
         for row in &rows {
             if let Some((id, Registration { level, detail, .. })) = registration(row, 0)? {
-                staged.push(ReportRow {
+                let dated: Option<i64> = row.try_get(REGISTRATION_COLUMNS).doing(doing)?;
+                let row = ReportRow {
                     user: user_id("staged_registrations", &id)?,
                     level,
                     detail,
-                });
+                };
+                staged.push((row, dated.map(instant)));
             }
         }
         Ok(staged)
@@ -127,12 +130,12 @@ impl Store {
             .collect()
     }
 
-    /// The report was asked about these people; `found` are those whom it calls registered. That
-    /// somebody is *not* is left to a whole report: only it has a date (rule 7.5).
+    /// The report was asked about these people; `found` are those whom it calls registered, and what
+    /// each row is as of. That somebody is *not* is left to a whole report (rule 7.5).
     pub async fn absorb_probes(
         &self,
         asked: &[UserId],
-        found: &[ReportRow],
+        found: &[(ReportRow, Timestamp)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let doing = "following up reported registrations";
@@ -155,17 +158,17 @@ impl Store {
             .doing(doing)?;
         let ids: Vec<String> = found
             .iter()
-            .map(|row| row.user.as_str().to_owned())
+            .map(|(row, _)| row.user.as_str().to_owned())
             .collect();
         // Whom no whole report contained yet has no row to better; the next one brings it.
         let known = stored_registrations(connection, &ids).await?;
         let mut rows = Vec::new();
         for (id, stored, part) in known {
-            let row = found.iter().find(|row| row.user.as_str() == id);
-            let Some(row) = row.filter(|row| row.level > stored.level) else {
+            let row = found.iter().find(|(row, _)| row.user.as_str() == id);
+            let Some((row, as_of)) = row.filter(|(row, _)| row.level > stored.level) else {
                 continue;
             };
-            rows.push((id, stored.then(row, now, now), part));
+            rows.push((id, stored.asked(row, *as_of), part));
         }
         write_registrations(connection, &rows).await?;
         let changed: Vec<String> = rows.into_iter().map(|(id, _, _)| id).collect();
@@ -173,16 +176,18 @@ impl Store {
         transaction.commit().await.doing(doing)
     }
 
-    /// The newest deadline of those who would be flagged if only a report younger than it said
-    /// that they are not registered (rule T8).
+    /// The newest deadline up to `proven` of those who would be flagged if only a report as of it
+    /// or later said that they are not registered (rule T8).
     pub async fn newest_waiting_deadline(
         &self,
+        proven: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let newest: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(window_deadline) FROM standings WHERE next_at <= $1 AND is_open = TRUE AND window_deadline <= $1",
+            "SELECT MAX(window_deadline) FROM standings WHERE next_at <= $1 AND is_open = TRUE AND window_deadline <= $2",
         )
         .bind(micros(now))
+        .bind(micros(proven))
         .fetch_one(&self.read)
         .await
         .doing("looking for flags that wait")?;

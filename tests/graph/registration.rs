@@ -90,22 +90,38 @@ async fn an_event_that_the_report_never_confirms_costs_four_questions() {
 }
 
 #[tokio::test]
-async fn the_report_is_read_at_once_when_a_flag_waits_for_it() {
+async fn the_report_is_read_once_as_soon_as_the_lag_lets_it_prove_a_deadline() {
     let (mut world, graph) = daily_report().await;
+    world.change("registration = \"24h\"", "registration = \"400h\"");
+    let at = |days: i64, hours: i64, minutes: i64| {
+        hour(days, hours) + SignedDuration::from_mins(minutes)
+    };
     for number in 2..=14 {
         world.pass(hour(number, 6)).await;
     }
-    // The deadline is day 14, 23:00, and the report was read at six.
+    // The deadline is day 14, 23:00, and a report is as of a day before it is read.
+    let undated = |world: &World| {
+        let mut rows = world.registration_rows(day(0));
+        for row in &mut rows {
+            row["lastUpdatedDateTime"] = json!(null);
+        }
+        rows
+    };
+    world.configuration += "[freshness]\nregistration = \"900h\"\n";
     graph.take_requests();
-    world.report_lag = SignedDuration::from_hours(6);
-    world.pass(hour(15, 0)).await;
-    assert_eq!(graph.count(Kind::Report), 1);
-    assert_eq!(world.state("ana").await, State::OverdueChecking);
-    world.pass(hour(15, 1)).await;
-    assert_eq!(graph.count(Kind::Report), 2);
-    world.report_lag = SignedDuration::from_mins(90);
-    let report = world.pass(hour(15, 2)).await;
-    assert_eq!(report.flagged, 1, "the report is of half past midnight");
+    for (now, asked, flagged) in [
+        (at(14, 23, 0), 0, 0),
+        (at(15, 6, 0), 0, 0),
+        (at(15, 22, 59), 0, 0),
+        (at(15, 23, 0), 1, 1),
+        (at(15, 23, 10), 1, 0),
+    ] {
+        world.export(now);
+        graph.set_report(undated(&world));
+        let report = world.pass_on_old_exports(now).await;
+        let found = (graph.count(Kind::Report), report.flagged);
+        assert_eq!(found, (asked, flagged), "{now}");
+    }
 }
 
 #[tokio::test]
@@ -192,7 +208,7 @@ async fn an_approval_is_used_while_the_report_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_report_is_as_old_as_its_newest_row() {
+async fn rows_that_the_service_has_not_touched_make_a_report_no_older() {
     let mut world = World::on_graph(&["ana"]);
     world.crowd("person", 18);
     world.pass(day(0)).await;

@@ -168,7 +168,7 @@ proptest! {
             };
             let world = &pass.world;
             let stale = old(world.users, hours(24))
-                || old(world.registration, hours(36))
+                || old(world.registration.as_ref().map(|report| report.reading), hours(36))
                 || old(world.sign_ins, hours(24));
             for flag in pass.new_flags() {
                 prop_assert!(!flag.held && !stale, "{} flagged on stale facts or held", flag.whose());

@@ -248,6 +248,7 @@ impl Rollout {
             last_policies: Vec::new(),
             world: World {
                 users: None,
+                groups: None,
                 registration: None,
                 sign_ins: None,
                 audits: None,

@@ -1,5 +1,6 @@
 //! What happens to the organisation, and how a pass reads it: late, twice, or not at all.
 
+use fortnight::domain::age::ReportAge;
 use fortnight::domain::audit::{AuditEvent, AuditKind};
 use fortnight::domain::brake;
 use fortnight::domain::facts::{ActKind, Channel, Gap, OperatorAct};
@@ -219,6 +220,7 @@ impl Rollout {
                     citizen.sees(here, now);
                 }
                 self.world.users = Some(now);
+                self.world.groups = Some(now);
             } else if empty {
                 holds.push(Hold::new(HoldKind::Snapshot, "users", None, String::new()));
             }
@@ -226,7 +228,7 @@ impl Rollout {
         let as_of = now - hours(self.lag);
         let newer = self
             .world
-            .registration
+            .report()
             .is_none_or(|last| as_of > last || (self.reading == Reading::Twice && as_of == last));
         if !self.stale.contains(&Source::Registration) && newer {
             let before = self
@@ -242,12 +244,15 @@ impl Rollout {
                 self.people.iter().filter(|one| contained(one)).count()
             };
             if !self.rejects(empty, before, after) {
-                let previous = self.world.registration;
+                let previous = self.world.report();
                 for citizen in &mut self.people {
                     let row = !empty && contained(citizen);
                     citizen.reported(previous, as_of, row);
                 }
-                self.world.registration = Some(as_of);
+                self.world.registration = Some(ReportAge {
+                    reading: now,
+                    ..ReportAge::at(as_of)
+                });
             } else if empty {
                 holds.push(Hold::new(
                     HoldKind::Snapshot,

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::age::ReportAge;
 use super::assignment::{Assignment, Include, Selection};
 use super::audit::{AuditEvent, AuditKind};
 use super::brake::{self, MassHistory, WouldFlag};
@@ -198,6 +199,7 @@ impl Story {
             policies,
             world: World {
                 users: None,
+                groups: None,
                 registration: None,
                 sign_ins: None,
                 audits: None,
@@ -293,21 +295,21 @@ impl Story {
             level,
             detail,
         };
-        self.registration = Some(match (&self.registration, self.world.registration) {
+        self.registration = Some(match (&self.registration, self.world.report()) {
             (Some(known), Some(previous)) => known.then(&row, previous, as_of),
             _ => Registration::first(&row),
         });
-        self.world.registration = Some(as_of);
+        self.world.registration = Some(ReportAge::at(as_of));
         self
     }
 
     /// A registration report of that time, without the person.
     pub fn report_without(&mut self, as_of: Timestamp) -> &mut Self {
-        let previous = self.world.registration;
+        let previous = self.world.report();
         if let Some(known) = &mut self.registration {
             known.absent_since = known.absent_since.or(previous);
         }
-        self.world.registration = Some(as_of);
+        self.world.registration = Some(ReportAge::at(as_of));
         self
     }
 
@@ -344,6 +346,7 @@ impl Story {
         }
         if self.fresh {
             self.world.users = Some(now);
+            self.world.groups = Some(now);
             self.world.sign_ins = Some(now);
         }
     }
@@ -394,7 +397,7 @@ impl Story {
         holds.extend(self.policies.iter().filter_map(|policy| {
             brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
         }));
-        let would_be = decisions
+        let would_be: Vec<WouldFlag> = decisions
             .iter()
             .filter(|decision| decision.would_flag)
             .filter(|decision| !holds.iter().any(|hold| hold.stops(&decision.policy)))
@@ -403,6 +406,9 @@ impl Story {
                 user: self.person.id.clone(),
             })
             .collect();
+        if brake::frozen(&self.world, &would_be).is_some() {
+            return BTreeSet::new();
+        }
         let history = MassHistory {
             in_scope: 1,
             ..MassHistory::default()

@@ -564,7 +564,7 @@ impl World {
         } else {
             Channel::None
         };
-        let world = pass::world(&store, &config, channel).await.unwrap();
+        let world = pass::world(&store, &config, channel, now).await.unwrap();
         let by_id: BTreeMap<UserId, String> = names
             .iter()
             .map(|name| (self.id(name), (*name).to_owned()))

@@ -248,7 +248,7 @@ async fn summary(
 ) -> anyhow::Result<()> {
     let now = store.newest_pass().await?.unwrap_or(FIRST_DAY);
     let policies = pass::policies(store, config, now).await?;
-    let world = pass::world(store, config, Channel::Works).await?;
+    let world = pass::world(store, config, Channel::Works, now).await?;
     let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut rows: BTreeMap<String, PersonView> = BTreeMap::new();
     let everyone = Whom::these(people.iter().map(Someone::id));

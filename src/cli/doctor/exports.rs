@@ -4,10 +4,11 @@
 //! Only the beginning of a file is read: a log can be gigabytes long, and what is wrong with single
 //! rows is for a pass to say.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Check;
-use crate::cli::check::names;
+use crate::cli::check::{audits, names};
 use crate::config::{Config, Exports};
 use crate::errors::chain;
 use crate::sources::files::{self, Folder, Part};
@@ -34,8 +35,12 @@ pub(super) async fn checks(config: &Config, exports: &Exports) -> Vec<Check> {
     for (collection, limit) in needed(config) {
         let result = readable(&folder, collection, now)
             .map_err(|error| chain(&error))
-            .and_then(|parts| young(parts, collection, limit, now));
+            .and_then(|parts| young(parts, collection, limit, &config.zone, now));
         checks.push(Check::new(collection.as_str(), result));
+    }
+    if audits::are_absent(config, None) {
+        let text = format!("none: {}", audits::UNSEEN);
+        checks.push(Check::new(Collection::Audits.as_str(), Ok(text)));
     }
     checks.push(Check::new("names", known(config).await));
     checks.push(Check::new("clock", clock(config, now).await));
@@ -90,10 +95,16 @@ fn young(
     parts: &[Part],
     collection: Collection,
     limit: Option<SignedDuration>,
+    zone: &TimeZone,
     now: Timestamp,
 ) -> Result<String, String> {
-    let newest = parts.iter().map(|part| part.fingerprint.modified).max();
-    let age = newest.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
+    let written = parts.iter().map(|part| part.written_at(zone));
+    // A snapshot of several files is as old as the oldest of them, a log as the newest (rule 7.8).
+    let counts = match collection {
+        Collection::SignIns | Collection::Audits => written.max(),
+        Collection::Users | Collection::Groups | Collection::Registration => written.min(),
+    };
+    let age = counts.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
     let count = match parts {
         [part] => part.name.clone(),
         parts => format!("{} files", parts.len()),

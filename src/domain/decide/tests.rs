@@ -1100,6 +1100,75 @@ fn who_left_an_exclusion_is_flagged_after_two_snapshots_and_a_new_notice() {
 }
 
 #[test]
+fn who_left_an_exclusion_waits_for_groups_of_a_day_later_where_the_policy_names_any() {
+    for (named, waits) in [(true, true), (false, false)] {
+        let mut story = flagged();
+        let others = if named {
+            groups(&["others"])
+        } else {
+            users(&[])
+        };
+        story.policy().assignment.exclude = users(&["ana"]);
+        story.pass(day(15));
+        story.policy().assignment.exclude = others;
+        // The users were read most of a day before the groups that say it.
+        story.fresh = false;
+        story.world.freshness.sign_ins = days(30);
+        story.world.users = Some(hour(15, 1));
+        story.world.groups = Some(day(16));
+        story.pass(day(16));
+        story.world.users = Some(day(20));
+        story.world.groups = Some(hour(16, 1));
+        let decision = story.pass(day(20));
+        let expected: &[Wait] = if waits {
+            &[Wait::LeftExclusion(day(17))]
+        } else {
+            &[]
+        };
+        assert_eq!(decision.waits, expected, "{named}");
+        story.world.groups = Some(day(17));
+        assert_eq!(story.pass(day(20)).state, State::EnforcementNeeded);
+    }
+}
+
+#[test]
+fn strict_lets_who_left_an_exclusion_have_two_readings_a_day_apart_and_the_minimum_notice() {
+    let mut story = flagged();
+    story.policy().strict = true;
+    story.policy().assignment.exclude = users(&["ana"]);
+    story.pass(day(15));
+    story.policy().assignment.exclude = users(&[]);
+    story.fresh = false;
+    story.world.freshness.sign_ins = days(30);
+    // The users export of an hour after the passing of 24 h since the one of yesterday.
+    story.world.users = Some(hour(15, 1));
+    let back = story.pass(day(16));
+    assert_eq!(back.waits, [Wait::LeftExclusion(hour(16, 1))]);
+    story.world.users = Some(hour(16, 1));
+    let waiting = story.pass(hour(16, 1));
+    assert_eq!(waiting.waits, [Wait::Notice(Some(day(19)))]);
+    story.world.users = Some(day(19));
+    assert_eq!(story.pass(day(19)).state, State::EnforcementNeeded);
+}
+
+#[test]
+fn who_comes_back_from_being_disabled_was_not_left_out_by_the_reports() {
+    let mut story = opened();
+    story.pass(day(1));
+    story.person.enabled = false;
+    story.without_reports().report_without(day(2)).pass(day(2));
+    story.report_without(day(8)).pass(day(8));
+    story.person.enabled = true;
+    story.report_without(day(9)).pass(day(9));
+    assert_eq!(story.told_operators, [""; 0]);
+    story.report_without(hour(10, 23)).pass(hour(10, 23));
+    assert_eq!(story.told_operators, [""; 0]);
+    // From then on they do.
+    story.report_without(day(11)).pass(day(11));
+    assert_eq!(story.told_operators.len(), 1);
+}
+
+#[test]
 fn an_exclusion_made_and_taken_back_while_somebody_is_gone_is_still_doubted() {
     let mut story = Story::default_policy();
     story.pass(day(0));

@@ -77,6 +77,18 @@ impl Collected {
         }
     }
 
+    /// How the import of a snapshot ended; `what` is what the source calls it.
+    fn imported(&mut self, source: Source, imported: Imported, what: &str) {
+        match imported {
+            Imported::Accepted {
+                ahead: Some(rows), ..
+            } => {
+                tracing::warn!(source = source.as_str(), "{rows}");
+            }
+            imported => self.holds.extend(collapse(source, imported, what)),
+        }
+    }
+
     /// The source is not judged in this pass: its reading goes on in the next.
     fn is_read_on(&mut self, source: Source) {
         self.unfinished.insert(source);
@@ -266,9 +278,14 @@ fn collapse(source: Source, imported: Imported, what: &str) -> Option<Raised> {
     let Imported::Collapsed { before, after } = imported else {
         return None;
     };
-    let text = format!(
-        "the {source} {what} has {after} rows where the last accepted one has {before}; the last one stays"
-    );
+    let text = match source {
+        Source::Registration => format!(
+            "the registration {what} has rows of {after} people who are enabled where the last accepted one has {before}; the last one stays"
+        ),
+        _ => format!(
+            "the {source} {what} has {after} rows where the last accepted one has {before}; the last one stays"
+        ),
+    };
     Some(Raised {
         hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text),
         evidence: after.to_string(),

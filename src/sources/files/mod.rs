@@ -7,6 +7,8 @@
 
 mod columns;
 mod csv;
+mod day;
+mod digest;
 mod editions;
 mod folder;
 mod json;
@@ -23,6 +25,7 @@ use jiff::Timestamp;
 use super::SourceError;
 use super::wire::{DateOrder, Recorded};
 
+pub use digest::digest;
 pub use editions::outdated;
 pub use folder::{Folder, scan};
 pub use json::{Broken, Element, ROW_LIMIT, Splitter};

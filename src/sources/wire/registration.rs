@@ -42,8 +42,8 @@ pub struct Report {
     pub level: Level,
     /// Why it goes no further.
     pub detail: Detail,
-    /// When the report was refreshed; the newest of a file dates the file (rule 7.8).
-    /// It says nothing about the person.
+    /// When the row was refreshed, where it says so: it helps to date the report (rule 7.8), and
+    /// says nothing about the person.
     pub refreshed_at: Option<Timestamp>,
 }
 
@@ -88,6 +88,7 @@ impl RegistrationRow<'_> {
             who,
             level,
             detail,
+            // A date that stands there and cannot be read must make no report newer (rule 7.8).
             refreshed_at: date(&self.last_updated_date_time, "lastUpdatedDateTime")?,
         }))
     }
@@ -272,12 +273,35 @@ mod tests {
                 r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":"12/03/2026 08:00:00"}"#,
                 r#"`lastUpdatedDateTime` is not a time like 2026-01-05T08:30:00Z: "12/03/2026 08:00:00""#,
             ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":"12.März"}"#,
+                "`lastUpdatedDateTime` is not a time like 2026-01-05T08:30:00Z: \"12.März\"",
+            ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":20260312}"#,
+                "`lastUpdatedDateTime` is not a text: 20260312",
+            ),
         ] {
             assert_eq!(
                 registration(row.as_bytes()).unwrap_err().to_string(),
                 reason,
                 "{row}"
             );
+        }
+    }
+
+    #[test]
+    fn a_row_may_bear_no_date() {
+        for dated in [
+            "",
+            r#","lastUpdatedDateTime":null"#,
+            r#","lastUpdatedDateTime":" ""#,
+        ] {
+            let row = format!(r#"{{"id":"a","isMfaCapable":true{dated}}}"#);
+            let Row::Fact(report) = registration(row.as_bytes()).unwrap() else {
+                panic!("{dated}")
+            };
+            assert_eq!(report.refreshed_at, None, "{dated}");
         }
     }
 }

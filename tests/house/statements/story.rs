@@ -18,6 +18,7 @@ use crate::support::world::{World, day, hour};
 
 pub(super) async fn play() {
     exports().await;
+    a_report_that_is_copied_on().await;
     endpoints().await;
     a_clock_that_was_ahead().await;
     graph().await;
@@ -75,6 +76,19 @@ async fn exports() {
     world.pass_on_old_exports(day(16)).await;
     world.change("bo@contoso.example", "nobody@contoso.example");
     command_on(&world, "check").await;
+}
+
+/// Whose deadline passes on a report of the same bytes, until an operator trusts that.
+async fn a_report_that_is_copied_on() {
+    let mut world = World::opened("ana").await;
+    let rows = world.registration_rows(day(2));
+    world.frozen.insert("registration");
+    for number in 2..=16 {
+        world.write("registration.json", rows.clone(), day(number));
+        world.pass(day(number)).await;
+    }
+    world.approve("frozen:registration", hour(16, 1)).await;
+    world.pass(hour(16, 2)).await;
 }
 
 /// An exclusion with a member who is nobody's, as an operator then says.

@@ -51,12 +51,11 @@ pub(super) async fn collect(
     let (change, directory, mut read_parts, aside) = loop {
         let change = difference(&parts, stored.clone(), false);
         if change.is_empty() && means_the_same {
-            return Ok(collector
-                .unchanged(Source::Groups, &change.unchanged)
-                .await?);
+            return Ok(collector.store.source_unchanged(Source::Groups).await?);
         }
         let (mut directory, mut read_parts, mut aside) =
             (Directory::default(), Vec::new(), Vec::new());
+        let anew = difference(&parts, stored.clone(), true);
         for part in &parts {
             let mut read = directory.read(collector, part).await?;
             aside.push((
@@ -64,7 +63,7 @@ pub(super) async fn collect(
                 read.quarantined_count,
             ));
             report.read.groups += read.facts;
-            read_parts.push((read_part(part, &read), collector.as_of(part, &read)));
+            read_parts.push((read_part(part, &read), collector.reading_of(part, &anew)));
         }
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
         let pairs = directory.editions(&names);

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 
 use self::editions::older;
 use self::parts::{Difference, are_whole, difference, new_part, read_part};
-use self::reader::{Dated, PartRead, Reader, Step, Weighed};
+use self::reader::{About, PartRead, Reader, Step, Weighed};
 use super::groups::Wanted;
 use super::log::LogRow;
-use super::{CollectError, Collected, Collector, collapse};
+use super::{CollectError, Collected, Collector};
 use crate::config::Exports;
+use crate::domain::age::Another;
 use crate::domain::id::UserId;
 use crate::domain::registration::ReportRow;
 use crate::pass::PassError;
@@ -94,25 +95,14 @@ impl Collector<'_> {
         if accepted < newest {
             self.store.accept_log(source, &[], self.now).await?;
         } else {
-            self.unchanged(source, parts).await?;
+            self.store.source_unchanged(source).await?;
         }
         Ok(())
     }
 
-    /// The age of a part's facts (rule 7.8): its newest row where rows say so, else its file.
-    /// In a rehearsal that may be later than the pass: each pass that accepts the part, or finds
-    /// it unchanged, caps it. A row dated after both is no younger for it.
-    fn as_of(&self, part: &Part, read: &PartRead) -> Timestamp {
-        let modified = part.fingerprint.modified;
-        read.refreshed_at
-            .unwrap_or(modified)
-            .min(self.now.max(modified))
-    }
-
-    /// Nothing is read: the parts are as they were.
-    async fn unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
-        let as_of = parts.iter().map(|part| part.as_of.min(self.now)).max();
-        self.store.source_unchanged(source, as_of).await
+    /// The time of the reading of a part (rule 7.8).
+    fn reading_of(&self, part: &Part, change: &Difference<'_>) -> Timestamp {
+        change.reading(part, &self.config.zone, self.now)
     }
 
     async fn differs<'a>(
@@ -140,7 +130,7 @@ impl Collector<'_> {
             let parts = &self.current(source, all).await?;
             let change = self.differs(source, parts).await?;
             if change.is_empty() {
-                return Ok(self.unchanged(source, &change.unchanged).await?);
+                return Ok(self.store.source_unchanged(source).await?);
             }
             let absorb = async |import: &mut Import, batch| {
                 import.people(batch).await?;
@@ -152,16 +142,14 @@ impl Collector<'_> {
             }
         };
         report.read.users += imported.0;
-        collected
-            .holds
-            .extend(collapse(Source::Users, imported.1, "export"));
+        collected.imported(Source::Users, imported.1, "export");
         Ok(())
     }
 
     /// Imports the changed parts of a snapshot: how many facts they have, and how it ended; none
     /// where some are older editions of others, which are left alone from now on. `absorb` says how
     /// many rows it could not tell whose they are.
-    async fn import<T: Dated + Weighed + Send + 'static>(
+    async fn import<T: About + Weighed + Send + 'static>(
         &self,
         source: Source,
         parts: &[Part],
@@ -173,6 +161,9 @@ impl Collector<'_> {
         loop {
             let mut import = self.store.import(source, &change.reread, self.now).await?;
             import.replace_reading().await?;
+            if let Some(another) = &change.report {
+                import.is_report(another.clone(), self.config.freshness.registration_lag);
+            }
             let mut reader = Reader::start(&change.read, self.now, rows);
             let (mut facts, mut aside) = (0, 0);
             let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();
@@ -189,7 +180,7 @@ impl Collector<'_> {
                     }
                 };
                 facts += read.facts;
-                import.end_part(self.as_of(part, &read));
+                import.end_part(self.reading_of(part, &change));
                 if read.names_next {
                     import.names_next();
                 }
@@ -216,7 +207,9 @@ impl Collector<'_> {
             let approved = self.approved_size(source);
             match import.finish(&change.unchanged, &gone, approved).await? {
                 Imported::ReadAll => {
+                    let report = change.report.take();
                     change = difference(parts, self.store.parts(source).await?, true);
+                    change.report = report;
                 }
                 imported => {
                     report.read.quarantined += aside;
@@ -287,21 +280,29 @@ impl Collector<'_> {
         report: &mut PassReport,
     ) -> Result<bool, CollectError> {
         let parts = &self.current(Source::Registration, all).await?;
-        let mut change = self.differs(Source::Registration, parts).await?;
+        let stored = self.store.parts(Source::Registration).await?;
+        let is_new = !difference(parts, stored.clone(), false).is_empty();
         let users = self.users_snapshot().await?;
         let joined_with = self.store.setting(&JOINED_WITH).await?.unwrap_or_default();
-        if !joined_with.is_empty() && joined_with != users {
-            change = difference(parts, self.store.parts(Source::Registration).await?, true);
-        }
-        if change.is_empty() {
-            self.unchanged(Source::Registration, &change.unchanged)
-                .await?;
+        if !is_new && (joined_with.is_empty() || joined_with == users) {
+            self.store.source_unchanged(Source::Registration).await?;
             return Ok(true);
         }
-        let mut by_name = !joined_with.is_empty() && !change.unchanged.is_empty();
+        // One report, whatever it is cut into: its dates and its bytes are those of all parts.
+        let mut change = difference(parts, stored, true);
+        change.report = Some(if is_new {
+            let digest = digest_of(parts).await?;
+            Another::Yes {
+                digest: Some(digest),
+            }
+        } else {
+            Another::No
+        });
+        let mut by_name = false;
         let absorb = async |import: &mut Import, batch: Vec<Report>| {
             by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let read = batch.len();
+            batch.iter().for_each(|row| import.dated(row.refreshed_at));
             let rows = self.with_ids(batch).await?;
             let nameless = read - rows.len();
             import.registrations(rows).await?;
@@ -315,9 +316,7 @@ impl Collector<'_> {
         let joined_with = if by_name { users } else { String::new() };
         self.store.set(&JOINED_WITH, &joined_with).await?;
         report.read.registrations += imported.0;
-        collected
-            .holds
-            .extend(collapse(source, imported.1, "export"));
+        collected.imported(source, imported.1, "export");
         Ok(true)
     }
 
@@ -404,7 +403,7 @@ impl Collector<'_> {
             };
             *T::counter(report) += read.facts;
             pages.push((&part.name, read.names_next));
-            ended.push((self.part_end(part, &read), read));
+            ended.push((self.part_end(part, &read, &change), read));
         }
         self.absorb(&mut rows, &mut ended, report).await?;
         are_whole(pages)?;
@@ -412,10 +411,10 @@ impl Collector<'_> {
         Ok(self.store.accept_log(T::SOURCE, gone, self.now).await?)
     }
 
-    fn part_end(&self, part: &Part, read: &PartRead) -> PartEnd {
+    fn part_end(&self, part: &Part, read: &PartRead, change: &Difference<'_>) -> PartEnd {
         PartEnd {
             part: read_part(part, read),
-            as_of: self.as_of(part, read),
+            as_of: self.reading_of(part, change),
             rows: read.facts,
         }
     }
@@ -441,6 +440,13 @@ impl Collector<'_> {
 /// A part as a page: its name, and whether it names a next one.
 fn page(part: &StoredPart) -> (&str, bool) {
     (&part.name, part.names_next)
+}
+
+/// What tells whether the files have together the bytes of those before.
+async fn digest_of(parts: &[Part]) -> Result<String, CollectError> {
+    let parts = parts.to_vec();
+    let digest = tokio::task::spawn_blocking(move || files::digest(&parts)).await;
+    Ok(digest.map_err(|_| CollectError::Reader)??)
 }
 
 /// Rows of a report that name nobody of the users export, or two people.

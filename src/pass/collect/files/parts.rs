@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::reader::PartRead;
+use crate::domain::age::Another;
 use crate::sources::SourceError;
 use crate::sources::files::Part;
 use crate::store::sources::{NewPart, StoredPart};
@@ -17,9 +21,20 @@ pub(super) struct Difference<'a> {
     pub(super) gone: Vec<StoredPart>,
     /// Numbers of parts that are read again or are no more.
     pub(super) reread: Vec<i64>,
+    /// When parts that have not changed were written, as the pass saw it that first read them.
+    first_read: BTreeMap<String, Timestamp>,
+    /// Of the registration report: whether it was read before.
+    pub(super) report: Option<Another>,
 }
 
 impl Difference<'_> {
+    /// The time of the reading of a part: when it was written, and never later than the pass that
+    /// first read it (rule 7.8).
+    pub(super) fn reading(&self, part: &Part, zone: &TimeZone, now: Timestamp) -> Timestamp {
+        let first = self.first_read.get(&part.name).copied();
+        first.unwrap_or_else(|| part.written_at(zone).min(now))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.read.is_empty() && self.gone.is_empty()
     }
@@ -35,6 +50,8 @@ pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> 
         unchanged: Vec::new(),
         gone: Vec::new(),
         reread: Vec::new(),
+        first_read: BTreeMap::new(),
+        report: None,
     };
     for part in parts {
         match stored.remove(&part.name) {
@@ -42,6 +59,11 @@ pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> 
                 result.unchanged.push(known);
             }
             known => {
+                let same = known
+                    .as_ref()
+                    .filter(|known| known.fingerprint == fingerprint(part));
+                let first_read = same.map(|known| (part.name.clone(), known.as_of));
+                result.first_read.extend(first_read);
                 result.reread.extend(known.map(|known| known.id));
                 result.read.push(part);
             }

@@ -41,7 +41,6 @@ pub(super) struct PartRead {
     pub(super) anonymous: u64,
     /// Whether the part has pages alone that each name a next one.
     pub(super) names_next: bool,
-    pub(super) refreshed_at: Option<Timestamp>,
 }
 
 /// What a reader brings next of the present part.
@@ -58,7 +57,7 @@ pub(super) struct Reader<T> {
     thread: JoinHandle<Result<(), SourceError>>,
 }
 
-impl<T: Dated + Weighed + Send + 'static> Reader<T> {
+impl<T: About + Weighed + Send + 'static> Reader<T> {
     /// Begins to read the parts, in their order. Dropping the reader ends the reading.
     pub(super) fn start(
         parts: &[&Part],
@@ -114,7 +113,7 @@ impl<T> Out<T> {
 }
 
 /// Reads one part; none when nobody listens any more.
-fn read_part<T: Dated + Weighed>(
+fn read_part<T: About + Weighed>(
     mut rows: Rows<T>,
     out: &Out<T>,
 ) -> Result<Option<()>, SourceError> {
@@ -124,7 +123,6 @@ fn read_part<T: Dated + Weighed>(
         match item? {
             Item::Fact(fact) => {
                 read.facts += 1;
-                read.refreshed_at = read.refreshed_at.max(fact.refreshed_at());
                 if !read.unbelieved.is_empty()
                     && let Some(about) = fact.about()
                 {
@@ -197,41 +195,32 @@ impl Weighed for Report {
     }
 }
 
-/// Rows that may tell how old they are, and whom they settle.
-pub(in crate::pass::collect) trait Dated {
+/// Rows that may say what they settle.
+pub(in crate::pass::collect) trait About {
     /// What the row says all about: of two rows of a snapshot about one thing the later counts.
     fn about(&self) -> Option<Named> {
         None
     }
-
-    /// When the report that the row is of was refreshed.
-    fn refreshed_at(&self) -> Option<Timestamp> {
-        None
-    }
 }
 
-impl Dated for Person {
+impl About for Person {
     fn about(&self) -> Option<Named> {
         Some(Named::Id(self.id.as_str().to_owned()))
     }
 }
-impl Dated for Group {
+impl About for Group {
     fn about(&self) -> Option<Named> {
         (!self.adds_up).then(|| Named::Id(self.id.as_str().to_owned()))
     }
 }
-impl Dated for SignIn {}
-impl Dated for AuditEvent {}
-impl Dated for Report {
+impl About for SignIn {}
+impl About for AuditEvent {}
+impl About for Report {
     fn about(&self) -> Option<Named> {
         Some(match &self.who {
             Who::Id(id) => Named::Id(id.as_str().to_owned()),
             Who::Upn(name) => Named::Upn(name.to_lowercase()),
         })
-    }
-
-    fn refreshed_at(&self) -> Option<Timestamp> {
-        self.refreshed_at
     }
 }
 

@@ -1,14 +1,16 @@
-//! The registration report: whole or not at all, once an hour, and at once when a flag waits for
-//! a report younger than a deadline (rule T8). Between two reports, people of whom an event says that
+//! The registration report: whole or not at all, once an hour, and as soon as its reading less the
+//! lag can prove a deadline that a flag waits for (rules T8 and 7.12). Between two reports, people of whom an event says that
 //! they registered are asked about one by one (rule T7).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Graph, kept, part};
+use crate::domain::age::{self, Another};
 use crate::domain::registration::{Level, ReportRow};
+use crate::domain::window::later;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
-use crate::pass::collect::{CollectError, Collected, Collector, collapse};
+use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
 use crate::sources::graph::Pages;
 use crate::sources::wire::{self, Report, Row, RowError, Who};
@@ -26,9 +28,6 @@ const FOLLOW_UP: [SignedDuration; 4] = [
     SignedDuration::from_hours(4),
     SignedDuration::from_hours(24),
 ];
-/// A flag that waits for a younger report than the service had is worth another whole reading after
-/// this: the service refreshes it every few hours.
-const REFRESHED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// People who are asked about in one pass: each is a request of five in ten seconds, and a whole
 /// report of as many pages tells of forty thousand.
 const PROBES: usize = 40;
@@ -36,20 +35,11 @@ const PROBES: usize = 40;
 /// Where the reading of the report is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Reading {
-    /// When the present reading, or else the last, began: so old is the report at least.
+    /// When the present reading, or else the last, began: that is its time (rule 7.8).
     asked_at: Option<Timestamp>,
     stage: Stage,
-    /// When the service had refreshed the report, by its newest row that is older than the question.
-    refreshed_at: Option<Timestamp>,
     #[serde(default)]
     pages: Pages,
-}
-
-impl Reading {
-    /// The earlier of the service's refresh and our question (rule 7.8).
-    fn as_of(&self, asked_at: Timestamp) -> Timestamp {
-        self.refreshed_at.map_or(asked_at, |at| at.min(asked_at))
-    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -102,11 +92,25 @@ impl Graph<'_> {
                 if since >= config.schedule.registration {
                     return Ok(true);
                 }
-                let waiting = store.newest_waiting_deadline(now).await?;
-                waiting > Some(asked_at)
-                    || since >= REFRESHED_AFTER && waiting > Some(reading.as_of(asked_at))
+                // A reading of now would prove what neither the accepted one does nor one that waits
+                // to be accepted.
+                let lag = config.freshness.registration_lag;
+                let proven = self
+                    .accepted_as_of()
+                    .await?
+                    .max(Some(later(asked_at, -lag)));
+                let waiting = store.newest_waiting_deadline(later(now, -lag), now);
+                waiting.await? > proven
             }
         })
+    }
+
+    /// What the report that was accepted last is as of.
+    async fn accepted_as_of(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sources = self.collector.store.sources().await?;
+        let source = Source::Registration.as_str();
+        let report = sources.into_iter().find(|one| one.name == source);
+        Ok(report.and_then(|report| report.as_of))
     }
 
     /// Reads the pages that are missing; one link that has expired begins the report anew.
@@ -142,7 +146,6 @@ impl Graph<'_> {
             };
             if first {
                 reading.asked_at = Some(self.collector.now);
-                reading.refreshed_at = None;
                 reading.pages.anew();
             }
             self.stage(first, page, reading, report).await?;
@@ -184,13 +187,6 @@ impl Graph<'_> {
             .facts(Source::Registration, &page, with_id, report)
             .await?;
         report.read.registrations += rows.len() as u64;
-        // A row that is younger than the question says nothing of the pages that came before it.
-        let newest = rows
-            .iter()
-            .filter_map(|(_, refreshed_at)| *refreshed_at)
-            .filter(|at| Some(*at) <= reading.asked_at)
-            .max();
-        reading.refreshed_at = reading.refreshed_at.max(newest);
         reading.stage = match page.next {
             Some(next) => Stage::Reading { next },
             None => Stage::Whole,
@@ -204,7 +200,6 @@ impl Graph<'_> {
         } else if is_whole {
             reading.pages.whole();
         }
-        let rows: Vec<ReportRow> = rows.into_iter().map(|(row, _)| row).collect();
         let store = self.collector.store;
         store
             .stage_registrations(first, &rows, &kept(reading))
@@ -228,36 +223,39 @@ impl Graph<'_> {
         let gone: Vec<i64> = before.iter().map(|part| part.id).collect();
         let asked_at = reading.asked_at.unwrap_or(now);
         let mut import = store.import(Source::Registration, &reread, now).await?;
+        let lag = self.collector.config.freshness.registration_lag;
+        import.is_report(Another::Yes { digest: None }, lag);
         import.begin_part(part(asked_at.to_string())).await?;
         let mut above = String::new();
         loop {
             let rows = store.staged_registrations(&above, BATCH).await?;
-            let Some(last) = rows.last() else { break };
+            let Some((last, _)) = rows.last() else { break };
             last.user.as_str().clone_into(&mut above);
+            rows.iter().for_each(|(_, dated)| import.dated(*dated));
+            let rows = rows.into_iter().map(|(row, _)| row);
             import.registrations(rows).await?;
         }
-        import.end_part(reading.as_of(asked_at));
+        import.end_part(asked_at);
         let approved = self.collector.approved_size(Source::Registration);
-        match import.finish(&[], &gone, approved).await? {
-            Imported::Accepted { .. } => {
-                let reading = Reading {
-                    stage: Stage::Idle,
-                    ..reading
-                };
-                store.clear_staged_registrations(&kept(&reading)).await?;
-            }
-            // All parts were read again, so that none is left to be read too.
-            seen @ (Imported::Collapsed { .. } | Imported::ReadAll) => {
-                let hold = collapse(Source::Registration, seen, "report");
-                collected.holds.extend(hold);
-            }
+        let imported = import.finish(&[], &gone, approved).await?;
+        // All parts were read again, so that none is left to be read too.
+        if matches!(imported, Imported::Accepted { .. }) {
+            let reading = Reading {
+                stage: Stage::Idle,
+                ..reading
+            };
+            store.clear_staged_registrations(&kept(&reading)).await?;
         }
+        collected.imported(Source::Registration, imported, "report");
         Ok(())
     }
 
     /// Asks about people of whom an event says that they registered.
     async fn follow_up(&self, report: &mut PassReport) -> Result<(), StoreError> {
-        let Collector { store, now, .. } = *self.collector;
+        let Collector {
+            store, now, config, ..
+        } = *self.collector;
+        let lag = config.freshness.registration_lag;
         let mut due = store.probes_due(&FOLLOW_UP, now).await?;
         due.truncate(PROBES);
         let (mut asked, mut found) = (Vec::new(), Vec::new());
@@ -267,11 +265,11 @@ impl Graph<'_> {
                 .await
             {
                 Ok(row) => {
-                    if let Ok(Row::Fact((row, _))) = with_id(row.get().as_bytes())
+                    if let Ok(Row::Fact((row, dated))) = with_id(row.get().as_bytes())
                         && row.user == id
                         && row.level > Level::Missing
                     {
-                        found.push(row);
+                        found.push((row, age::as_of(now, lag, dated, None)));
                     }
                     asked.push(id);
                 }
@@ -292,7 +290,7 @@ impl Graph<'_> {
     }
 }
 
-/// A row of the report and when it was refreshed; Graph's rows always have ids.
+/// A row of the report and its date; Graph's rows always have ids.
 fn with_id(raw: &[u8]) -> Result<Row<(ReportRow, Option<Timestamp>)>, RowError> {
     Ok(match wire::registration(raw)? {
         Row::Fact(row) => {
