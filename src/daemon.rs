@@ -1,20 +1,27 @@
-//! The daemon: an alarm clock, a heartbeat and signals around the one crank of [`Engine`].
+//! The daemon: an alarm clock, a heartbeat and signals around the one crank of [`Engine`], and a lane
+//! for each destination beside it.
 //!
 //! tokio-cron-scheduler only rings every few seconds; whether an occurrence of the schedule lies
 //! between the last pass and now is asked of croner, in the configured zone. A monotonic
-//! heartbeat rings too, because the scheduler stalls when the wall clock jumps back. One task
-//! runs passes, so they never overlap; everything that wakes it means "look again".
+//! heartbeat rings too, because the scheduler stalls when the wall clock jumps back. Everything that
+//! wakes it means "look again".
+//!
+//! Nobody waits for somebody else (rule 7.29). One task looks, at what is there and so never for long;
+//! a pass that reads the sources is a task of its own, of which there is one at a time, and every
+//! destination has another. What may wait for something outside is never awaited by who looks.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle, LocalSet, spawn_local};
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
@@ -33,10 +40,14 @@ use crate::time::{Clock, SkewDetector, cron};
 
 /// The scheduler rings this often; it decides nothing.
 const RING: &str = "*/5 * * * * *";
-/// The heartbeat, by the monotonic clock.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-/// A whole registration report of a large tenant takes most of an hour: mails do not wait for it.
+/// The heartbeat, by the monotonic clock: an operator's act takes effect within five seconds.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// A whole registration report of a large tenant takes most of an hour: what the other sources tell
+/// does not wait for it.
 const READING: Duration = Duration::from_mins(2);
+/// After a start nothing goes out before a first pass has looked whether it is true still, unless
+/// that pass takes longer than this.
+const FIRST_PASS: Duration = Duration::from_mins(2);
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
@@ -88,8 +99,16 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
     ]);
     tracing::info!("fortnight runs on {}", started_with.database.display());
 
+    let (engines, _) = watch::channel(Arc::new(engine));
+    let (lane_bell, _) = watch::channel(());
     let mut watch = Watch {
-        engine,
+        lanes: Lanes {
+            engines: engines.clone(),
+            bell: lane_bell,
+            stop: stop.clone(),
+            tasks: BTreeMap::new(),
+        },
+        engines,
         started_with,
         file,
         health: health_in,
@@ -98,15 +117,24 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         skew: SkewDetector::new(clock.host()),
         clock,
         progress,
+        last: None,
+        approved: None,
+        reading: None,
         unfinished: false,
         is_failing: false,
+        since: Instant::now(),
+        has_passed: false,
     };
-    let code = watch.keep(rings).await;
-
-    notify(&[NotifyState::Stopping]);
-    stop.cancel();
+    let code = LocalSet::new()
+        .run_until(async {
+            let code = watch.keep(rings).await;
+            notify(&[NotifyState::Stopping]);
+            stop.cancel();
+            watch.end().await;
+            code
+        })
+        .await;
     scheduler.shutdown().await.ok();
-    watch.engine.close().await;
     if let Some(server) = server {
         server.await.ok();
     }
@@ -198,9 +226,13 @@ fn listen_for_signals(
     })
 }
 
-/// The one task that runs passes.
+/// How a pass that reads the sources ended; none if a stop cut it off.
+type Read = (PassReport, Option<Result<(), PassError>>);
+
+/// The one task that looks.
 struct Watch {
-    engine: Engine,
+    engines: watch::Sender<Arc<Engine>>,
+    lanes: Lanes,
     /// What a reload cannot change is still as it was then.
     started_with: Config,
     file: Option<PathBuf>,
@@ -210,32 +242,44 @@ struct Watch {
     skew: SkewDetector,
     clock: Clock,
     progress: Arc<Progress>,
+    /// When the last pass that reads began.
+    last: Option<Timestamp>,
+    /// The newest approval that was looked at.
+    approved: Option<Timestamp>,
+    /// The pass that reads now.
+    reading: Option<JoinHandle<Read>>,
     /// The last pass left some of a source unread.
     unfinished: bool,
     /// The last pass failed.
     is_failing: bool,
+    since: Instant,
+    /// A pass has ended since the start.
+    has_passed: bool,
 }
 
 impl Watch {
     async fn keep(&mut self, mut rings: mpsc::Receiver<()>) -> u8 {
-        let mut last = None;
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return DONE,
+                pass = ended(&mut self.reading) => {
+                    self.reading = None;
+                    self.pass_ended(pass);
+                }
                 ring = rings.recv() => if ring.is_none() { return DONE },
             }
             if self.reload.swap(false, Ordering::SeqCst) {
                 self.reload_configuration().await;
-                last = None;
             }
-            if let Err(error) = self.engine.store().still_there() {
+            let engine = self.engine();
+            if let Err(error) = engine.store().still_there() {
                 tracing::error!("{error}");
                 return DEGRADED;
             }
-            match self.look(&mut last).await {
+            match self.look(&engine).await {
                 Ok(()) if self.is_failing => {}
-                Ok(()) => self.progress.beat(),
+                Ok(()) => self.progress.looked(),
                 Err(error) => {
                     // A database that is busy or full now may be well at the next ring.
                     let error = chain(&error);
@@ -243,42 +287,76 @@ impl Watch {
                     self.health.send_modify(|health| health.error = Some(error));
                 }
             }
+            if self.has_passed || self.since.elapsed() >= FIRST_PASS {
+                self.lanes.ring();
+            }
         }
     }
 
-    /// Does what is due now.
-    async fn look(&mut self, last: &mut Option<Timestamp>) -> Result<(), PassError> {
+    fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engines.borrow())
+    }
+
+    /// Does what is due now, and begins what may take its time.
+    async fn look(&mut self, engine: &Arc<Engine>) -> Result<(), PassError> {
         let now = self.clock.now();
-        if self.watch_clock().await? {
-            *last = None;
+        if self.watch_clock(engine).await? {
+            self.last = None;
         }
-        if self.unfinished || self.is_due(*last, now) {
-            *last = Some(now);
-            self.pass(Wake::Sources, now).await;
-        } else if self.engine.store().anything_changed().await? {
-            self.pass(Wake::Changes, now).await;
-        } else if self
-            .engine
-            .store()
-            .next_delivery(&self.engine.destinations())
-            .await?
-            .is_some_and(|next| next <= now)
-        {
-            let mut report = PassReport::new(now);
-            let stop = &self.stop;
-            let stopped = || stop.is_cancelled();
-            match within_drain(stop, self.engine.deliver(&mut report, &stopped)).await {
-                Some(delivered) => delivered?,
-                None => self.engine.recover().await?,
-            }
+        let mut report = PassReport::new(now);
+        if self.reading.is_some() {
+            return engine.look(Wake::Acts, &mut report).await;
+        }
+        let approved = engine.store().newest_approval().await?;
+        let is_approved = approved > std::mem::replace(&mut self.approved, approved);
+        if self.unfinished || self.is_due(engine, now) {
+            self.last = Some(now);
+            self.begin_to_read(engine, now);
+        } else if is_approved {
+            engine.look(Wake::Changes, &mut report).await?;
+            // What was not believed of a source is looked at again.
+            self.last = None;
+        } else if engine.store().anything_changed().await? {
+            engine.look(Wake::Changes, &mut report).await?;
+            log(&report, "whoever changed was decided about");
+        } else {
+            engine.tell(&mut report).await?;
         }
         Ok(())
     }
 
+    fn begin_to_read(&mut self, engine: &Arc<Engine>, now: Timestamp) {
+        let (engine, stop) = (Arc::clone(engine), self.stop.clone());
+        self.reading = Some(spawn_local(async move {
+            let mut report = PassReport::new(now);
+            let pass = async {
+                engine.look(Wake::Sources, &mut report).await?;
+                engine.clear(&mut report).await
+            };
+            let result = within_drain(&stop, pass).await;
+            (report, result)
+        }));
+    }
+
+    /// Waits for whoever is still at work: they know of the stop.
+    async fn end(&mut self) {
+        if let Some(reading) = self.reading.take()
+            && let Ok(pass) = reading.await
+        {
+            self.pass_ended(Ok(pass));
+        }
+        self.lanes.end().await;
+        let engine = self.engine();
+        if let Err(error) = engine.recover().await {
+            tracing::error!("{}", chain(&error));
+        }
+        engine.close().await;
+    }
+
     /// The first look, and every occurrence of the schedule since the last pass.
-    fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
-        let config = self.engine.config();
-        match last {
+    fn is_due(&self, engine: &Engine, now: Timestamp) -> bool {
+        let config = engine.config();
+        match self.last {
             None => true,
             // The wall clock went back: look now, and count from here.
             Some(last) if now < last => true,
@@ -288,21 +366,11 @@ impl Watch {
         }
     }
 
-    async fn pass(&mut self, wake: Wake, now: Timestamp) {
-        let mut report = PassReport::new(now);
-        let stop = &self.stop;
-        let stopped = || stop.is_cancelled();
-        let result = within_drain(stop, self.engine.pass(wake, &mut report, &stopped)).await;
-        if result.is_none()
-            && let Err(error) = self.engine.recover().await
-        {
-            tracing::error!("{}", chain(&error));
-        }
-        let next = cron::next_after(
-            &self.engine.config().schedule.poll,
-            &self.engine.config().zone,
-            now,
-        );
+    fn pass_ended(&mut self, pass: Result<Read, JoinError>) {
+        let (report, result) = pass.unwrap_or_else(|_| {
+            let began = self.last.unwrap_or_else(|| self.clock.now());
+            (PassReport::new(began), Some(Err(PassError::Thread)))
+        });
         let error = match result {
             Some(Ok(())) => None,
             Some(Err(error)) => Some(chain(&error)),
@@ -311,25 +379,20 @@ impl Watch {
             }
         };
         match &error {
-            None => tracing::info!(
-                duration_ms = report.duration_ms,
-                opened = report.windows.opened,
-                flagged = report.flagged,
-                released = report.released,
-                queued = report.deliveries.queued,
-                sent = report.deliveries.sent,
-                holds = report.holds.len(),
-                "a pass ended"
-            ),
+            None => log(&report, "a pass ended"),
             Some(error) => tracing::error!("{error}"),
         }
+        self.has_passed = true;
         self.unfinished = error.is_none() && report.unfinished;
         let status = status(&report, error.as_deref());
         notify(&[NotifyState::Status(&status)]);
         self.is_failing = error.is_some();
+        let engine = self.engine();
+        let schedule = &engine.config().schedule;
+        let next = cron::next_after(&schedule.poll, &engine.config().zone, report.as_of);
         self.health.send_modify(|health| {
             if error.is_none() {
-                health.last_pass = Some(now);
+                health.last_pass = Some(report.as_of);
                 health.holds = report.holds.len();
             }
             health.error = error;
@@ -339,7 +402,7 @@ impl Watch {
 
     /// The wall clock must not part from the boot-time clock (rule R3): a fault holds flags until the
     /// clock is back, or an operator accepts the present one. Whether one just did.
-    async fn watch_clock(&mut self) -> Result<bool, StoreError> {
+    async fn watch_clock(&mut self, engine: &Engine) -> Result<bool, StoreError> {
         let reading = self.clock.host();
         let fault = self.skew.parted(reading).map(|skew| {
             format!(
@@ -348,8 +411,7 @@ impl Watch {
             )
         });
         if fault.is_some() {
-            let approved = self
-                .engine
+            let approved = engine
                 .store()
                 .approvals(self.clock.now())
                 .await?
@@ -357,32 +419,40 @@ impl Watch {
                 .any(|approval| approval.hold == HoldKind::Clock.as_str());
             if approved {
                 self.skew.accept(reading);
-                self.engine.set_clock_fault(None);
+                engine.set_clock_fault(None);
                 return Ok(true);
             }
         }
-        self.engine.set_clock_fault(fault);
+        engine.set_clock_fault(fault);
         Ok(false)
     }
 
-    /// SIGHUP: the new configuration, or the old one if the new one is wrong.
+    /// SIGHUP: the new configuration, or the old one if the new one is wrong. A pass that reads begins
+    /// anew under the new one: what it has read is kept.
     async fn reload_configuration(&mut self) {
         notify(&[NotifyState::Reloading]);
+        let before = self.engine();
         let warning = match Config::of_process(self.file.as_deref()) {
             Ok((config, warnings)) => match Engine::new(
-                self.engine.store().clone(),
+                before.store().clone(),
                 config,
                 self.clock,
                 Arc::clone(&self.progress),
             ) {
                 Ok(engine) => {
-                    self.engine.close().await;
-                    self.engine = engine.with_patience(READING);
+                    if let Some(reading) = self.reading.take() {
+                        reading.abort();
+                        reading.await.ok();
+                    }
+                    let engine = engine.with_patience(READING);
+                    let keys = self.started_with.restart_needed(engine.config());
+                    self.engines.send_replace(Arc::new(engine));
+                    before.close().await;
+                    self.last = None;
                     tracing::info!("the configuration was reloaded");
                     for warning in warnings {
                         tracing::warn!("{warning}");
                     }
-                    let keys = self.started_with.restart_needed(self.engine.config());
                     (!keys.is_empty())
                         .then(|| format!("{} changed: that takes a restart", keys.join(" and ")))
                 }
@@ -396,6 +466,122 @@ impl Watch {
         self.health.send_modify(|health| health.warning = warning);
         notify(&[NotifyState::Ready]);
     }
+}
+
+/// The end of the pass that reads; never, if none does.
+async fn ended(reading: &mut Option<JoinHandle<Read>>) -> Result<Read, JoinError> {
+    match reading {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The tasks that deliver, one for each destination.
+struct Lanes {
+    engines: watch::Sender<Arc<Engine>>,
+    bell: watch::Sender<()>,
+    stop: CancellationToken,
+    tasks: BTreeMap<String, JoinHandle<()>>,
+}
+
+impl Lanes {
+    /// Has every destination looked at; one that is new gets its lane.
+    fn ring(&mut self) {
+        self.tasks.retain(|_, task| !task.is_finished());
+        for name in self.engines.borrow().destinations() {
+            self.tasks.entry(name).or_insert_with_key(|name| {
+                let lane = Lane {
+                    name: name.clone(),
+                    engines: self.engines.subscribe(),
+                    bell: self.bell.subscribe(),
+                    stop: self.stop.clone(),
+                };
+                tokio::spawn(lane.keep())
+            });
+        }
+        self.bell.send_replace(());
+    }
+
+    /// Waits until what is being sent has ended.
+    async fn end(&mut self) {
+        for (_, task) in std::mem::take(&mut self.tasks) {
+            task.await.ok();
+        }
+    }
+}
+
+/// What delivers to one destination, for as long as it is configured.
+struct Lane {
+    name: String,
+    engines: watch::Receiver<Arc<Engine>>,
+    bell: watch::Receiver<()>,
+    stop: CancellationToken,
+}
+
+impl Lane {
+    async fn keep(mut self) {
+        let mut failed = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                rung = self.bell.changed() => if rung.is_err() { return },
+            }
+            let engine = Arc::clone(&self.engines.borrow_and_update());
+            if !engine.destinations().contains(&self.name) {
+                return;
+            }
+            failed = match self.ride(&engine, failed).await {
+                Ok(()) => false,
+                Err(error) => {
+                    tracing::error!(destination = self.name, "{}", chain(&error));
+                    true
+                }
+            };
+        }
+    }
+
+    /// Delivers what is due; after a failure what is known already is settled in any case.
+    async fn ride(&self, engine: &Engine, failed: bool) -> Result<(), PassError> {
+        let (store, mut report) = (engine.store(), PassReport::new(engine.now()));
+        let next = store
+            .next_delivery(std::slice::from_ref(&self.name))
+            .await?;
+        if !failed && next.is_none_or(|next| next > report.as_of) {
+            return Ok(());
+        }
+        let stopped = || self.stop.is_cancelled() || self.engines.has_changed().unwrap_or(true);
+        let ride = engine.ride(&self.name, &mut report, &stopped);
+        if let Some(ridden) = within_drain(&self.stop, ride).await {
+            ridden?;
+        }
+        let deliveries = report.deliveries;
+        if deliveries.sent + deliveries.failed + deliveries.ambiguous > 0 {
+            tracing::info!(
+                destination = self.name,
+                sent = deliveries.sent,
+                failed = deliveries.failed,
+                ambiguous = deliveries.ambiguous,
+                "delivered"
+            );
+        }
+        for error in report.errors {
+            tracing::warn!(destination = self.name, "{error}");
+        }
+        Ok(())
+    }
+}
+
+fn log(report: &PassReport, what: &str) {
+    tracing::info!(
+        duration_ms = report.duration_ms,
+        opened = report.windows.opened,
+        flagged = report.flagged,
+        released = report.released,
+        queued = report.deliveries.queued,
+        holds = report.holds.len(),
+        "{what}"
+    );
 }
 
 fn unusable(why: &str) -> String {

@@ -1,16 +1,20 @@
 //! A pass with everything around it: the channel is tried, the pass runs, mails are delivered.
 //! `cycle`, `run` and `demo` all turn this one crank.
+//!
+//! In `run` it turns in parts that wait for nobody: sources are read and people decided about at one
+//! place, operators' acts are decided about meanwhile, and each destination is delivered to by itself.
+//! Who decides is alone with that; who writes has the store's one connection for a batch.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
-use crate::courier::Courier;
 use crate::courier::endpoint::{self, EndpointLane};
 use crate::courier::herald::Herald;
 use crate::courier::transport::Transport;
+use crate::courier::{Courier, Queue};
 use crate::delivery::webhook::ClientError;
 use crate::domain::brake;
 use crate::domain::facts::{Channel, NoticeBy};
@@ -23,6 +27,13 @@ use crate::store::outbox::EMAIL;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
 
+/// The way to people is tried beside reading, and a pass waits no longer for that: a server that
+/// lets us wait for longer is closed as far as flags go, and its lane finds out in its own time.
+const TRIAL: Duration = Duration::from_secs(30);
+
+/// A pass that waits for a budget looks so often for operators' acts, and whether a stop was asked for.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+
 /// Why a pass runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
@@ -30,6 +41,9 @@ pub enum Wake {
     Sources,
     /// An operator's act or a settled mail: only whoever changed is decided about.
     Changes,
+    /// An operator's act while sources are read: only of whom it is is decided about, and flags are
+    /// left to the pass that reads.
+    Acts,
 }
 
 /// Everything that passes need.
@@ -42,7 +56,11 @@ pub struct Engine {
     transport: Option<Transport>,
     endpoints: Vec<EndpointLane>,
     progress: Arc<Progress>,
-    clock_fault: std::sync::Mutex<Option<String>>,
+    clock_fault: Mutex<Option<String>>,
+    /// What the last trial of the way to people found, and the hold where that failed.
+    channel: Mutex<Option<(Channel, Option<Raised>)>>,
+    /// Held by whoever decides: nobody is decided about at two places.
+    deciding: tokio::sync::Mutex<()>,
 }
 
 /// The ways outside cannot be prepared.
@@ -79,7 +97,9 @@ impl Engine {
             transport,
             endpoints,
             progress,
-            clock_fault: std::sync::Mutex::new(None),
+            clock_fault: Mutex::new(None),
+            channel: Mutex::new(None),
+            deciding: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -97,6 +117,11 @@ impl Engine {
         &self.store
     }
 
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
@@ -107,7 +132,7 @@ impl Engine {
         *self
             .clock_fault
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
+            .unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
     /// Mails that a stop or a failure of the store left in the middle wait ten minutes.
@@ -123,7 +148,7 @@ impl Engine {
         Ok(())
     }
 
-    /// One pass and its deliveries. `stop` ends the deliveries early.
+    /// One pass and its deliveries, where nobody else delivers. `stop` ends the deliveries early.
     pub async fn pass(
         &self,
         wake: Wake,
@@ -132,11 +157,65 @@ impl Engine {
     ) -> Result<(), PassError> {
         let began = Instant::now();
         let result = self.try_pass(wake, report, stop).await;
-        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if result.is_ok() {
-            self.progress.beat();
-        }
+        report.duration_ms = milliseconds(began);
         result
+    }
+
+    /// One pass and its deliveries. Where budgets pace mails it goes on, for at most `patience`, until
+    /// none that is due waits for one; meanwhile operators' acts and settled mails are decided about.
+    pub async fn whole_pass(
+        &self,
+        patience: Duration,
+        report: &mut PassReport,
+        stop: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), PassError> {
+        let began = Instant::now();
+        let mut result = self.try_pass(Wake::Sources, report, stop).await;
+        while result.is_ok() && !self.config.is_rehearsal {
+            let left = signed(patience.saturating_sub(began.elapsed()));
+            result = match self.waits_for_budget(report).await {
+                Ok(Some(wait)) if wait <= left && !self.clock.is_fixed() && !stop() => {
+                    self.wait_for_budget(wait, report, stop).await
+                }
+                Ok(_) => break,
+                Err(error) => Err(error.into()),
+            };
+        }
+        report.duration_ms = milliseconds(began);
+        result
+    }
+
+    /// Notes which mails wait for a budget; for how long the next of them does, if not for ever.
+    async fn waits_for_budget(
+        &self,
+        report: &mut PassReport,
+    ) -> Result<Option<SignedDuration>, StoreError> {
+        let now = self.clock.now();
+        let queue = Queue::of(&self.store, &self.config, now).await?;
+        let paced = Some(queue).filter(|queue| queue.is_paced(now));
+        report.deliveries.waiting = paced.map_or(0, |queue| queue.waiting);
+        report.deliveries.waits_until = paced.and_then(|queue| queue.empty_at);
+        report.late = paced.map_or(0, |queue| queue.late);
+        let next = paced.and_then(|queue| queue.next);
+        Ok(next.map(|next| next.duration_since(now)))
+    }
+
+    async fn wait_for_budget(
+        &self,
+        wait: SignedDuration,
+        report: &mut PassReport,
+        stop: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), PassError> {
+        let until = tokio::time::Instant::now() + wait.unsigned_abs();
+        while tokio::time::Instant::now() < until && !stop() {
+            if self.store.anything_changed().await? {
+                let mut look = PassReport::new(self.clock.now());
+                self.try_look(Wake::Changes, &mut look).await?;
+                report.follow(look);
+            }
+            tokio::time::sleep_until(until.min(tokio::time::Instant::now() + LOOKS_EVERY)).await;
+        }
+        self.deliver(report, stop).await
     }
 
     async fn try_pass(
@@ -147,43 +226,108 @@ impl Engine {
     ) -> Result<(), PassError> {
         // What a failure of the store left leased can be withdrawn by this pass.
         self.recover().await?;
-        let went_back = self.went_back(report).await?;
-        let now = report.as_of;
-        let (channel, outage) = self.channel(now).await?;
-        let parted = self
-            .clock_fault
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
-        let clock_fault = went_back.clone().or(parted);
-        let pass = self.pass_at(now, channel, outage, clock_fault).await?;
-        match wake {
-            Wake::Sources => pass.run(report).await?,
-            Wake::Changes => pass.run_on_changes(report).await?,
-        }
-        if !self.clock.is_fixed() {
-            self.store.note_clocked_pass(now).await?;
-        }
-        if went_back.is_some() {
-            // While time stands behind the newest pass nothing is said (rule 7.16).
-            return Ok(());
-        }
+        self.try_look(wake, report).await?;
         self.deliver(report, stop).await?;
-        if self.store.lines_wait().await? {
+        if self.tell(report).await? {
             // An endpoint died: operators hear of it by the other ways, now.
-            pass.tell(report).await?;
             self.deliver(report, stop).await?;
         }
         Ok(())
     }
 
+    /// One pass up to the outbox; deliveries go on beside it.
+    pub async fn look(&self, wake: Wake, report: &mut PassReport) -> Result<(), PassError> {
+        let began = Instant::now();
+        let result = self.try_look(wake, report).await;
+        report.duration_ms = milliseconds(began);
+        result
+    }
+
+    async fn try_look(&self, wake: Wake, report: &mut PassReport) -> Result<(), PassError> {
+        let went_back = self.went_back(report).await?;
+        let parted = self
+            .clock_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let clock_fault = went_back.or(parted);
+        let now = match wake {
+            // On the heap: with the waits for whatever is read it is a large future.
+            Wake::Sources => Box::pin(self.look_at_sources(report, clock_fault)).await?,
+            Wake::Changes => {
+                if self.last_trial().is_none() {
+                    self.try_channel(report.as_of).await?;
+                }
+                let _alone = self.deciding.lock().await;
+                let now = self.present(report).await?;
+                let pass = self.pass_at(now, clock_fault).await?;
+                pass.run_on_changes(report).await?;
+                now
+            }
+            Wake::Acts => {
+                // Whoever decides now comes to the acts too.
+                let Ok(_alone) = self.deciding.try_lock() else {
+                    return Ok(());
+                };
+                let now = self.present(report).await?;
+                let pass = self.pass_at(now, clock_fault).await?;
+                if !pass.decide_on_acts(report).await? {
+                    return Ok(());
+                }
+                now
+            }
+        };
+        if !self.clock.is_fixed() {
+            self.store.note_clocked_pass(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads, and decides as of the end of reading: others may have decided meanwhile.
+    async fn look_at_sources(
+        &self,
+        report: &mut PassReport,
+        clock_fault: Option<String>,
+    ) -> Result<Timestamp, PassError> {
+        let began = report.as_of;
+        let reader = self.pass_at(began, clock_fault).await?;
+        let approvals = self.store.approvals(began).await?;
+        let outside = self.progress.outside();
+        let (tried, collected) =
+            tokio::join!(self.try_channel(began), reader.collect(&approvals, report));
+        drop(outside);
+        tried?;
+        let collected = collected?;
+        let _alone = self.deciding.lock().await;
+        let now = self.present(report).await?;
+        let decider = self.pass_at(now, reader.clock_fault).await?;
+        decider.decide(collected, &approvals, report).await?;
+        Ok(now)
+    }
+
+    /// The time to decide by: now, and never before what was decided before (invariant 11).
+    async fn present(&self, report: &PassReport) -> Result<Timestamp, StoreError> {
+        let newest = self.store.newest_pass().await?;
+        let present = self.clock.now().max(report.as_of);
+        Ok(newest.map_or(present, |newest| newest.max(present)))
+    }
+
+    /// Says what deliveries left to say; whether that was anything.
+    pub async fn tell(&self, report: &mut PassReport) -> Result<bool, PassError> {
+        if self.is_behind().await? || !self.store.lines_wait().await? {
+            return Ok(false);
+        }
+        let pass = self.pass_at(self.present(report).await?, None).await?;
+        pass.tell(report).await?;
+        Ok(true)
+    }
+
     async fn pass_at(
         &self,
         now: Timestamp,
-        channel: Channel,
-        outage: Option<Raised>,
         clock_fault: Option<String>,
     ) -> Result<Pass<'_>, StoreError> {
+        let (channel, outage) = self.present_channel().await?;
         Ok(Pass {
             store: &self.store,
             config: &self.config,
@@ -245,18 +389,46 @@ impl Engine {
         report: &mut PassReport,
         stop: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<(), PassError> {
-        let now = self.clock.now();
-        if self
-            .store
-            .newest_pass()
-            .await?
-            .is_some_and(|newest| now < newest)
-        {
+        if self.is_behind().await? {
             return Ok(());
         }
-        // The courier is alone: what is leased now was never settled, because the store failed.
-        self.recover().await?;
-        let courier = Courier {
+        let before = self.outage().await?;
+        let delivered = Box::pin(self.courier().deliver(report, stop)).await;
+        self.follow_channel(before, report).await?;
+        Ok(delivered?)
+    }
+
+    /// Delivers to one destination what is due there.
+    pub async fn ride(
+        &self,
+        destination: &str,
+        report: &mut PassReport,
+        stop: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), PassError> {
+        if self.is_behind().await? {
+            return Ok(());
+        }
+        self.store.expire(self.clock.now()).await?;
+        let before = self.outage().await?;
+        let ridden = Box::pin(self.courier().ride(destination, report, stop)).await;
+        if destination == EMAIL {
+            self.follow_channel(before, report).await?;
+        }
+        Ok(ridden?)
+    }
+
+    /// What waits for nobody that is configured is not sent.
+    pub async fn clear(&self, report: &mut PassReport) -> Result<(), PassError> {
+        Ok(self.courier().clear(report).await?)
+    }
+
+    async fn is_behind(&self) -> Result<bool, StoreError> {
+        let newest = self.store.newest_pass().await?;
+        Ok(newest.is_some_and(|newest| self.clock.now() < newest))
+    }
+
+    fn courier(&self) -> Courier<'_> {
+        Courier {
             store: &self.store,
             config: &self.config,
             name: uuid::Uuid::new_v4().to_string(),
@@ -264,11 +436,7 @@ impl Engine {
             endpoints: self.endpoints(),
             clock: self.clock,
             progress: &self.progress,
-        };
-        let before = self.outage().await?;
-        let delivered = courier.deliver(report, stop).await;
-        self.follow_channel(before, report).await?;
-        Ok(delivered?)
+        }
     }
 
     /// The channels that something could be sent by.
@@ -287,9 +455,22 @@ impl Engine {
         &self.endpoints
     }
 
-    /// Whether people can be told as of this pass, and the hold that says so if they cannot (rule 7.11). Mail is tried up to the
-    /// login; whether it takes messages is known from those sent before.
-    async fn channel(&self, now: Timestamp) -> Result<(Channel, Option<Raised>), StoreError> {
+    /// Tries whether people can be told (rule 7.11): mail up to the login. A way that does not answer
+    /// in time is closed.
+    async fn try_channel(&self, now: Timestamp) -> Result<(), StoreError> {
+        let found = if let Ok(found) = tokio::time::timeout(TRIAL, self.trial(now)).await {
+            found?
+        } else {
+            let why = format!("it has not answered for {} seconds", TRIAL.as_secs());
+            tracing::warn!("the way to people: {why}");
+            let hold = brake::channel_hold(self.config.notice_by(), &why);
+            (Channel::Down, Some(hold.into()))
+        };
+        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        Ok(())
+    }
+
+    async fn trial(&self, now: Timestamp) -> Result<(Channel, Option<Raised>), StoreError> {
         let Some(transport) = &self.transport else {
             let channel = endpoint::channel(&self.endpoints, &self.store, now).await?;
             let hold = (channel == Channel::Down)
@@ -305,12 +486,30 @@ impl Engine {
             let hold = brake::channel_hold(NoticeBy::Mail, &why);
             return Ok((Channel::Down, Some(hold.into())));
         }
-        let outage = self.outage().await?;
-        let channel = match outage {
-            Some(_) => Channel::Down,
-            None => Channel::Works,
+        Ok((Channel::Works, None))
+    }
+
+    fn last_trial(&self) -> Option<(Channel, Option<Raised>)> {
+        let last = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    /// Whether people can be told, and the hold that says so if they cannot: by the last trial and, as
+    /// to whether mail takes messages, by those sent before.
+    async fn present_channel(&self) -> Result<(Channel, Option<Raised>), StoreError> {
+        let tried = self.last_trial();
+        if self.transport.is_some() && matches!(tried, Some((Channel::Works, _)) | None) {
+            return Ok(match self.outage().await? {
+                Some(outage) => (Channel::Down, Some(outage)),
+                None => (Channel::Works, None),
+            });
+        }
+        let untried = if self.config.can_tell() {
+            Channel::Down
+        } else {
+            Channel::None
         };
-        Ok((channel, outage))
+        Ok(tried.unwrap_or((untried, None)))
     }
 
     /// That messages do not get through, as those show that were sent.
@@ -390,4 +589,12 @@ pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
         released_by: HoldKind::Database.released_by(),
         approved_at: None,
     }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn signed(length: Duration) -> SignedDuration {
+    SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
 }

@@ -37,6 +37,9 @@ pub struct PassReport {
     /// A source has more to tell than one pass reads.
     #[serde(skip)]
     pub unfinished: bool,
+    /// Mails that wait for a budget and will be of no use when it is their turn.
+    #[serde(skip)]
+    pub late: u64,
 }
 
 /// Rows read in a pass.
@@ -80,6 +83,10 @@ pub struct Deliveries {
     pub failed: u64,
     /// Outcome lost.
     pub ambiguous: u64,
+    /// Mails that are due and wait for a budget.
+    pub waiting: u64,
+    /// When the last of them could go, by the budgets alone.
+    pub waits_until: Option<Timestamp>,
 }
 
 impl PassReport {
@@ -98,6 +105,7 @@ impl PassReport {
             errors: Vec::new(),
             would: None,
             unfinished: false,
+            late: 0,
         }
     }
 
@@ -112,10 +120,27 @@ impl PassReport {
         self.deliveries.queued += tally.queued;
     }
 
+    /// Takes in what a look after this pass changed, and where that leaves the holds.
+    pub fn follow(&mut self, look: Self) {
+        self.windows.opened += look.windows.opened;
+        self.windows.closed += look.windows.closed;
+        self.windows.paused += look.windows.paused;
+        self.windows.resumed += look.windows.resumed;
+        self.flagged += look.flagged;
+        self.released += look.released;
+        self.deliveries.queued += look.deliveries.queued;
+        self.holds = look.holds;
+        for error in look.errors {
+            if !self.errors.contains(&error) {
+                self.errors.push(error);
+            }
+        }
+    }
+
     /// Whether a person should look: something is held, or could not be done.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        !self.holds.is_empty() || !self.errors.is_empty()
+        !self.holds.is_empty() || !self.errors.is_empty() || self.late > 0
     }
 }
 
@@ -124,6 +149,8 @@ impl PassReport {
 #[derive(Debug, Default)]
 pub struct Progress {
     beats: AtomicU64,
+    /// How much is being read or sent.
+    outside: AtomicU64,
     rows: AtomicU64,
     people: AtomicU64,
     mails: AtomicU64,
@@ -153,6 +180,20 @@ impl Progress {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Something is read or sent until the guard goes: meanwhile only what comes of it is progress,
+    /// however well everything else goes (rule 7.29).
+    pub fn outside(&self) -> Outside<'_> {
+        self.outside.fetch_add(1, Ordering::Relaxed);
+        Outside(self)
+    }
+
+    /// A look found nothing to do, or did it: progress, unless something is being read or sent.
+    pub fn looked(&self) {
+        if self.outside.load(Ordering::Relaxed) == 0 {
+            self.beat();
+        }
+    }
+
     /// How often something was finished.
     pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
@@ -165,5 +206,16 @@ impl Progress {
             self.people.load(Ordering::Relaxed),
             self.mails.load(Ordering::Relaxed),
         )
+    }
+}
+
+/// Something that is being read or sent.
+#[derive(Debug)]
+#[must_use]
+pub struct Outside<'a>(&'a Progress);
+
+impl Drop for Outside<'_> {
+    fn drop(&mut self) {
+        self.0.outside.fetch_sub(1, Ordering::Relaxed);
     }
 }

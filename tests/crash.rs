@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoints, Knock, Reply, SECRET};
 use crate::support::program::{self, Organisation, after, at, eventually, hours, minutes};
@@ -240,6 +241,54 @@ fn budgets_are_kept_by_the_minute_and_by_the_day() {
     assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 8);
     assert_eq!(sent(24 * 60 + 10), 2);
     assert_eq!(recorder.kept().len(), 10);
+}
+
+/// The budget of a minute was spent almost a minute ago.
+#[test]
+fn a_cycle_waits_for_budgets_and_says_what_it_leaves() {
+    let recorder = Recorder::start(well);
+    let begun = after(program::now(), SignedDuration::from_secs(-55));
+    let mut organisation = Organisation::new(8, after(begun, hours(-1)), recorder.port);
+    organisation.smtp += "\nper_minute = 3";
+    organisation.configure();
+    let deliveries = |report: &Value| {
+        let of = |key: &str| report["deliveries"][key].clone();
+        (of("sent"), of("waiting"), of("waits_until"))
+    };
+    let report = organisation.cycle(begun);
+    let until = after(begun, minutes(2)).to_string();
+    let left = (json!(3), json!(5), json!(until));
+    assert_eq!(deliveries(&report), left, "no wait as of another time");
+    assert_eq!(organisation.status()["queue"]["waiting"], 5);
+    assert_eq!(organisation.status()["queue"]["late"], 0);
+    for (patience, sent, waiting) in [("1s", 0, 5), ("30s", 3, 2)] {
+        let said = organisation.say(&["cycle", "--max-wait", patience, "--format", "json"]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let (has_sent, waits, until) = deliveries(&said.json());
+        assert_eq!(
+            (has_sent, waits),
+            (json!(sent), json!(waiting)),
+            "{patience}"
+        );
+        assert!(until.is_string(), "{patience}");
+    }
+    assert_eq!(recorder.kept().len(), 6);
+}
+
+/// Those whose deadline comes before their turn are told of by the exit code.
+#[test]
+fn mails_that_a_budget_lets_go_too_late_end_a_cycle_with_3() {
+    let recorder = Recorder::start(well);
+    let mut organisation = Organisation::new(6, after(monday(), hours(-1)), recorder.port);
+    organisation.configure();
+    organisation.cycle(monday());
+    organisation.smtp += "\nper_minute = 1\nper_day = 2";
+    organisation.configure();
+    let at = after(monday(), hours(13 * 24)).to_string();
+    let said = organisation.say(&["cycle", "--as-of", &at]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let line = said.out.lines().find(|line| line.starts_with("waiting"));
+    assert!(line.unwrap().contains("will be of no use"), "{}", said.out);
 }
 
 #[test]

@@ -846,3 +846,33 @@ async fn lose_twice(world: &World, event: &str) {
         .unwrap();
     pool.close().await;
 }
+
+/// One request hangs, and whatever else waits for the endpoint goes by its other connections.
+#[tokio::test]
+async fn a_connection_that_hangs_leaves_the_others_at_work() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let peer = Endpoints::start(move |_| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            Reply::Hold
+        } else {
+            Reply::Taken
+        }
+    });
+    let mut world = world_with(&[], &[peer.standard("desk")]).await;
+    let crowd = world.crowd("p", 60);
+    for name in &crowd {
+        world.sign_in(name, hour(0, 1));
+    }
+    let all_came = async {
+        let began = std::time::Instant::now();
+        while peer.came("desk").len() < 60 && began.elapsed() < PATIENCE {
+            tokio::task::yield_now().await;
+        }
+        let came = peer.came("desk").len();
+        peer.go_on();
+        came
+    };
+    let (report, came) = tokio::join!(world.pass(day(1)), all_came);
+    assert_eq!(came, 60, "while the first one hung");
+    assert_eq!(report.deliveries.sent, 120);
+}

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
 
 use fortnight::config::Config;
+use fortnight::domain::delivery::Disposition;
 use fortnight::domain::fault::Order;
 use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::id::PolicyName;
@@ -16,7 +17,7 @@ use fortnight::pass::PassError;
 use fortnight::report::{PassReport, Progress};
 use fortnight::store::lines::Telling;
 use fortnight::store::load::Dossier;
-use fortnight::store::outbox::{EMAIL, Lease};
+use fortnight::store::outbox::{EMAIL, Lease, Settled};
 use fortnight::store::outcome::Operators;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
@@ -464,6 +465,51 @@ async fn a_mail_whose_settling_failed_is_withdrawn_by_a_pass_that_finds_it_untru
     let deliveries = tenant.store.deliveries(&[], None).await.unwrap();
     let states: Vec<&str> = deliveries.iter().map(|row| row.state.as_str()).collect();
     assert_eq!(states, ["superseded"]);
+}
+
+/// Deliveries go on beside passes: what a pass withdraws may be on its way just then.
+#[tokio::test]
+async fn a_mail_that_is_withdrawn_while_it_is_sent_is_not_tried_again() {
+    for (disposition, state) in [
+        (Disposition::RetryAt(day(0) + hours(3)), "superseded"),
+        (Disposition::Ambiguous, "superseded"),
+        (Disposition::Sent, "sent"),
+    ] {
+        let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+        tenant.people(day(0), &["ana"]);
+        tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+        tenant.pass(day(0)).await;
+        tenant.undelivered(day(0) + hours(1)).await;
+        let now = day(0) + hours(2);
+        let lease = Lease {
+            by: "a delivery beside the pass".to_owned(),
+            until: now + hours(1),
+        };
+        let claim = tenant.store.claim(EMAIL, 10, Order::Turn, &lease, now);
+        let claimed = claim.await.unwrap();
+        tenant.report(now, &[("ana", true)]);
+        let mut report = PassReport::new(now);
+        let engine = tenant.engine(now);
+        engine.look(Wake::Sources, &mut report).await.unwrap();
+        assert_eq!(tenant.mails("window.opened").await, ["leased"]);
+        let settled = Settled {
+            id: claimed[0].id.clone(),
+            attempt: 1,
+            resent: false,
+            disposition,
+            code: String::new(),
+            text: String::new(),
+            at: now,
+        };
+        let settled = [settled];
+        let settle = tenant
+            .store
+            .settle_at(EMAIL, &settled, None, None, None, now);
+        settle.await.unwrap();
+        assert_eq!(tenant.mails("window.opened").await, [state]);
+        let counts = tenant.store.delivery_counts().await.unwrap();
+        assert_eq!(counts.get(state), Some(&1), "{counts:?}");
+    }
 }
 
 #[tokio::test]

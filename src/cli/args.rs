@@ -1,12 +1,14 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
 use super::output::Format;
+use crate::time::parse_duration;
 
 /// Runs an Entra multi-factor registration rollout: 14-day windows, reminders before the
 /// deadline, and a reason for everything.
@@ -154,9 +156,17 @@ pub struct Cycle {
     /// Write and send nothing; print what would have been done
     #[arg(long)]
     pub dry_run: bool,
+    /// How long mails that are due may wait for a budget, 10m for example; none waits under --as-of
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub max_wait: Duration,
     /// The form of the result
     #[arg(long, default_value = "table")]
     pub format: Format,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).map_err(|error| error.to_string())?;
+    Duration::try_from(length).map_err(|error| error.to_string())
 }
 
 /// Which people to list.

@@ -14,6 +14,7 @@ use crate::desk::{Reader, capacity};
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, WRONG};
 use crate::store::StoreError;
+use crate::time::Clock;
 
 /// Loads the configuration, or says everything that is wrong with it.
 pub(super) fn load(cli: &Cli) -> Result<Config, Usage> {
@@ -83,11 +84,16 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     if audits::are_absent(&config, reader.as_ref()) {
         out.line(format!("note: {}", audits::UNSEEN))?;
     }
-    if let Some(reader) = &reader {
-        let people = reader.store.in_scope(&reader.policies).await?;
-        if let Some(line) = capacity::shortage(&config, people as u64) {
-            out.line(format!("note: {line}"))?;
+    let people = match &reader {
+        Some(reader) if reader.world.users.is_some() => {
+            Some(reader.store.in_scope(&reader.policies).await? as u64)
         }
+        _ => names::people(&config).await?,
+    };
+    if let Some(line) =
+        people.and_then(|people| capacity::shortage(&config, people, Clock::system().now()))
+    {
+        out.line(format!("note: {line}"))?;
     }
     if let Some(error) = unusable {
         out.line(format!("note: {}", chain(&error)))?;

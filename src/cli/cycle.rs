@@ -8,7 +8,7 @@ use super::args::Cycle;
 use super::output::{Format, Printer};
 use crate::config::{Config, EmailTransport};
 use crate::delivery::text::clean_line;
-use crate::engine::{Engine, Wake};
+use crate::engine::Engine;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
 use crate::pass::PassError;
@@ -31,7 +31,17 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     } else {
         None
     };
-    let lock = PassLock::take(&config.database, clock.now())?;
+    let lock = match PassLock::take(&config.database, clock.now()) {
+        Err(error @ StoreError::Locked { .. }) => {
+            // Its pass is as good as ours.
+            eprintln!("fortnight: {error}; this pass is left to it");
+            if args.format == Format::Json {
+                print(&PassReport::new(clock.now()), args, out)?;
+            }
+            return Ok(DONE);
+        }
+        lock => lock?,
+    };
     let store = match Store::open(&config.database).await {
         Err(error @ StoreError::Vanished { .. }) => {
             eprintln!("fortnight: {error}");
@@ -57,7 +67,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     let before = store.bookmark().await?;
     let stop = stop::on_signal().context("listening for signals")?;
     let stopped = || stop.is_cancelled();
-    let pass = engine.pass(Wake::Sources, &mut report, &stopped);
+    let pass = engine.whole_pass(args.max_wait, &mut report, &stopped);
     let result = stop::within_drain(&stop, pass).await;
     if result.is_none() {
         engine.recover().await?;
@@ -144,6 +154,9 @@ fn print(report: &PassReport, args: &Cycle, out: &mut Printer) -> anyhow::Result
         "deliveries  {} queued, {} sent, {} failed, {} of unknown outcome",
         deliveries.queued, deliveries.sent, deliveries.failed, deliveries.ambiguous
     ))?;
+    if deliveries.waiting > 0 {
+        out.line(format!("waiting     {}", waiting(report)))?;
+    }
     for hold in &report.holds {
         out.line(format!("held        {}: {}", hold.id, hold.text))?;
     }
@@ -160,6 +173,25 @@ fn print(report: &PassReport, args: &Cycle, out: &mut Printer) -> anyhow::Result
         ))?;
     }
     Ok(())
+}
+
+/// What waits for a budget, and for how long.
+fn waiting(report: &PassReport) -> String {
+    let deliveries = report.deliveries;
+    let until = match deliveries.waits_until {
+        Some(until) => format!("the last could go at {}", at(until)),
+        None => "a budget lets none go".to_owned(),
+    };
+    let late = match report.late {
+        0 => String::new(),
+        late => format!(
+            "; {late} will be of no use when it is their turn: raise the budgets, or include people in waves"
+        ),
+    };
+    format!(
+        "{} mails wait for the budgets, {until}{late}",
+        deliveries.waiting
+    )
 }
 
 fn words(happening: &Happening) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::output::{Format, Printer};
 use crate::config::Config;
+use crate::courier::Queue;
 use crate::desk::Reader;
 use crate::desk::status::{self, Status};
 use crate::domain::hold::StandingHold;
@@ -80,10 +81,30 @@ fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         counted(&status.deliveries)
     };
     out.line(format!("Deliveries: {deliveries}"))?;
+    if let Some(line) = queue(&status.queue) {
+        out.line(line)?;
+    }
     if let Some(next) = status.next {
         out.line(format!("Next: {}", next.at))?;
     }
     Ok(())
+}
+
+/// When the queue will be empty.
+fn queue(queue: &Queue) -> Option<String> {
+    let until = match queue.empty_at {
+        _ if queue.waiting == 0 => return None,
+        Some(at) => format!("the last can go at {at} by the budgets"),
+        None => "a budget lets none go".to_owned(),
+    };
+    let late = match queue.late {
+        0 => String::new(),
+        late => format!("; {late} will be of no use by then"),
+    };
+    Some(format!(
+        "Queue: {} mails are due, {until}{late}",
+        queue.waiting
+    ))
 }
 
 fn counted<N: std::fmt::Display>(counts: &BTreeMap<String, N>) -> String {

@@ -215,9 +215,13 @@ fn smtp(
             )
             .map(|found| found.value),
     };
-    if wanted {
+    // Budgets are what a server allows: a folder takes any number.
+    let budgets = if wanted {
         section.require("host", "name the mail server");
-    }
+        budgets
+    } else {
+        Budgets::default()
+    };
     let protection = tls.as_ref().map_or(Tls::StartTls, |tls| tls.value);
     let mut sound = true;
     if let Some(host) = host

@@ -89,8 +89,14 @@ impl Lane for EndpointLane {
         self.client.endpoint().dialect.connections
     }
 
-    async fn allows(&self, health: &Health, usual: u32, _: Timestamp) -> Result<u32, StoreError> {
-        Ok(health::at_once(health, usual))
+    async fn allows(
+        &self,
+        health: &Health,
+        usual: u32,
+        under_way: usize,
+        _: Timestamp,
+    ) -> Result<u32, StoreError> {
+        Ok(health::at_once(health, usual, under_way))
     }
 
     fn is_closed(&self, health: &Health, _: u32, now: Timestamp) -> bool {

@@ -122,9 +122,13 @@ pub(super) fn is_in_doubt(health: &Health) -> bool {
     health.state != HealthState::Active || health.failures >= FAILURES_IN_A_ROW
 }
 
-/// How many rows it may be sent at once: one, while it is in doubt.
-pub(super) fn at_once(health: &Health, usual: u32) -> u32 {
-    if is_in_doubt(health) { 1 } else { usual }
+/// How many rows it may be sent beside those under way: one in all, while it is in doubt.
+pub(super) fn at_once(health: &Health, usual: u32, under_way: usize) -> u32 {
+    match (is_in_doubt(health), under_way) {
+        (false, _) => usual,
+        (true, 0) => 1,
+        (true, _) => 0,
+    }
 }
 
 #[cfg(test)]
@@ -203,10 +207,10 @@ mod tests {
     #[test]
     fn a_few_failures_in_a_row_put_it_off_and_one_success_makes_it_well() {
         let (health, _) = lived_through(&[lost(), lost()]);
-        assert_eq!((health.paused_until, at_once(&health, 20)), (None, 20));
+        assert_eq!((health.paused_until, at_once(&health, 20, 0)), (None, 20));
         let (health, told) = lived_through(&[lost(), lost(), lost()]);
         assert!(health.paused_until.is_some_and(|until| until > NOW));
-        assert_eq!((at_once(&health, 20), told.len()), (1, 0));
+        assert_eq!((at_once(&health, 20, 0), told.len()), (1, 0));
         let later = health.paused_until.unwrap();
         let (well, _) = after(&health, &Outcome::Accepted { code: 204 }, "desk", later);
         assert_eq!(well, Health::default());

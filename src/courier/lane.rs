@@ -1,16 +1,20 @@
 //! The one road of every destination: claim what is due, send it, settle what became of it.
 //!
-//! What is known of an attempt is written down within [`SETTLE_EVERY`] and a commit, beside the
-//! sending, so that a kill leaves little in doubt and nobody waits for the disk. What one answer
-//! says about the destination holds at once for everything else that waits for it.
+//! All three go on side by side: a connection that is free is given the next row while others
+//! still wait for an answer. What is known of an attempt is written down within [`SETTLE_EVERY`] and
+//! a commit, so that a kill leaves little in doubt and nobody waits for the disk; what the store could
+//! not take is kept beside it, and settled first the next time. What one answer says about the
+//! destination holds at once for everything else that waits for it.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
-use super::pace::{FIRST_CLAIM, SETTLE_EVERY, next_claim};
+use super::pace::{Pace, SETTLE_EVERY};
 use super::retry::retry_at;
 use super::{Courier, Ledger};
 use crate::delivery::Outcome;
@@ -31,15 +35,21 @@ const LEASE: SignedDuration = SignedDuration::from_hours(1);
 const REFUSED_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a destination does in its own way.
-pub(super) trait Lane {
+pub(super) trait Lane: Sync {
     /// Its name in the outbox.
     fn name(&self) -> &str;
 
     /// How many rows may be under way at once.
     fn connections(&self) -> usize;
 
-    /// How many rows may be claimed now, at most `usual`.
-    async fn allows(&self, health: &Health, usual: u32, now: Timestamp) -> Result<u32, StoreError>;
+    /// How many rows may be claimed now, at most `usual`, where so many are under way.
+    fn allows(
+        &self,
+        health: &Health,
+        usual: u32,
+        under_way: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
     /// In which order rows are claimed now.
     fn order(&self) -> Order {
@@ -56,7 +66,7 @@ pub(super) trait Lane {
     fn is_closed(&self, health: &Health, in_vain: u32, now: Timestamp) -> bool;
 
     /// One attempt.
-    async fn send(&self, row: &Claimed, clock: Clock) -> Outcome;
+    fn send(&self, row: &Claimed, clock: Clock) -> impl Future<Output = Outcome> + Send;
 
     /// The destination after an attempt, and what operators should hear of it.
     fn after(&self, before: &Health, outcome: &Outcome, now: Timestamp)
@@ -78,13 +88,13 @@ pub(super) trait Lane {
     }
 
     /// Nothing is due and nothing under way: whether something is to be tried all the same.
-    async fn goes_on(&self, _: Timestamp) -> Result<bool, StoreError> {
-        Ok(false)
+    fn goes_on(&self, _: Timestamp) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        std::future::ready(Ok(false))
     }
 
     /// The delivery ends.
-    async fn end(&self, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
+    fn end(&self, _: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
     }
 
     /// No retry of the row waits longer.
@@ -109,8 +119,16 @@ pub(super) struct Ride<'a, 'r, L> {
     /// What operators should hear, until it is written down.
     line: Option<String>,
     in_vain: u32,
+    /// Claimed, and not under way yet …
+    waiting: VecDeque<Claimed>,
+    /// … in this order.
+    order: Order,
     /// Attempts whose verdict is open.
     open: Vec<Settled>,
+    known: Known,
+    pace: Pace,
+    /// Nothing more can be claimed before something is settled.
+    exhausted: bool,
 }
 
 /// What is known and not written down yet.
@@ -120,64 +138,46 @@ struct Known {
     since: Option<Instant>,
 }
 
+/// What the store is asked to do: one thing at a time, as it writes on one connection.
+enum Wrote {
+    Claimed { health: Health, rows: Vec<Claimed> },
+    Settled(SettledTally),
+    GaveBack,
+}
+
 impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
     pub(super) fn new(courier: &'a Courier<'a>, lane: &'a L, ledger: &'a Ledger<'r>) -> Self {
         Self {
-            health: Health::default(),
             courier,
             lane,
             ledger,
+            health: Health::default(),
             is_news: false,
             line: None,
             in_vain: 0,
+            waiting: VecDeque::new(),
+            order: Order::Turn,
             open: Vec::new(),
+            known: Known::default(),
+            pace: Pace::default(),
+            exhausted: false,
         }
     }
 
     /// Delivers until nothing is due, the destination takes nothing more or `stop` says so.
-    pub(super) async fn run(mut self, stop: &impl Fn() -> bool) -> Result<(), StoreError> {
-        let store = self.courier.store;
-        let mut size = FIRST_CLAIM;
+    pub(super) async fn run(mut self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), StoreError> {
+        let _outside = self.courier.progress.outside();
+        self.take_up().await?;
         loop {
-            let now = self.courier.clock.now();
-            // An operator may have said meanwhile that it is well again.
-            self.health = store.health(self.lane.name()).await?;
-            if self.health.state == HealthState::Dead {
-                let buried = store.bury_waiting(self.lane.name(), now).await?;
-                self.ledger
-                    .write(|report| report.deliveries.failed += buried);
-            }
-            if stop() || self.is_closed(now) {
+            self.send(stop).await?;
+            if stop() || self.is_closed() {
                 break;
             }
-            let limit = self.lane.allows(&self.health, size, now).await?;
-            if limit == 0 {
+            let goes_on = self.lane.goes_on(self.courier.clock.now()).await?;
+            self.settle_decided().await?;
+            if !goes_on {
                 break;
             }
-            let lease = Lease {
-                by: self.courier.name.clone(),
-                until: later(now, LEASE),
-            };
-            let order = self.lane.order();
-            let claimed = match self.lane.most(limit) {
-                0 => Vec::new(),
-                most => {
-                    store
-                        .claim(self.lane.name(), most, order, &lease, now)
-                        .await?
-                }
-            };
-            if claimed.is_empty() {
-                let goes_on = self.lane.goes_on(now).await?;
-                self.settle_decided().await?;
-                if goes_on {
-                    continue;
-                }
-                break;
-            }
-            let began = Instant::now();
-            self.send(&claimed, order, stop).await?;
-            size = next_claim(claimed.len(), began.elapsed(), self.lane.connections());
         }
         let now = self.courier.clock.now();
         self.lane.end(now).await?;
@@ -188,85 +188,167 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         Ok(())
     }
 
-    fn is_closed(&self, now: Timestamp) -> bool {
+    /// Settles what is known from before; whatever else is leased still was left by a stop or a
+    /// failure of the store.
+    async fn take_up(&mut self) -> Result<(), StoreError> {
+        let (store, now) = (self.courier.store, self.courier.clock.now());
+        let tally = store.settle_kept(now).await?;
+        self.ledger.settled(tally);
+        store.end_leases(Some(self.lane.name()), now).await?;
+        self.health = store.health(self.lane.name()).await?;
+        if self.health.state == HealthState::Dead {
+            let buried = store.bury_waiting(self.lane.name(), now).await?;
+            self.ledger
+                .write(|report| report.deliveries.failed += buried);
+        }
+        Ok(())
+    }
+
+    fn is_closed(&self) -> bool {
+        let now = self.courier.clock.now();
         self.lane.is_closed(&self.health, self.in_vain, now)
     }
 
-    /// Sends what was claimed and settles it as it goes; what is not under way yet when the
-    /// delivery ends is given back.
-    async fn send(
-        &mut self,
-        claimed: &[Claimed],
-        order: Order,
-        stop: &impl Fn() -> bool,
-    ) -> Result<(), StoreError> {
-        let (store, lane, clock) = (self.courier.store, self.lane, self.courier.clock);
-        let mut waiting = claimed.iter();
+    /// Claims, sends and settles as it goes, until nothing is due and nothing under way; what is not
+    /// under way yet when the delivery ends is given back. After a failure of the store nothing more
+    /// is begun, what is under way ends, and what is known is kept beside the store.
+    async fn send(&mut self, stop: &(impl Fn() -> bool + Sync)) -> Result<(), StoreError> {
+        let (lane, clock) = (self.lane, self.courier.clock);
         let mut under_way = FuturesUnordered::new();
-        let mut settling = FuturesUnordered::new();
-        let mut known = Known::default();
-        // The database took an outcome no more: nothing is sent any more, and what is known is kept beside it.
-        let mut broken = None;
+        let mut writing: Option<BoxFuture<'a, Result<Wrote, StoreError>>> = None;
+        let mut failure = None;
+        self.exhausted = false;
         loop {
-            if broken.is_some() {
-                waiting = claimed[..0].iter();
-            }
-            let is_over = stop() || self.is_closed(self.courier.clock.now());
-            if waiting.len() > 0 && (is_over || lane.order() != order) {
-                // Whoever settles holds the one connection that writes, and is not looked after here.
-                while let Some(tally) = settling.next().await {
-                    match tally {
-                        Ok(tally) => self.ledger.settled(tally),
-                        Err(error) => broken = Some(error),
-                    }
-                }
-                let rest: Vec<&Claimed> = waiting.by_ref().collect();
-                if broken.is_none()
-                    && let Err(error) = store.give_back(&rest, self.courier.clock.now()).await
+            let ends = failure.is_some() || stop() || self.is_closed();
+            let is_stale = ends || lane.order() != self.order;
+            if !is_stale {
+                while under_way.len() < lane.connections()
+                    && let Some(row) = self.waiting.pop_front()
                 {
-                    broken = Some(error);
+                    under_way.push(async move {
+                        let outcome = lane.send(&row, clock).await;
+                        (row, outcome)
+                    });
                 }
             }
-            let free = lane.connections().saturating_sub(under_way.len());
-            under_way.extend(
-                waiting
-                    .by_ref()
-                    .take(free)
-                    .map(|row| async move { (row, lane.send(row, clock).await) }),
-            );
-            let all_known = under_way.is_empty();
-            if all_known
-                && settling.is_empty()
-                && let Some(error) = broken.take()
-            {
-                store.keep_outcomes(lane.name(), &known.settled)?;
-                return Err(error);
+            if writing.is_none() && failure.is_none() {
+                writing = self.next_write(ends, is_stale, under_way.len());
             }
-            if broken.is_none() && settling.is_empty() && known.is_due(all_known) {
-                let settled = std::mem::take(&mut known).settled;
-                settling.push(self.settle(settled));
-            }
-            if all_known && settling.is_empty() {
-                return Ok(());
+            if under_way.is_empty() && writing.is_none() {
+                let Some(failure) = failure else {
+                    return Ok(());
+                };
+                let known = std::mem::take(&mut self.known).settled;
+                let store = self.courier.store;
+                store.keep_outcomes(lane.name(), &known).await?;
+                return Err(failure);
             }
             tokio::select! {
                 Some((row, outcome)) = under_way.next() => {
-                    self.learn(row, &outcome, &mut known);
+                    self.learn(&row, &outcome);
+                    self.pace.sent();
                 }
-                Some(tally) = settling.next() => match tally {
-                    Ok(tally) => self.ledger.settled(tally),
-                    Err(error) => broken = Some(error),
-                },
-                // Every wait for an answer has its own end, so this is no standstill.
-                () = tokio::time::sleep_until(known.due().into()), if settling.is_empty() && broken.is_none() => {
-                    self.courier.progress.beat();
+                Some(wrote) = now_writing(&mut writing) => {
+                    writing = None;
+                    match wrote {
+                        Ok(wrote) => self.wrote(wrote),
+                        Err(error) => failure = Some(error),
+                    }
                 }
+                // Whoever sees nothing settled for so long still looks whether a stop was asked for.
+                () = tokio::time::sleep_until(self.known.due().into()), if writing.is_none() => {}
             }
         }
     }
 
+    /// What the store is to do next.
+    fn next_write(
+        &mut self,
+        ends: bool,
+        is_stale: bool,
+        under_way: usize,
+    ) -> Option<BoxFuture<'a, Result<Wrote, StoreError>>> {
+        if is_stale && !self.waiting.is_empty() {
+            let rest: Vec<Claimed> = self.waiting.drain(..).collect();
+            return Some(Box::pin(self.give_back(rest)));
+        }
+        if self.known.is_due(under_way == 0) {
+            let settled = std::mem::take(&mut self.known).settled;
+            let settling = self.settle(settled);
+            return Some(Box::pin(async move { Ok(Wrote::Settled(settling.await?)) }));
+        }
+        let free = self.lane.connections().saturating_sub(under_way);
+        // What is not settled yet may be about somebody who has the next row too.
+        let is_exhausted = self.exhausted && self.lane.order() == self.order;
+        let is_wanted = !ends && !is_exhausted && self.waiting.is_empty() && free > 0;
+        is_wanted.then(|| Box::pin(self.claim(free, under_way)) as BoxFuture<'a, _>)
+    }
+
+    fn wrote(&mut self, wrote: Wrote) {
+        match wrote {
+            Wrote::Claimed { health, rows } => {
+                if !self.is_news {
+                    self.health = health;
+                }
+                self.exhausted = rows.is_empty();
+                self.waiting.extend(rows);
+            }
+            Wrote::Settled(tally) => {
+                self.ledger.settled(tally);
+                self.exhausted = false;
+            }
+            Wrote::GaveBack => self.exhausted = false,
+        }
+    }
+
+    fn claim(
+        &mut self,
+        free: usize,
+        under_way: usize,
+    ) -> impl Future<Output = Result<Wrote, StoreError>> + use<'a, 'r, L> {
+        let (courier, lane) = (self.courier, self.lane);
+        let size = self.pace.claim(free);
+        let order = lane.order();
+        self.order = order;
+        let news = self.is_news.then(|| self.health.clone());
+        async move {
+            let (store, now) = (courier.store, courier.clock.now());
+            // An operator may have said meanwhile that it is well again.
+            let health = match news {
+                Some(health) => health,
+                None => store.health(lane.name()).await?,
+            };
+            let mut rows = Vec::new();
+            if !lane.is_closed(&health, 0, now) {
+                let limit = lane.allows(&health, size, under_way, now).await?;
+                let limit = lane.most(limit);
+                let lease = Lease {
+                    by: courier.name.clone(),
+                    until: later(now, LEASE),
+                };
+                if limit > 0 {
+                    rows = store.claim(lane.name(), limit, order, &lease, now).await?;
+                }
+            }
+            Ok(Wrote::Claimed { health, rows })
+        }
+    }
+
+    fn give_back(
+        &self,
+        rows: Vec<Claimed>,
+    ) -> impl Future<Output = Result<Wrote, StoreError>> + use<'a, 'r, L> {
+        let courier = self.courier;
+        async move {
+            let rows: Vec<&Claimed> = rows.iter().collect();
+            let now = courier.clock.now();
+            courier.store.give_back(&rows, now).await?;
+            Ok(Wrote::GaveBack)
+        }
+    }
+
     /// What an outcome says about the destination, and what becomes of the row.
-    fn learn(&mut self, row: &Claimed, outcome: &Outcome, known: &mut Known) {
+    fn learn(&mut self, row: &Claimed, outcome: &Outcome) {
         let now = self.courier.clock.now();
         let (health, line) = self.lane.after(&self.health, outcome, now);
         self.is_news |= health != self.health;
@@ -308,9 +390,12 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
         if verdict == Some(Verdict::Open) {
             self.open.push(settled);
         } else {
-            known.add(settled);
+            self.known.add(settled);
         }
-        self.decided().for_each(|settled| known.add(settled));
+        let decided: Vec<Settled> = self.decided().collect();
+        decided
+            .into_iter()
+            .for_each(|settled| self.known.add(settled));
     }
 
     /// Attempts whose verdict is open no more.
@@ -404,11 +489,19 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
                     Ok(tally)
                 }
                 Err(error) => {
-                    courier.store.keep_outcomes(lane.name(), &settled)?;
+                    courier.store.keep_outcomes(lane.name(), &settled).await?;
                     Err(error)
                 }
             }
         }
+    }
+}
+
+/// The end of what the store is doing; none if that is nothing.
+async fn now_writing<T>(writing: &mut Option<BoxFuture<'_, T>>) -> Option<T> {
+    match writing {
+        Some(writing) => Some(writing.await),
+        None => None,
     }
 }
 

@@ -123,19 +123,19 @@ impl Lane for MailLane<'_> {
         }
     }
 
-    async fn allows(&self, _: &Health, usual: u32, now: Timestamp) -> Result<u32, StoreError> {
+    async fn allows(
+        &self,
+        _: &Health,
+        usual: u32,
+        _: usize,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
         let mut left = usual;
         let budgets = self.config.email.as_ref().map(|email| email.budgets);
-        let budgets = budgets.unwrap_or_default();
-        for (limit, length) in [
-            (budgets.per_minute, SignedDuration::from_mins(1)),
-            (budgets.per_day, SignedDuration::from_hours(24)),
-        ] {
-            if let Some(limit) = limit {
-                let spent = self.store.attempts_since(later(now, -length)).await?;
-                let spent = u32::try_from(spent).unwrap_or(u32::MAX);
-                left = left.min(limit.saturating_sub(spent));
-            }
+        for (limit, length) in budgets.unwrap_or_default().limits() {
+            let spent = self.store.attempts_since(later(now, -length)).await?;
+            let spent = u32::try_from(spent).unwrap_or(u32::MAX);
+            left = left.min(limit.saturating_sub(spent));
         }
         Ok(left)
     }

@@ -1,10 +1,10 @@
 //! How much is taken at once, and how often it is settled: what a kill leaves in doubt is the
 //! price of every commit that is saved.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The first claim; later ones follow the speed of the receiver.
-pub(super) const FIRST_CLAIM: u32 = 20;
+const FIRST_CLAIM: u32 = 20;
 /// No claim is larger, however fast the receiver is.
 const LARGEST_CLAIM: u32 = 2_000;
 
@@ -12,8 +12,31 @@ const LARGEST_CLAIM: u32 = 2_000;
 /// 5 ms beside the sending, and with it what is known is settled within 50 ms.
 pub(super) const SETTLE_EVERY: Duration = Duration::from_millis(25);
 
+/// How fast a destination takes what it is sent.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    since: Option<Instant>,
+    sent: usize,
+}
+
+impl Pace {
+    /// One more row has its answer.
+    pub(super) fn sent(&mut self) {
+        self.sent += 1;
+    }
+
+    /// How much is claimed now for so many free connections; the pace is measured anew from here.
+    pub(super) fn claim(&mut self, free: usize) -> u32 {
+        let sent = std::mem::take(&mut self.sent);
+        match self.since.replace(Instant::now()) {
+            Some(since) => next_claim(sent, since.elapsed(), free),
+            None => FIRST_CLAIM,
+        }
+    }
+}
+
 /// The next claim, so that it takes about a second, and no connection stands idle.
-pub(super) fn next_claim(sent: usize, took: Duration, connections: usize) -> u32 {
+fn next_claim(sent: usize, took: Duration, connections: usize) -> u32 {
     let per_second =
         f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     #[expect(

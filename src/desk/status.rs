@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{DeskError, Reader, capacity};
 use crate::config::Config;
+use crate::courier::Queue;
 use crate::domain::decision::Next;
 use crate::domain::hold::StandingHold;
 use crate::pass;
@@ -39,6 +40,8 @@ pub struct Status {
     pub states: BTreeMap<String, BTreeMap<String, u64>>,
     /// How many rows of the outbox are in each state.
     pub deliveries: BTreeMap<String, u64>,
+    /// The mails that are due, and when the last of them can go by the budgets alone.
+    pub queue: Queue,
     /// What comes next, of all people.
     pub next: Option<Next>,
     /// What stops flags.
@@ -133,12 +136,13 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         sources,
         states: states(reader).await?,
         deliveries: store.delivery_counts().await?,
+        queue: Queue::of(store, config, now).await?,
         next: store.next_of_all(&policies).await?,
         holds,
         webhooks,
         stranded: stranded(config, reader).await?,
         unresolved: unresolved(config, reader).await?,
-        capacity: capacity::shortage(config, store.people_in_scope().await?),
+        capacity: capacity::shortage(config, store.people_in_scope().await?, now),
         repeated_losses: store
             .lost_again(&policies)
             .await?

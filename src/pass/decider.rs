@@ -76,6 +76,19 @@ impl Decider<'_> {
         }
     }
 
+    /// Some people; who would be flagged stays as before.
+    pub(super) async fn these(
+        &mut self,
+        ids: &[String],
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
+        for ids in ids.chunks(PEOPLE_AT_ONCE) {
+            let dossiers = self.pass.store.load(&Whom::these(ids)).await?;
+            self.decide(dossiers, None, report).await?;
+        }
+        self.committed(report).await
+    }
+
     /// Marks of ids that no users snapshot ever had.
     async fn forget_strangers(
         &self,

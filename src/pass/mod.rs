@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub(crate) use self::collect::Collected;
+use self::collect::Collector;
 pub use self::collect::Directory;
-use self::collect::{Collected, Collector};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
 use crate::config::{self, Config, Email, PolicyConfig};
@@ -84,27 +85,15 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Runs the pass up to the outbox; delivering is the courier's.
+    /// Reads and decides, both as of its time.
     pub async fn run(&self, report: &mut PassReport) -> Result<(), PassError> {
         let approvals = self.store.approvals(self.now).await?;
         let collected = self.collect(&approvals, report).await?;
-        self.decide_all(collected, &approvals, report).await?;
-        self.tell(report).await?;
-        self.store.note_pass(self.now).await?;
-        self.prune().await
+        self.decide(collected, &approvals, report).await
     }
 
-    /// Decides about whoever changed or is due, without reading the sources: after an operator's
-    /// act or a settled mail.
-    pub async fn run_on_changes(&self, report: &mut PassReport) -> Result<(), PassError> {
-        let approvals = self.store.approvals(self.now).await?;
-        let collected = Collected::still(self.store.collected_holds().await?);
-        self.decide_all(collected, &approvals, report).await?;
-        self.tell(report).await?;
-        Ok(self.store.note_pass(self.now).await?)
-    }
-
-    async fn collect(
+    /// Reads what changed in the sources.
+    pub(crate) async fn collect(
         &self,
         approvals: &[Approval],
         report: &mut PassReport,
@@ -120,6 +109,55 @@ impl Pass<'_> {
         let names = assign::Names::load(self.store).await?;
         let wanted = assign::wanted(&self.config.policies, &names);
         collect::collect(&collector, self.directory, &wanted, report).await
+    }
+
+    /// Decides about whoever changed or is due, and says all that follows; delivering is the
+    /// courier's.
+    pub(crate) async fn decide(
+        &self,
+        collected: Collected,
+        approvals: &[Approval],
+        report: &mut PassReport,
+    ) -> Result<(), PassError> {
+        self.decide_all(collected, approvals, report).await?;
+        self.tell(report).await?;
+        self.store.note_pass(self.now).await?;
+        self.prune().await
+    }
+
+    /// Decides without reading the sources: after an operator's act or a settled mail.
+    pub async fn run_on_changes(&self, report: &mut PassReport) -> Result<(), PassError> {
+        let approvals = self.store.approvals(self.now).await?;
+        let collected = Collected::still(self.store.collected_holds().await?);
+        self.decide_all(collected, &approvals, report).await?;
+        self.tell(report).await?;
+        Ok(self.store.note_pass(self.now).await?)
+    }
+
+    /// Decides about those alone of whom operators' acts are, while sources are being read: what is
+    /// half read of anybody else is nothing to decide by, and nothing to flag by at all. Whether there
+    /// was any.
+    pub(crate) async fn decide_on_acts(&self, report: &mut PassReport) -> Result<bool, PassError> {
+        let acted = self.store.acted_since_last_pass().await?;
+        let world = world(self.store, self.config, self.channel, self.now).await?;
+        if acted.is_empty() || world.users.is_none() {
+            return Ok(false);
+        }
+        let policies =
+            assign::resolve(self.store, &self.config.policies, true, self.now, false).await?;
+        let retired = assign::retired(self.store, &self.config.policies).await?;
+        let policies: Vec<Policy> = policies.into_iter().chain(retired).collect();
+        let mut decider = Decider {
+            pass: self,
+            world: &world,
+            policies: &policies,
+            waiting: BTreeMap::new(),
+            committing: None,
+        };
+        decider.these(&acted, report).await?;
+        self.tell(report).await?;
+        self.store.note_pass(self.now).await?;
+        Ok(true)
     }
 
     async fn decide_all(

@@ -149,7 +149,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<SettledTally, StoreError> {
         let mut transaction = self.begin().await?;
-        let mut tally = settle(&mut transaction, batch).await?;
+        let mut tally = settle(&mut transaction, batch, now).await?;
         if let Some(notes) = notes {
             addresses::note(&mut transaction, notes, now).await?;
         }

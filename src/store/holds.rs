@@ -112,6 +112,16 @@ impl Store {
             .collect())
     }
 
+    /// When an operator last approved a hold that stands.
+    pub async fn newest_approval(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(approved_at) FROM holds WHERE stands = TRUE")
+                .fetch_one(&self.read)
+                .await
+                .doing("reading approvals")?;
+        Ok(at.map(instant))
+    }
+
     /// Approves a hold. False if no such hold stands.
     pub async fn approve(
         &self,

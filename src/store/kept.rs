@@ -17,6 +17,9 @@ use crate::private;
 /// Some thousand outcomes: more than are under way and not settled at any time.
 const ROOM: u64 = 1 << 18;
 
+/// Destinations are delivered to side by side, and the file is one.
+static KEEPING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// One outcome, as a line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -49,7 +52,12 @@ impl Store {
     }
 
     /// Keeps outcomes that the database did not take.
-    pub fn keep_outcomes(&self, destination: &str, settled: &[Settled]) -> Result<(), StoreError> {
+    pub async fn keep_outcomes(
+        &self,
+        destination: &str,
+        settled: &[Settled],
+    ) -> Result<(), StoreError> {
+        let _alone = KEEPING.lock().await;
         let path = self.outcomes();
         let keep = || -> std::io::Result<()> {
             let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
@@ -72,6 +80,7 @@ impl Store {
 
     /// Settles what was kept, before anything else is done with these rows.
     pub async fn settle_kept(&self, now: Timestamp) -> Result<SettledTally, StoreError> {
+        let _alone = KEEPING.lock().await;
         let path = self.outcomes();
         let failed = |source| StoreError::Outcomes {
             path: path.clone(),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::TryStreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{QueryBuilder, Row as _};
 
 use super::db::{Connection, Db, Row};
@@ -26,6 +26,11 @@ use crate::domain::registration::Registration;
 use crate::domain::sign_in::SignIn;
 use crate::domain::standing::Standing;
 use crate::domain::state::State;
+use crate::domain::window::later;
+
+/// An act bears the time at which it was ordered, and is written by then: another process may have to
+/// wait for the store's one writer.
+const WRITTEN_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// What is loaded of people at once takes so much memory, whoever they are …
 const BATCH_BYTES: i64 = 16 * 1024 * 1024;
@@ -149,6 +154,19 @@ impl Store {
             .fetch_one(&self.read)
             .await
             .doing("looking for changes")
+    }
+
+    /// Whom operators' acts since the last pass are about, if they wait to be decided about.
+    pub async fn acted_since_last_pass(&self) -> Result<Vec<String>, StoreError> {
+        let newest = self.newest_pass().await?.unwrap_or(Timestamp::MIN);
+        let since = later(newest, -WRITTEN_WITHIN);
+        sqlx::query_scalar(
+            "SELECT DISTINCT acts.user_id FROM acts JOIN changed ON changed.user_id = acts.user_id WHERE acts.at >= $1 ORDER BY 1",
+        )
+        .bind(micros(since))
+        .fetch_all(&self.read)
+        .await
+        .doing("looking for acts")
     }
 
     /// Where the sweep over everybody stands, if one is under way.

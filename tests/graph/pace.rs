@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fortnight::config::Directory;
+use fortnight::domain::facts::ActKind;
 use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
 use fortnight::graph::{Ask, Client, GraphError, Trail};
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 
 use super::program::cycle;
 use crate::support::graph::{FakeGraph, Fault, Kind, RetryForm};
+use crate::support::recorder::{Answer, Recorder};
 use crate::support::world::{World, before, day, hour};
 
 #[test]
@@ -199,12 +201,59 @@ async fn waiting_for_graph_is_no_sign_of_life() {
     }
 }
 
+/// A pass that reads hangs at Graph, and everything else goes on.
+#[tokio::test]
+async fn whoever_waits_for_graph_keeps_nobody_waiting_and_feeds_no_watchdog() {
+    let mut world = World::on_graph(&["ana", "ben"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", hour(0, 1));
+    world.pass(day(1)).await;
+    assert_eq!(world.post().await.len(), 1);
+    let graph = world.graph.clone().unwrap();
+    graph.take_requests();
+    graph.break_down(Kind::Users, Fault::Hang);
+    let (store, progress) = (world.store().await, Arc::new(Progress::default()));
+    let (config, clock) = (world.config(), Clock::fixed_at(day(2)));
+    let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress)).unwrap();
+    let mut reading = PassReport::new(day(2));
+    let beside = async {
+        while graph.count(Kind::Users) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let before = progress.beats();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        progress.looked();
+        assert_eq!(progress.beats(), before, "nothing came of it yet");
+        world.act("ana", ActKind::Extend { days: 3 }, day(2)).await;
+        let mut report = PassReport::new(day(2));
+        engine.look(Wake::Acts, &mut report).await.unwrap();
+        assert_eq!(report.deliveries.queued, 1, "{report:?}");
+        engine.ride("email", &mut report, &|| false).await.unwrap();
+        assert_eq!(report.deliveries.sent, 1, "{report:?}");
+        assert!(progress.beats() > before);
+        // Nobody else is decided about meanwhile, and she once.
+        let mut report = PassReport::new(day(2));
+        engine.look(Wake::Acts, &mut report).await.unwrap();
+        assert_eq!(report.deliveries.queued, 0, "{report:?}");
+    };
+    tokio::select! {
+        () = beside => {}
+        pass = engine.look(Wake::Sources, &mut reading) => panic!("{pass:?}"),
+    }
+    progress.looked();
+}
+
 /// Ten mails left on a day that never was.
 #[tokio::test]
 async fn the_budget_of_mails_does_not_count_days_that_never_were() {
+    let recorder = Recorder::start(|_| Answer::Well);
     let mut world = World::on_graph(&["ben"]);
     let crowd = world.crowd("p", 12);
-    world.configuration += "[email.smtp]\nper_day = 10\n";
+    world.change("transport = \"file\"", "transport = \"smtp\"");
+    world.configuration += &format!(
+        "[email.smtp]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nper_day = 10\n",
+        recorder.port
+    );
     world.pass(day(0)).await;
     for name in &crowd {
         world.sign_in(name, before(1));
@@ -218,7 +267,7 @@ async fn the_budget_of_mails_does_not_count_days_that_never_were() {
     world.approve("clock", day(1)).await;
     world.pass(hour(1, 1)).await;
     assert_eq!(world.held(), [""; 0]);
-    world.post().await;
+    let before = recorder.kept().len();
     world.daily(2..=3).await;
-    assert!(world.post().await.len() > 1, "{:?}", world.report);
+    assert!(recorder.kept().len() > before + 1, "{:?}", world.report);
 }

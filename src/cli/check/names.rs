@@ -76,6 +76,24 @@ async fn in_snapshot(
     Ok(faults.collect())
 }
 
+/// How many people who can sign in the exports tell of; none, where there are no exports.
+pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64>> {
+    let Directory::Files(exports) = config.directory.clone() else {
+        return Ok(None);
+    };
+    let count = move || {
+        let folder = files::scan(&exports.path, exports.dates).ok()?;
+        let parts = folder.parts(Collection::Users).ok()?;
+        let now = Clock::system().now();
+        let people = parts.iter().flat_map(|part| files::users(part, now));
+        let enabled =
+            people.filter(|item| matches!(item, Ok(Item::Fact(person)) if person.enabled));
+        u64::try_from(enabled.count()).ok()
+    };
+    let counted = tokio::task::spawn_blocking(count).await;
+    counted.context("reading the exports")
+}
+
 /// Against the files; those that cannot be read say nothing here, a pass will name them.
 fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
     let Directory::Files(exports) = &config.directory else {

@@ -57,7 +57,7 @@ impl Directory {
 
 /// What collecting found out beside the facts.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
+pub(crate) struct Collected {
     /// Snapshots that are not believed.
     pub(super) holds: Vec<Raised>,
     /// Sources that could not be read.
@@ -171,6 +171,8 @@ impl Collector<'_> {
             Ok(()) => Ok(()),
             Err(CollectError::Source(error)) => {
                 collected.failed.insert(source);
+                // Its reading has ended, and the next one begins.
+                self.progress.beat();
                 self.fail(source, &error, report).await
             }
             Err(CollectError::Store(error)) => Err(error.into()),

@@ -66,8 +66,31 @@ pub struct Claimed {
 /// since: the next decision withdraws or confirms it. A webhook's body was frozen, and what is no
 /// longer true of it was withdrawn; but of the rows about one person at one destination only the
 /// oldest may be under way, or a flag that was taken back could arrive before the flag.
-const DUE: &str = "
-    SELECT outbox.id, outbox.event, outbox.policy, outbox.user_id, outbox.step, outbox.address, outbox.name, outbox.language,
+macro_rules! due {
+    ($columns:literal, $joins:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id",
+            $joins,
+            "
+    WHERE outbox.destination = $1 AND outbox.next_at <= $2 AND (outbox.not_after IS NULL OR outbox.not_after > $2)
+        AND (outbox.address IS NULL OR outbox.policy IS NULL OR (
+            standings.sequence = outbox.sequence AND standings.asks = outbox.asks
+            AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
+            AND EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = $3)))
+        AND (outbox.address IS NOT NULL OR outbox.body IS NOT NULL)
+        AND (outbox.ordering_key IS NULL OR NOT EXISTS (
+            SELECT 1 FROM outbox AS earlier
+            WHERE earlier.destination = outbox.destination AND earlier.ordering_key = outbox.ordering_key
+                AND earlier.position < outbox.position AND earlier.settled_at IS NULL))",
+            $order
+        )
+    };
+}
+
+const DUE: &str = due!(
+    "outbox.id, outbox.event, outbox.policy, outbox.user_id, outbox.step, outbox.address, outbox.name, outbox.language,
         outbox.opened_at, outbox.deadline, outbox.must_register, outbox.title, outbox.lines, outbox.body, outbox.queued_at,
         outbox.not_after, outbox.attempts, outbox.resent, outbox.message_id,
         CASE WHEN outbox.address IS NOT NULL THEN
@@ -76,19 +99,17 @@ const DUE: &str = "
                  AND earlier.sequence = outbox.sequence AND earlier.state = $4
              ORDER BY earlier.position LIMIT 1) END,
         outbox.floats = TRUE AND outbox.in_doubt = FALSE, standings.window_deadline, standings.window_notice,
-        addresses.at_fault_at, addresses.deferrals, addresses.deferred_first, addresses.deferred_last, addresses.told
-    FROM outbox LEFT JOIN standings ON standings.policy = outbox.policy AND standings.user_id = outbox.user_id
-        LEFT JOIN addresses ON addresses.address = outbox.address
-    WHERE outbox.destination = $1 AND outbox.next_at <= $2 AND (outbox.not_after IS NULL OR outbox.not_after > $2)
-        AND (outbox.address IS NULL OR outbox.policy IS NULL OR (
-            standings.sequence = outbox.sequence AND standings.asks = outbox.asks
-            AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
-            AND EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = $5)))
-        AND (outbox.address IS NOT NULL OR outbox.body IS NOT NULL)
-        AND (outbox.ordering_key IS NULL OR NOT EXISTS (
-            SELECT 1 FROM outbox AS earlier
-            WHERE earlier.destination = outbox.destination AND earlier.ordering_key = outbox.ordering_key
-                AND earlier.position < outbox.position AND earlier.settled_at IS NULL))";
+        addresses.at_fault_at, addresses.deferrals, addresses.deferred_first, addresses.deferred_last, addresses.told",
+    " LEFT JOIN addresses ON addresses.address = outbox.address",
+    ""
+);
+
+/// Until when mails that are due are of use, in their turn.
+const DUE_UNTIL: &str = due!(
+    "outbox.not_after",
+    "",
+    " ORDER BY outbox.turn, outbox.position"
+);
 
 impl Store {
     /// Claims up to `limit` due rows of a destination in that order, and records the attempts.
@@ -103,17 +124,17 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut due = QueryBuilder::<Db>::new(DUE);
         due.push(match order {
-            Order::Turn => " ORDER BY outbox.turn, outbox.position LIMIT $3",
-            Order::Fair => " ORDER BY outbox.attempts, outbox.id LIMIT $3",
-            Order::Operators => " AND outbox.user_id IS NULL ORDER BY outbox.position LIMIT $3",
+            Order::Turn => " ORDER BY outbox.turn, outbox.position LIMIT $5",
+            Order::Fair => " ORDER BY outbox.attempts, outbox.id LIMIT $5",
+            Order::Operators => " AND outbox.user_id IS NULL ORDER BY outbox.position LIMIT $5",
         });
         let rows = due
             .build()
             .bind(destination)
             .bind(micros(now))
-            .bind(limit)
-            .bind(State::Sent.as_str())
             .bind(name_of(&Enforce::On))
+            .bind(State::Sent.as_str())
+            .bind(limit)
             .fetch_all(&mut *transaction)
             .await
             .doing("claiming deliveries")?;
@@ -124,6 +145,31 @@ impl Store {
         take(&mut transaction, destination, &claimed, lease, now).await?;
         transaction.commit().await.doing("claiming deliveries")?;
         Ok(claimed)
+    }
+
+    /// Until when each mail that could be claimed now is of use, in their turn.
+    pub async fn due_mails(&self, now: Timestamp) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let due: Vec<Option<i64>> = sqlx::query_scalar(DUE_UNTIL)
+            .bind(EMAIL)
+            .bind(micros(now))
+            .bind(name_of(&Enforce::On))
+            .fetch_all(&self.read)
+            .await
+            .doing("looking at what is due")?;
+        Ok(due.into_iter().map(|at| at.map(instant)).collect())
+    }
+
+    /// When attempts at mails began after then, the earliest first.
+    pub async fn attempts_after(&self, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+        let began: Vec<i64> = sqlx::query_scalar(
+            "SELECT started_at FROM attempts WHERE destination = $1 AND started_at > $2 ORDER BY started_at",
+        )
+        .bind(EMAIL)
+        .bind(micros(since))
+        .fetch_all(&self.read)
+        .await
+        .doing("counting attempts")?;
+        Ok(began.into_iter().map(instant).collect())
     }
 
     /// How many attempts at mails began since then: what budgets count.

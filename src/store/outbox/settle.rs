@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Claimed;
+use super::withdraw::drop_withdrawn;
 use crate::domain::delivery::{Disposition, IN_DOUBT, State};
 use crate::domain::window::later;
 use crate::store::db::Connection;
@@ -68,37 +69,40 @@ impl SettledTally {
 }
 
 impl Store {
-    /// Rows whose lease has ended are pending again, ten minutes from now, because the server may
-    /// have taken them. Whoever holds the lock of passes is alone: under it a lease of anybody else
-    /// has ended, and where nobody delivers, every one.
+    /// Rows that a stop or a failure of the store left leased, of one destination or of all, are
+    /// pending again, ten minutes from now, because the server may have taken them. Only whoever
+    /// holds the lock of passes delivers, and to each destination at one place: between two
+    /// deliveries to it every lease has ended.
     pub async fn end_leases(
         &self,
-        of_others_than: Option<&str>,
+        destination: Option<&str>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let doing = "ending leases";
         let mut transaction = self.begin().await?;
         sqlx::query(
             "UPDATE attempts SET ended_at = $1, outcome = 'stopped' WHERE ended_at IS NULL AND delivery_id IN (
-                 SELECT id FROM outbox WHERE leased_until IS NOT NULL AND (leased_until <= $1 OR leased_by <> $2))",
+                 SELECT id FROM outbox WHERE leased_until IS NOT NULL AND (CAST($2 AS TEXT) IS NULL OR destination = $2))",
         )
         .bind(micros(now))
-        .bind(of_others_than.unwrap_or_default())
+        .bind(destination)
         .execute(&mut *transaction)
         .await
         .doing(doing)?;
         let ended = sqlx::query(
-            "UPDATE outbox SET state = $3, next_at = $4, in_doubt = TRUE, leased_by = NULL, leased_until = NULL
-             WHERE leased_until IS NOT NULL AND (leased_until <= $1 OR leased_by <> $2)",
+            "UPDATE outbox SET state = $1, next_at = $2, in_doubt = TRUE, leased_by = NULL, leased_until = NULL
+             WHERE leased_until IS NOT NULL AND (CAST($3 AS TEXT) IS NULL OR destination = $3)",
         )
-        .bind(micros(now))
-        .bind(of_others_than.unwrap_or_default())
         .bind(State::Pending.as_str())
         .bind(micros(later(now, IN_DOUBT)))
+        .bind(destination)
         .execute(&mut *transaction)
         .await
         .doing(doing)?
         .rows_affected();
+        if ended > 0 {
+            drop_withdrawn(&mut transaction, now).await?;
+        }
         transaction.commit().await.doing(doing)?;
         Ok(ended)
     }
@@ -136,6 +140,7 @@ impl Store {
                     .doing(doing)?;
             }
         }
+        drop_withdrawn(&mut transaction, now).await?;
         transaction.commit().await.doing(doing)
     }
 }
@@ -145,6 +150,7 @@ impl Store {
 pub(in crate::store) async fn settle(
     connection: &mut Connection,
     batch: &[Settled],
+    now: Timestamp,
 ) -> Result<SettledTally, StoreError> {
     let mut tally = SettledTally::default();
     let mut totals = Totals::default();
@@ -160,6 +166,7 @@ pub(in crate::store) async fn settle(
         end_attempts(connection, batch).await?;
     }
     totals.keep(connection).await?;
+    drop_withdrawn(connection, now).await?;
     mark_changed(connection, &changed).await?;
     Ok(tally)
 }

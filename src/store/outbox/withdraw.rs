@@ -2,12 +2,13 @@
 //! more.
 
 use jiff::Timestamp;
+use sqlx::QueryBuilder;
 
 use super::EMAIL;
 use crate::domain::delivery::{Asks, State};
 use crate::domain::effect::Effect;
 use crate::domain::id::{PolicyName, UserId};
-use crate::store::db::Connection;
+use crate::store::db::{Connection, Db};
 use crate::store::outcome::Outcome;
 use crate::store::records::mark_changed;
 use crate::store::rows::{Column, execute_each, with_rows};
@@ -55,34 +56,81 @@ pub(in crate::store) async fn withdraw(
     if webhooks_wait(connection).await? {
         withdrawn.extend(outcomes.iter().flat_map(webhooks));
     }
-    let statements = withdrawn.chunks(ROWS_PER_STATEMENT).map(|withdrawn| {
-        let columns = &[
-            ("user_id", Column::Text),
-            ("policy", Column::Text),
-            ("asks", Column::Text),
-            ("destination", Column::Text),
-        ];
-        let mut statement = with_rows("untrue", columns, withdrawn, |row, one| {
-            row.bind(one.user.as_str())
-                .bind(one.policy.as_str())
-                .bind(one.asks.as_str())
-                .bind(one.destination);
-        });
+    let waiting = withdrawn.chunks(ROWS_PER_STATEMENT).map(|withdrawn| {
+        let mut statement = untrue(withdrawn);
         statement
             .push("UPDATE outbox SET state = ")
             .push_bind(State::Superseded.as_str())
             .push(", next_at = NULL, settled_at = ")
             .push_bind(micros(now))
-            .push(
-                " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy AND outbox.asks = untrue.asks
-                  AND outbox.next_at IS NOT NULL AND (untrue.destination IS NULL OR outbox.destination = untrue.destination)",
-            );
+            .push(OF_UNTRUE)
+            .push(" AND outbox.next_at IS NOT NULL");
         statement
     });
-    let superseded = execute_each(&mut *connection, statements)
+    let superseded = execute_each(&mut *connection, waiting)
         .await
         .doing("withdrawing deliveries")?;
     Totals::of(Total::Ended(State::Superseded), number(superseded))
+        .keep(&mut *connection)
+        .await?;
+    if withdrawn.is_empty() || !anything_is_under_way(connection).await? {
+        return Ok(());
+    }
+    let under_way = withdrawn.chunks(ROWS_PER_STATEMENT).map(|withdrawn| {
+        let mut statement = untrue(withdrawn);
+        statement
+            .push("UPDATE outbox SET withdrawn = TRUE")
+            .push(OF_UNTRUE)
+            .push(" AND outbox.leased_until IS NOT NULL");
+        statement
+    });
+    execute_each(connection, under_way)
+        .await
+        .doing("withdrawing deliveries")
+        .map(drop)
+}
+
+/// Which rows of the outbox the rows of [`untrue`] mean.
+const OF_UNTRUE: &str = " FROM untrue WHERE outbox.user_id = untrue.user_id AND outbox.policy = untrue.policy AND outbox.asks = untrue.asks
+     AND (untrue.destination IS NULL OR outbox.destination = untrue.destination)";
+
+fn untrue(withdrawn: &[Withdrawn<'_>]) -> QueryBuilder<Db> {
+    let columns = &[
+        ("user_id", Column::Text),
+        ("policy", Column::Text),
+        ("asks", Column::Text),
+        ("destination", Column::Text),
+    ];
+    with_rows("untrue", columns, withdrawn, |row, one| {
+        row.bind(one.user.as_str())
+            .bind(one.policy.as_str())
+            .bind(one.asks.as_str())
+            .bind(one.destination);
+    })
+}
+
+async fn anything_is_under_way(connection: &mut Connection) -> Result<bool, StoreError> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE leased_until IS NOT NULL)")
+        .fetch_one(connection)
+        .await
+        .doing("withdrawing deliveries")
+}
+
+/// What was withdrawn while it was under way, and came to nothing, is not tried again.
+pub(super) async fn drop_withdrawn(
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let dropped = sqlx::query(
+        "UPDATE outbox SET state = $1, next_at = NULL, settled_at = $2 WHERE withdrawn = TRUE AND next_at IS NOT NULL",
+    )
+    .bind(State::Superseded.as_str())
+    .bind(micros(now))
+    .execute(&mut *connection)
+    .await
+    .doing("withdrawing deliveries")?
+    .rows_affected();
+    Totals::of(Total::Ended(State::Superseded), number(dropped))
         .keep(connection)
         .await
 }

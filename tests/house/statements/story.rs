@@ -1,14 +1,19 @@
 //! Days in which the program comes to every statement that it has. What becomes of people on such
 //! days is asserted elsewhere; here they only have to be lived through.
 
+use std::sync::Arc;
+
 use clap::Parser as _;
 use fortnight::cli::{self, args::Cli};
 use fortnight::domain::delivery::State;
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::fault::{Account, Order};
+use fortnight::engine::{Engine, Wake};
+use fortnight::report::PassReport;
 use fortnight::store::addresses::Notes;
 use fortnight::store::outbox::{EMAIL, Lease};
 use fortnight::store::{Store, settings};
+use fortnight::time::Clock;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -162,11 +167,13 @@ async fn endpoints() {
     store.anything_changed().await.unwrap();
     store.attempts_since(day(0)).await.unwrap();
     refusals(&store, &rows[0].id).await;
+    store.newest_approval().await.unwrap();
     store.close().await;
     command_on(&world, "deliveries list --state pending --state dead").await;
     command_on(&world, &format!("deliveries retry {}", rows[0].id)).await;
     command_on(&world, &format!("deliveries discard {}", rows[1].id)).await;
     command_on(&world, "deliveries retry --destination siem").await;
+    an_act_on_somebody_who_is_told_just_now(&world).await;
     world.act("p0", ActKind::Close, hour(1, 1)).await;
     world.pass(hour(1, 2)).await;
     without_mail(&mut world);
@@ -202,6 +209,25 @@ async fn refusals(store: &Store, row: &str) {
     for order in [Order::Fair, Order::Operators] {
         store.claim(EMAIL, 1, order, &lease, day(1)).await.unwrap();
     }
+}
+
+/// What is on its way is withdrawn.
+async fn an_act_on_somebody_who_is_told_just_now(world: &World) {
+    let (store, now) = (world.store().await, hour(1, 1));
+    let lease = Lease {
+        by: "a delivery".to_owned(),
+        until: hour(1, 2),
+    };
+    let claimed = store.claim("desk", 20, Order::Turn, &lease, now);
+    let claimed = claimed.await.unwrap();
+    assert!(claimed.len() > 1);
+    world.act("p1", ActKind::Close, now).await;
+    let clock = Clock::fixed_at(now);
+    let engine = Engine::new(store.clone(), world.config(), clock, Arc::default()).unwrap();
+    let mut report = PassReport::new(now);
+    engine.look(Wake::Acts, &mut report).await.unwrap();
+    assert_eq!(report.windows.paused, 1, "{report:?}");
+    store.close().await;
 }
 
 fn without_mail(world: &mut World) {
