@@ -1,5 +1,7 @@
 //! Hostile text in a message: short, on one line, and visibly quoted.
 
+use crate::domain::id::acts;
+
 /// As much as helps to find the place, and no more: a row may be a megabyte long.
 const MAX_QUOTED: usize = 60;
 
@@ -10,7 +12,7 @@ pub(crate) fn quote(text: &str) -> String {
     for c in text.chars() {
         let (escaped, cost) = if c == '"' || c == '\\' {
             (format!("\\{c}"), 1)
-        } else if c.is_control() || steers(c) {
+        } else if acts(c) {
             let escaped = format!("\\u{{{:x}}}", u32::from(c));
             let cost = escaped.len();
             (escaped, cost)
@@ -26,11 +28,6 @@ pub(crate) fn quote(text: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-/// Characters that reorder, hide or break what stands around them.
-fn steers(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

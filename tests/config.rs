@@ -162,7 +162,9 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     let desk = Desk::new(GOOD);
     let config = desk.config();
     assert_eq!(config.database, desk.path("fortnight.db"));
-    assert!(matches!(&config.directory, Directory::Files(path) if *path == desk.path("tenant")));
+    assert!(
+        matches!(&config.directory, Directory::Files(exports) if exports.path == desk.path("tenant"))
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use fortnight::domain::audit::{AuditEvent, AuditKind};
 use fortnight::domain::registration::{Detail, Level};
 use fortnight::domain::sign_in::{Route, SignIn};
 use fortnight::sources::files::{Part, Rows, audits, groups, registration, scan, sign_ins, users};
-use fortnight::sources::wire::{Member, Who};
+use fortnight::sources::wire::{DateOrder, Member, Report, Who};
 use fortnight::sources::{Collection, Item, Skip};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -67,7 +67,7 @@ fn read<T>(
 ) -> Read<T> {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(name), content).unwrap();
-    let folder = scan(dir.path()).unwrap();
+    let folder = scan(dir.path(), None).unwrap();
     let parts = folder.required(collection).unwrap();
     drain(by(&parts[0], now()))
 }
@@ -316,15 +316,12 @@ fn a_quote_that_swallows_rows_fails_the_file() {
 
 #[test]
 fn files_that_are_something_else_are_refused_with_the_remedy() {
-    let utf16: Vec<u8> = [0xff, 0xfe]
-        .into_iter()
-        .chain("[]".encode_utf16().flat_map(u16::to_le_bytes))
-        .collect();
+    let unmarked: Vec<u8> = "[{}]".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, content, expected) in [
         (
             "users.json",
-            utf16.as_slice(),
-            "users.json: it is UTF-16; save it as UTF-8 (PowerShell: -Encoding utf8)",
+            unmarked.as_slice(),
+            "users.json: it is UTF-16 without a byte order mark; save it as UTF-8 (PowerShell: -Encoding utf8)",
         ),
         (
             "users.csv",
@@ -383,6 +380,362 @@ fn a_gzip_bomb_is_stopped_early() {
 }
 
 #[test]
+fn utf_16_with_a_mark_is_read() {
+    let rows = format!(
+        "[{},{BO}]",
+        ANA.replace('}', r#","displayName":"Žofie 🦀"}"#)
+    );
+    let csv = "id,userPrincipalName,accountEnabled\r\nA-1,ana@contoso.com,True\r\nB-2,bo@contoso.com,False\r\n";
+    for (name, text) in [("users.json", rows.as_str()), ("users.csv", csv)] {
+        let marked = format!("\u{feff}{text}");
+        let little: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = marked.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for (name, content) in [
+            (name.to_owned(), little.clone()),
+            (name.to_owned(), big),
+            (format!("{name}.gz"), gzip(&little)),
+        ] {
+            let read = read_users(&name, content);
+            assert_eq!(read.counts(), (2, 0, 0), "{name}: {read:?}");
+            let expected = name.starts_with("users.json").then_some("Žofie 🦀");
+            assert_eq!(read.facts[0].display_name.as_deref(), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_cost_what_they_stand_in_and_not_the_person() {
+    let row = |rest: &[u8]| {
+        let head = br#"[{"id":"A-1","userPrincipalName":"ana@contoso.com","accountEnabled":true,"#;
+        [head.as_slice(), rest, b"}]"].concat()
+    };
+    for (rest, name, mail) in [
+        (
+            b"\"displayName\":\"M\xfcller\",\"mail\":\"m@x.example\"".as_slice(),
+            Some("M\u{fffd}ller"),
+            Some("m@x.example"),
+        ),
+        (
+            b"\"displayName\":\"Ana\",\"mail\":\"m\xfc@x.example\"",
+            Some("Ana"),
+            None,
+        ),
+        (
+            b"\"displayName\":\"Ana\",\"jobTitle\":\"B\xfcro\"",
+            Some("Ana"),
+            None,
+        ),
+    ] {
+        let read = read_users("users.json", row(rest));
+        assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
+        assert_eq!(read.facts[0].display_name.as_deref(), name);
+        assert_eq!(read.facts[0].mail.as_deref(), mail);
+    }
+    // Who it is must be certain.
+    let row =
+        b"[{\"id\":\"A\xfc1\",\"userPrincipalName\":\"ana@contoso.com\",\"accountEnabled\":true}]";
+    let error = read_users("users.json", row).error.unwrap();
+    assert!(
+        error.contains("an object id has characters that no id has"),
+        "{error}"
+    );
+}
+
+/// What a registration report as a CSV with these dates says when it was refreshed, or what is
+/// wrong with it.
+fn dated(dates: &[&str], configured: Option<DateOrder>) -> Result<Vec<String>, String> {
+    let rows = dates.iter().enumerate();
+    let rows = rows.map(|(n, date)| format!("\"a-{n}\",\"False\",\"{date}\"\r\n"));
+    let header = "\"Id\",\"IsMfaCapable\",\"LastUpdatedDateTime\"\r\n";
+    let dir = tempfile::tempdir().unwrap();
+    let content = format!("{header}{}", rows.collect::<String>());
+    fs::write(dir.path().join("registration.csv"), content).unwrap();
+    let folder = scan(dir.path(), configured).unwrap();
+    let parts = folder.required(Collection::Registration).unwrap();
+    let read = drain(registration(&parts[0], now()));
+    let at = |row: &Report| row.refreshed_at.unwrap().strftime("%F").to_string();
+    match read.error {
+        Some(error) => Err(error),
+        None => Ok(read.facts.iter().map(at).collect()),
+    }
+}
+
+#[test]
+fn one_date_tells_how_all_of_a_csv_are_meant() {
+    use DateOrder::{DayFirst, MonthFirst};
+    let (march, december) = ("2026-03-12", "2026-12-03");
+    let open = "12/03/2026 08:00:00";
+    // Wherever in the file a day is above 12, and whatever is configured.
+    for configured in [None, Some(DayFirst), Some(MonthFirst)] {
+        for (dates, expected) in [
+            ([open, "31-03-2026"], [march, "2026-03-31"]),
+            (["31/03/2026", open], ["2026-03-31", march]),
+            (["3/31/2026 1:00 PM", open], ["2026-03-31", december]),
+            ([open, "3/31/2026"], [december, "2026-03-31"]),
+            (["12.03.2026", "2026/03/12 8:00"], [march, march]),
+        ] {
+            assert_eq!(
+                dated(&dates, configured).unwrap(),
+                expected,
+                "{dates:?} {configured:?}"
+            );
+        }
+    }
+    // Where nothing tells.
+    let dates = [open, "03/03/2026", "12.03.2026", "2026-03-12T08:00:00Z"];
+    let day_first = [march, "2026-03-03", march, march];
+    assert_eq!(dated(&dates, Some(DayFirst)).unwrap(), day_first);
+    let month_first = [december, "2026-03-03", march, march];
+    assert_eq!(dated(&dates, Some(MonthFirst)).unwrap(), month_first);
+    let error = "registration.csv, line 2: \"12/03/2026 08:00:00\" may be two days, and no date of the file tells which; export it again with dates like 2026-01-05T08:30:00Z, or say in [directory.files] how this machine writes them: dates = \"day-first\" or \"month-first\"";
+    assert_eq!(dated(&dates, None).unwrap_err(), error);
+    let both = dated(&["31/03/2026", open, "3/31/2026"], Some(DayFirst)).unwrap_err();
+    assert!(
+        both.starts_with("registration.csv, line 4: in some of its dates the day comes first"),
+        "{both}"
+    );
+    // A date that is none puts its row aside, and no date is none.
+    let some = dated(&["12/31/2026", "31/31/2026", "3/1/26", "soon"], None);
+    assert_eq!(some.unwrap(), ["2026-12-31"]);
+    let none = dated(&["3/1/26 8:00", "4/1/26 8:00"], Some(DayFirst)).unwrap_err();
+    assert!(none.contains("none of its 2 rows can be read"), "{none}");
+}
+
+#[test]
+fn what_a_spreadsheet_writes_in_each_locale_is_read_or_refused() {
+    // As LibreOffice saves the same two cells of a sheet, a time and a boolean, as shown.
+    for (locale, rows) in [
+        (
+            "de-DE",
+            [
+                "03.11.2025 08:30:00,a0,WAHR",
+                "04.11.2025 20:05:07,a1,FALSCH",
+            ],
+        ),
+        (
+            "en-GB",
+            [
+                "03/11/2025 08:30:00,a0,TRUE",
+                "15/11/2025 20:05:07,a1,FALSE",
+            ],
+        ),
+        (
+            "fr-FR",
+            ["03/11/2025 08:30:00,a0,VRAI", "15/11/2025 20:05:07,a1,FAUX"],
+        ),
+        (
+            "ja-JP",
+            ["2025/11/3 8:30:00,a0,TRUE", "2025/11/4 20:05:07,a1,FALSE"],
+        ),
+        (
+            "en-US",
+            [
+                "11/03/2025 08:30:00,a0,TRUE",
+                "11/15/2025 20:05:07,a1,FALSE",
+            ],
+        ),
+    ] {
+        let rows = rows.map(|row| format!("{row},u1,0\n")).concat();
+        let header = "Date (UTC),Request ID,isInteractive,User ID,Sign-in error code\n";
+        let read = read_sign_ins("sign-ins.csv", format!("{header}{rows}"));
+        assert_eq!(read.counts(), (2, 0, 0), "{locale}: {read:?}");
+        let first = (read.facts[0].at.to_string(), read.facts[0].route);
+        let expected = ("2025-11-03T08:30:00Z".to_owned(), Route::Interactive);
+        assert_eq!(first, expected, "{locale}");
+        assert_eq!(read.facts[1].route, Route::NonInteractive, "{locale}");
+    }
+    let open = "Date (UTC),Request ID,User ID,Sign-in error code\n03/11/2025 08:30:00,a0,u1,0\n";
+    let refused = read_sign_ins("sign-ins.csv", open).error.unwrap();
+    assert!(refused.contains("say in [directory.files]"), "{refused}");
+}
+
+#[test]
+fn a_date_that_nobody_reads_tells_too() {
+    let csv = "Id,UserPrincipalName,AccountEnabled,CreatedDateTime,LastPasswordChangeDateTime,Title\r\n\
+        a,a@x.example,True,03/11/2026 08:30:00,25/12/2025 10:00:00,12/31/2025\r\n";
+    let read = read_users("users.csv", csv);
+    assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
+    let created = read.facts[0].created_at.unwrap();
+    assert_eq!(created.to_string(), "2026-11-03T08:30:00Z");
+}
+
+#[test]
+fn the_table_of_log_analytics_is_read() {
+    let csv = "TenantId,TimeGenerated [UTC],OperationName,Category,ResultType,AppDisplayName,ClientAppUsed,CreatedDateTime [UTC],IsInteractive,Id,Status,UserId,Type\n\
+        w,\"9/3/2026, 3:41:00.000 PM\",Sign-in activity,SignInLogs,0,Portal,Browser,\"9/3/2026, 3:40:23.848\u{202f}PM\",TRUE,s1,\"{\"\"errorCode\"\":0}\",u1,SigninLogs\n\
+        w,\"9/3/2026, 3:42:00.000 PM\",Sign-in activity,,,Portal,Browser,,,s2,\"{\"\"errorCode\"\":50072}\",u1,SigninLogs\n\
+        w,\"9/3/2026, 3:43:00.000 PM\",Sign-in activity,,0,Portal,Browser,,,s3,,u1,AADNonInteractiveUserSignInLogs\n\
+        w,\"19/9/2026, 3:43:00.000 PM\",Sign-in activity,,0,Portal,Browser,,,s4,,u1,SigninLogs\n";
+    let read = read_sign_ins("SigninLogs.csv", csv);
+    let told: Vec<_> = read
+        .facts
+        .iter()
+        .map(|s| (s.id.as_str(), s.at.to_string(), s.route, s.code))
+        .collect();
+    let (first, second, third) = (
+        "2026-09-03T15:40:23.848Z".to_owned(),
+        "2026-09-03T15:42:00Z".to_owned(),
+        "2026-09-03T15:43:00Z".to_owned(),
+    );
+    assert_eq!(
+        told,
+        [
+            ("s1", first.clone(), Route::Interactive, 0),
+            ("s2", second.clone(), Route::Interactive, 50072),
+            ("s3", third, Route::NonInteractive, 0),
+        ]
+    );
+    // Its dates are month first everywhere.
+    assert_eq!(read.quarantined.len(), 1, "{read:?}");
+    let rows = r#"{"TimeGenerated":"2026-09-03T15:41:00Z","CreatedDateTime":"2026-09-03T15:40:23.848Z","Category":"SignInLogs","ResultType":"0","IsInteractive":"True","Id":"s1","Status":"{\"errorCode\": 0}","UserId":"u1","Type":"SigninLogs"},
+        {"TimeGenerated":"2026-09-03T15:42:00Z","Category":"SignInLogs","Id":"s2","Status":"{\"errorCode\":50072}","UserId":"u1"}"#;
+    let columns = [
+        "TimeGenerated",
+        "CreatedDateTime",
+        "Category",
+        "ResultType",
+        "IsInteractive",
+        "Id",
+        "Status",
+        "UserId",
+    ];
+    let columns = columns.map(|name| format!(r#"{{"name":"{name}","type":"string"}}"#));
+    let lists = r#"["2026-09-03T15:41:00Z","2026-09-03T15:40:23.848Z","SignInLogs","0",true,"s1","{\"errorCode\":0}","u1"],
+        ["2026-09-03T15:42:00Z",null,"SignInLogs",null,null,"s2","{\"errorCode\":50072}","u1"]"#;
+    let tables = |lists: &str| {
+        format!(
+            r#"{{"tables":[{{"name":"PrimaryResult","columns":[{}],"rows":[{lists}]}},{{"name":"x","columns":[],"rows":[]}}],"statistics":{{"query":1}}}}"#,
+            columns.join(",")
+        )
+    };
+    for content in [format!("[{rows}]"), tables(lists)] {
+        let read = read_sign_ins("SigninLogs.json", &content);
+        assert_eq!(read.counts(), (2, 0, 0), "{content} {read:?}");
+        let told: Vec<_> = read
+            .facts
+            .iter()
+            .map(|s| (s.id.as_str(), s.at.to_string(), s.code))
+            .collect();
+        assert_eq!(
+            told,
+            [("s1", first.clone(), 0), ("s2", second.clone(), 50072)]
+        );
+    }
+    let short = tables(&lists.replace(r#","u1"],"#, "],"));
+    assert_eq!(read_sign_ins("SigninLogs.json", short).counts(), (1, 0, 1));
+    let cut = &tables(lists)[..600];
+    assert!(read_sign_ins("SigninLogs.json", cut).error.is_some());
+}
+
+#[test]
+fn the_time_of_a_record_serves_where_the_sign_in_has_none() {
+    let record = r#"{"time":"2026-09-03T15:40:23Z","category":"SignInLogs","properties":{"id":"s1","userId":"u1","status":{"errorCode":0}}}"#;
+    let read = read_sign_ins("signins.json", record);
+    assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
+    assert_eq!(read.facts[0].at.to_string(), "2026-09-03T15:40:23Z");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_fails_its_collection_and_no_other() {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    let failed = |prepare: &dyn Fn(&Path)| {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["users/000000.json", "registration.json", "sign-ins.json"] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{\"value\":[]}").unwrap();
+        }
+        prepare(dir.path());
+        let folder = scan(dir.path(), None).unwrap();
+        let failed = Collection::ALL.into_iter().filter_map(|collection| {
+            let error = folder.parts(collection).err()?;
+            Some(error.to_string())
+        });
+        failed.collect::<Vec<_>>()
+    };
+    let nowhere = "it is a link to nowhere; restore what it led to, or remove it";
+    let pipe = "it is a pipe, a socket or a device; write the export into a file";
+    assert_eq!(failed(&|_| {}), [""; 0]);
+    for name in [
+        "users/000001.json",
+        "sign-ins-2.json",
+        "audits.csv.gz",
+        "signIns",
+    ] {
+        let found = failed(&|dir| symlink("/nowhere/x", dir.join(name)).unwrap());
+        assert_eq!(found, [format!("{name}: {nowhere}")]);
+    }
+    for name in [
+        "users/000001.json",
+        "registration (1).csv",
+        "sign-ins-2.json",
+    ] {
+        let found = failed(&|dir| drop(UnixListener::bind(dir.join(name)).unwrap()));
+        assert_eq!(found, [format!("{name}: {pipe}")]);
+    }
+    let found = failed(&|dir| symlink("/dev/null", dir.join("users.json")).unwrap());
+    assert_eq!(found, [format!("users.json: {pipe}")]);
+    // Nobody meant these to be read.
+    let found = failed(&|dir| {
+        symlink("/nowhere/x", dir.join("notes.json")).unwrap();
+        symlink("/nowhere/x", dir.join("users/last-year")).unwrap();
+    });
+    assert_eq!(found, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_took_the_place_of_a_file_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("users.json");
+    fs::write(&path, "[]").unwrap();
+    let folder = scan(dir.path(), None).unwrap();
+    fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let read = drain(users(&folder.parts(Collection::Users).unwrap()[0], now()));
+    let error = "users.json: it is no file any more; write the export into a file";
+    assert_eq!(read.error.as_deref(), Some(error));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_what_holds_it_leads_nowhere_new() {
+    use std::os::unix::fs::symlink;
+
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = dir.path().join("exports/tenant");
+    fs::create_dir_all(tenant.join("signIns/2026")).unwrap();
+    fs::write(dir.path().join("private.json"), "[]").unwrap();
+    fs::write(tenant.join("users.json"), "[]").unwrap();
+    fs::write(tenant.join("signIns/2026/a.json"), "[]").unwrap();
+    for (target, link) in [
+        (".", "signIns/self"),
+        ("..", "signIns/tenant"),
+        ("../../..", "signIns/above"),
+        ("../2026", "signIns/2026/again"),
+        ("2026", "signIns/newest"),
+        (".", "registration"),
+    ] {
+        symlink(target, tenant.join(link)).unwrap();
+    }
+    let folder = scan(&tenant, None).unwrap();
+    let names = |collection| {
+        let parts = folder.parts(collection).unwrap();
+        parts
+            .iter()
+            .map(|part| part.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(Collection::SignIns), ["signIns/2026/a.json"]);
+    assert_eq!(names(Collection::Users), ["users.json"]);
+    assert_eq!(names(Collection::Registration), [""; 0]);
+}
+
+#[test]
 fn the_sequence_of_sign_ins_is_told_apart() {
     let read = read_sign_ins("signIns.json", data("synthetic_signIns_sequence.json"));
     assert_eq!(read.counts(), (11, 1, 0));
@@ -424,10 +777,18 @@ fn the_sequence_of_sign_ins_is_told_apart() {
 #[test]
 fn sign_in_rows_one_by_one() {
     let base = r#""id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z""#;
+    let with_code = |rest: &str| {
+        let code = if rest.contains("resultType") {
+            ""
+        } else {
+            r#","resultType":"7""#
+        };
+        format!("{{{base}{rest}{code}}}")
+    };
     for (rest, route, code) in [
-        ("", Route::Interactive, -1),
-        (r#","status":{}"#, Route::Interactive, -1),
-        (r#","status":[0]"#, Route::Interactive, -1),
+        ("", Route::Interactive, 7),
+        (r#","status":{}"#, Route::Interactive, 7),
+        (r#","status":[0]"#, Route::Interactive, 7),
         (
             r#","status":{"errorCode":"50072"}"#,
             Route::Interactive,
@@ -437,34 +798,34 @@ fn sign_in_rows_one_by_one() {
         (
             r#","clientAppUsed":"Modern clients""#,
             Route::Interactive,
-            -1,
+            7,
         ),
         (
             r#","clientAppUsed":"Exchange ActiveSync""#,
             Route::Legacy,
-            -1,
+            7,
         ),
-        (r#","authenticationProtocol":"ropc""#, Route::Ropc, -1),
-        (r#","isInteractive":false"#, Route::NonInteractive, -1),
+        (r#","authenticationProtocol":"ropc""#, Route::Ropc, 7),
+        (r#","isInteractive":false"#, Route::NonInteractive, 7),
         (
             r#","signInEventTypes":["nonInteractiveUser"]"#,
             Route::NonInteractive,
-            -1,
+            7,
         ),
         (
             r#","signInEventTypes":["interactiveUser"]"#,
             Route::Interactive,
-            -1,
+            7,
         ),
         (
             r#","category":"SignInLogs","isInteractive":false"#,
             Route::NonInteractive,
-            -1,
+            7,
         ),
         (
             r#","category":"NonInteractiveUserSignInLogs""#,
             Route::NonInteractive,
-            -1,
+            7,
         ),
         (
             r#","category":"SignInLogs","resultType":"50125""#,
@@ -472,7 +833,7 @@ fn sign_in_rows_one_by_one() {
             50125,
         ),
     ] {
-        let read = read_sign_ins("sign-ins.json", format!("{{{base}{rest}}}"));
+        let read = read_sign_ins("sign-ins.json", with_code(rest));
         assert_eq!(read.counts(), (1, 0, 0), "{rest}: {read:?}");
         assert_eq!(
             (read.facts[0].route, read.facts[0].code),
@@ -482,11 +843,27 @@ fn sign_in_rows_one_by_one() {
     }
     for (row, reason) in [
         (
-            r#"{"id":"s","userId":"u","createdDateTime":"soon"}"#,
+            r#"{"id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z","status":{}}"#,
+            "`status.errorCode` is missing",
+        ),
+        (
+            r#"{"id":"s","userId":"u","createdDateTime":"9/1/2026 10:00:00","resultType":"0"}"#,
+            r#"`createdDateTime` is not a time like 2026-01-05T08:30:00Z: "9/1/2026 10:00:00""#,
+        ),
+        (
+            r#"{"id":"s","userId":"u","resultType":"0"}"#,
+            "`createdDateTime` is missing",
+        ),
+        (
+            r#"{"id":"s\u001b[2J","userId":"u","createdDateTime":"2026-09-01T10:00:00Z","resultType":"0"}"#,
+            r#"`id` is not a text of at most 256 bytes on one line: "s\u{1b}[2J""#,
+        ),
+        (
+            r#"{"id":"s","userId":"u","createdDateTime":"soon","resultType":"0"}"#,
             r#"`createdDateTime` is not a time like 2026-01-05T08:30:00Z: "soon""#,
         ),
         (
-            r#"{"id":"s","userId":"u","createdDateTime":"2026-09-26T12:00:01Z"}"#,
+            r#"{"id":"s","userId":"u","createdDateTime":"2026-09-26T12:00:01Z","resultType":"0"}"#,
             "`createdDateTime` lies more than 24 hours ahead: 2026-09-26T12:00:01Z",
         ),
         (
@@ -494,7 +871,7 @@ fn sign_in_rows_one_by_one() {
             "`userId` is missing",
         ),
         (
-            r#"{"userId":"u","createdDateTime":"2026-09-01T10:00:00Z"}"#,
+            r#"{"userId":"u","createdDateTime":"2026-09-01T10:00:00Z","resultType":"0"}"#,
             "`id` is missing",
         ),
     ] {
@@ -533,13 +910,13 @@ fn sign_ins_of_the_portal() {
         [
             ("r1", Route::Interactive, 0, true),
             ("r2", Route::Interactive, 50072, false),
-            ("r3", Route::Legacy, -1, false)
         ]
     );
     assert_eq!(read.skipped, [Skip::UnknownUser, Skip::UnknownUser]);
     assert_eq!(
         read.quarantined,
         [
+            "InteractiveSignIns_2026-09-01.csv, line 4: `status.errorCode` is missing",
             r#"InteractiveSignIns_2026-09-01.csv, line 7: `Date (UTC)` is not a time like 2026-01-05T08:30:00Z: "yesterday""#
         ]
     );
@@ -695,7 +1072,7 @@ fn audits_that_failed_or_name_nobody() {
 fn audits_of_the_portal_that_name_their_targets() {
     let csv = "\u{feff}Date (UTC),CorrelationId,Service,Category,Activity,Result,Target1Type,Target1ObjectId\r\n\
         2026-09-01T10:00:00Z,c-1,Authentication Methods,UserManagement,User registered security info,success,User,ANA-1\r\n\
-        9/1/2026 10:05:00 AM,c-2,Authentication Methods,UserManagement,Admin deleted security info,Success,,bo-2\r\n\
+        9/21/2026 10:05:00 AM,c-2,Authentication Methods,UserManagement,Admin deleted security info,Success,,bo-2\r\n\
         2026-09-01T10:06:00Z,c-3,Authentication Methods,UserManagement,User deleted security info,failure,User,bo-2\r\n\
         2026-09-01T10:07:00Z,c-4,Core Directory,GroupManagement,Add member to group,success,Group,g\r\n\
         soon,c-5,Authentication Methods,UserManagement,User deleted security info,success,User,bo-2\r\n";
@@ -717,7 +1094,7 @@ fn audits_of_the_portal_that_name_their_targets() {
             (
                 "bo-2",
                 AuditKind::AdminDeleted,
-                "2026-09-01T10:05:00Z".to_owned()
+                "2026-09-21T10:05:00Z".to_owned()
             ),
         ]
     );
@@ -923,7 +1300,7 @@ fn documented_samples_are_read_or_refused_with_the_reason() {
     for (sample, name, expected) in table {
         let dir = tempfile::tempdir().unwrap();
         fs::copy(samples.join(sample), dir.path().join(name)).unwrap();
-        let folder = scan(dir.path()).unwrap();
+        let folder = scan(dir.path(), None).unwrap();
         let found = Collection::ALL.into_iter().find_map(|collection| {
             let part = folder.parts(collection).unwrap().first()?;
             Some(match collection {

@@ -76,7 +76,11 @@ pub enum Command {
     /// One whole pass, then exit: read, decide, write, deliver what is due
     Cycle(Cycle),
     /// Checks the configuration without any network, every fault at once
-    Check,
+    Check {
+        /// End with 3 where a name means nobody in the directory
+        #[arg(long)]
+        strict: bool,
+    },
     /// Tries every outside part for real: database, directory, mail, clock; each with its remedy
     Doctor {
         /// The form of the result

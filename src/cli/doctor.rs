@@ -72,7 +72,7 @@ impl Verdict {
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let mut checks = vec![Check::new("database", database(config).await)];
     match &config.directory {
-        Directory::Files(path) => checks.extend(exports::checks(config, path).await),
+        Directory::Files(exports) => checks.extend(exports::checks(config, exports).await),
         Directory::Graph(graph) => checks.extend(graph::checks(config, graph).await),
     }
     checks.extend(mail::check(config).await);

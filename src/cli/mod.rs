@@ -80,7 +80,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             return Ok(DONE);
         }
         Command::Demo { folder } => return demo::play(folder.as_deref(), out).await,
-        Command::Check => return check::run(&cli, out).await,
+        Command::Check { strict } => return check::run(&cli, *strict, out).await,
         _ => {}
     }
     let config = check::load(&cli)?;
@@ -100,9 +100,10 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Enforcement { command } => enforcement::run(&config, command, out).await,
         Command::Preview { command } => preview::preview(&config, &command, out).await,
         Command::Test { command } => preview::test(&config, &command, out).await,
-        Command::Completions { .. } | Command::Man | Command::Demo { .. } | Command::Check => {
-            Ok(DONE)
-        }
+        Command::Completions { .. }
+        | Command::Man
+        | Command::Demo { .. }
+        | Command::Check { .. } => Ok(DONE),
     }
 }
 

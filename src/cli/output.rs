@@ -6,9 +6,12 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{Formatter, PrettyFormatter};
 use terminal_size::{Width, terminal_size_of};
 
 use crate::delivery::text::clean_line;
+use crate::domain::id::acts;
 use crate::time::to_second;
 
 /// How results are printed.
@@ -70,7 +73,10 @@ impl Printer {
     /// Prints JSON.
     pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
         let mut out = self.buffered();
-        serde_json::to_writer_pretty(&mut out, value)?;
+        value.serialize(&mut Serializer::with_formatter(
+            &mut out,
+            Escaping::default(),
+        ))?;
         writeln!(out)?;
         out.flush()
     }
@@ -111,6 +117,72 @@ impl Printer {
     }
 }
 
+/// Prints JSON for people to read, with what acts on a terminal escaped; programs read the same.
+#[derive(Default)]
+struct Escaping(PrettyFormatter<'static>);
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| acts(*c)) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + c.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
 /// A CSV that is being written.
 pub(crate) struct Csv<'a> {
     writer: csv::Writer<BufWriter<&'a mut dyn Write>>,
@@ -141,8 +213,10 @@ fn plain(error: csv::Error) -> io::Error {
     }
 }
 
-/// A cell that a spreadsheet does not take for a formula. A step like `-7d` is none.
+/// A cell that acts on no terminal and that a spreadsheet does not take for a formula. A step like
+/// `-7d` is none.
 fn neutral(cell: &str) -> String {
+    let cell = &cell.replace(|c| acts(c) && c != '\n', " ");
     let is_step = cell
         .strip_prefix('-')
         .and_then(|step| step.strip_suffix('d'))
@@ -165,6 +239,30 @@ pub(crate) fn reader_went_away(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped_in_json_and_taken_out_of_csv() {
+        let name = "Eve \u{1b}]0;x\u{7}\u{9b}31m\u{202e}🦀\n";
+        let value = serde_json::json!({ "name": [name, 1, {}], "empty": [] });
+        let mut printed = Vec::new();
+        let mut serializer = Serializer::with_formatter(&mut printed, Escaping::default());
+        value.serialize(&mut serializer).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(
+            !printed.chars().any(|c| acts(c) && c != '\n'),
+            "{printed:?}"
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&printed).unwrap(),
+            value
+        );
+        let plain = serde_json::json!({ "name": ["Ana", 1, {}], "empty": [] });
+        let mut printed = Vec::new();
+        let mut serializer = Serializer::with_formatter(&mut printed, Escaping::default());
+        plain.serialize(&mut serializer).unwrap();
+        assert_eq!(printed, serde_json::to_vec_pretty(&plain).unwrap());
+        assert_eq!(neutral(name), "Eve  ]0;x  31m 🦀\n");
+    }
 
     #[test]
     fn formulas_are_neutralised() {

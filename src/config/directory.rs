@@ -11,6 +11,7 @@ use super::fault::Place;
 use super::reader::Section;
 use crate::entra::{Application, Certificate, Cloud, Credential};
 use crate::graph::GraphConfig;
+use crate::sources::wire::DateOrder;
 
 /// The service's own limit on reports and logs: requests in ten seconds.
 const REPORTS_PER_10S: u32 = 5;
@@ -23,9 +24,18 @@ const WAYS: &str =
 #[derive(Debug, Clone)]
 pub enum Directory {
     /// A folder of exports.
-    Files(PathBuf),
+    Files(Exports),
     /// Microsoft Graph.
     Graph(Box<GraphConfig>),
+}
+
+/// A folder of exports.
+#[derive(Debug, Clone)]
+pub struct Exports {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How its CSV files write dates where nothing in them tells.
+    pub dates: Option<DateOrder>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +77,7 @@ pub(super) fn read(section: &Section<'_>) -> (Option<Directory>, Option<GraphCon
     (directory, graph)
 }
 
-fn files(section: &Section<'_>, wanted: bool) -> Option<PathBuf> {
+fn files(section: &Section<'_>, wanted: bool) -> Option<Exports> {
     let about = "The folder of exports: users, registration, sign-ins, and groups where a policy names one.";
     let path = section
         .text("path", REQUIRED, about)
@@ -75,8 +85,22 @@ fn files(section: &Section<'_>, wanted: bool) -> Option<PathBuf> {
     if wanted {
         section.require("path", "name the folder of exports");
     }
+    let dates = section.one_of(
+        "dates",
+        &[
+            ("day-first", DateOrder::DayFirst),
+            ("month-first", DateOrder::MonthFirst),
+        ],
+        &["day-first", "month-first"],
+        &[],
+        "none",
+        "How the machine that writes the CSV files writes dates like 3/11/2026, for files in which no date tells. Without it such a file is refused.",
+    );
     section.close();
-    path
+    Some(Exports {
+        path: path?,
+        dates: dates.map(|found| found.value),
+    })
 }
 
 fn graph(section: &Section<'_>, wanted: bool) -> Option<GraphConfig> {

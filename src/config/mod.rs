@@ -30,7 +30,7 @@ use lettre::message::Mailbox;
 use toml::de::DeTable;
 
 pub use self::codes::default_result_codes;
-pub use self::directory::Directory;
+pub use self::directory::{Directory, Exports};
 pub use self::document::{KeyDoc, Kind};
 pub use self::fault::{Fault, Faults, Place, Severity};
 pub(crate) use self::suggest::nearest;
@@ -311,7 +311,6 @@ impl Config {
     #[must_use]
     pub fn fault_of_name(
         &self,
-        severity: Severity,
         policy: &PolicyConfig,
         (list, name): (NameList, &str),
         message: String,
@@ -319,7 +318,8 @@ impl Config {
     ) -> Fault {
         let place = policy.places.get(&(list, name.to_owned()));
         let place = place.cloned().unwrap_or(Place::Missing);
-        Fault::new(severity, place, message, remedy, Arc::clone(&self.source))
+        let source = Arc::clone(&self.source);
+        Fault::new(Severity::Warning, place, message, remedy, source)
     }
 
     /// The domain of Message-IDs: that of the sender.

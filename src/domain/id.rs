@@ -17,9 +17,28 @@ pub enum InvalidId {
     /// Longer than any object id.
     #[error("an object id is longer than {MAX_LENGTH} characters")]
     TooLong,
+    /// With characters that act instead of being read.
+    #[error("an object id has characters that no id has")]
+    Unsound,
     /// Graph writes this for accounts it does not know.
     #[error("the object id is all zeros (an unknown account)")]
     AllZeros,
+}
+
+/// Whether a text can be a name by which something is known: whole, and every character to be read.
+#[must_use]
+pub fn is_sound(text: &str) -> bool {
+    !text
+        .chars()
+        .any(|c| acts(c) || c == char::REPLACEMENT_CHARACTER)
+}
+
+/// Whether a character acts instead of being read: it steers a terminal, hides, or reorders or
+/// breaks what stands around it.
+#[must_use]
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 macro_rules! object_id {
@@ -32,6 +51,15 @@ macro_rules! object_id {
         impl $name {
             /// Accepts an object id as Graph or an export spells it; case does not matter.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                if !is_sound(text.trim()) {
+                    return Err(InvalidId::Unsound);
+                }
+                Self::stored(text)
+            }
+
+            /// Accepts an object id that was accepted before, perhaps by an earlier version that
+            /// took more.
+            pub fn stored(text: &str) -> Result<Self, InvalidId> {
                 let text = text.trim();
                 if text.is_empty() {
                     return Err(InvalidId::Missing);
@@ -112,5 +140,8 @@ mod tests {
             Err(InvalidId::AllZeros)
         );
         assert_eq!(GroupId::parse(&"x".repeat(129)), Err(InvalidId::TooLong));
+        for id in ["a\u{1b}]0;x\u{7}", "a\u{9b}", "a\u{202e}b", "a\u{fffd}"] {
+            assert_eq!(UserId::parse(id), Err(InvalidId::Unsound), "{id:?}");
+        }
     }
 }

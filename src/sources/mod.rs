@@ -61,8 +61,17 @@ pub enum Item<T> {
     Fact(T),
     /// A well-formed row that says nothing to this program.
     Skipped(Skip),
-    /// A row that cannot be believed, and the id of what it is about, if it says so.
-    Quarantined(Quarantined, Option<String>),
+    /// A row that cannot be believed, and what it is about, if it says so.
+    Quarantined(Quarantined, Option<Named>),
+}
+
+/// What a row that cannot be believed is about, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// The object of this id.
+    Id(String),
+    /// The person of this user principal name.
+    Upn(String),
 }
 
 /// Why a well-formed row is passed over; counted, not reported one by one.

@@ -60,6 +60,7 @@ impl Store {
     pub async fn begin_users(&self, name: &str, now: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
         let part = NewPart {
+            names_next: false,
             name: name.to_owned(),
             fingerprint: String::new(),
         };

@@ -361,7 +361,7 @@ fn put_mark(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
 fn put_membership(dossier: &mut Dossier, row: &Row) -> Result<(), StoreError> {
     let group: String = row.try_get(1).doing("reading memberships")?;
     let direct: bool = row.try_get(2).doing("reading memberships")?;
-    if let Ok(group) = GroupId::parse(&group) {
+    if let Ok(group) = GroupId::stored(&group) {
         if direct {
             dossier.direct_groups.insert(group)
         } else {

@@ -109,7 +109,10 @@ impl Store {
         Ok(rows
             .into_iter()
             .filter_map(|(id, count)| {
-                Some((GroupId::parse(&id).ok()?, u64::try_from(count).unwrap_or(0)))
+                Some((
+                    GroupId::stored(&id).ok()?,
+                    u64::try_from(count).unwrap_or(0),
+                ))
             })
             .collect())
     }
@@ -152,7 +155,7 @@ impl Store {
                 .doing("reading groups")?;
         Ok(rows
             .into_iter()
-            .filter_map(|(id, name)| Some((GroupId::parse(&id).ok()?, name)))
+            .filter_map(|(id, name)| Some((GroupId::stored(&id).ok()?, name)))
             .collect())
     }
 

@@ -4,15 +4,15 @@
 //! what is stored already is not written, so that a snapshot costs what changed. Whoever was in
 //! a part that was read again and is in none of them now is gone (people) or absent (report).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{QueryBuilder, Transaction};
 
 use super::db::{Connection, Db};
 use super::records::{
-    PRESENT, mark_changed, stored_people, stored_registrations, write_people, write_registrations,
-    write_unsure,
+    PRESENT, forget_registrations, mark_changed, stored_people, stored_registrations, write_people,
+    write_registrations, write_unsure,
 };
 use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
@@ -20,12 +20,14 @@ use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, setti
 use crate::domain::age::{self, Another, RowDates, Rows};
 use crate::domain::brake::not_believed;
 use crate::domain::facts::Gap;
-use crate::domain::id::UserId;
 use crate::domain::person::Person;
 use crate::domain::registration::{Registration, ReportRow};
 
 /// Rows that are sorted by key before they are written: some 30 MB of people.
 const SORTED_AT_ONCE: usize = 50_000;
+
+/// Parts are editions of one thing where one in so many ids of either is in the other.
+pub const EDITION_SHARE: u64 = 10;
 
 /// A report's date while it is being read: only its last row tells the newest.
 const NOT_DATED_YET: Timestamp = Timestamp::MAX;
@@ -71,10 +73,16 @@ pub struct Import {
     part: i64,
     part_rows: u64,
     parts: Vec<(NewPart, i64, u64, Timestamp)>,
-    seen: HashSet<u128>,
+    /// Ids that were read, each with the number of the last part that has it. In halves, an id
+    /// takes no more room than it needs.
+    seen: HashMap<[u64; 2], u32>,
+    /// How many ids each part has that was read, by number.
+    ids: HashMap<i64, u64>,
+    /// How many ids two parts share, by their numbers.
+    shared: HashMap<(i64, i64), u64>,
     /// Ids that more than one row of this import has.
     repeated: HashSet<u128>,
-    /// What was known, before this import, of registrations whose level it has changed.
+    /// What was known, before this import, of registrations that it has changed.
     replaced: HashMap<u128, Option<Registration>>,
     duplicates: bool,
     read_all: bool,
@@ -128,7 +136,9 @@ impl Store {
             part: 0,
             part_rows: 0,
             parts: Vec::new(),
-            seen: HashSet::new(),
+            seen: HashMap::new(),
+            ids: HashMap::new(),
+            shared: HashMap::new(),
             repeated: HashSet::new(),
             replaced: HashMap::new(),
             duplicates: false,
@@ -210,6 +220,17 @@ fn digest(id: &str) -> u128 {
     )
 }
 
+fn halves(digest: u128) -> [u64; 2] {
+    #[allow(clippy::cast_possible_truncation, reason = "it is the lower half")]
+    [(digest >> 64) as u64, digest as u64]
+}
+
+/// The part of a row, of rows in the order of their keys.
+fn part_of<T>(rows: &[(T, i64)], key: &str, key_of: impl Fn(&(T, i64)) -> &str) -> Option<i64> {
+    let at = rows.binary_search_by(|row| key_of(row).cmp(key)).ok()?;
+    Some(rows[at].1)
+}
+
 impl Import {
     /// The rows that follow are this part's.
     pub async fn begin_part(&mut self, part: NewPart) -> Result<(), StoreError> {
@@ -227,6 +248,13 @@ impl Import {
         if let Some(part) = self.parts.last_mut() {
             part.2 = self.part_rows;
             part.3 = reading;
+        }
+    }
+
+    /// The present part has pages alone that each name a next one.
+    pub fn names_next(&mut self) {
+        if let Some(part) = self.parts.last_mut() {
+            part.0.names_next = true;
         }
     }
 
@@ -250,10 +278,45 @@ impl Import {
     /// Notes an id that was read in this import.
     fn see(&mut self, id: &str) {
         let digest = digest(id);
-        if !self.seen.insert(digest) {
+        let at = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
+        let before = self.seen.insert(halves(digest), at);
+        if before != Some(at) {
+            *self.ids.entry(self.part).or_default() += 1;
+        }
+        if let Some(before) = before {
             self.repeated.insert(digest);
             self.duplicates = true;
+            let before = self.parts.get((before as usize).saturating_sub(1));
+            if let Some((_, number, ..)) = before.filter(|(_, number, ..)| *number != self.part) {
+                *self.shared.entry((*number, self.part)).or_default() += 1;
+            }
         }
+    }
+
+    /// Pairs of parts that share so many ids that they are editions of one thing (rule 3.5).
+    /// `unchanged` are the parts that were not read.
+    pub async fn editions(
+        &mut self,
+        unchanged: &[sources::StoredPart],
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.write_people().await?;
+        self.write_registrations().await?;
+        let mut parts: HashMap<i64, (&str, u64)> = unchanged
+            .iter()
+            .map(|part| (part.id, (part.name.as_str(), part.rows)))
+            .collect();
+        parts.extend(self.parts.iter().map(|(part, number, ..)| {
+            let ids = self.ids.get(number).copied().unwrap_or(0);
+            (*number, (part.name.as_str(), ids))
+        }));
+        let pairs = self.shared.iter().filter_map(|((one, other), shared)| {
+            let ((one, ids), (other, other_ids)) = (parts.get(one)?, parts.get(other)?);
+            (shared * EDITION_SHARE >= *ids.min(other_ids))
+                .then(|| ((*one).to_owned(), (*other).to_owned()))
+        });
+        let mut pairs: Vec<(String, String)> = pairs.collect();
+        pairs.sort_unstable();
+        Ok(pairs)
     }
 
     /// What the reports before this one said of a registration that is stored: an earlier row of
@@ -273,11 +336,14 @@ impl Import {
     }
 
     /// Whether a stored row belongs to a part that is not being read: then the order of the
-    /// parts must decide, and only a full read knows it.
-    fn belongs_elsewhere(&mut self, part: i64) {
+    /// parts must decide, and only a full read knows it. `is_in` is the part that has the row now.
+    fn belongs_elsewhere(&mut self, part: i64, is_in: impl FnOnce() -> Option<i64>) {
         if self.unread.contains(&part) {
             self.duplicates = true;
             self.read_all = true;
+            if let Some(is_in) = is_in() {
+                *self.shared.entry((part, is_in)).or_default() += 1;
+            }
         }
     }
 
@@ -316,26 +382,22 @@ impl Import {
 
     /// Rows of the present part that cannot be believed name these: they are there, and what is
     /// known of them stays, unsure.
-    pub async fn still_there(&mut self, ids: &[String]) -> Result<(), StoreError> {
+    pub async fn still_there(&mut self, ids: &BTreeSet<String>) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
         self.write_people().await?;
-        let mut ids: Vec<String> = ids
-            .iter()
-            .filter_map(|id| UserId::parse(id).ok())
-            .map(|id| id.as_str().to_owned())
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let ids: Vec<String> = ids.iter().cloned().collect();
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
             let mut known = stored_people(&mut self.transaction, ids).await?;
             known.retain(|(person, _)| !person.is_gone());
+            // A row that nobody can read makes two files no editions of one thing.
             for (_, part) in &known {
-                self.belongs_elsewhere(*part);
+                self.belongs_elsewhere(*part, || None);
             }
-            let ids: Vec<&str> = known.iter().map(|(person, _)| person.id.as_str()).collect();
-            self.seen.extend(ids.into_iter().map(digest));
+            let at = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
+            let ids = known.iter().map(|(person, _)| digest(person.id.as_str()));
+            self.seen.extend(ids.map(|digest| (halves(digest), at)));
             let part = self.part;
             self.changed += write_unsure(&mut self.transaction, known, part).await?;
         }
@@ -356,7 +418,9 @@ impl Import {
                     .collect();
                 for (person, part) in stored_people(&mut self.transaction, &ids).await? {
                     if !person.is_gone() {
-                        self.belongs_elsewhere(part);
+                        let is_in =
+                            || part_of(rows, person.id.as_str(), |(person, _)| person.id.as_str());
+                        self.belongs_elsewhere(part, is_in);
                     }
                     known.insert(person.id.as_str().to_owned(), (person, part));
                 }
@@ -405,6 +469,40 @@ impl Import {
         }
     }
 
+    /// Rows of the present part of the report that cannot be believed are about these: what rows
+    /// before them say counts no more, as if the report lacked them (rule 3.4).
+    pub async fn unsettle(&mut self, ids: &BTreeSet<String>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // A part that is read again without this one must not settle them.
+        self.duplicates = true;
+        self.write_registrations().await?;
+        let ids: Vec<String> = ids.iter().cloned().collect();
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let (mut known, mut unknown) = (Vec::new(), Vec::new());
+            for (id, stored, part) in stored_registrations(&mut self.transaction, ids).await? {
+                if stored.absent_since.is_none() {
+                    self.belongs_elsewhere(part, || None);
+                }
+                let digest = digest(&id);
+                self.seen.remove(&halves(digest));
+                let before = match self.replaced.remove(&digest) {
+                    Some(before) => before,
+                    None if self.first => None,
+                    None => Some(stored),
+                };
+                match before {
+                    Some(before) => known.push((id, before, self.part)),
+                    None => unknown.push(id),
+                }
+            }
+            write_registrations(&mut self.transaction, &known).await?;
+            forget_registrations(&mut self.transaction, &unknown).await?;
+        }
+        Ok(())
+    }
+
     async fn write_registrations(&mut self) -> Result<(), StoreError> {
         let mut rows = std::mem::take(&mut self.registrations);
         in_key_order(&mut rows, |(row, _)| row.user.as_str());
@@ -420,7 +518,8 @@ impl Import {
                     stored_registrations(&mut self.transaction, &ids).await?
                 {
                     if registration.absent_since.is_none() {
-                        self.belongs_elsewhere(part);
+                        let is_in = || part_of(rows, &id, |(row, _)| row.user.as_str());
+                        self.belongs_elsewhere(part, is_in);
                     }
                     known.insert(id, (registration, part));
                 }
@@ -437,7 +536,10 @@ impl Import {
                     || Registration::first(row),
                     |before| before.then(row, previous, NOT_DATED_YET),
                 );
-                if !self.first && stored.is_none_or(|(stored, _)| stored.level != next.level) {
+                let differs = |stored: &Registration| {
+                    stored.level != next.level || stored.absent_since != next.absent_since
+                };
+                if !self.first && stored.is_none_or(|(stored, _)| differs(stored)) {
                     self.replaced.entry(digest(id)).or_insert(before);
                 }
                 if stored.is_none_or(|(stored, _)| *stored != next) {
@@ -585,7 +687,7 @@ impl Import {
                 .doing("looking for absent rows")?;
             missing.extend(
                 ids.into_iter()
-                    .filter(|id| !self.seen.contains(&digest(id))),
+                    .filter(|id| !self.seen.contains_key(&halves(digest(id)))),
             );
         }
         Ok(missing)

@@ -94,7 +94,7 @@ pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
 }
 
 pub(super) fn user_id(table: &'static str, id: &str) -> Result<UserId, StoreError> {
-    UserId::parse(id).map_err(|_| StoreError::Inconsistent {
+    UserId::stored(id).map_err(|_| StoreError::Inconsistent {
         table,
         key: id.to_owned(),
         column: "id",
@@ -298,6 +298,22 @@ pub(super) async fn write_registrations(
     execute_each(connection, statements)
         .await
         .doing("writing registrations")
+        .map(drop)
+}
+
+/// Forgets what reports said of these.
+pub(super) async fn forget_registrations(
+    connection: &mut Connection,
+    ids: &[String],
+) -> Result<(), StoreError> {
+    let statements = ids.chunks(ROWS_PER_STATEMENT).map(|ids| {
+        let mut statement = QueryBuilder::<Db>::new("DELETE FROM registrations WHERE ");
+        super::Whom::these(ids).restrict(&mut statement, "user_id");
+        statement
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("forgetting registrations")
         .map(drop)
 }
 

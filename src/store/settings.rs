@@ -53,6 +53,10 @@ pub const NAMES: Json = Json("names");
 /// For which names the groups were read last; of files also, where members are named by user
 /// principal name, with which users snapshot, and which names count with the groups within.
 pub const GROUPS_READ_FOR: Json = Json("groups_read_for");
+/// Files that are left alone because a newer edition of them is there.
+pub const LEFT_ALONE: Json = Json("left_alone");
+/// Files of other names that look like exports and were named.
+pub const OTHERS_NAMED: Json = Json("others_named");
 /// The groups that cannot be read of which operators have approved that.
 pub const UNREAD_GROUPS_APPROVED: Json = Json("unread_groups_approved");
 

@@ -59,6 +59,10 @@ pub struct StoredPart {
     pub fingerprint: String,
     /// How old its facts are.
     pub as_of: Timestamp,
+    /// How many facts it has.
+    pub rows: u64,
+    /// Whether it has pages alone that each name a next one.
+    pub names_next: bool,
 }
 
 /// How a source stands.
@@ -87,7 +91,7 @@ impl std::fmt::Display for Source {
 impl Store {
     /// The parts of a source as they were read last.
     pub async fn parts(&self, source: Source) -> Result<Vec<StoredPart>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, fingerprint, as_of FROM parts WHERE source = $1")
+        let rows = sqlx::query("SELECT id, name, fingerprint, as_of, rows_read, names_next FROM parts WHERE source = $1")
             .bind(source.as_str())
             .fetch_all(&self.read)
             .await
@@ -99,6 +103,8 @@ impl Store {
                     name: row.try_get(1)?,
                     fingerprint: row.try_get(2)?,
                     as_of: instant(row.try_get(3)?),
+                    rows: u64::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0),
+                    names_next: row.try_get(5)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -371,6 +377,8 @@ pub struct NewPart {
     pub name: String,
     /// What tells whether it has changed.
     pub fingerprint: String,
+    /// Whether it has pages alone that each name a next one; known once it is read.
+    pub names_next: bool,
 }
 
 /// Writes down a part that was read, and gives its number.
@@ -391,9 +399,10 @@ pub(super) async fn note_part(
         .await
         .doing("noting a part of a source")?;
     sqlx::query_scalar(
-        "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO parts (id, source, name, fingerprint, as_of, rows_read, names_next) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (source, name) DO UPDATE SET
-             fingerprint = excluded.fingerprint, as_of = excluded.as_of, rows_read = excluded.rows_read
+             fingerprint = excluded.fingerprint, as_of = excluded.as_of, rows_read = excluded.rows_read,
+             names_next = excluded.names_next
          RETURNING id",
     )
     .bind(number)
@@ -402,6 +411,7 @@ pub(super) async fn note_part(
     .bind(&part.fingerprint)
     .bind(micros(as_of))
     .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(part.names_next)
     .fetch_one(connection)
     .await
     .doing("noting a part of a source")

@@ -29,6 +29,7 @@ async fn store() -> (tempfile::TempDir, Store) {
 
 fn part(name: &str, now: Timestamp) -> NewPart {
     NewPart {
+        names_next: false,
         name: name.to_owned(),
         fingerprint: now.to_string(),
     }

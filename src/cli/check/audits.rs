@@ -10,7 +10,7 @@ pub(in crate::cli) const UNSEEN: &str = "without an audit feed a registration se
 /// Whether the folder has no audit log, or Graph was read and gave none.
 pub(in crate::cli) fn are_absent(config: &Config, reader: Option<&Reader>) -> bool {
     match &config.directory {
-        Directory::Files(path) => files::scan(path)
+        Directory::Files(exports) => files::scan(&exports.path, exports.dates)
             .and_then(|folder| folder.parts(Collection::Audits).map(<[_]>::is_empty))
             .unwrap_or(false),
         Directory::Graph(_) => {

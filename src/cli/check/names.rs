@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, Severity, nearest};
+use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, nearest};
 use crate::desk::Reader;
 use crate::domain::assignment::{NameList, is_same_name};
 use crate::pass;
@@ -78,11 +78,11 @@ async fn in_snapshot(
 
 /// How many people who can sign in the exports tell of; none, where there are no exports.
 pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64>> {
-    let Directory::Files(path) = config.directory.clone() else {
+    let Directory::Files(exports) = config.directory.clone() else {
         return Ok(None);
     };
     let count = move || {
-        let folder = files::scan(&path).ok()?;
+        let folder = files::scan(&exports.path, exports.dates).ok()?;
         let parts = folder.parts(Collection::Users).ok()?;
         let now = Clock::system().now();
         let people = parts.iter().flat_map(|part| files::users(part, now));
@@ -96,10 +96,10 @@ pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64
 
 /// Against the files; those that cannot be read say nothing here, a pass will name them.
 fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
-    let Directory::Files(path) = &config.directory else {
+    let Directory::Files(exports) = &config.directory else {
         return Vec::new();
     };
-    let Ok(folder) = files::scan(path) else {
+    let Ok(folder) = files::scan(&exports.path, exports.dates) else {
         return Vec::new();
     };
     let (mut known, mut ids) = (Known::default(), BTreeSet::new());
@@ -201,14 +201,14 @@ impl Stray<'_> {
         };
         let message = format!("{}, which matches {matches}", self.said());
         let named = (self.list, self.name);
-        config.fault_of_name(Severity::Error, self.policy, named, message, remedy)
+        config.fault_of_name(self.policy, named, message, remedy)
     }
 
     fn not_read_yet(&self, config: &Config) -> Fault {
         let message = format!("{}, which is not known yet", self.said());
         let remedy = "the next pass looks it up; `fortnight doctor` does so now".to_owned();
         let named = (self.list, self.name);
-        config.fault_of_name(Severity::Warning, self.policy, named, message, remedy)
+        config.fault_of_name(self.policy, named, message, remedy)
     }
 
     fn said(&self) -> String {
@@ -217,15 +217,52 @@ impl Stray<'_> {
     }
 
     fn remedy(&self, known: &Known) -> String {
-        let candidates = if self.list.is_of_users() {
-            &known.users
+        let near = if self.list.is_of_users() {
+            near_user(self.name, &known.users)
         } else {
-            &known.groups
+            nearest(self.name, known.groups.iter().map(String::as_str))
         };
-        match nearest(self.name, candidates.iter().map(String::as_str)) {
+        match near {
             Some(near) => format!("did you mean {near:?}?"),
             None => "mend the name, or remove it: under this policy nobody is flagged until then"
                 .to_owned(),
+        }
+    }
+}
+
+/// The user principal name that was probably meant. People are told apart by what stands before the
+/// @: the domain, which all share, would make any two of them alike.
+fn near_user<'a>(written: &str, users: &'a [String]) -> Option<&'a str> {
+    let parts = |name: &'a str| name.split_once('@').unwrap_or((name, ""));
+    let (local, domain) = written.split_once('@').unwrap_or((written, ""));
+    let near = nearest(local, users.iter().map(|name| parts(name).0))?;
+    let mut bearing = users.iter().filter(|name| parts(name).0 == near);
+    let first = bearing.clone().next();
+    let same = bearing.find(|name| parts(name).1.eq_ignore_ascii_case(domain));
+    same.or(first).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_near_before_the_at() {
+        let users = [
+            "ana@contoso.example",
+            "ben@fabrikam.example",
+            "bea@contoso.example",
+        ];
+        let users = users.map(str::to_owned);
+        for (written, meant) in [
+            ("anna@contoso.example", Some("ana@contoso.example")),
+            ("ben@contoso.example", Some("ben@fabrikam.example")),
+            ("bea@x.example", Some("bea@contoso.example")),
+            ("ana", Some("ana@contoso.example")),
+            ("rob@contoso.example", None),
+            ("glass@contoso.example", None),
+        ] {
+            assert_eq!(near_user(written, &users), meant, "{written}");
         }
     }
 }

@@ -4,14 +4,12 @@
 //! Only the beginning of a file is read: a log can be gigabytes long, and what is wrong with single
 //! rows is for a pass to say.
 
-use std::path::Path;
-
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Check;
 use crate::cli::check::{audits, names};
-use crate::config::Config;
+use crate::config::{Config, Exports};
 use crate::errors::chain;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::{Collection, Item, SourceError};
@@ -21,9 +19,9 @@ use crate::time::{Clock, format_duration};
 /// A file whose first so many rows say nothing is not read further.
 const ROWS_TRIED: usize = 10_000;
 
-pub(super) async fn checks(config: &Config, path: &Path) -> Vec<Check> {
+pub(super) async fn checks(config: &Config, exports: &Exports) -> Vec<Check> {
     let now = Clock::system().now();
-    let folder = match files::scan(path) {
+    let folder = match files::scan(&exports.path, exports.dates) {
         Ok(folder) => folder,
         Err(error) => {
             let text = format!(

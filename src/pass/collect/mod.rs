@@ -10,14 +10,13 @@ pub(super) mod groups;
 mod log;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use self::groups::{Approved, Unread, Wanted};
 use super::PassError;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Exports};
 use crate::domain::hold::{Hold, HoldKind};
 use crate::errors::chain;
 use crate::graph::{Client, GraphError};
@@ -33,7 +32,7 @@ use crate::store::{Store, StoreError};
 #[derive(Debug)]
 pub enum Directory {
     /// A folder of exports.
-    Files(PathBuf),
+    Files(Exports),
     /// Graph.
     Graph(Box<Client>),
 }
@@ -42,7 +41,7 @@ impl Directory {
     /// What is configured; nothing is asked for yet.
     pub fn new(config: &config::Directory) -> Result<Self, GraphError> {
         Ok(match config {
-            config::Directory::Files(path) => Self::Files(path.clone()),
+            config::Directory::Files(exports) => Self::Files(exports.clone()),
             config::Directory::Graph(graph) => Self::Graph(Box::new(Client::new(graph)?)),
         })
     }
@@ -116,8 +115,8 @@ pub(super) async fn collect(
 ) -> Result<Collected, PassError> {
     let mut collected = Collected::default();
     match directory {
-        Directory::Files(path) => {
-            files::collect(collector, path, wanted, &mut collected, report).await?;
+        Directory::Files(exports) => {
+            files::collect(collector, exports, wanted, &mut collected, report).await?;
         }
         Directory::Graph(client) => {
             // On the heap: with the waits for answers it is a large future.

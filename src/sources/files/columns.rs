@@ -7,10 +7,9 @@ use super::csv::{Cells, Column};
 use crate::domain::audit::AuditEvent;
 use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;
-use crate::quote::quote;
 use crate::sources::wire::{
-    AuditRow, Entry, Group, GroupRow, Recorded, RegistrationRow, Report, Row, RowError, Scalar,
-    SignInRow, Status, Target, UserRow, portal_instant,
+    self, AuditRow, Entry, Group, GroupRow, Loose, Recorded, RegistrationRow, Report, Row,
+    RowError, Scalar, SignInRow, Status, Target, UserRow,
 };
 
 const fn needed(
@@ -57,10 +56,10 @@ pub(super) fn user(cells: &Cells<'_>) -> Result<Row<Person>, RowError> {
         id: cells.value("id")?,
         user_principal_name: cells.value("userPrincipalName")?,
         account_enabled: cells.value("accountEnabled")?,
-        display_name: cells.value("displayName").unwrap_or_default(),
-        mail: cells.value("mail").unwrap_or_default(),
+        display_name: Loose(cells.value("displayName").unwrap_or_default()),
+        mail: Loose(cells.value("mail").unwrap_or_default()),
         user_type: cells.value("userType")?,
-        created_date_time: cells.value("createdDateTime")?,
+        created_date_time: cells.time("createdDateTime")?,
         preferred_language: cells.value("preferredLanguage")?,
         ..UserRow::default()
     }
@@ -122,18 +121,29 @@ pub(super) fn registration(cells: &Cells<'_>) -> Result<Row<Report>, RowError> {
         is_passwordless_capable: cells.value("isPasswordlessCapable")?,
         is_sspr_registered: cells.value("isSsprRegistered")?,
         methods_registered: cells.list("methodsRegistered")?,
-        last_updated_date_time: cells.value("lastUpdatedDateTime")?,
+        last_updated_date_time: cells.time("lastUpdatedDateTime")?,
     }
     .report()
 }
 
 pub(super) const SIGN_IN: &[Column] = &[
     needed("User ID", &["userid"], NO_PERSON),
-    needed("Date (UTC)", &["dateutc", "createddatetime"], SIGN_INS),
+    // Either will do; a table of Log Analytics has both.
+    needed(
+        "Date (UTC)",
+        &["dateutc", "createddatetime", "timegenerated"],
+        SIGN_INS,
+    ),
+    optional("createdDateTime", &["createddatetime"]),
     needed("Request ID", &["requestid", "id"], SIGN_INS),
     needed(
         "Sign-in error code",
-        &["signinerrorcode", "statuserrorcode", "errorcode"],
+        &[
+            "signinerrorcode",
+            "statuserrorcode",
+            "errorcode",
+            "resulttype",
+        ],
         SIGN_INS,
     ),
     optional("Status", &["status"]),
@@ -143,6 +153,8 @@ pub(super) const SIGN_IN: &[Column] = &[
     optional("Cross tenant access type", &["crosstenantaccesstype"]),
     optional("Authentication requirement", &["authenticationrequirement"]),
     optional("isInteractive", &["isinteractive"]),
+    optional("Category", &["category"]),
+    optional("Type", &["type"]),
 ];
 
 pub(super) fn sign_in(
@@ -152,6 +164,12 @@ pub(super) fn sign_in(
 ) -> Result<Row<SignIn>, RowError> {
     let mut error_code = cells.value("Sign-in error code")?;
     let status = cells.value("Status")?;
+    if let Some(text) = status.as_str().filter(|text| text.starts_with('{')) {
+        let nested: Status<'_> = wire::parse(text.as_bytes())?;
+        if let (false, Some(code)) = (error_code.is_present(), nested.error_code.number()) {
+            error_code = Scalar::Int(code);
+        }
+    }
     if !error_code.is_present()
         && status
             .as_str()
@@ -166,7 +184,10 @@ pub(super) fn sign_in(
     };
     SignInRow {
         id: cells.value("Request ID")?,
-        created_date_time: instant_of(cells.value("Date (UTC)")?, "Date (UTC)")?,
+        created_date_time: match cells.time("createdDateTime")? {
+            Scalar::Null => cells.time("Date (UTC)")?,
+            present => present,
+        },
         user_id,
         app_display_name: cells.value("Application")?,
         is_interactive: cells.value("isInteractive")?,
@@ -174,10 +195,22 @@ pub(super) fn sign_in(
         authentication_protocol: cells.value("Authentication Protocol")?,
         cross_tenant_access_type: cells.value("Cross tenant access type")?,
         authentication_requirement: cells.value("Authentication requirement")?,
+        category: match cells.value("Category")? {
+            Scalar::Null => table_of(cells.value("Type")?),
+            present => present,
+        },
         status: Entry::Object(Status { error_code }),
         ..SignInRow::default()
     }
     .sign_in(recorded, now)
+}
+
+/// The table of Log Analytics that a row is of, if that is what stands there.
+fn table_of(cell: Scalar<'_>) -> Scalar<'_> {
+    let is_table = cell
+        .as_str()
+        .is_some_and(|table| table.to_ascii_lowercase().ends_with("signinlogs"));
+    if is_table { cell } else { Scalar::Null }
 }
 
 pub(super) const AUDIT: &[Column] = &[
@@ -191,7 +224,7 @@ pub(super) const AUDIT: &[Column] = &[
 
 pub(super) fn audit(cells: &Cells<'_>, now: Timestamp) -> Result<Row<AuditEvent>, RowError> {
     let (date, activity, target) = (
-        instant_of(cells.value("Date (UTC)")?, "Date (UTC)")?,
+        cells.time("Date (UTC)")?,
         cells.value("Activity")?,
         cells.value("Target1ObjectId")?,
     );
@@ -213,17 +246,4 @@ pub(super) fn audit(cells: &Cells<'_>, now: Timestamp) -> Result<Row<AuditEvent>
         ..AuditRow::default()
     }
     .event(now)
-}
-
-/// A time of the portal, spelt as Graph does.
-fn instant_of<'a>(cell: Scalar<'a>, name: &'static str) -> Result<Scalar<'a>, RowError> {
-    let Some(text) = cell.as_str() else {
-        return Ok(cell);
-    };
-    let at = portal_instant(text).ok_or_else(|| RowError::Wrong {
-        name,
-        expected: "a time like 2026-01-05T08:30:00Z",
-        found: quote(text),
-    })?;
-    Ok(Scalar::Text(at.to_string().into()))
 }

@@ -4,6 +4,9 @@
 //! have trailing spaces and duplicates; of duplicates the first counts. The trap: a quote that
 //! is never closed swallows all rows after it, so a row of several lines with the wrong number
 //! of cells fails the file instead of being quarantined.
+//!
+//! A date like `3/11/2026` may be two days. One date of the file whose day is above 12 tells how
+//! all are meant: the first open one has the file searched for it (rule 3.3).
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -14,10 +17,10 @@ use memchr::memchr_iter;
 
 use super::Part;
 use super::json::ROW_LIMIT;
-use super::open::{Input, Opened};
+use super::open::{Input, Opened, open};
 use crate::quote::quote;
 use crate::sources::SourceError;
-use crate::sources::wire::{Entry, MemberObject, RowError, Scalar};
+use crate::sources::wire::{DateOrder, Entry, MemberObject, Numeric, RowError, Scalar, instant};
 
 /// What the CSV reader may have read ahead.
 const READ_AHEAD: usize = 64 << 10;
@@ -41,6 +44,76 @@ pub(super) struct Table {
     width: usize,
     crlf: bool,
     record: ByteRecord,
+    dates: Dates,
+}
+
+/// The columns of dates, and how their open dates are read.
+#[derive(Debug, Default)]
+struct Dates {
+    /// Those headed `[UTC]`, by Log Analytics, which writes months first everywhere.
+    utc: Vec<usize>,
+    /// The others.
+    columns: Vec<usize>,
+    /// What a date of the file proves.
+    proven: Option<DateOrder>,
+    /// What is said of files that prove nothing.
+    configured: Option<DateOrder>,
+    /// Whether the file was searched for a proof.
+    searched: bool,
+}
+
+impl Dates {
+    fn of(header: &ByteRecord, configured: Option<DateOrder>) -> Self {
+        let mut dates = Self {
+            configured,
+            ..Self::default()
+        };
+        for (at, cell) in header.iter().enumerate() {
+            let name = packed(cell);
+            if is_utc(cell) {
+                dates.utc.push(at);
+            } else if name.contains("date") || name.contains("time") {
+                dates.columns.push(at);
+            }
+        }
+        dates
+    }
+
+    /// The order of open dates in a column.
+    fn order(&self, column: usize) -> Option<DateOrder> {
+        if self.utc.contains(&column) {
+            return Some(DateOrder::MonthFirst);
+        }
+        self.proven.or(self.configured)
+    }
+
+    /// The open dates of a row, with what each proves.
+    fn open_in<'a>(
+        &'a self,
+        record: &'a ByteRecord,
+    ) -> impl Iterator<Item = (&'a str, Option<DateOrder>)> {
+        self.columns.iter().filter_map(|at| {
+            let cell = record.get(*at).filter(|cell| may_be_open(cell))?;
+            let text = std::str::from_utf8(cell).ok()?;
+            let date = Numeric::parse(text).filter(Numeric::is_open)?;
+            Some((text, date.proves()))
+        })
+    }
+}
+
+/// Whether a cell begins as an open date does: nearly all begin with a year.
+fn may_be_open(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii_start();
+    let separator = cell.iter().take(3).find(|byte| !byte.is_ascii_digit());
+    matches!(separator, Some(b'/' | b'-'))
+}
+
+/// Whether a header says that its times are in UTC as Log Analytics says it.
+fn is_utc(header: &[u8]) -> bool {
+    header
+        .trim_ascii_end()
+        .to_ascii_lowercase()
+        .ends_with(b"[utc]")
 }
 
 /// A first line that is none of the table.
@@ -73,6 +146,7 @@ pub(super) struct Cells<'a> {
     record: &'a ByteRecord,
     columns: &'static [Column],
     at: &'a [Option<usize>],
+    dates: &'a Dates,
 }
 
 impl Table {
@@ -124,6 +198,7 @@ impl Table {
             width: 0,
             crlf,
             record: ByteRecord::new(),
+            dates: Dates::default(),
         };
         if preface.is_some() {
             table.advance(part)?;
@@ -132,7 +207,8 @@ impl Table {
             return Err(part.wrong(None, "the file is empty".to_owned(), "export it again"));
         }
         table.width = table.record.len();
-        let header: Vec<String> = table.record.iter().map(packed).collect();
+        table.dates = Dates::of(&table.record, part.dates);
+        let header: Vec<String> = table.record.iter().map(named).collect();
         let find = |column: &Column| {
             header
                 .iter()
@@ -188,12 +264,61 @@ impl Table {
                 line,
             )));
         }
+        self.settle_dates(part, line)?;
         let cells = Cells {
             record: &self.record,
             columns: self.columns,
             at: &self.at,
+            dates: &self.dates,
         };
         Ok(Some((Ok(cells), line)))
+    }
+
+    /// Finds out how the open dates of the present row are meant, if it has any.
+    fn settle_dates(&mut self, part: &Part, line: u64) -> Result<(), SourceError> {
+        let (mut first, mut proofs) = (None, Vec::new());
+        for (text, proof) in self.dates.open_in(&self.record) {
+            first.get_or_insert_with(|| text.to_owned());
+            proofs.extend(proof);
+        }
+        let Some(text) = first else {
+            return Ok(());
+        };
+        for proof in proofs {
+            if *self.dates.proven.get_or_insert(proof) != proof {
+                return Err(part.wrong(
+                    Some(line),
+                    "in some of its dates the day comes first and in others the month".to_owned(),
+                    "export it again with dates like 2026-01-05T08:30:00Z",
+                ));
+            }
+        }
+        if self.dates.proven.is_none() && !self.dates.searched {
+            self.dates.proven = Self::open(part, open(part)?, self.columns)?.proof(part)?;
+            self.dates.searched = true;
+        }
+        if self.dates.proven.or(self.dates.configured).is_none() {
+            return Err(part.wrong(
+                Some(line),
+                format!("{} may be two days, and no date of the file tells which", quote(&text)),
+                "export it again with dates like 2026-01-05T08:30:00Z, or say in [directory.files] how this machine writes them: dates = \"day-first\" or \"month-first\"",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What the first date of the file that proves anything does prove.
+    fn proof(mut self, part: &Part) -> Result<Option<DateOrder>, SourceError> {
+        while self.advance(part)? {
+            let proof = self
+                .dates
+                .open_in(&self.record)
+                .find_map(|(_, proof)| proof);
+            if proof.is_some() {
+                return Ok(proof);
+            }
+        }
+        Ok(None)
     }
 
     /// The line on which the present row begins, counted back from its end: the reader's own
@@ -236,6 +361,20 @@ impl<'a> Cells<'a> {
         Ok(self.text(name)?.map_or(Scalar::Null, Scalar::cell))
     }
 
+    /// A cell as a time, spelt as Graph does; nothing if it is empty or has no column.
+    pub(super) fn time(&self, name: &'static str) -> Result<Scalar<'a>, RowError> {
+        let cell = self.value(name)?;
+        let Some(text) = cell.as_str() else {
+            return Ok(cell);
+        };
+        let at = instant(text).or_else(|| {
+            let order = self.column(name).and_then(|at| self.dates.order(at));
+            Numeric::parse(text)?.instant(order)
+        });
+        let at = at.ok_or_else(|| RowError::no_time(name, text))?;
+        Ok(Scalar::Text(at.to_string().into()))
+    }
+
     /// A cell as a list.
     pub(super) fn list(&self, name: &'static str) -> Result<Entry<'a>, RowError> {
         Ok(self.text(name)?.map_or_else(Entry::default, Entry::cell))
@@ -257,16 +396,27 @@ impl<'a> Cells<'a> {
     }
 
     fn text(&self, name: &'static str) -> Result<Option<&'a str>, RowError> {
-        let column = self.columns.iter().position(|column| column.name == name);
-        let Some(cell) = column
-            .and_then(|column| self.at[column])
-            .and_then(|at| self.record.get(at))
-        else {
+        let Some(cell) = self.column(name).and_then(|at| self.record.get(at)) else {
             return Ok(None);
         };
         std::str::from_utf8(cell)
             .map(Some)
             .map_err(|_| RowError::NotUtf8(name))
+    }
+
+    /// Where a property stands in a row.
+    fn column(&self, name: &'static str) -> Option<usize> {
+        let column = self.columns.iter().position(|column| column.name == name)?;
+        self.at[column]
+    }
+}
+
+/// A header cell as columns are named.
+fn named(cell: &[u8]) -> String {
+    let name = packed(cell);
+    match name.strip_suffix("utc") {
+        Some(name) if is_utc(cell) => name.to_owned(),
+        _ => name,
     }
 }
 

@@ -1,23 +1,25 @@
 //! Lists a folder of exports by collection, in name order.
 //!
 //! Only names and file attributes are looked at. Links are followed, because mounted
-//! configuration volumes are made of links.
+//! configuration volumes are made of links; one to a folder that is being listed, or that holds
+//! it, leads nowhere new. What bears the name of an export and cannot be read as one fails its
+//! collection: what is passed over in silence seems to be gone.
 
-use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::names::{Named, classify, split};
+use super::names::{Named, classify, in_name_order, split};
 use super::{Fingerprint, Part};
+use crate::domain::id::acts;
 use crate::quote::quote;
-use crate::sources::wire::Recorded;
+use crate::sources::wire::{DateOrder, Recorded};
 use crate::sources::{Collection, SourceError};
 
-/// `insights-logs-signinlogs/tenantId=…/y=…/m=…/d=…/h=…/m=…/PT1H.json` is seven deep; a circle
-/// of links ends here too.
+/// `insights-logs-signinlogs/tenantId=…/y=…/m=…/d=…/h=…/m=…/PT1H.json` is seven deep.
 const MAX_DEPTH: usize = 10;
 
 /// What a folder holds.
@@ -25,29 +27,39 @@ const MAX_DEPTH: usize = 10;
 pub struct Folder {
     path: String,
     parts: BTreeMap<Collection, Vec<Part>>,
-    wrong: Vec<Wrong>,
+    wrong: BTreeMap<Collection, Vec<Wrong>>,
+    others: Vec<String>,
 }
 
-/// An export that cannot serve as sign-ins.
+/// What bears the name of a collection and cannot serve as a part of it.
 #[derive(Debug)]
 struct Wrong {
     name: String,
-    reason: &'static str,
+    reason: String,
     remedy: &'static str,
 }
 
-/// Lists a folder. Files of other names are passed over.
-pub fn scan(folder: &Path) -> Result<Folder, SourceError> {
-    let mut found = Folder {
-        path: folder.display().to_string(),
-        parts: BTreeMap::new(),
-        wrong: Vec::new(),
+/// Lists a folder. `dates` is how a CSV writes dates where nothing in it tells.
+pub fn scan(folder: &Path, dates: Option<DateOrder>) -> Result<Folder, SourceError> {
+    let unreadable = |source| SourceError::Unreadable {
+        file: folder.display().to_string(),
+        source,
     };
-    found
-        .list(folder, "", None, 0)
-        .map_err(|(file, source)| SourceError::Unreadable { file, source })?;
+    let mut listing = Listing {
+        dates,
+        holding: holding(folder).map_err(unreadable)?,
+        listed: HashSet::new(),
+        found: Folder {
+            path: folder.display().to_string(),
+            parts: BTreeMap::new(),
+            wrong: BTreeMap::new(),
+            others: Vec::new(),
+        },
+    };
+    listing.list(folder, "", None, 0).map_err(unreadable)?;
+    let mut found = listing.found;
     for parts in found.parts.values_mut() {
-        parts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        parts.sort_unstable_by(|a, b| in_name_order(&a.name, &b.name));
         // The same page plain and packed is one page.
         parts.dedup_by(|later, earlier| {
             let name = later.name.as_bytes();
@@ -56,24 +68,21 @@ pub fn scan(folder: &Path) -> Result<Folder, SourceError> {
                 && name[earlier.name.len()..].eq_ignore_ascii_case(b".gz")
         });
     }
-    found.wrong.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
 impl Folder {
     /// The parts of a collection in reading order; none if it is absent.
     pub fn parts(&self, collection: Collection) -> Result<&[Part], SourceError> {
-        if collection == Collection::SignIns
-            && let Some(wrong) = self.wrong.first()
-        {
-            return Err(SourceError::WrongFile {
+        match self.wrong.get(&collection).and_then(|wrong| wrong.first()) {
+            Some(wrong) => Err(SourceError::WrongFile {
                 file: wrong.name.clone(),
                 line: None,
-                reason: wrong.reason.to_owned(),
+                reason: wrong.reason.clone(),
                 remedy: wrong.remedy.to_owned(),
-            });
+            }),
+            None => Ok(self.parts.get(&collection).map_or(&[], Vec::as_slice)),
         }
-        Ok(self.parts.get(&collection).map_or(&[], Vec::as_slice))
     }
 
     /// The parts of a collection that must be there.
@@ -87,74 +96,170 @@ impl Folder {
         }
     }
 
-    /// Lists one folder; `within` is the collection of the folder of pages we are in.
+    /// Files of other names that look like exports: nobody reads them.
+    #[must_use]
+    pub fn others(&self) -> &[String] {
+        &self.others
+    }
+}
+
+/// What tells two folders apart.
+type Identity = (u64, u64);
+
+/// A folder that is being listed.
+struct Listing {
+    dates: Option<DateOrder>,
+    /// The folder itself and those that hold it.
+    holding: HashSet<Identity>,
+    /// The folders of pages that were listed.
+    listed: HashSet<(Collection, Identity)>,
+    found: Folder,
+}
+
+/// The collection and the kind of the folder of pages that is being listed.
+type Within = Option<(Collection, Recorded)>;
+
+impl Listing {
+    /// Lists one folder.
     fn list(
         &mut self,
         folder: &Path,
         prefix: &str,
-        within: Option<(Collection, Recorded)>,
+        within: Within,
         depth: usize,
-    ) -> Result<(), (String, io::Error)> {
-        let failed = |error| (folder.display().to_string(), error);
-        for entry in fs::read_dir(folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+    ) -> io::Result<()> {
+        let mut entries: Vec<DirEntry> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
+        entries.sort_by_cached_key(DirEntry::file_name);
+        for entry in entries {
             let file_name = entry.file_name();
-            let Some(name) = file_name.to_str().filter(|name| !name.starts_with('.')) else {
-                continue;
-            };
-            let named = Candidate::of(name, within);
-            // A name that means nothing here costs no look at the file.
-            if named.is_idle(within) || name.eq_ignore_ascii_case("manifest.json") {
-                continue;
-            }
-            let path = entry.path();
-            let relative = format!("{prefix}{name}");
-            let attributes = match fs::metadata(&path) {
-                Ok(attributes) => attributes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err((relative, error)),
-            };
-            if attributes.is_dir() {
-                match named.folder {
-                    Named::Wrong(reason, remedy) => self.wrong.push(Wrong {
-                        name: relative,
-                        reason,
-                        remedy,
-                    }),
-                    Named::Part(collection, recorded) if depth < deepest(collection) => {
-                        self.list(
-                            &path,
-                            &format!("{relative}/"),
-                            Some((collection, recorded)),
-                            depth + 1,
-                        )?;
-                    }
-                    Named::Part(..) | Named::Other => {}
-                }
-                continue;
-            }
-            match (named.file, split(name)) {
-                (Named::Wrong(reason, remedy), Some(_)) => self.wrong.push(Wrong {
-                    name: relative,
-                    reason,
-                    remedy,
-                }),
-                (Named::Part(collection, recorded), Some((_, format))) if attributes.is_file() => {
-                    let fingerprint =
-                        fingerprint(&attributes).map_err(|error| (relative.clone(), error))?;
-                    self.parts.entry(collection).or_default().push(Part {
-                        name: printable(relative),
-                        path,
-                        format,
-                        recorded,
-                        fingerprint,
-                    });
-                }
-                _ => {}
+            let name = file_name.to_str();
+            if let Some(name) = name.filter(|name| !name.starts_with('.')) {
+                self.look(&entry, name, prefix, within, depth);
             }
         }
         Ok(())
     }
+
+    /// Looks at one entry of a folder.
+    fn look(&mut self, entry: &DirEntry, name: &str, prefix: &str, within: Within, depth: usize) {
+        let named = Candidate::of(name, within, depth);
+        if name.eq_ignore_ascii_case("manifest.json") {
+            return;
+        }
+        let relative = printable(format!("{prefix}{name}"));
+        // A name that means nothing here costs no look at the file.
+        let Some(collection) = named.collection() else {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if looks_meant(name) && !is_folder {
+                self.found.others.push(relative);
+            }
+            return;
+        };
+        let path = entry.path();
+        let mut wrong = |reason: String, remedy| {
+            let wrong = Wrong {
+                name: relative.clone(),
+                reason,
+                remedy,
+            };
+            self.found.wrong.entry(collection).or_default().push(wrong);
+        };
+        let attributes = match fs::metadata(&path) {
+            Ok(attributes) => attributes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Else it was removed since the folder was read.
+                if fs::symlink_metadata(&path).is_ok() {
+                    wrong(
+                        "it is a link to nowhere".to_owned(),
+                        "restore what it led to, or remove it",
+                    );
+                }
+                return;
+            }
+            Err(error) => {
+                wrong(
+                    format!("it cannot be read: {error}"),
+                    "let this user read it, or remove it",
+                );
+                return;
+            }
+        };
+        if attributes.is_dir() {
+            match named.folder {
+                Named::Wrong(reason, remedy) => wrong(reason.to_owned(), remedy),
+                Named::Part(collection, recorded) => {
+                    if !self.is_new(collection, &attributes) {
+                        return;
+                    }
+                    let within = Some((collection, recorded));
+                    let prefix = format!("{relative}/");
+                    if let Err(error) = self.list(&path, &prefix, within, depth + 1) {
+                        let wrong = Wrong {
+                            name: relative,
+                            reason: format!("the folder cannot be read: {error}"),
+                            remedy: "let this user read it, or remove it",
+                        };
+                        self.found.wrong.entry(collection).or_default().push(wrong);
+                    }
+                }
+                Named::Other => {}
+            }
+            return;
+        }
+        match (named.file, split(name)) {
+            (Named::Wrong(reason, remedy), Some(_)) => wrong(reason.to_owned(), remedy),
+            (Named::Part(..), Some(_)) if !attributes.is_file() => wrong(
+                "it is a pipe, a socket or a device".to_owned(),
+                "write the export into a file",
+            ),
+            (Named::Part(collection, recorded), Some((_, format))) => {
+                match fingerprint(&attributes) {
+                    Ok(fingerprint) => {
+                        self.found.parts.entry(collection).or_default().push(Part {
+                            name: relative,
+                            path,
+                            format,
+                            recorded,
+                            dates: self.dates,
+                            fingerprint,
+                        });
+                    }
+                    Err(error) => wrong(
+                        format!("it cannot be read: {error}"),
+                        "let this user read it, or remove it",
+                    ),
+                }
+            }
+            (Named::Wrong(..) | Named::Part(..), None) | (Named::Other, _) => {}
+        }
+    }
+
+    /// Whether a folder of pages was not listed yet, and does not hold what is being listed.
+    fn is_new(&mut self, collection: Collection, attributes: &Metadata) -> bool {
+        identity(attributes).is_none_or(|identity| {
+            !self.holding.contains(&identity) && self.listed.insert((collection, identity))
+        })
+    }
+}
+
+/// A folder and those that hold it.
+fn holding(folder: &Path) -> io::Result<HashSet<Identity>> {
+    let folder = fs::canonicalize(folder)?;
+    let attributes = folder.ancestors().map(fs::metadata);
+    Ok(attributes
+        .filter_map(|attributes| identity(&attributes.ok()?))
+        .collect())
+}
+
+#[cfg(unix)]
+fn identity(attributes: &Metadata) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((attributes.dev(), attributes.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<Identity> {
+    None
 }
 
 /// How deep folders of pages nest. The log adds up; of a snapshot, a folder within is more
@@ -166,6 +271,12 @@ fn deepest(collection: Collection) -> usize {
     }
 }
 
+/// Whether somebody may have put a file there to be read.
+fn looks_meant(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    split(name).is_some() || lower.ends_with(".log") || lower.ends_with(".log.gz")
+}
+
 /// What an entry would be as a file and as a folder.
 struct Candidate {
     file: Named,
@@ -173,20 +284,32 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn of(name: &str, within: Option<(Collection, Recorded)>) -> Self {
+    fn of(name: &str, within: Within, depth: usize) -> Self {
         let file = split(name).map_or(Named::Other, |(base, _)| classify(base));
         let folder = classify(name);
-        match within {
-            None => Self { file, folder },
-            Some(place) => Self {
-                file: split(name).map_or(Named::Other, |_| inside(file, place)),
-                folder: inside(folder, place),
-            },
-        }
+        let (file, folder) = match within {
+            None => (file, folder),
+            Some(place) => (
+                split(name).map_or(Named::Other, |_| inside(file, place)),
+                inside(folder, place),
+            ),
+        };
+        let folder = match folder {
+            Named::Part(collection, _) if depth >= deepest(collection) => Named::Other,
+            folder => folder,
+        };
+        Self { file, folder }
     }
 
-    fn is_idle(&self, within: Option<(Collection, Recorded)>) -> bool {
-        within.is_none() && self.file == Named::Other && self.folder == Named::Other
+    /// The collection that it would belong to as either.
+    fn collection(&self) -> Option<Collection> {
+        [self.file, self.folder]
+            .into_iter()
+            .find_map(|named| match named {
+                Named::Part(collection, _) => Some(collection),
+                Named::Wrong(..) => Some(Collection::SignIns),
+                Named::Other => None,
+            })
     }
 }
 
@@ -205,7 +328,7 @@ fn inside(named: Named, (collection, recorded): (Collection, Recorded)) -> Named
 
 /// A file name as it can stand in a message.
 fn printable(name: String) -> String {
-    if name.chars().any(char::is_control) {
+    if name.chars().any(acts) {
         quote(&name)
     } else {
         name
@@ -235,7 +358,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let found = scan(dir.path()).unwrap();
+        let found = scan(dir.path(), None).unwrap();
         (dir, found)
     }
 

@@ -1,7 +1,8 @@
 //! Splits JSON into its rows without holding more than one of them.
 //!
 //! Read are `{"value":[…]}` and `{"records":[…]}` (also several in a row), a bare array,
-//! NDJSON, and objects one after another. Only brackets and strings are looked at; whether a
+//! NDJSON, objects one after another, and the tables of Log Analytics
+//! (`{"tables":[{"columns":[…],"rows":[[…]]}]}`). Only brackets and strings are looked at; whether a
 //! row is valid JSON is for its reader to find out. The trap: a broken NDJSON line must cost
 //! only itself, so once the first line is a whole object, lines are rows.
 
@@ -9,13 +10,17 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use memchr::{memchr, memchr_iter};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::shape::{Shape, Step, opens_envelope};
+use super::shape::{Listed, Shape, Step, opens_envelope};
 
 /// Far beyond any row of the directory (a group of 20,000 members is 800 KiB as plain ids).
 pub const ROW_LIMIT: usize = 1 << 20;
 /// Large enough that moving a row's beginning to the front costs nothing.
 const CHUNK: usize = 128 << 10;
+/// What follows the rows of a page is a link, a mark or a few numbers.
+const TAIL_LIMIT: usize = 64 << 10;
 
 /// Why there are no more rows.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,8 @@ fn show(byte: u8) -> String {
 pub struct Element<'a> {
     /// Its bytes.
     pub bytes: &'a [u8],
+    /// The columns of the table of which it is a row; none elsewhere.
+    pub columns: &'a [String],
     /// The line on which it begins, from 1.
     pub line: u64,
 }
@@ -91,6 +98,15 @@ pub struct Splitter<R> {
     place: Place,
     may_be_empty: bool,
     prefer_lines: bool,
+    /// Within the `tables` of an answer.
+    in_tables: bool,
+    /// The columns of the present table.
+    columns: Vec<String>,
+    /// Whether the present page has named a next one yet.
+    names_next: bool,
+    pages: u64,
+    /// Of these, how many name a next one.
+    with_next: u64,
 }
 
 impl<R: Read> Splitter<R> {
@@ -106,7 +122,17 @@ impl<R: Read> Splitter<R> {
             place: Place::Start,
             may_be_empty: by_name,
             prefer_lines: by_name,
+            in_tables: false,
+            columns: Vec::new(),
+            names_next: false,
+            pages: 0,
+            with_next: 0,
         }
+    }
+
+    /// Whether what has been read are pages, each of which names a next one.
+    pub fn names_next(&self) -> bool {
+        self.pages > 0 && self.pages == self.with_next
     }
 
     /// The line that is being read, for errors.
@@ -121,6 +147,7 @@ impl<R: Read> Splitter<R> {
         };
         Ok(Some(Element {
             bytes: &self.buffer[range],
+            columns: &self.columns,
             line,
         }))
     }
@@ -134,6 +161,7 @@ impl<R: Read> Splitter<R> {
             match (self.place, byte) {
                 (Place::Lines, _) => {}
                 (Place::Start, None) if !self.may_be_empty => return Err(Broken::Empty),
+                (Place::Top, None) if self.in_tables => return Err(Broken::Truncated),
                 (Place::Start | Place::Top | Place::End, None) => return Ok(None),
                 (Place::Before { .. } | Place::After { .. } | Place::Tail, None) => {
                     return Err(Broken::Truncated);
@@ -157,7 +185,13 @@ impl<R: Read> Splitter<R> {
                         self.place = if lines { Place::Lines } else { Place::Top };
                         return Ok(Some(self.take(length)));
                     }
-                    Scanned::Envelope(length) => {
+                    Scanned::Envelope(length, Listed::Tables) => {
+                        self.consume(length);
+                        self.in_tables = true;
+                        self.place = Place::Top;
+                    }
+                    Scanned::Envelope(length, Listed::Rows) => {
+                        self.open_page(length);
                         self.consume(length);
                         self.place = Place::Before {
                             envelope: true,
@@ -165,6 +199,12 @@ impl<R: Read> Splitter<R> {
                         };
                     }
                 },
+                (Place::Top, Some(b',')) if self.in_tables => self.consume(1),
+                (Place::Top, Some(b']')) if self.in_tables => {
+                    self.consume(1);
+                    self.skip_tail()?;
+                    self.in_tables = false;
+                }
                 (Place::Start, Some(found)) => return Err(Broken::NotRows { found }),
                 (
                     Place::Before {
@@ -188,7 +228,7 @@ impl<R: Read> Splitter<R> {
                     return Err(Broken::Garbage { found });
                 }
                 (Place::Before { envelope, .. }, Some(b'{' | b'[' | b'"')) => {
-                    let (Scanned::Row(length) | Scanned::Envelope(length)) = self.scan(false)?;
+                    let (Scanned::Row(length) | Scanned::Envelope(length, _)) = self.scan(false)?;
                     self.place = Place::After { envelope };
                     return Ok(Some(self.take(length)));
                 }
@@ -198,7 +238,7 @@ impl<R: Read> Splitter<R> {
                     return Ok(Some(self.take(length)));
                 }
                 (Place::Tail, Some(b',' | b'}')) => {
-                    self.skip_tail()?;
+                    self.close_page()?;
                     self.place = Place::Top;
                 }
                 (Place::Top | Place::After { .. } | Place::Tail | Place::End, Some(found)) => {
@@ -255,7 +295,7 @@ impl<R: Read> Splitter<R> {
         let mut at = 0;
         while let Step::List(n) = shape.advance(&line[at..], true) {
             at += n;
-            if opens_envelope(&line[..at - 1]) {
+            if opens_envelope(&line[..at - 1]).is_some() {
                 return Ok(false);
             }
         }
@@ -292,11 +332,14 @@ impl<R: Read> Splitter<R> {
             }
             match step {
                 Step::Closed(_) => return Ok(Scanned::Row(at)),
-                Step::List(_) if opens_envelope(&self.buffer[self.start..self.start + at - 1]) => {
-                    return Ok(Scanned::Envelope(at));
+                Step::List(_) => {
+                    let before = &self.buffer[self.start..self.start + at - 1];
+                    if let Some(listed) = opens_envelope(before) {
+                        return Ok(Scanned::Envelope(at, listed));
+                    }
                 }
                 Step::More if !self.fill()? => return Err(Broken::Truncated),
-                Step::List(_) | Step::More => {}
+                Step::More => {}
             }
         }
     }
@@ -322,16 +365,39 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    /// Passes over what follows an envelope's list, keeping nothing.
-    fn skip_tail(&mut self) -> Result<(), Broken> {
+    /// A page begins: what it says before its rows, which so many bytes end.
+    fn open_page(&mut self, length: usize) {
+        let page = [&self.buffer[self.start..self.start + length], b"]}"].concat();
+        self.names_next = names_next(&page);
+        self.columns = columns(&page);
+    }
+
+    /// The rows of a page are over: what it says after them.
+    fn close_page(&mut self) -> Result<(), Broken> {
+        // A property before it makes the rest an object.
+        let page = [b"{\"\":0".to_vec(), self.skip_tail()?].concat();
+        self.pages += 1;
+        self.with_next += u64::from(self.names_next || names_next(&page));
+        self.columns.clear();
+        Ok(())
+    }
+
+    /// Passes over what follows a list in an object, and gives it if it is short.
+    fn skip_tail(&mut self) -> Result<Vec<u8>, Broken> {
         let mut shape = Shape::within_object();
+        let mut tail = Vec::new();
         loop {
-            match shape.advance(&self.buffer[self.start..self.end], false) {
-                Step::Closed(n) => {
-                    self.consume(n);
-                    return Ok(());
-                }
-                Step::List(_) | Step::More => self.consume(self.end - self.start),
+            let rest = &self.buffer[self.start..self.end];
+            let (length, is_over) = match shape.advance(rest, false) {
+                Step::Closed(n) => (n, true),
+                Step::List(_) | Step::More => (rest.len(), false),
+            };
+            if tail.len() < TAIL_LIMIT {
+                tail.extend_from_slice(&rest[..length]);
+            }
+            self.consume(length);
+            if is_over {
+                return Ok(tail);
             }
             if !self.fill()? {
                 return Err(Broken::Truncated);
@@ -393,7 +459,36 @@ impl<R: Read> Splitter<R> {
 
 enum Scanned {
     Row(usize),
-    Envelope(usize),
+    Envelope(usize, Listed),
+}
+
+/// Whether a page without its rows says where the next one is.
+fn names_next(page: &[u8]) -> bool {
+    let page: Map<String, Value> = serde_json::from_slice(page).unwrap_or_default();
+    page.iter().any(|(name, link)| {
+        let name = name.to_ascii_lowercase();
+        let is_next = name == "nextlink" || name.ends_with(".nextlink");
+        is_next && link.as_str().is_some_and(|link| !link.trim().is_empty())
+    })
+}
+
+/// The columns that a table without its rows names.
+fn columns(table: &[u8]) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Table {
+        columns: Vec<Column>,
+    }
+    #[derive(Deserialize)]
+    struct Column {
+        name: String,
+    }
+    let table: Table = serde_json::from_slice(table).unwrap_or_default();
+    table
+        .columns
+        .into_iter()
+        .map(|column| column.name)
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod day;
 mod digest;
+mod editions;
 mod folder;
 mod json;
 mod names;
@@ -22,9 +23,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::SourceError;
-use super::wire::Recorded;
+use super::wire::{DateOrder, Recorded};
 
 pub use digest::digest;
+pub use editions::outdated;
 pub use folder::{Folder, scan};
 pub use json::{Broken, Element, ROW_LIMIT, Splitter};
 pub use rows::{Rows, audits, groups, registration, sign_ins, users};
@@ -51,6 +53,8 @@ pub struct Part {
     pub format: Format,
     /// What its name says about its sign-ins.
     pub recorded: Recorded,
+    /// How a CSV writes dates where nothing in it tells.
+    pub dates: Option<DateOrder>,
     /// Changes whenever the file does.
     pub fingerprint: Fingerprint,
 }

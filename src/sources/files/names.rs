@@ -4,6 +4,8 @@
 //! (`sign-ins-2026-01-05.json`, `users_2.csv`, `groups (1).json`). Known exports that cannot
 //! serve are named, so that nobody wonders why nothing happens.
 
+use std::cmp::Ordering;
+
 use super::Format;
 use crate::sources::Collection;
 use crate::sources::wire::Recorded;
@@ -94,6 +96,34 @@ fn begins(name: &str, base: &str) -> bool {
     rest.next().is_none_or(|c| !c.is_alphabetic())
 }
 
+/// The order in which parts are read: by name, where a number counts as one, so that
+/// `…-2026-11-9` comes before `…-2026-11-10`.
+pub(super) fn in_name_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    while let ([x, ..], [y, ..]) = (left, right) {
+        let order = if x.is_ascii_digit() && y.is_ascii_digit() {
+            let ((one, rest_left), (other, rest_right)) = (number(left), number(right));
+            (left, right) = (rest_left, rest_right);
+            one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+        } else {
+            (left, right) = (&left[1..], &right[1..]);
+            x.cmp(y)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    left.len().cmp(&right.len()).then_with(|| a.cmp(b))
+}
+
+/// The digits that a text begins with, without leading zeros, and what follows.
+fn number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|c| !c.is_ascii_digit());
+    let (digits, rest) = text.split_at(end.unwrap_or(text.len()));
+    let zeros = digits.iter().position(|c| *c != b'0');
+    (&digits[zeros.unwrap_or(digits.len())..], rest)
+}
+
 /// Splits `users.json.gz` into `users`, its format and whether it says that it is packed.
 pub(super) fn split(name: &str) -> Option<(&str, Format)> {
     let ends = |text: &str, with: &str| {
@@ -180,6 +210,29 @@ mod tests {
         ] {
             assert_eq!(classify(name), Named::Other, "{name}");
         }
+    }
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let ordered = [
+            "a.json",
+            "a.json.gz",
+            "b/000009.json",
+            "b/000010.json",
+            "users_2026-11-9 (2).csv",
+            "users_2026-11-9 (10).csv",
+            "users_2026-11-10.csv",
+        ];
+        for (at, name) in ordered.iter().enumerate() {
+            for (other_at, other) in ordered.iter().enumerate() {
+                assert_eq!(
+                    in_name_order(name, other),
+                    at.cmp(&other_at),
+                    "{name}, {other}"
+                );
+            }
+        }
+        assert_ne!(in_name_order("a1", "a01"), Ordering::Equal);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The rows of a part, whatever its format, as facts, skipped rows and quarantined rows.
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 
 use super::columns;
 use super::csv::{Cells, Column, Table};
@@ -13,7 +14,7 @@ use crate::domain::sign_in::SignIn;
 use crate::sources::wire::{
     self, Group, GroupRow, Recorded, RegistrationRow, Report, Row, RowError, UserRow,
 };
-use crate::sources::{Item, Quarantined, SourceError};
+use crate::sources::{Item, Named, Quarantined, SourceError};
 
 /// Reads the users of a part.
 #[must_use]
@@ -126,6 +127,7 @@ pub struct Rows<T> {
     kind: Kind<T>,
     seen: Seen,
     read: Read,
+    names_next: bool,
     state: State,
 }
 
@@ -208,12 +210,19 @@ impl<T> Rows<T> {
             kind,
             seen: Seen::default(),
             read: Read::default(),
+            names_next: false,
             state: state.unwrap_or_else(State::Failed),
         }
     }
 
+    /// After the last row: whether the part has pages alone that each name a next one.
+    #[must_use]
+    pub fn names_next(&self) -> bool {
+        self.names_next
+    }
+
     fn advance(&mut self) -> Result<Option<Item<T>>, SourceError> {
-        let (row, id, line) = match &mut self.state {
+        let (row, named, line) = match &mut self.state {
             State::Over => return Ok(None),
             State::Failed(_) => {
                 let State::Failed(error) = std::mem::replace(&mut self.state, State::Over) else {
@@ -224,9 +233,8 @@ impl<T> Rows<T> {
             State::Csv(table) => match table.next(&self.part)? {
                 Some((Ok(cells), line)) => {
                     let row = (self.kind.cells)(&cells, &self.context);
-                    let id = cells.value("id").ok().filter(|_| row.is_err());
-                    let id = id.and_then(|id| id.as_str().map(str::to_owned));
-                    (row, id, line)
+                    let named = row.is_err().then(|| named_in(&cells));
+                    (row, named.flatten(), line)
                 }
                 Some((Err(error), line)) => (Err(error), None, line),
                 None => return self.check_read().map(|()| None),
@@ -234,7 +242,9 @@ impl<T> Rows<T> {
             State::Json(splitter) => match splitter.next_row() {
                 Ok(Some(element)) => {
                     let is_first = self.seen.as_graph.is_none();
-                    let row = json_row(&self.kind, element.bytes, &self.context, &mut self.seen);
+                    let cells = of_table(element.columns, element.bytes);
+                    let bytes = cells.as_deref().unwrap_or(element.bytes);
+                    let row = json_row(&self.kind, bytes, &self.context, &mut self.seen);
                     if is_first && row.is_err() && is_error_answer(element.bytes) {
                         return Err(self.part.wrong(
                             Some(element.line),
@@ -242,10 +252,11 @@ impl<T> Rows<T> {
                             "read the error in it, mend that and export again",
                         ));
                     }
-                    let id = row.is_err().then(|| object_id(element.bytes));
-                    (row, id.flatten(), element.line)
+                    let named = row.is_err().then(|| named_by(bytes));
+                    (row, named.flatten(), element.line)
                 }
                 Ok(None) => {
+                    self.names_next = splitter.names_next();
                     return self
                         .check_needs()
                         .and_then(|()| self.check_read())
@@ -275,7 +286,7 @@ impl<T> Rows<T> {
                     line,
                     reason: error.to_string(),
                 };
-                Item::Quarantined(row, id.filter(|_| self.kind.of_objects))
+                Item::Quarantined(row, named.filter(|_| self.kind.of_objects))
             }
         }))
     }
@@ -357,12 +368,40 @@ fn json_row<T>(
             return row;
         }
     }
-    let respelled = wire::respelled(bytes);
-    (kind.json)(respelled.as_deref().unwrap_or(bytes), context, seen)
+    // Bytes that are no text spoil only what they stand in.
+    let text = String::from_utf8_lossy(bytes);
+    let respelled = wire::respelled(text.as_bytes());
+    let row = respelled.as_deref().unwrap_or(text.as_bytes());
+    (kind.json)(row, context, seen)
 }
 
-fn object_id(bytes: &[u8]) -> Option<String> {
-    wire::object_id(bytes).or_else(|| wire::object_id(&wire::respelled(bytes)?))
+/// A row of a table, which is a list of values, as an object with the names of its columns.
+fn of_table(columns: &[String], row: &[u8]) -> Option<Vec<u8>> {
+    if columns.is_empty() {
+        return None;
+    }
+    let values: Vec<&RawValue> = serde_json::from_slice(row).ok()?;
+    if values.len() != columns.len() {
+        return None;
+    }
+    let properties = columns.iter().zip(values).map(|(name, value)| {
+        let name = serde_json::Value::from(name.as_str());
+        format!("{name}:{value}")
+    });
+    let properties: Vec<String> = properties.collect();
+    Some(format!("{{{}}}", properties.join(",")).into_bytes())
+}
+
+/// What a row is about, whatever else is wrong with it.
+fn named_by(bytes: &[u8]) -> Option<Named> {
+    let text = String::from_utf8_lossy(bytes);
+    wire::named(text.as_bytes()).or_else(|| wire::named(&wire::respelled(text.as_bytes())?))
+}
+
+fn named_in(cells: &Cells<'_>) -> Option<Named> {
+    let text = |name| Some(cells.value(name).ok()?.as_str()?.to_lowercase());
+    let id = text("id").map(Named::Id);
+    id.or_else(|| text("userPrincipalName").map(Named::Upn))
 }
 
 /// Whether an object is `{"error":…}`: what Graph answers when it refuses, saved as if it were

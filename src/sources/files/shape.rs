@@ -4,17 +4,40 @@
 
 use memchr::memchr2;
 
-/// Whether the list that opens here is the `value` or `records` of the object that begins
-/// with these bytes.
-pub(super) fn opens_envelope(before: &[u8]) -> bool {
-    let Some(key) = before.trim_ascii_end().strip_suffix(b":") else {
-        return false;
-    };
+/// What the elements of a list are, by the property of the object that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    /// Rows: the `value` or `records` of a page, the `rows` of a table after its columns.
+    Rows,
+    /// Tables, the first property of what the query API of Log Analytics answers.
+    Tables,
+}
+
+/// What the list that opens here holds, in the object that begins with these bytes.
+pub(super) fn opens_envelope(before: &[u8]) -> Option<Listed> {
+    let key = before.trim_ascii_end().strip_suffix(b":")?;
     let key = key.trim_ascii_end();
-    let rest = key
-        .strip_suffix(b"\"value\"")
-        .or_else(|| key.strip_suffix(b"\"records\""));
-    rest.is_some_and(|rest| matches!(rest.trim_ascii_end().last(), Some(b'{' | b',')))
+    let is = |name: &[u8]| {
+        let at = key.len().checked_sub(name.len())?;
+        let (rest, end) = key.split_at(at);
+        let rest = rest.trim_ascii_end();
+        let follows = matches!(rest.last(), Some(b'{' | b','));
+        (follows && end.eq_ignore_ascii_case(name)).then_some(rest)
+    };
+    if is(b"\"value\"").is_some() || is(b"\"records\"").is_some() {
+        return Some(Listed::Rows);
+    }
+    if is(b"\"rows\"").is_some_and(|rest| names_columns(rest)) {
+        return Some(Listed::Rows);
+    }
+    is(b"\"tables\"")
+        .is_some_and(|rest| rest == b"{")
+        .then_some(Listed::Tables)
+}
+
+/// Whether an object that is not whole has a property `columns`.
+fn names_columns(object: &[u8]) -> bool {
+    memchr::memmem::find(object, b"\"columns\"").is_some()
 }
 
 /// Brackets and strings, as far as they have been seen.

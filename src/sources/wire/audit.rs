@@ -24,6 +24,9 @@ pub struct AuditRow<'a> {
     pub result: Scalar<'a>,
     #[serde(borrow)]
     pub target_resources: Entry<'a, Target<'a>>,
+    /// Azure Monitor's time, around the properties.
+    #[serde(borrow)]
+    pub time: Scalar<'a>,
     /// Azure Monitor's envelope.
     #[serde(borrow)]
     pub properties: Option<&'a RawValue>,
@@ -45,7 +48,14 @@ pub struct Target<'a> {
 pub fn audit(raw: &[u8], now: Timestamp) -> Result<Row<AuditEvent>, RowError> {
     let row = parse::<AuditRow<'_>>(raw)?;
     match row.properties {
-        Some(properties) => parse::<AuditRow<'_>>(properties.get().as_bytes())?.event(now),
+        Some(properties) => {
+            let inner = parse::<AuditRow<'_>>(properties.get().as_bytes())?;
+            AuditRow {
+                time: row.time,
+                ..inner
+            }
+            .event(now)
+        }
         None => row.event(now),
     }
 }
@@ -87,7 +97,11 @@ impl AuditRow<'_> {
         Ok(Row::Fact(AuditEvent {
             id: event_id(&self.id)?,
             user,
-            at: event_time(&self.activity_date_time, "activityDateTime", now)?,
+            at: if self.activity_date_time.is_present() || !self.time.is_present() {
+                event_time(&self.activity_date_time, "activityDateTime", now)?
+            } else {
+                event_time(&self.time, "time", now)?
+            },
             kind,
         }))
     }

@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use serde_json::value::RawValue;
+
 use super::RowError;
 use crate::quote::quote;
 
@@ -130,6 +132,19 @@ impl<'a> Scalar<'a> {
             expected,
             found,
         }
+    }
+}
+
+/// A property whose value may be anything, also what no text can hold: then it is nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Loose<'a>(pub Scalar<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(
+            serde_json::from_str(raw.get()).unwrap_or(Scalar::Other),
+        ))
     }
 }
 

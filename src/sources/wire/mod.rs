@@ -15,17 +15,17 @@ mod user;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Skip;
-use crate::domain::id::{InvalidId, UserId};
+use super::{Named, Skip};
+use crate::domain::id::{InvalidId, UserId, is_sound};
 use crate::quote::quote;
 
 pub use audit::{AuditRow, Target, audit};
 pub use group::{Group, GroupRow, Member, MemberObject, group};
-pub use loose::{Entry, Scalar};
+pub use loose::{Entry, Loose, Scalar};
 pub use registration::{RegistrationRow, Report, registration};
-pub use sign_in::{Recorded, SignInRow, Status, UNKNOWN_CODE, sign_in};
+pub use sign_in::{Recorded, SignInRow, Status, sign_in};
 pub use spelling::respelled;
-pub use time::{instant, portal_instant};
+pub use time::{DateOrder, Numeric, instant};
 pub use user::{SignInActivity, UserRow, user};
 
 /// An event further ahead than this is no clock drift but a wrong row (case 7).
@@ -104,6 +104,18 @@ pub enum RowError {
     },
 }
 
+impl RowError {
+    /// A property that should be a time.
+    #[must_use]
+    pub fn no_time(name: &'static str, found: &str) -> Self {
+        Self::Wrong {
+            name,
+            expected: "a time like 2026-01-05T08:30:00Z",
+            found: quote(found),
+        }
+    }
+}
+
 /// Reads one JSON object.
 pub fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a [u8]) -> Result<T, RowError> {
     if raw.trim_ascii_start().first() != Some(&b'{') {
@@ -118,17 +130,30 @@ pub fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a [u8]) -> Result<T, RowError
     })
 }
 
-/// The id of the object that a row is about, whatever else is wrong with it.
+/// What a row is about, whatever else is wrong with it.
 #[must_use]
-pub fn object_id(raw: &[u8]) -> Option<String> {
+pub fn named(raw: &[u8]) -> Option<Named> {
     #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
+    #[serde(default, rename_all = "camelCase")]
     struct ObjectRow<'a> {
         #[serde(borrow)]
         id: Scalar<'a>,
+        #[serde(borrow)]
+        user_principal_name: Scalar<'a>,
     }
     let row: ObjectRow<'_> = parse(raw).ok()?;
-    row.id.as_str().map(str::to_owned)
+    let text = |value: &Scalar<'_>| value.as_str().map(|text| text.trim().to_lowercase());
+    let id = text(&row.id).map(Named::Id);
+    id.or_else(|| text(&row.user_principal_name).map(Named::Upn))
+}
+
+/// The id of the object that a row is about, whatever else is wrong with it.
+#[must_use]
+pub fn object_id(raw: &[u8]) -> Option<String> {
+    match named(raw) {
+        Some(Named::Id(id)) => Some(id),
+        Some(Named::Upn(_)) | None => None,
+    }
 }
 
 /// The user id of an event: `None` for an account that the directory does not know.
@@ -149,12 +174,7 @@ fn event_time(
     name: &'static str,
     now: Timestamp,
 ) -> Result<Timestamp, RowError> {
-    let text = value.text(name)?.ok_or(RowError::Missing(name))?;
-    let at = instant(text).ok_or_else(|| RowError::Wrong {
-        name,
-        expected: "a time like 2026-01-05T08:30:00Z",
-        found: quote(text),
-    })?;
+    let at = date(value, name)?.ok_or(RowError::Missing(name))?;
     let latest = now
         .saturating_add(BELIEVABLE_AHEAD)
         .unwrap_or(Timestamp::MAX);
@@ -164,16 +184,28 @@ fn event_time(
     Ok(at)
 }
 
-/// The id of an event: any text, but no novel.
+/// A time, if the row has it; what stands there and is none is wrong: nobody is judged by half of
+/// what a row says.
+fn date(value: &Scalar<'_>, name: &'static str) -> Result<Option<Timestamp>, RowError> {
+    let Some(text) = value.text(name)?.filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let at = instant(text);
+    at.map(Some).ok_or_else(|| RowError::no_time(name, text))
+}
+
+/// The id of an event: any text on one line, but no novel.
 fn event_id(value: &Scalar<'_>) -> Result<String, RowError> {
     let id = value.text("id")?.map(str::trim).unwrap_or_default();
-    match id.len() {
-        0 => Err(RowError::Missing("id")),
-        1..=256 => Ok(id.to_owned()),
-        _ => Err(RowError::Wrong {
-            name: "id",
-            expected: "at most 256 bytes long",
-            found: quote(id),
-        }),
+    if id.is_empty() {
+        return Err(RowError::Missing("id"));
     }
+    if id.len() > 256 || !is_sound(id) {
+        return Err(RowError::Wrong {
+            name: "id",
+            expected: "a text of at most 256 bytes on one line",
+            found: quote(id),
+        });
+    }
+    Ok(id.to_owned())
 }

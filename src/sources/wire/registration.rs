@@ -6,10 +6,9 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Entry, Row, RowError, Scalar, Who, parse, portal_instant};
+use super::{Entry, Row, RowError, Scalar, Who, date, parse};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Detail, Level, ReportRow};
-use crate::quote::quote;
 
 /// The properties of a registration that count.
 #[derive(Debug, Default, Deserialize)]
@@ -89,23 +88,8 @@ impl RegistrationRow<'_> {
             who,
             level,
             detail,
-            refreshed_at: self.dated()?,
+            refreshed_at: date(&self.last_updated_date_time, "lastUpdatedDateTime")?,
         }))
-    }
-
-    /// A date that stands there and cannot be read must make no report newer (rule 7.8).
-    fn dated(&self) -> Result<Option<Timestamp>, RowError> {
-        let name = "lastUpdatedDateTime";
-        let text = self.last_updated_date_time.text(name)?.map(str::trim);
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        let wrong = || RowError::Wrong {
-            name,
-            expected: "a time like 2026-01-05T08:30:00Z",
-            found: quote(text),
-        };
-        portal_instant(text).map(Some).ok_or_else(wrong)
     }
 
     fn who(&self) -> Result<Who, RowError> {
@@ -291,6 +275,10 @@ mod tests {
             (
                 r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":20260312}"#,
                 "`lastUpdatedDateTime` is not a text: 20260312",
+            ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":"12/03/2026 08:00:00"}"#,
+                r#"`lastUpdatedDateTime` is not a time like 2026-01-05T08:30:00Z: "12/03/2026 08:00:00""#,
             ),
         ] {
             assert_eq!(

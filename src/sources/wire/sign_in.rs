@@ -9,10 +9,6 @@ use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, pars
 use crate::domain::sign_in::{Route, SignIn};
 use crate::sources::Skip;
 
-/// Stands for a result code that the log does not give: no table knows it, so its class is
-/// [`Unknown`](crate::domain::sign_in::SignInClass::Unknown) and it never counts as completed.
-pub const UNKNOWN_CODE: i64 = -1;
-
 /// An application's name is for display; more than this is noise.
 const MAX_APP: usize = 256;
 
@@ -43,6 +39,12 @@ pub struct SignInRow<'a> {
     pub authentication_requirement: Scalar<'a>,
     #[serde(borrow)]
     pub status: Entry<'a, Status<'a>>,
+    /// Azure Monitor's time, beside or around the properties.
+    #[serde(borrow)]
+    pub time: Scalar<'a>,
+    /// The same in a table of Log Analytics.
+    #[serde(borrow)]
+    pub time_generated: Scalar<'a>,
     /// Azure Monitor's category, beside or around the properties.
     #[serde(borrow)]
     pub category: Scalar<'a>,
@@ -81,6 +83,7 @@ pub fn sign_in(raw: &[u8], recorded: Recorded, now: Timestamp) -> Result<Row<Sig
     };
     let inner = parse::<SignInRow<'_>>(properties.get().as_bytes())?;
     SignInRow {
+        time: row.time,
         category: row.category,
         result_type: row.result_type,
         ..inner
@@ -97,11 +100,11 @@ impl SignInRow<'_> {
         let Some(user) = event_user(&self.user_id, "userId")? else {
             return Ok(Row::Skipped(Skip::UnknownUser));
         };
-        let code = self.code();
+        let code = self.code()?;
         Ok(Row::Fact(SignIn {
             id: event_id(&self.id)?,
             user,
-            at: event_time(&self.created_date_time, "createdDateTime", now)?,
+            at: self.at(now)?,
             code,
             route,
             app: self.app(),
@@ -113,11 +116,26 @@ impl SignInRow<'_> {
         }))
     }
 
+    /// When it was made: the time of the record where it does not say itself.
+    fn at(&self, now: Timestamp) -> Result<Timestamp, RowError> {
+        let instead = [
+            (&self.time, "time"),
+            (&self.time_generated, "TimeGenerated"),
+        ];
+        let (time, name) = [(&self.created_date_time, "createdDateTime")]
+            .into_iter()
+            .chain(instead)
+            .find(|(time, _)| time.is_present())
+            .ok_or(RowError::Missing("createdDateTime"))?;
+        event_time(time, name, now)
+    }
+
     /// The route; `None` for what no person made.
     fn route(&self, recorded: Recorded) -> Result<Option<Route>, RowError> {
         let mut interactive = recorded == Recorded::ByRow;
         if let Some(category) = self.category.as_str() {
-            match word(category).as_str() {
+            let category = word(category);
+            match category.strip_prefix("aad").unwrap_or(&category) {
                 "signinlogs" => {}
                 "noninteractiveusersigninlogs" => interactive = false,
                 _ => return Ok(None),
@@ -157,12 +175,12 @@ impl SignInRow<'_> {
         ) || client.starts_with("modern")
     }
 
-    fn code(&self) -> i64 {
+    fn code(&self) -> Result<i64, RowError> {
         let status = self.status.object();
         status
             .and_then(|status| status.error_code.number())
             .or_else(|| self.result_type.number())
-            .unwrap_or(UNKNOWN_CODE)
+            .ok_or(RowError::Missing("status.errorCode"))
     }
 
     fn app(&self) -> Option<String> {

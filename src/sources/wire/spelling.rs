@@ -37,11 +37,15 @@ const PROPERTIES: &[&str] = &[
     "status",
     "targetResources",
     "time",
+    "timeGenerated",
     "type",
     "userId",
     "userPrincipalName",
     "userType",
 ];
+
+/// Properties that tables write as a text of JSON.
+const NESTED: &[&str] = &["status", "targetResources"];
 
 /// The row as Graph would spell it; none if it is spelled so already, or is no JSON.
 #[must_use]
@@ -88,10 +92,24 @@ fn respell_names(properties: &mut Map<String, Value>) -> bool {
             properties.insert(known.to_owned(), value);
         }
     }
+    for name in NESTED {
+        if let Some(value) = properties.get_mut(*name)
+            && let Some(inner) = value.as_str().and_then(nested)
+        {
+            *value = inner;
+            changed = true;
+        }
+    }
     for value in properties.values_mut() {
         changed |= respell(value);
     }
     changed
+}
+
+/// The object or list that a text holds.
+fn nested(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_object() || value.is_array()).then_some(value)
 }
 
 /// `{"value": "/Date(…)/", "DateTime": …}`: a date of Windows PowerShell 5.1.
@@ -128,6 +146,10 @@ mod tests {
             (
                 r#"{"createdDateTime":{"value":"\/Date(1767605400000)\/","DisplayHint":2,"DateTime":"Monday"}}"#,
                 r#"{"createdDateTime":"/Date(1767605400000)/"}"#,
+            ),
+            (
+                r#"{"Status":"{\"errorCode\": 7}","ResultType":"x"}"#,
+                r#"{"status":{"errorCode":7},"resultType":"x"}"#,
             ),
             (
                 r#"{"Properties":{"TargetResources":[{"Id":"a","Type":"User"}]}}"#,

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Entry, Row, RowError, Scalar, parse, portal_instant};
-use crate::domain::id::UserId;
+use super::{Entry, Loose, Row, RowError, Scalar, date, parse};
+use crate::domain::id::{UserId, is_sound};
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::quote::quote;
 use crate::sources::Skip;
@@ -27,9 +27,9 @@ pub struct UserRow<'a> {
     #[serde(borrow)]
     pub account_enabled: Scalar<'a>,
     #[serde(borrow)]
-    pub display_name: Scalar<'a>,
+    pub display_name: Loose<'a>,
     #[serde(borrow)]
-    pub mail: Scalar<'a>,
+    pub mail: Loose<'a>,
     #[serde(borrow)]
     pub user_type: Scalar<'a>,
     #[serde(borrow)]
@@ -62,7 +62,7 @@ pub fn user(raw: &[u8]) -> Result<Row<Person>, RowError> {
 }
 
 impl UserRow<'_> {
-    /// The person. A malformed address or name is none; the rest must be right.
+    /// The person. A malformed address or name is none; the rest must be right (rule 3.4).
     pub fn person(&self) -> Result<Row<Person>, RowError> {
         if self.removed.is_present() {
             return Ok(Row::Skipped(Skip::Removed));
@@ -81,23 +81,23 @@ impl UserRow<'_> {
             display_name: self.display_name(),
             mail: self
                 .mail
+                .0
                 .as_str()
                 .map(str::trim)
                 .filter(|mail| is_address(mail))
                 .map(str::to_owned),
             enabled,
-            created_at: self.created_date_time.as_str().and_then(portal_instant),
+            created_at: date(&self.created_date_time, "createdDateTime")?,
             preferred_language: self
                 .preferred_language
                 .as_str()
                 .map(str::trim)
                 .filter(|tag| is_language(tag))
                 .map(str::to_owned),
-            last_sign_in_at: self
-                .sign_in_activity
-                .object()
-                .and_then(|activity| activity.last_sign_in_date_time.as_str())
-                .and_then(portal_instant),
+            last_sign_in_at: match self.sign_in_activity.object() {
+                Some(activity) => date(&activity.last_sign_in_date_time, "lastSignInDateTime")?,
+                None => None,
+            },
             presence: Presence::Present,
         }))
     }
@@ -112,7 +112,7 @@ impl UserRow<'_> {
         if upn.is_empty() {
             return Err(RowError::Missing(name));
         }
-        if upn.len() > MAX_UPN || upn.chars().any(char::is_control) {
+        if upn.len() > MAX_UPN || !is_sound(upn) {
             return Err(RowError::Wrong {
                 name,
                 expected: "a short text on one line",
@@ -123,7 +123,7 @@ impl UserRow<'_> {
     }
 
     fn display_name(&self) -> Option<String> {
-        let name = self.display_name.as_str()?;
+        let name = self.display_name.0.as_str()?;
         let name: String = name.chars().take(MAX_DISPLAY_NAME).collect();
         (!name.trim().is_empty()).then_some(name)
     }
@@ -144,7 +144,7 @@ impl UserRow<'_> {
         let by_upn = upn
             .get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case("sync_"));
-        if by_upn || is(&self.display_name, SYNC_ACCOUNT) {
+        if by_upn || is(&self.display_name.0, SYNC_ACCOUNT) {
             return AccountKind::Sync;
         }
         // An export without `userType` still tells guests by the form of their names.
@@ -251,13 +251,20 @@ mod tests {
     #[test]
     fn an_odd_mail_or_name_costs_only_itself() {
         let odd = person(
-            r#","mail":{"x":1},"displayName":7,"createdDateTime":"soon","preferredLanguage":"<b>""#,
+            r#","mail":{"x":1},"displayName":7,"createdDateTime":null,"preferredLanguage":"<b>""#,
         );
         assert_eq!((odd.mail, odd.display_name), (None, None));
         assert_eq!((odd.created_at, odd.preferred_language), (None, None));
         let raw = person(r#","mail":" ana@contoso.com ","displayName":"A\r\nB""#);
         assert_eq!(raw.mail.as_deref(), Some("ana@contoso.com"));
         assert_eq!(raw.display_name.as_deref(), Some("A\r\nB"));
+        for name in [r#""M\ud800ller""#, "1e999999", &"[".repeat(9_000)] {
+            let close = "]".repeat(name.len() * usize::from(name.starts_with('[')));
+            let odd = person(&format!(
+                r#","mail":{name}{close},"displayName":{name}{close}"#
+            ));
+            assert_eq!((odd.mail, odd.display_name), (None, None), "{name}");
+        }
     }
 
     #[test]
@@ -272,8 +279,6 @@ mod tests {
                 r#"{"lastSignInDateTime":null,"lastNonInteractiveSignInDateTime":"2026-02-01T00:00:00Z","lastSuccessfulSignInDateTime":"2026-02-01T00:00:00Z"}"#,
                 None,
             ),
-            (r#"{"lastSignInDateTime":"soon"}"#, None),
-            (r#"{"lastSignInDateTime":7}"#, None),
             ("{}", None),
             ("null", None),
             (r#""2026-01-05T08:30:00Z""#, None),
@@ -354,6 +359,22 @@ mod tests {
             (
                 r#"{"id":"a","userPrincipalName":"a@b","accountEnabled":"perhaps"}"#,
                 r#"`accountEnabled` is not true or false: "perhaps""#,
+            ),
+            (
+                r#"{"id":"a\u009bb","userPrincipalName":"a@b","accountEnabled":true}"#,
+                "`id` is no object id: an object id has characters that no id has",
+            ),
+            (
+                r#"{"id":"a","userPrincipalName":"a\u202e@b","accountEnabled":true}"#,
+                r#"`userPrincipalName` is not a short text on one line: "a\u{202e}@b""#,
+            ),
+            (
+                r#"{"id":"a","userPrincipalName":"a@b","accountEnabled":true,"createdDateTime":"1/5/2026"}"#,
+                r#"`createdDateTime` is not a time like 2026-01-05T08:30:00Z: "1/5/2026""#,
+            ),
+            (
+                r#"{"id":"a","userPrincipalName":"a@b","accountEnabled":true,"signInActivity":{"lastSignInDateTime":"soon"}}"#,
+                r#"`lastSignInDateTime` is not a time like 2026-01-05T08:30:00Z: "soon""#,
             ),
             (
                 r#"{"id":"a","id":"b"}"#,

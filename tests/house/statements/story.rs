@@ -128,6 +128,12 @@ fn rows_that_nobody_can_read(world: &World) {
         "isInteractive": true, "clientAppUsed": "Browser", "status": { "errorCode": 0 } });
     let sign_ins = vec![stranger, json!({ "id": 1 })];
     world.write("sign-ins-9999.json", sign_ins, hour(15, 4));
+    let mut report = world.registration_rows(hour(15, 4));
+    let newcomer = json!({ "id": "0f0e0d0c-0000-4000-8000-00000000fffe", "isMfaCapable": false });
+    let mut unread = newcomer.clone();
+    unread["isMfaCapable"] = json!("perhaps");
+    report.extend([newcomer, unread]);
+    world.write("registration.json", report, hour(15, 4));
 }
 
 /// Endpoints that take nothing, ask for time, or are no more, and what operators do about it.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::parts::{difference, new_part};
-use super::reader::{Reader, Step};
+use super::editions::older;
+use super::parts::{are_whole, difference, read_part};
+use super::reader::{PartRead, Reader, Step};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::reference::Reference;
@@ -14,10 +15,11 @@ use crate::pass::collect::groups::{
 };
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
-use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
+use crate::sources::{Collection, Named};
 use crate::store::memberships::{GroupSnapshot, Members};
+use crate::store::people::EDITION_SHARE;
 use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
@@ -33,7 +35,8 @@ pub(super) async fn collect(
         return Ok(());
     }
     let store = collector.store;
-    let parts = folder.required(Collection::Groups)?;
+    let all = folder.required(Collection::Groups)?;
+    let mut parts = collector.current(Source::Groups, all).await?;
     let users = collector.users_snapshot().await?;
     let nested = nested(&collector.config.policies);
     let read_for = |by_name: bool| -> ReadFor {
@@ -45,17 +48,45 @@ pub(super) async fn collect(
         .await?
         .is_some_and(|before| before == read_for(false) || before == read_for(true));
     let stored = store.parts(Source::Groups).await?;
-    let change = difference(parts, stored.clone(), false);
-    if change.is_empty() && means_the_same {
-        return Ok(collector.store.source_unchanged(Source::Groups).await?);
+    let (change, directory, mut read_parts, aside) = loop {
+        let change = difference(&parts, stored.clone(), false);
+        if change.is_empty() && means_the_same {
+            return Ok(collector.store.source_unchanged(Source::Groups).await?);
+        }
+        let anew = difference(&parts, stored.clone(), true);
+        let (mut directory, mut read_parts, mut aside) =
+            (Directory::default(), Vec::new(), Vec::new());
+        for part in &parts {
+            let mut read = directory.read(collector, part).await?;
+            aside.push((
+                std::mem::take(&mut read.quarantined),
+                read.quarantined_count,
+            ));
+            report.read.groups += read.facts;
+            read_parts.push((read_part(part, &read), collector.reading_of(part, &anew)));
+        }
+        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        let pairs = directory.editions(&names);
+        let older = older(&names, &pairs)?;
+        if older.is_empty() {
+            break (change, directory, read_parts, aside);
+        }
+        collector
+            .leave_alone(Source::Groups, &parts, &older)
+            .await?;
+        parts = collector.current(Source::Groups, all).await?;
+        report.read.groups = 0;
+    };
+    for (rows, count) in aside {
+        collector
+            .note_quarantined(Source::Groups, rows, count, report)
+            .await?;
     }
-    let mut directory = Directory::default();
-    let mut read_parts = Vec::new();
-    let anew = difference(parts, stored, true);
-    for part in parts {
-        directory.read(collector, part, report).await?;
-        read_parts.push((new_part(part), collector.reading_of(part, &anew)));
-    }
+    are_whole(
+        read_parts
+            .iter()
+            .map(|(part, _)| (part.name.as_str(), part.names_next)),
+    )?;
     let strangers = directory.strangers(collector, wanted, &nested).await?;
     let (mut snapshot, lacking) = directory
         .flatten(collector, wanted, &nested, &strangers.groups)
@@ -96,6 +127,12 @@ struct Directory {
     unbelieved: BTreeSet<GroupId>,
     /// Whether such a row does not even say which group it is of.
     nameless: bool,
+    /// The number of the last part that has each group, from 1.
+    last_in: HashMap<GroupId, usize>,
+    /// How many groups each part has.
+    sizes: Vec<u64>,
+    /// How many groups two parts share.
+    shared: BTreeMap<(usize, usize), u64>,
 }
 
 /// What a group calls members where that leaves open whom it means, and whether it is a group.
@@ -171,8 +208,8 @@ impl Directory {
         &mut self,
         collector: &Collector<'_>,
         part: &Part,
-        report: &mut PassReport,
-    ) -> Result<(), CollectError> {
+    ) -> Result<PartRead, CollectError> {
+        self.sizes.push(0);
         let mut reader = Reader::start(&[part], collector.now, files::groups);
         let read = loop {
             match reader.next().await? {
@@ -185,36 +222,64 @@ impl Directory {
                 Step::PartRead(read) => break read,
             }
         };
-        report.read.groups += read.facts;
-        let unbelieved: Vec<GroupId> = read
-            .unbelieved
-            .iter()
-            .filter_map(|id| GroupId::parse(id).ok())
-            .collect();
-        self.nameless |= (unbelieved.len() as u64) < read.quarantined_count;
-        self.unbelieved.extend(unbelieved);
-        collector
-            .note_quarantined(
-                Source::Groups,
-                read.quarantined,
-                read.quarantined_count,
-                report,
-            )
-            .await?;
-        Ok(())
+        self.nameless |= read.anonymous > 0;
+        for named in &read.unbelieved {
+            match named {
+                Named::Id(id) => match GroupId::parse(id) {
+                    Ok(id) => {
+                        self.unbelieved.insert(id);
+                    }
+                    Err(_) => self.nameless = true,
+                },
+                Named::Upn(_) => self.nameless = true,
+            }
+        }
+        Ok(read)
+    }
+
+    /// Notes which part a group is in. A delta query spreads a large group over several.
+    fn see(&mut self, group: &Group) {
+        if group.adds_up {
+            return;
+        }
+        let at = self.sizes.len();
+        let before = self.last_in.insert(group.id.clone(), at);
+        if before == Some(at) {
+            return;
+        }
+        if let Some(size) = self.sizes.last_mut() {
+            *size += 1;
+        }
+        if let Some(before) = before {
+            *self.shared.entry((before, at)).or_default() += 1;
+        }
+    }
+
+    /// Pairs of parts that share so many groups that they are editions of one thing (rule 3.5).
+    fn editions(&self, names: &[&str]) -> Vec<(String, String)> {
+        let pairs = self.shared.iter().filter(|((one, other), shared)| {
+            let smaller = self.sizes[one - 1].min(self.sizes[other - 1]);
+            **shared * EDITION_SHARE >= smaller
+        });
+        pairs
+            .map(|((one, other), _)| (names[one - 1].to_owned(), names[other - 1].to_owned()))
+            .collect()
     }
 
     fn add(&mut self, group: Group) {
+        self.see(&group);
         self.by_name |= group
             .members
             .iter()
             .any(|member| matches!(member, Member::User(Who::Upn(_))));
-        let known = self.groups.entry(group.id).or_default();
+        let id = group.id;
+        let known = self.groups.entry(id.clone()).or_default();
         if let Some(name) = group.name {
             known.0 = name;
         }
         if !group.adds_up {
             known.1.clear();
+            self.unbelieved.remove(&id);
         }
         known.1.extend(group.members);
     }

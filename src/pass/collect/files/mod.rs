@@ -1,30 +1,33 @@
 //! Collecting from a folder of exports: only the files that changed are read again.
 
+mod editions;
 mod groups;
 mod parts;
 pub(super) mod reader;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use jiff::Timestamp;
 
-use self::parts::{Difference, difference, new_part};
+use self::editions::older;
+use self::parts::{Difference, are_whole, difference, new_part, read_part};
 use self::reader::{PartRead, Reader, Step, Weighed};
 use super::groups::Wanted;
 use super::log::LogRow;
 use super::{CollectError, Collected, Collector};
+use crate::config::Exports;
 use crate::domain::age::Another;
+use crate::domain::id::UserId;
 use crate::domain::registration::ReportRow;
 use crate::pass::PassError;
 use crate::report::PassReport;
-use crate::sources::Collection;
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Report, Who};
+use crate::sources::{Collection, Named};
 use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
-use crate::store::settings::REGISTRATION_JOINED_WITH as JOINED_WITH;
+use crate::store::settings::{OTHERS_NAMED, REGISTRATION_JOINED_WITH as JOINED_WITH};
 use crate::store::sources::{Source, StoredPart};
 
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
@@ -33,13 +36,13 @@ const LOG_COMMIT: usize = 20_000;
 /// Reads what changed in a folder of exports.
 pub(super) async fn collect(
     collector: &Collector<'_>,
-    path: &Path,
+    exports: &Exports,
     wanted: &Wanted,
     collected: &mut Collected,
     report: &mut PassReport,
 ) -> Result<(), PassError> {
-    let path = path.to_owned();
-    let folder = tokio::task::spawn_blocking(move || files::scan(&path))
+    let exports = exports.clone();
+    let folder = tokio::task::spawn_blocking(move || files::scan(&exports.path, exports.dates))
         .await
         .map_err(|_| PassError::Thread)?;
     let folder = match folder {
@@ -54,6 +57,7 @@ pub(super) async fn collect(
             return Ok(());
         }
     };
+    collector.name_others(folder.others()).await?;
     for source in Source::ALL {
         let result = match source {
             Source::Users => collector.users(&folder, collected, report).await,
@@ -76,7 +80,12 @@ pub(super) async fn collect(
 impl Collector<'_> {
     /// Nothing of a log is to be read. Its parts may have been read in a pass that died, or failed
     /// at another part, before it accepted the log.
-    async fn log_unchanged(&self, source: Source, parts: &[StoredPart]) -> Result<(), StoreError> {
+    async fn log_unchanged(
+        &self,
+        source: Source,
+        parts: &[StoredPart],
+    ) -> Result<(), CollectError> {
+        are_whole(parts.iter().map(page))?;
         let newest = parts.iter().map(|part| part.as_of.min(self.now)).max();
         let sources = self.store.sources().await?;
         let accepted = sources
@@ -84,10 +93,11 @@ impl Collector<'_> {
             .find(|status| status.name == source.as_str())
             .and_then(|status| status.as_of);
         if accepted < newest {
-            self.store.accept_log(source, &[], self.now).await
+            self.store.accept_log(source, &[], self.now).await?;
         } else {
-            self.store.source_unchanged(source).await
+            self.store.source_unchanged(source).await?;
         }
+        Ok(())
     }
 
     /// The time of the reading of a part (rule 7.8).
@@ -114,25 +124,31 @@ impl Collector<'_> {
         collected: &mut Collected,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let parts = folder.required(Collection::Users)?;
-        let change = self.differs(Source::Users, parts).await?;
-        if change.is_empty() {
-            return Ok(self.store.source_unchanged(Source::Users).await?);
-        }
-        let absorb = async |import: &mut Import, batch| {
-            import.people(batch).await?;
-            Ok(0)
+        let all = folder.required(Collection::Users)?;
+        let (source, rows) = (Source::Users, files::users);
+        let imported = loop {
+            let parts = &self.current(source, all).await?;
+            let change = self.differs(source, parts).await?;
+            if change.is_empty() {
+                return Ok(self.store.source_unchanged(source).await?);
+            }
+            let absorb = async |import: &mut Import, batch| {
+                import.people(batch).await?;
+                Ok(0)
+            };
+            let imported = self.import(source, parts, change, rows, absorb, report);
+            if let Some(imported) = imported.await? {
+                break imported;
+            }
         };
-        let imported = self
-            .import(Source::Users, parts, change, files::users, absorb, report)
-            .await?;
         report.read.users += imported.0;
         collected.imported(Source::Users, imported.1, "export");
         Ok(())
     }
 
-    /// Imports the changed parts of a snapshot: how many facts they have, and how it ended.
-    /// `absorb` says how many rows it could not tell whose they are.
+    /// Imports the changed parts of a snapshot: how many facts they have, and how it ended; none
+    /// where some are older editions of others, which are left alone from now on. `absorb` says how
+    /// many rows it could not tell whose they are.
     async fn import<T: Weighed + Send + 'static>(
         &self,
         source: Source,
@@ -141,7 +157,7 @@ impl Collector<'_> {
         rows: fn(&Part, Timestamp) -> files::Rows<T>,
         mut absorb: impl AsyncFnMut(&mut Import, Vec<T>) -> Result<usize, StoreError>,
         report: &mut PassReport,
-    ) -> Result<(u64, Imported), CollectError> {
+    ) -> Result<Option<(u64, Imported)>, CollectError> {
         loop {
             let mut import = self.store.import(source, &change.reread, self.now).await?;
             import.replace_reading().await?;
@@ -149,7 +165,8 @@ impl Collector<'_> {
                 import.is_report(another.clone(), self.config.freshness.registration_lag);
             }
             let mut reader = Reader::start(&change.read, self.now, rows);
-            let mut facts = 0;
+            let (mut facts, mut aside) = (0, 0);
+            let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();
             for part in &change.read {
                 import.begin_part(new_part(part)).await?;
                 let mut nameless = 0;
@@ -164,12 +181,28 @@ impl Collector<'_> {
                 };
                 facts += read.facts;
                 import.end_part(self.reading_of(part, &change));
-                quarantine_nameless(&mut import, part, nameless, report);
-                if source == Source::Users {
-                    import.still_there(&read.unbelieved).await?;
+                if read.names_next {
+                    import.names_next();
                 }
-                Self::remember_quarantined(&mut import, &mut read, report);
+                pages.push((&part.name, read.names_next));
+                quarantine_nameless(&mut import, part, nameless, &mut aside);
+                let unbelieved = self.ids(&read.unbelieved).await?;
+                if source == Source::Users {
+                    import.still_there(&unbelieved).await?;
+                } else {
+                    import.unsettle(&unbelieved).await?;
+                }
+                Self::remember_quarantined(&mut import, &mut read, &mut aside);
             }
+            let pairs = import.editions(&change.unchanged).await?;
+            let names: Vec<&str> = pages.iter().map(|(name, _)| *name).collect();
+            let older = older(&names, &pairs)?;
+            if !older.is_empty() {
+                drop(import);
+                self.leave_alone(source, parts, &older).await?;
+                return Ok(None);
+            }
+            are_whole(pages)?;
             let gone: Vec<i64> = change.gone.iter().map(|part| part.id).collect();
             let approved = self.approved_size(source);
             match import.finish(&change.unchanged, &gone, approved).await? {
@@ -178,14 +211,36 @@ impl Collector<'_> {
                     change = difference(parts, self.store.parts(source).await?, true);
                     change.report = report;
                 }
-                imported => return Ok((facts, imported)),
+                imported => {
+                    report.read.quarantined += aside;
+                    return Ok(Some((facts, imported)));
+                }
             }
         }
     }
 
+    /// The ids of those whom rows are about that could not be believed.
+    async fn ids(&self, unbelieved: &BTreeSet<Named>) -> Result<BTreeSet<String>, StoreError> {
+        let (mut ids, mut names) = (BTreeSet::new(), Vec::new());
+        for named in unbelieved {
+            match named {
+                Named::Id(id) => {
+                    ids.extend(UserId::parse(id).map(|id| id.as_str().to_owned()));
+                }
+                Named::Upn(name) => names.push(name.clone()),
+            }
+        }
+        if !names.is_empty() {
+            let known = self.store.users_by_name(&names).await?;
+            let known = known.values().flatten();
+            ids.extend(known.map(|id| id.as_str().to_owned()));
+        }
+        Ok(ids)
+    }
+
     /// An import holds the store's writer: its quarantined rows are written down after it.
-    fn remember_quarantined(import: &mut Import, read: &mut PartRead, report: &mut PassReport) {
-        report.read.quarantined += read.quarantined_count;
+    fn remember_quarantined(import: &mut Import, read: &mut PartRead, aside: &mut u64) {
+        *aside += read.quarantined_count;
         import.quarantine(
             read.quarantined
                 .drain(..)
@@ -212,13 +267,26 @@ impl Collector<'_> {
         collected: &mut Collected,
         report: &mut PassReport,
     ) -> Result<(), CollectError> {
-        let parts = folder.required(Collection::Registration)?;
+        let all = folder.required(Collection::Registration)?;
+        while !self.report_of(all, collected, report).await? {}
+        Ok(())
+    }
+
+    /// Reads the report; not, where some of its files turn out to be older editions of others.
+    async fn report_of(
+        &self,
+        all: &[Part],
+        collected: &mut Collected,
+        report: &mut PassReport,
+    ) -> Result<bool, CollectError> {
+        let parts = &self.current(Source::Registration, all).await?;
         let stored = self.store.parts(Source::Registration).await?;
         let is_new = !difference(parts, stored.clone(), false).is_empty();
         let users = self.users_snapshot().await?;
         let joined_with = self.store.setting(&JOINED_WITH).await?.unwrap_or_default();
         if !is_new && (joined_with.is_empty() || joined_with == users) {
-            return Ok(self.store.source_unchanged(Source::Registration).await?);
+            self.store.source_unchanged(Source::Registration).await?;
+            return Ok(true);
         }
         // One report, whatever it is cut into: its dates and its bytes are those of all parts.
         let mut change = difference(parts, stored, true);
@@ -241,13 +309,31 @@ impl Collector<'_> {
             Ok(nameless)
         };
         let (source, rows) = (Source::Registration, files::registration);
-        let imported = self
-            .import(source, parts, change, rows, absorb, report)
-            .await?;
+        let imported = self.import(source, parts, change, rows, absorb, report);
+        let Some(imported) = imported.await? else {
+            return Ok(false);
+        };
         let joined_with = if by_name { users } else { String::new() };
         self.store.set(&JOINED_WITH, &joined_with).await?;
         report.read.registrations += imported.0;
         collected.imported(source, imported.1, "export");
+        Ok(true)
+    }
+
+    /// Names files that look meant and are none of ours, each once while it is there.
+    async fn name_others(&self, others: &[String]) -> Result<(), StoreError> {
+        let setting = OTHERS_NAMED.of::<BTreeSet<String>>();
+        let named = self.store.setting(&setting).await?.unwrap_or_default();
+        let others: BTreeSet<String> = others.iter().cloned().collect();
+        for other in others.difference(&named) {
+            tracing::warn!(
+                file = other,
+                "{other} is not read: its name is that of no export (users, groups, registration, sign-ins or audits)"
+            );
+        }
+        if others != named {
+            self.store.set(&setting, &others).await?;
+        }
         Ok(())
     }
 
@@ -292,6 +378,7 @@ impl Collector<'_> {
             return Ok(self.log_unchanged(T::SOURCE, &change.unchanged).await?);
         }
         let mut reader = Reader::start(&change.read, self.now, rows_of);
+        let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();
         let (mut rows, mut ended) = (Vec::new(), Vec::new());
         for part in &change.read {
             let mut whole = rows.len();
@@ -315,16 +402,18 @@ impl Collector<'_> {
                 }
             };
             *T::counter(report) += read.facts;
+            pages.push((&part.name, read.names_next));
             ended.push((self.part_end(part, &read, &change), read));
         }
         self.absorb(&mut rows, &mut ended, report).await?;
+        are_whole(pages)?;
         let gone = &change.gone;
         Ok(self.store.accept_log(T::SOURCE, gone, self.now).await?)
     }
 
     fn part_end(&self, part: &Part, read: &PartRead, change: &Difference<'_>) -> PartEnd {
         PartEnd {
-            part: new_part(part),
+            part: read_part(part, read),
             as_of: self.reading_of(part, change),
             rows: read.facts,
         }
@@ -355,13 +444,18 @@ async fn digest_of(parts: &[Part]) -> Result<String, CollectError> {
     Ok(digest.map_err(|_| CollectError::Reader)??)
 }
 
+/// A part as a page: its name, and whether it names a next one.
+fn page(part: &StoredPart) -> (&str, bool) {
+    (&part.name, part.names_next)
+}
+
 /// Rows of a report that name nobody of the users export, or two people.
-fn quarantine_nameless(import: &mut Import, part: &Part, rows: usize, report: &mut PassReport) {
+fn quarantine_nameless(import: &mut Import, part: &Part, rows: usize, aside: &mut u64) {
     if rows == 0 {
         return;
     }
     let reason = format!("{rows} rows name nobody, or two people, of the users export");
     tracing::warn!(file = part.name, rows, "{}: {reason}", part.name);
-    report.read.quarantined += rows as u64;
+    *aside += rows as u64;
     import.quarantine([(part.name.clone(), 0, reason)]);
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::reader::PartRead;
 use crate::domain::age::Another;
+use crate::sources::SourceError;
 use crate::sources::files::Part;
 use crate::store::sources::{NewPart, StoredPart};
 
@@ -72,7 +74,7 @@ pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> 
     result
 }
 
-fn fingerprint(part: &Part) -> String {
+pub(super) fn fingerprint(part: &Part) -> String {
     let mark = part.fingerprint;
     format!(
         "{}/{}/{}",
@@ -86,5 +88,40 @@ pub(super) fn new_part(part: &Part) -> NewPart {
     NewPart {
         name: part.name.clone(),
         fingerprint: fingerprint(part),
+        names_next: false,
     }
+}
+
+/// A part as it was read: the one that is written down.
+pub(super) fn read_part(part: &Part, read: &PartRead) -> NewPart {
+    NewPart {
+        names_next: read.names_next,
+        ..new_part(part)
+    }
+}
+
+/// Refuses pages of a folder of which none is a last one: whoever wrote them did not get to the
+/// end, or the last one was lost (rule 3.1). With each page comes whether it names a next one.
+pub(super) fn are_whole<'a>(
+    pages: impl IntoIterator<Item = (&'a str, bool)>,
+) -> Result<(), SourceError> {
+    let mut folders: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+    for (name, names_next) in pages {
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let (last, none_is_last) = folders.entry(folder).or_insert((name, true));
+        *last = name;
+        *none_is_last &= names_next;
+    }
+    let unended = folders
+        .into_values()
+        .find(|(_, none_is_last)| *none_is_last);
+    unended.map_or(Ok(()), |(last, _)| {
+        Err(SourceError::WrongFile {
+            file: last.to_owned(),
+            line: None,
+            reason: "it names a next page (`@odata.nextLink`), and no page there is a last one"
+                .to_owned(),
+            remedy: "read the pages to the end and write them all there".to_owned(),
+        })
+    })
 }

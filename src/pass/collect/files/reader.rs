@@ -1,6 +1,7 @@
 //! Reading the parts of a source on a thread of its own, some batches ahead of whoever absorbs
 //! them: parsing and storing each take about half of a first import.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,8 +14,8 @@ use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;
 use crate::pass::collect::CollectError;
 use crate::sources::files::{Part, Rows};
-use crate::sources::wire::{Group, Member, Report};
-use crate::sources::{Item, Quarantined, SourceError};
+use crate::sources::wire::{Group, Member, Report, Who};
+use crate::sources::{Item, Named, Quarantined, SourceError};
 
 /// Rows that travel from the reader to the store at once.
 const BATCH: usize = 1_000;
@@ -34,8 +35,12 @@ pub(super) struct PartRead {
     pub(super) facts: u64,
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) quarantined_count: u64,
-    /// The ids that quarantined rows name.
-    pub(super) unbelieved: Vec<String>,
+    /// What quarantined rows are about, unless a later row of the part could be read.
+    pub(super) unbelieved: BTreeSet<Named>,
+    /// Quarantined rows that do not say what they are about.
+    pub(super) anonymous: u64,
+    /// Whether the part has pages alone that each name a next one.
+    pub(super) names_next: bool,
 }
 
 /// What a reader brings next of the present part.
@@ -108,13 +113,18 @@ impl<T> Out<T> {
 }
 
 /// Reads one part; none when nobody listens any more.
-fn read_part<T: Weighed>(rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, SourceError> {
+fn read_part<T: Weighed>(mut rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, SourceError> {
     let mut read = PartRead::default();
     let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
-    for item in rows {
+    for item in rows.by_ref() {
         match item? {
             Item::Fact(fact) => {
                 read.facts += 1;
+                if !read.unbelieved.is_empty()
+                    && let Some(about) = fact.about()
+                {
+                    read.unbelieved.remove(&about);
+                }
                 bytes += size_of::<T>() + fact.bytes_beside();
                 batch.push(fact);
                 if batch.len() == BATCH || bytes >= BATCH_BYTES {
@@ -126,21 +136,55 @@ fn read_part<T: Weighed>(rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, Sour
                 }
             }
             Item::Skipped(_) => {}
-            Item::Quarantined(row, id) => {
+            Item::Quarantined(row, named) => {
                 read.quarantined_count += 1;
-                read.unbelieved.extend(id);
+                read.anonymous += u64::from(named.is_none());
+                read.unbelieved.extend(named);
                 if read.quarantined.len() < QUARANTINE_SHOWN {
                     read.quarantined.push(row);
                 }
             }
         }
     }
+    read.names_next = rows.names_next();
     let sent = out.send(Step::Facts(batch), bytes);
     Ok(sent.and_then(|()| out.send(Step::PartRead(read), 0)))
 }
 
+/// Rows of which some say all that a snapshot says about one thing.
+pub(in crate::pass::collect) trait About {
+    /// That thing: of two rows about it the later counts.
+    fn about(&self) -> Option<Named> {
+        None
+    }
+}
+
+impl About for Person {
+    fn about(&self) -> Option<Named> {
+        Some(Named::Id(self.id.as_str().to_owned()))
+    }
+}
+
+impl About for Group {
+    fn about(&self) -> Option<Named> {
+        (!self.adds_up).then(|| Named::Id(self.id.as_str().to_owned()))
+    }
+}
+
+impl About for SignIn {}
+impl About for AuditEvent {}
+
+impl About for Report {
+    fn about(&self) -> Option<Named> {
+        Some(match &self.who {
+            Who::Id(id) => Named::Id(id.as_str().to_owned()),
+            Who::Upn(name) => Named::Upn(name.to_lowercase()),
+        })
+    }
+}
+
 /// Rows whose size is known about.
-pub(in crate::pass::collect) trait Weighed {
+pub(in crate::pass::collect) trait Weighed: About {
     /// What a row holds beside itself, about.
     fn bytes_beside(&self) -> usize;
 }

@@ -166,6 +166,7 @@ fn kept<T: Serialize>(reading: &T) -> String {
 /// What Graph gives as a part of its source; the fingerprint tells one snapshot from another.
 fn part(fingerprint: String) -> NewPart {
     NewPart {
+        names_next: false,
         name: PART.to_owned(),
         fingerprint,
     }
