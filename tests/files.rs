@@ -503,7 +503,7 @@ fn one_date_tells_how_all_of_a_csv_are_meant() {
 
 #[test]
 fn what_a_spreadsheet_writes_in_each_locale_is_read_or_refused() {
-    // As LibreOffice 7.4 saves the same two cells of a sheet, a time and a boolean, as shown.
+    // As LibreOffice saves the same two cells of a sheet, a time and a boolean, as shown.
     for (locale, rows) in [
         (
             "de-DE",

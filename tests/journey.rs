@@ -412,13 +412,17 @@ async fn who_registers_on_day_13_is_not_flagged_while_the_reports_lag() {
 #[tokio::test]
 async fn proof_that_is_late_becomes_a_hold_and_a_fresh_report_ends_it() {
     let mut world = opened("ana").await;
-    world.report_lag = hours(30);
-    world.daily(2..=15).await;
+    world.configuration += "[freshness]\nregistration = \"200h\"\n";
+    world.daily(2..=14).await;
+    world.frozen.insert("registration");
+    // A day of lag, and a day of patience.
+    world.daily(15..=16).await;
     assert_eq!(world.state("ana").await, State::OverdueChecking);
     assert_eq!(world.held(), [""; 0]);
-    world.pass(day(16)).await;
-    assert_eq!(world.held(), ["proof"]);
     world.pass(day(17)).await;
+    assert_eq!(world.held(), ["proof"]);
+    world.frozen.clear();
+    world.pass(day(18)).await;
     assert_eq!(world.state("ana").await, State::EnforcementNeeded);
     assert_eq!(world.held(), [""; 0]);
 }

@@ -586,12 +586,17 @@ async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_
     let tenant = Tenant::new(NOBODY_EXCLUDED).await;
     tenant.people(day(0), &["ana"]);
     std::fs::remove_file(tenant.path("registration.json")).unwrap();
-    tenant.put("registration-1.json", day(0), &[registration("ana", true)]);
-    tenant.put("registration-2.json", day(0), &[registration("ana", false)]);
+    // So many others that one row in two files makes them no editions of each other.
+    let with_others = |prefix: &str, ana: bool| -> Vec<String> {
+        let others = (0..12).map(|number| registration(&format!("{prefix}{number}"), false));
+        others.chain([registration("ana", ana)]).collect()
+    };
+    tenant.put("registration-1.json", day(0), &with_others("l", true));
+    tenant.put("registration-2.json", day(0), &with_others("r", false));
     tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
     tenant.pass(day(0)).await;
     assert_eq!(tenant.pass(day(0) + hours(1)).await.windows.opened, 1);
-    tenant.put("registration-2.json", day(1), &[registration("ana", false)]);
+    tenant.put("registration-2.json", day(1), &with_others("r", false));
     let report = tenant.pass(day(1)).await;
     assert_eq!(
         (report.windows.closed, tenant.state("ana").await.as_str()),

@@ -391,9 +391,9 @@ impl Import {
         for ids in ids.chunks(ROWS_PER_STATEMENT) {
             let mut known = stored_people(&mut self.transaction, ids).await?;
             known.retain(|(person, _)| !person.is_gone());
-            let present = self.part;
+            // A row that nobody can read makes two files no editions of one thing.
             for (_, part) in &known {
-                self.belongs_elsewhere(*part, || Some(present));
+                self.belongs_elsewhere(*part, || None);
             }
             let at = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
             let ids = known.iter().map(|(person, _)| digest(person.id.as_str()));
@@ -483,8 +483,7 @@ impl Import {
             let (mut known, mut unknown) = (Vec::new(), Vec::new());
             for (id, stored, part) in stored_registrations(&mut self.transaction, ids).await? {
                 if stored.absent_since.is_none() {
-                    let present = self.part;
-                    self.belongs_elsewhere(part, || Some(present));
+                    self.belongs_elsewhere(part, || None);
                 }
                 let digest = digest(&id);
                 self.seen.remove(&halves(digest));

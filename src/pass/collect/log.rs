@@ -1,7 +1,7 @@
 //! The two logs: they add, and differ only in what their rows are and where these go.
 
 use super::Collector;
-use super::files::reader::{About, Weighed};
+use super::files::reader::Weighed;
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::SignIn;
 use crate::report::PassReport;
@@ -10,7 +10,7 @@ use crate::store::logs::PartEnd;
 use crate::store::sources::Source;
 
 /// A row of a log.
-pub(super) trait LogRow: About + Weighed + Send + Sized + 'static {
+pub(super) trait LogRow: Weighed + Send + Sized + 'static {
     const SOURCE: Source;
     /// Absorbs rows, and with them the parts that end with them, or where the reading goes on.
     async fn absorb(

@@ -281,6 +281,10 @@ mod tests {
                 r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":20260312}"#,
                 "`lastUpdatedDateTime` is not a text: 20260312",
             ),
+            (
+                r#"{"id":"a","isMfaCapable":true,"lastUpdatedDateTime":"12/03/2026 08:00:00"}"#,
+                r#"`lastUpdatedDateTime` is not a time like 2026-01-05T08:30:00Z: "12/03/2026 08:00:00""#,
+            ),
         ] {
             assert_eq!(
                 registration(row.as_bytes()).unwrap_err().to_string(),

@@ -53,9 +53,9 @@ pub(super) async fn collect(
         if change.is_empty() && means_the_same {
             return Ok(collector.store.source_unchanged(Source::Groups).await?);
         }
+        let anew = difference(&parts, stored.clone(), true);
         let (mut directory, mut read_parts, mut aside) =
             (Directory::default(), Vec::new(), Vec::new());
-        let anew = difference(&parts, stored.clone(), true);
         for part in &parts {
             let mut read = directory.read(collector, part).await?;
             aside.push((

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use self::editions::older;
 use self::parts::{Difference, are_whole, difference, new_part, read_part};
-use self::reader::{About, PartRead, Reader, Step, Weighed};
+use self::reader::{PartRead, Reader, Step, Weighed};
 use super::groups::Wanted;
 use super::log::LogRow;
 use super::{CollectError, Collected, Collector};
@@ -149,7 +149,7 @@ impl Collector<'_> {
     /// Imports the changed parts of a snapshot: how many facts they have, and how it ended; none
     /// where some are older editions of others, which are left alone from now on. `absorb` says how
     /// many rows it could not tell whose they are.
-    async fn import<T: About + Weighed + Send + 'static>(
+    async fn import<T: Weighed + Send + 'static>(
         &self,
         source: Source,
         parts: &[Part],
@@ -437,16 +437,16 @@ impl Collector<'_> {
     }
 }
 
-/// A part as a page: its name, and whether it names a next one.
-fn page(part: &StoredPart) -> (&str, bool) {
-    (&part.name, part.names_next)
-}
-
 /// What tells whether the files have together the bytes of those before.
 async fn digest_of(parts: &[Part]) -> Result<String, CollectError> {
     let parts = parts.to_vec();
     let digest = tokio::task::spawn_blocking(move || files::digest(&parts)).await;
     Ok(digest.map_err(|_| CollectError::Reader)??)
+}
+
+/// A part as a page: its name, and whether it names a next one.
+fn page(part: &StoredPart) -> (&str, bool) {
+    (&part.name, part.names_next)
 }
 
 /// Rows of a report that name nobody of the users export, or two people.

@@ -57,7 +57,7 @@ pub(super) struct Reader<T> {
     thread: JoinHandle<Result<(), SourceError>>,
 }
 
-impl<T: About + Weighed + Send + 'static> Reader<T> {
+impl<T: Weighed + Send + 'static> Reader<T> {
     /// Begins to read the parts, in their order. Dropping the reader ends the reading.
     pub(super) fn start(
         parts: &[&Part],
@@ -113,10 +113,7 @@ impl<T> Out<T> {
 }
 
 /// Reads one part; none when nobody listens any more.
-fn read_part<T: About + Weighed>(
-    mut rows: Rows<T>,
-    out: &Out<T>,
-) -> Result<Option<()>, SourceError> {
+fn read_part<T: Weighed>(mut rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, SourceError> {
     let mut read = PartRead::default();
     let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
     for item in rows.by_ref() {
@@ -154,8 +151,40 @@ fn read_part<T: About + Weighed>(
     Ok(sent.and_then(|()| out.send(Step::PartRead(read), 0)))
 }
 
+/// Rows of which some say all that a snapshot says about one thing.
+pub(in crate::pass::collect) trait About {
+    /// That thing: of two rows about it the later counts.
+    fn about(&self) -> Option<Named> {
+        None
+    }
+}
+
+impl About for Person {
+    fn about(&self) -> Option<Named> {
+        Some(Named::Id(self.id.as_str().to_owned()))
+    }
+}
+
+impl About for Group {
+    fn about(&self) -> Option<Named> {
+        (!self.adds_up).then(|| Named::Id(self.id.as_str().to_owned()))
+    }
+}
+
+impl About for SignIn {}
+impl About for AuditEvent {}
+
+impl About for Report {
+    fn about(&self) -> Option<Named> {
+        Some(match &self.who {
+            Who::Id(id) => Named::Id(id.as_str().to_owned()),
+            Who::Upn(name) => Named::Upn(name.to_lowercase()),
+        })
+    }
+}
+
 /// Rows whose size is known about.
-pub(in crate::pass::collect) trait Weighed {
+pub(in crate::pass::collect) trait Weighed: About {
     /// What a row holds beside itself, about.
     fn bytes_beside(&self) -> usize;
 }
@@ -192,35 +221,6 @@ impl Weighed for AuditEvent {
 impl Weighed for Report {
     fn bytes_beside(&self) -> usize {
         ID_BYTES
-    }
-}
-
-/// Rows that may say what they settle.
-pub(in crate::pass::collect) trait About {
-    /// What the row says all about: of two rows of a snapshot about one thing the later counts.
-    fn about(&self) -> Option<Named> {
-        None
-    }
-}
-
-impl About for Person {
-    fn about(&self) -> Option<Named> {
-        Some(Named::Id(self.id.as_str().to_owned()))
-    }
-}
-impl About for Group {
-    fn about(&self) -> Option<Named> {
-        (!self.adds_up).then(|| Named::Id(self.id.as_str().to_owned()))
-    }
-}
-impl About for SignIn {}
-impl About for AuditEvent {}
-impl About for Report {
-    fn about(&self) -> Option<Named> {
-        Some(match &self.who {
-            Who::Id(id) => Named::Id(id.as_str().to_owned()),
-            Who::Upn(name) => Named::Upn(name.to_lowercase()),
-        })
     }
 }
 
