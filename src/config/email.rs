@@ -58,17 +58,7 @@ pub(super) fn read(
         "",
         "Whom to ask, and how to verify that a mail is genuine; printed in every mail.",
     );
-    let language = section.parsed(
-        "language",
-        Kind::Text,
-        "en",
-        "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.",
-        |tag| match Language::of_tag(tag) {
-            Some(_) => Ok(tag.to_owned()),
-            None => Err("there are no mails in this language; write \"en\" or \"de\""),
-        },
-    );
-    let language = language.map_or_else(|| "en".to_owned(), |found| found.value);
+    let language = language(section).unwrap_or_else(|| "en".to_owned());
     let upn_domains = section
         .texts(
             "upn_domains",
@@ -130,6 +120,22 @@ pub(super) fn read(
         transport,
         budgets,
     })
+}
+
+/// A language that there are mails in.
+fn language(section: &Section<'_>) -> Option<String> {
+    let about = "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.";
+    let found = section.parsed(
+        "language",
+        Kind::Text,
+        "en",
+        about,
+        |tag| match Language::of_tag(tag) {
+            Some(_) => Ok(tag.to_owned()),
+            None => Err("there are no mails in this language; write \"en\" or \"de\""),
+        },
+    );
+    found.map(|found| found.value)
 }
 
 fn mailbox(

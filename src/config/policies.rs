@@ -291,16 +291,16 @@ fn reminders(section: &Section<'_>) -> Vec<Found<Step>> {
     });
     texts
         .into_iter()
-        .filter_map(|text| match Step::try_from(text.value) {
-            Ok(step) => Some(Found {
-                value: step,
-                place: text.place,
-            }),
-            Err(_) => {
+        .filter_map(|text| {
+            let Ok(value) = Step::try_from(text.value) else {
                 let message = "a step is written like \"0d\", \"3d\" (after the opening) or \"-3d\" (before the deadline), in days (d), hours (h) or minutes (m)";
                 section.document().error(text.place, message, "");
-                None
-            }
+                return None;
+            };
+            Some(Found {
+                value,
+                place: text.place,
+            })
         })
         .collect()
 }

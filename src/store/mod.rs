@@ -114,9 +114,12 @@ impl Store {
         if let Some(loss) = emptiness(path).filter(|_| mark.is_made) {
             return Err(lost(loss));
         }
-        let failed = |verb, source| match mark.is_made && db::is_none(&source) {
-            true => lost(Loss::Unreadable),
-            false => unusable(verb, path, source),
+        let failed = |verb, source| {
+            if mark.is_made && db::is_none(&source) {
+                lost(Loss::Unreadable)
+            } else {
+                unusable(verb, path, source)
+            }
         };
         tighten(path);
         let (write, read) = db::open(path)

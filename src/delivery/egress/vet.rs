@@ -82,8 +82,7 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
         // Mapped ones are IPv4 by now. These are the obsolete compatible ones, those that a stateless
         // translator writes, NAT64, and ISATAP at the end.
-        [0, 0, 0, 0, 0, 0, _, _]
-        | [0, 0, 0, 0, 0xFFFF, 0, _, _]
+        [0, 0, 0, 0, 0 | 0xFFFF, 0, _, _]
         | [0x64, 0xFF9B, 0, 0, 0, 0, _, _]
         | [_, _, _, _, 0 | 0x200, 0x5EFE, _, _] => vec![last],
         // A network's own NAT64 has any longer prefix of it (RFC 6052); octet 8 is in none of them.
