@@ -167,9 +167,8 @@ impl Engine {
             return Ok(());
         }
         self.deliver(report, stop).await?;
-        if self.store.lines_wait().await? {
+        if self.store.lines_wait().await? && pass.tell(report).await? > 0 {
             // An endpoint died: operators hear of it by the other ways, now.
-            pass.tell(report).await?;
             self.deliver(report, stop).await?;
         }
         Ok(())
@@ -387,5 +386,6 @@ pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
         text: error.to_string(),
         released_by: HoldKind::Database.released_by(),
         approved_at: None,
+        told: false,
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn read(
             "operators",
             false,
             "",
-            "Told of holds, of what cannot be delivered, of registrations lost again, and of whom the registration report leaves out for two days.",
+            "Told of holds, of what cannot be delivered, of who could not register, of registrations lost again, and of whom the registration report leaves out for two days.",
         )
         .unwrap_or_default();
     let operators = operators
@@ -61,7 +61,7 @@ pub(super) fn read(
     let language = text(
         "language",
         "en",
-        "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.",
+        "For operators, and for people without `preferredLanguage`: a BCP 47 tag; en and de are built in.",
     )
     .unwrap_or_else(|| "en".to_owned());
     let upn_domains = section

@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -81,6 +81,11 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
         20_261_128_091_000,
         "keep addresses",
         include_str!("../../migrations/20261128091000_keep_addresses.sql"),
+    ),
+    (
+        20_261_128_095_000,
+        "tell once",
+        include_str!("../../migrations/20261128095000_tell_once.sql"),
     ),
     (
         20_261_128_096_000,
