@@ -16,6 +16,7 @@ use fortnight::domain::assignment::{Assignment, Include, Selection};
 use fortnight::domain::decide::decide;
 use fortnight::domain::facts::{Channel, Freshness, NoticeBy, World};
 use fortnight::domain::id::{PolicyName, UserId};
+use fortnight::domain::language::Manner;
 use fortnight::domain::person::{AccountKind, Person, Presence};
 use fortnight::domain::policy::{Enforce, Policy, StartOn, Step};
 use fortnight::domain::registration::{Detail, Level, Registration, ReportRow};
@@ -67,6 +68,7 @@ fn world(now: Timestamp) -> World {
         notice_by: NoticeBy::Mail,
         upn_domains: Vec::new(),
         codes: default_result_codes(),
+        manner: Manner::default(),
     }
 }
 

@@ -123,7 +123,7 @@ fn sample() -> (Sender, Notice, Timestamp) {
             policy: PolicyName::new("everyone"),
             opened_at: at,
             deadline: Some("2026-12-08T22:59:00Z".parse().unwrap()),
-            may_skip: true,
+            shows: fortnight::domain::message::Shows::Nothing,
         }),
     };
     (sender, notice, at)

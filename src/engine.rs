@@ -318,8 +318,7 @@ impl Engine {
             return Ok(false);
         }
         let pass = self.pass_at(self.present(report).await?, None).await?;
-        pass.tell(report).await?;
-        Ok(true)
+        Ok(pass.tell(report).await? > 0)
     }
 
     async fn pass_at(
@@ -588,6 +587,7 @@ pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
         text: error.to_string(),
         released_by: HoldKind::Database.released_by(),
         approved_at: None,
+        told: false,
     }
 }
 

@@ -194,9 +194,9 @@ fn a_hold_is_said_with_what_ends_it() {
     );
     assert_eq!(plan.out.lines().count(), 21);
     world.change("[\"Emergency\"]", "[\"Emergency\", \"Sales\"]");
-    cycle(&world, day(16), &[]);
+    cycle(&world, hour(16, 2), &[]);
     insta::assert_snapshot!(held(&world), @r#"
-    Held (assignment:everyone) since 2026-01-21T00:00:00Z: exclude.groups names "Sales", which matches nothing
+    Held (assignment:everyone) since 2026-01-21T02:00:00Z: exclude.groups names "Sales", which matches nothing
       Mend the name in the configuration; "fortnight check" shows the line.
     Note: everyone: exclude.groups names "Sales", which matches nothing
     "#);
@@ -211,8 +211,8 @@ fn a_hold_is_said_with_what_ends_it() {
         .filter_map(|mail| mail.lines().find(|line| line.starts_with("Subject")))
         .collect();
     insta::assert_snapshot!(subjects.join("\n"), @r"
-    Subject: [fortnight: Contoso] Flags are held: assignment:everyone
     Subject: [fortnight: Contoso] Flags are held: mass
+    Subject: [fortnight: Contoso] Flags are held: assignment:everyone
     ");
 }
 
@@ -420,6 +420,7 @@ fn explain_and_status_keep_their_shape() {
     let ran = run(&world, &["status", "--format", "json"]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&json(&ran))).unwrap(), @r#"
     {
+      "blocked": [],
       "capacity": null,
       "deliveries": {
         "sent": "number"

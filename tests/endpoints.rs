@@ -210,6 +210,45 @@ async fn holds_are_told_to_whoever_wants_them_once() {
 }
 
 #[tokio::test]
+async fn who_could_not_register_is_told_to_endpoints_with_code_meaning_and_remedy() {
+    let peer = Endpoints::start(well);
+    let mut world = world_with(&["ana"], &[peer.standard("desk"), peer.slack("chat")]).await;
+    for (number, code) in [(1, 53010), (2, 53010), (3, 53004)] {
+        let fields = json!({ "status": { "errorCode": code } });
+        world.sign_in_with("ana", hour(number, -1), fields);
+        world.pass(day(number)).await;
+    }
+    let blocked: Vec<_> = peer
+        .taken("desk")
+        .into_iter()
+        .filter(|came| came.event() == "registration.blocked")
+        .map(|came| came.json())
+        .collect();
+    assert_eq!(blocked.len(), 2, "once a code");
+    let id = &world.accounts["ana"].id;
+    assert_eq!(blocked[0]["subject"], json!(id));
+    assert_eq!(blocked[0]["data"]["user"]["id"], json!(id));
+    assert_eq!(blocked[0]["data"]["window"]["sequence"], 1);
+    assert_eq!(blocked[0]["data"]["code"], 53010);
+    let text = |name: &str| blocked[0]["data"][name].as_str().unwrap().to_owned();
+    assert!(
+        text("meaning").contains("restriction"),
+        "{}",
+        text("meaning")
+    );
+    assert!(text("remedy").contains("Conditional Access"));
+    assert_eq!(blocked[1]["data"]["code"], 53004);
+    let chat: Vec<String> = peer
+        .taken("chat")
+        .into_iter()
+        .map(|came| came.body)
+        .collect();
+    let told = |body: &&String| body.contains("could not register");
+    assert_eq!(chat.iter().filter(told).count(), 2);
+    assert!(chat.iter().any(|body| body.contains("53010")));
+}
+
+#[tokio::test]
 async fn a_failed_attempt_is_made_again_with_the_same_id_and_bytes() {
     let peer = Endpoints::start(|knock| match knock.nth {
         1 => Reply::Say(503),

@@ -1253,12 +1253,15 @@ async fn flags_that_are_only_rehearsed_are_no_mass() {
 }
 
 #[tokio::test]
-async fn from_on_to_report_only_flags_go_and_nothing_more_is_sent() {
+async fn from_on_to_report_only_flags_go_which_is_told_and_nothing_more() {
     let mut world = flagged("ana").await;
     world.change("enforce = \"on\"", "enforce = \"report-only\"");
     let report = world.pass(day(16)).await;
     assert_eq!(report.released, 1);
-    assert!(world.post().await.is_empty());
+    world
+        .mailbox("ana")
+        .await
+        .expect_one("enforcement.released");
     world.daily(17..=20).await;
     assert!(world.post().await.is_empty());
 }

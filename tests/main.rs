@@ -28,6 +28,7 @@ mod journey;
 #[expect(clippy::duplicate_mod, reason = "each journey is played twice")]
 mod journey_graph;
 mod migrated;
+mod news;
 mod passes;
 mod postfix;
 mod properties;

@@ -15,10 +15,8 @@ use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
 use fortnight::pass::PassError;
 use fortnight::report::{PassReport, Progress};
-use fortnight::store::lines::Telling;
 use fortnight::store::load::Dossier;
 use fortnight::store::outbox::{EMAIL, Lease, Settled};
-use fortnight::store::outcome::Operators;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 
@@ -608,27 +606,23 @@ async fn of_two_rows_with_one_id_in_one_report_the_later_counts_and_nothing_was_
 #[tokio::test]
 async fn operators_who_are_new_hear_of_a_hold_that_stands() {
     let tenant = Tenant::new(EMERGENCY_EXCLUDED).await;
-    tenant.people(day(0), &["ana"]);
-    tenant.sign_ins(day(0), &[]);
-    tenant.group(day(0), "other", &[]);
-    let hold = Hold::new(HoldKind::Assignment, "everyone", None, "a name".to_owned());
-    tenant
-        .store
-        .record_holds(&[hold.into()], &[], day(0))
-        .await
-        .unwrap();
-    let waiting = tenant.store.waiting_lines().await.unwrap();
-    let to_nobody = Telling {
-        said: waiting.iter().collect(),
-        ..Telling::default()
+    let names_nobody = |at| {
+        tenant.fresh(at, &["ana"]);
+        tenant.group(at, "other", &[]);
     };
-    let nobody = Operators::default();
-    let told = tenant.store.tell(&to_nobody, &nobody, day(0)).await;
-    assert_eq!(told.unwrap(), 0);
+    names_nobody(day(0));
     tenant.pass(day(0)).await;
+    names_nobody(day(1));
+    tenant.pass(day(1)).await;
     assert_eq!(tenant.mails("hold.raised").await.len(), 1);
-    tenant.pass(day(0) + hours(1)).await;
-    assert_eq!(tenant.mails("hold.raised").await.len(), 1);
+    let path = tenant.config_path();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let two = "operators = [\"night@contoso.example\", ";
+    std::fs::write(&path, text.replace("operators = [", two)).unwrap();
+    for hour in 1..3 {
+        tenant.pass(day(1) + hours(hour)).await;
+        assert_eq!(tenant.mails("hold.raised").await.len(), 2, "one more, once");
+    }
 }
 
 #[tokio::test]
@@ -696,7 +690,7 @@ async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_
     let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
     tenant
         .store
-        .record_holds(&[hold.into()], &used, day(15) + hours(1))
+        .record_holds(&[hold.into()], &used, true, day(15) + hours(1))
         .await
         .unwrap();
     let report = tenant.pass(day(15) + hours(2)).await;

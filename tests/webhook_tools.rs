@@ -229,7 +229,13 @@ async fn a_rollout() -> Endpoints {
     world.who("bo").mail = None;
     world.sign_in("ana", hour(0, 1));
     world.sign_in("bo", hour(0, 1));
-    world.daily(1..=2).await;
+    world.daily(1..=1).await;
+    world.sign_in_with(
+        "ana",
+        hour(1, 1),
+        json!({ "status": { "errorCode": 53004 } }),
+    );
+    world.daily(2..=2).await;
     world
         .act("ana", ActKind::Extend { days: 1 }, hour(2, 1))
         .await;

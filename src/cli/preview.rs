@@ -16,7 +16,7 @@ use crate::courier::transport::{Transport, notice};
 use crate::delivery::mail;
 use crate::domain::fault::Account;
 use crate::domain::id::PolicyName;
-use crate::domain::message::EventKind;
+use crate::domain::message::{EventKind, Shows};
 use crate::exit::{DONE, FAILED};
 use crate::private;
 use crate::store::outbox::Claimed;
@@ -145,7 +145,7 @@ fn sample(
     id: &str,
     now: Timestamp,
 ) -> Claimed {
-    let operators = !event.is_about_person();
+    let operators = event.is_mailed_to_operators();
     let policy = sample_policy(config);
     let days = |count: i64| SignedDuration::from_hours(24 * count);
     Claimed {
@@ -160,7 +160,7 @@ fn sample(
         opened_at: (!operators)
             .then(|| crate::domain::window::later(now, -days(14 - days_left.min(14)))),
         deadline: Some(crate::domain::window::later(now, days(days_left))),
-        must_register: false,
+        shows: Shows::Nothing,
         title: Some("A message to operators".to_owned()),
         lines: vec!["This line stands for what happened.".to_owned()],
         body: None,

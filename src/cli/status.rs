@@ -135,6 +135,13 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
     {
         out.line(format!("Note: {line}"))?;
     }
+    for person in &status.blocked {
+        out.line(format!(
+            "Could not register: {} ({}) at {}, code {}: {}",
+            person.user_principal_name, person.policy, person.at, person.code, person.meaning
+        ))?;
+        out.line(format!("  {}", person.remedy))?;
+    }
     for person in &status.repeated_losses {
         out.line(format!("Lost methods twice within 90 days: {person}"))?;
     }

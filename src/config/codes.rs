@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reader::Section;
-use crate::domain::sign_in::{ResultCodes, SignInClass};
+use crate::domain::sign_in::{Block, Blocks, ResultCodes, SignInClass};
 
 /// The embedded classes of result codes: data with a version.
 const RESULT_CODES: &str = include_str!("../domain/result_codes.toml");
@@ -13,7 +13,7 @@ const CLASSES: &str = "completed, registration_interrupt, registration_blocked, 
 
 /// The built-in table, and what the configuration overrides.
 pub(super) fn read(root: &Section<'_>) -> ResultCodes {
-    let (version, mut classes) = embedded_codes();
+    let (version, mut classes, blocks) = embedded_codes();
     let overrides = root.codes(
         "result_codes",
         "Overrides of the classes of result codes: `50140 = \"completed\"`.",
@@ -35,28 +35,38 @@ pub(super) fn read(root: &Section<'_>) -> ResultCodes {
             version
         },
         classes,
+        blocks,
     )
 }
 
 /// The table of this version, without overrides.
 #[must_use]
 pub fn default_result_codes() -> ResultCodes {
-    let (version, classes) = embedded_codes();
-    ResultCodes::new(version, classes)
+    let (version, classes, blocks) = embedded_codes();
+    ResultCodes::new(version, classes, blocks)
 }
 
-fn embedded_codes() -> (String, BTreeMap<i64, SignInClass>) {
+fn embedded_codes() -> (String, BTreeMap<i64, SignInClass>, Blocks) {
     #[derive(serde::Deserialize)]
     struct Table {
         version: String,
         classes: BTreeMap<SignInClass, Vec<i64>>,
+        blocked: BTreeMap<String, Block>,
     }
-    let table: Table =
+    let mut table: Table =
         toml::from_str(RESULT_CODES).expect("the embedded table is checked by a test");
     let classes = table
         .classes
         .into_iter()
         .flat_map(|(class, codes)| codes.into_iter().map(move |code| (code, class)))
         .collect();
-    (table.version, classes)
+    let other = table.blocked.remove("other");
+    let known = table.blocked.into_iter();
+    let blocks = Blocks {
+        known: known
+            .filter_map(|(code, block)| Some((code.parse().ok()?, block)))
+            .collect(),
+        other: other.expect("the embedded table is checked by a test"),
+    };
+    (table.version, classes, blocks)
 }

@@ -38,7 +38,7 @@ pub(super) fn read(
             "operators",
             false,
             "",
-            "Told of holds, of what cannot be delivered, of registrations lost again, and of whom the registration report leaves out for two days.",
+            "Told of holds, of what cannot be delivered, of who could not register, of registrations lost again, and of whom the registration report leaves out for two days.",
         )
         .unwrap_or_default();
     let operators = operators
@@ -124,7 +124,7 @@ pub(super) fn read(
 
 /// A language that there are mails in.
 fn language(section: &Section<'_>) -> Option<String> {
-    let about = "For people without `preferredLanguage`: a BCP 47 tag; en and de are built in.";
+    let about = "For operators, and for people without `preferredLanguage`: a BCP 47 tag; en and de are built in.";
     let found = section.parsed(
         "language",
         Kind::Text,

@@ -43,6 +43,7 @@ use crate::delivery::webhook::Endpoint;
 use crate::domain::assignment::NameList;
 use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
+use crate::domain::language::{Language, Manner};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, StartOn, Step};
 use crate::domain::sign_in::ResultCodes;
@@ -331,6 +332,16 @@ impl Config {
             || "fortnight.invalid".to_owned(),
             |email| email.sender.from.email.domain().to_owned(),
         )
+    }
+
+    /// How operators are written to.
+    #[must_use]
+    pub fn manner(&self) -> Manner {
+        let language = self.email.as_ref().map(|email| &email.sender.language);
+        Manner {
+            language: Language::choose(None, language.map_or("", String::as_str)),
+            zone: self.zone.clone(),
+        }
     }
 
     /// What an accepted message is to count as notice (rule 7.11).

@@ -10,15 +10,17 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, Webhook};
-use crate::delivery::webhook::{Group, Happening, MAX_NAMES, Per, Person, Window};
+use crate::delivery::webhook::{Block, Group, Happening, MAX_NAMES, Per, Person, Window};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
 use crate::domain::facts::NoticeBy;
 use crate::domain::id::PolicyName;
+use crate::domain::language::Language;
 use crate::domain::message::EventKind;
-use crate::domain::news::{Audience, News, Waiting, news};
+use crate::domain::news::{Audience, News, Waiting, news, of_one_cause};
 use crate::domain::person::Person as Account;
 use crate::domain::policy::Step;
+use crate::domain::sign_in::ResultCodes;
 use crate::domain::window::later;
 use crate::store::lines::Telling;
 use crate::store::outbox::delivery_id;
@@ -41,6 +43,8 @@ pub struct Herald {
     by_webhook: bool,
     source: Arc<str>,
     zone: TimeZone,
+    language: Language,
+    codes: Arc<ResultCodes>,
     now: Timestamp,
 }
 
@@ -54,6 +58,8 @@ impl Herald {
             // Tells the installations of one receiver apart.
             source: store.setting(&INSTANCE).await?.unwrap_or_default().into(),
             zone: config.zone.clone(),
+            language: config.manner().language,
+            codes: Arc::new(config.result_codes.clone()),
             now,
         })
     }
@@ -112,10 +118,16 @@ impl Herald {
                     .filter(|_| event.kind != EventKind::WindowPaused),
             }),
             step: step(event),
+            block: event.code.map(|code| self.block(code)),
             text: None,
             links: BTreeMap::new(),
         };
         let name = account.display_name.as_ref();
+        let name = name.unwrap_or(&account.user_principal_name);
+        let name = match &happening.block {
+            Some(block) => format!("{name} ({}: {})", block.code, block.meaning),
+            None => name.clone(),
+        };
         Some(Announcement {
             event: event.kind,
             policy: happening.policy.clone(),
@@ -130,16 +142,28 @@ impl Herald {
             body: self.body(&programs, &happening),
             endpoints: names(&programs),
             notice_by: self.notice_by(event.kind),
-            chat: chats.then(|| name.unwrap_or(&account.user_principal_name).clone()),
+            chat: chats.then_some(name),
             id: happening.id,
         })
+    }
+
+    /// What kept somebody from registering; programs read one language.
+    fn block(&self, code: i64) -> Block {
+        let block = self.codes.block(code);
+        let [meaning, remedy] = [&block.meaning, &block.remedy]
+            .map(|phrase| phrase.told_in(Language::English).to_owned());
+        Block {
+            code,
+            meaning,
+            remedy,
+        }
     }
 
     /// The messages that say all waiting lines, those of one event together.
     #[must_use]
     pub fn of_lines<'a>(&self, waiting: &'a [Waiting]) -> Vec<Telling<'a>> {
         let mut tellings: Vec<Telling<'a>> = Vec::new();
-        for (one, said) in news(waiting, self.now) {
+        for (one, said) in news(waiting, self.language, self.now) {
             let same = |telling: &&mut Telling<'_>| telling.news[0].event == one.event;
             match tellings.iter_mut().find(same) {
                 Some(telling) => {
@@ -155,11 +179,16 @@ impl Herald {
                 }),
             }
         }
-        for telling in &mut tellings {
+        // What happens to a person endpoints have heard by itself.
+        let of_operators = |telling: &&mut Telling<'_>| !telling.news[0].event.is_about_person();
+        for telling in tellings.iter_mut().filter(of_operators) {
             let each = telling.news.iter().filter_map(|one| self.of_news(one));
             telling.announcements = each.collect();
             let (group, about) = fold(&telling.news, self.now);
             telling.announcements.extend(self.to_chats(&group, &about));
+        }
+        for telling in &mut tellings {
+            telling.news = of_one_cause(std::mem::take(&mut telling.news), self.language);
         }
         let to_chats = waiting.iter().filter(|one| one.audience == Audience::Chats);
         tellings.extend(to_chats.map(|said| Telling {
@@ -183,6 +212,7 @@ impl Herald {
             person: None,
             window: None,
             step: None,
+            block: None,
             text: Some(format!("{}\n{text}", news.title)),
             links: BTreeMap::new(),
         };

@@ -101,7 +101,7 @@ pub fn notice(claimed: &Claimed) -> Notice {
             policy: PolicyName::new(policy.as_str()),
             opened_at,
             deadline: claimed.deadline,
-            may_skip: !claimed.must_register,
+            shows: claimed.shows,
         }),
         _ => About::Operators(OperatorNotice {
             kind: claimed.event,
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::domain::fault::Account;
-    use crate::domain::message::EventKind;
+    use crate::domain::message::{EventKind, Shows};
 
     fn claimed(address: &str, deadline: Timestamp) -> Claimed {
         Claimed {
@@ -143,7 +143,7 @@ mod tests {
             language: None,
             opened_at: Some(Timestamp::UNIX_EPOCH),
             deadline: Some(deadline),
-            must_register: false,
+            shows: Shows::Nothing,
             title: None,
             lines: Vec::new(),
             body: None,

@@ -8,7 +8,6 @@
 //! multi-factor sign-in must not look like the mails that they are warned of.
 
 mod body;
-mod language;
 mod templates;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,10 +22,11 @@ use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::language::Language;
 use super::text;
 use crate::domain::id::PolicyName;
-use crate::domain::message::EventKind;
+pub use crate::domain::language::Language;
+use crate::domain::message::{EventKind, Shows};
+use crate::domain::news;
 
 /// A reminder within this time of the deadline is the last one (rule 7.18).
 const LAST_DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -34,8 +34,8 @@ const LAST_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The longest help text, and the longest line to an operator.
 const MAX_LINE: usize = 500;
 
-/// The most lines of a mail to operators; the rest is counted.
-const MAX_LINES: usize = 200;
+/// The most lines of a mail to operators, and one that counts the rest; news has no more.
+const MAX_LINES: usize = news::MAX_LINES + 1;
 
 /// Who writes: the settings of `[email]` that a text depends on.
 #[derive(Debug, Clone)]
@@ -102,10 +102,10 @@ pub struct WindowNotice {
     pub policy: PolicyName,
     /// The sign-in that opened the window.
     pub opened_at: Timestamp,
-    /// Until when registering can be put off; none where it cannot.
+    /// Until when to register.
     pub deadline: Option<Timestamp>,
-    /// Whether registering can still be put off at a sign-in.
-    pub may_skip: bool,
+    /// What sign-ins of the window showed of registering.
+    pub shows: Shows,
 }
 
 /// What operators are told.
@@ -234,12 +234,17 @@ fn window_values(
     attempt_at: Timestamp,
 ) -> Result<(&'static str, Value), MailError> {
     let deadline = about.deadline.filter(|deadline| attempt_at < *deadline);
+    let is_blocked = matches!(about.shows, Shows::Block { .. });
     let template = match (about.kind, about.deadline) {
         (EventKind::UserRegistered, _) => "registered",
+        (EventKind::EnforcementReleased, _) => "released",
+        (EventKind::EnforcementNeeded, _) if is_blocked => "blocked",
         (EventKind::EnforcementNeeded, _) => "deadline_passed",
-        (kind, Some(passed)) if kind.announces() && deadline.is_none() && about.may_skip => {
-            return Err(MailError::DeadlinePassed { deadline: passed });
+        (kind, passed) if kind.announces() && deadline.is_none() => {
+            let deadline = passed.unwrap_or(attempt_at);
+            return Err(MailError::DeadlinePassed { deadline });
         }
+        (kind, _) if kind.announces() && is_blocked => "blocked",
         (EventKind::WindowOpened, _) => "opened",
         (EventKind::WindowReminder, _) => match deadline {
             Some(deadline) if deadline.duration_since(attempt_at) <= LAST_DAY => "last_day",
@@ -249,9 +254,13 @@ fn window_values(
         (EventKind::WindowResumed, _) => "resumed",
         (kind, _) => return Err(MailError::NoText(kind)),
     };
-    let deadline = deadline.filter(|_| about.may_skip && about.kind.announces());
+    let deadline = deadline.filter(|_| about.kind != EventKind::EnforcementNeeded);
     let zone = &sender.time_zone;
     let left = |deadline: Timestamp| language.left(deadline.duration_since(attempt_at).as_secs());
+    let (code, desk_knows) = match about.shows {
+        Shows::Block { code, desk_knows } => (Some(code), desk_knows),
+        Shows::Nothing | Shows::Demand => (None, false),
+    };
     let values = context! {
         name => notice.to.name.as_deref().and_then(text::greeting_name),
         organisation => organisation(sender),
@@ -263,6 +272,9 @@ fn window_values(
         deadline => deadline.map(|deadline| language.moment(deadline, zone)),
         short_deadline => deadline.map(|deadline| language.short_date(deadline, zone)),
         left => deadline.map(left),
+        demanded => about.shows == Shows::Demand,
+        code,
+        desk_knows,
     };
     Ok((template, values))
 }
@@ -275,6 +287,7 @@ fn operator_values(
         EventKind::HoldRaised => "hold_raised",
         EventKind::HoldCleared => "hold_cleared",
         EventKind::DeliveryDead => "delivery_dead",
+        EventKind::RegistrationBlocked => "registration_blocked",
         EventKind::Digest => "digest",
         EventKind::Test => "test",
         kind @ (EventKind::WindowOpened

@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::courier::Queue;
 use crate::domain::decision::Next;
 use crate::domain::hold::StandingHold;
+use crate::domain::id::PolicyName;
+use crate::domain::language::Language;
+use crate::domain::policy::Enforce;
 use crate::pass;
 use crate::store::destinations::{HealthState, TroubledDestination};
 use crate::store::sources::Source;
@@ -54,6 +57,8 @@ pub struct Status {
     pub unresolved: Vec<String>,
     /// A sentence if the people in scope cannot be told in time through the budgets.
     pub capacity: Option<String>,
+    /// People whose newest sign-ins could not register, until one is completed.
+    pub blocked: Vec<BlockedView>,
     /// People who lost methods they had registered for the second time within 90 days.
     pub repeated_losses: Vec<String>,
     /// Rows of the sources that could not be read.
@@ -93,6 +98,25 @@ impl SourceView {
     pub fn is_log(&self) -> bool {
         LOGS.iter().any(|log| log.as_str() == self.name)
     }
+}
+
+/// Somebody who could not register.
+#[derive(Debug, Serialize)]
+pub struct BlockedView {
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// Under which policy.
+    pub policy: String,
+    /// The result code of the sign-in.
+    pub code: i64,
+    /// When that was.
+    pub at: Timestamp,
+    /// What the code means.
+    pub meaning: String,
+    /// What helps.
+    pub remedy: String,
 }
 
 /// A row that could not be read.
@@ -143,6 +167,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         stranded: stranded(config, reader).await?,
         unresolved: unresolved(config, reader).await?,
         capacity: capacity::shortage(config, store.people_in_scope().await?, now),
+        blocked: blocked(config, reader).await?,
         repeated_losses: store
             .lost_again(&policies)
             .await?
@@ -230,6 +255,33 @@ async fn sources(
         }
     });
     Ok(sources.collect())
+}
+
+async fn blocked(config: &Config, reader: &Reader) -> Result<Vec<BlockedView>, DeskError> {
+    let people = reader.store.blocked(&on(reader)).await?;
+    let views = people.into_iter().map(|person| {
+        let block = config.result_codes.block(person.code);
+        let [meaning, remedy] = [&block.meaning, &block.remedy]
+            .map(|phrase| phrase.told_in(Language::English).to_owned());
+        BlockedView {
+            id: person.id,
+            user_principal_name: person.user_principal_name,
+            policy: person.policy,
+            code: person.code,
+            at: person.at,
+            meaning,
+            remedy,
+        }
+    });
+    Ok(views.collect())
+}
+
+/// The policies that ask people for something.
+fn on(reader: &Reader) -> Vec<PolicyName> {
+    let on = reader.policies.iter();
+    on.filter(|policy| policy.enforce == Enforce::On)
+        .map(|policy| policy.name.clone())
+        .collect()
 }
 
 /// An endpoint that was renamed or removed leaves behind what waited for it.

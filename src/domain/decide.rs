@@ -10,7 +10,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::decision::{Decision, Next, Wait};
+use super::decision::{Decision, Next, Shown, Wait};
 use super::effect::{Effect, Event};
 use super::facts::PersonFacts;
 use super::message::EventKind;
@@ -71,6 +71,7 @@ pub(super) struct Case<'a> {
     pub(super) since: Timestamp,
     pub(super) reported_until: Option<Timestamp>,
     pub(super) would_flag: bool,
+    pub(super) shown: Shown,
     pub(super) wake: Vec<Next>,
 }
 
@@ -91,6 +92,7 @@ impl<'a> Case<'a> {
             since: Timestamp::MAX,
             reported_until: None,
             would_flag: false,
+            shown: Shown::default(),
             wake: Vec::new(),
         }
     }
@@ -105,6 +107,11 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn event(&mut self, kind: EventKind, step: Option<Step>) {
+        self.event_of(kind, step, None);
+    }
+
+    /// An event, with the result code that it tells of.
+    pub(super) fn event_of(&mut self, kind: EventKind, step: Option<Step>, code: Option<i64>) {
         self.standing.events += 1;
         let run = self.standing.window.run();
         self.effects.push(Effect::Event(Event {
@@ -116,6 +123,7 @@ impl<'a> Case<'a> {
             rehearsed: self.is_rehearsed(kind),
             opened_at: run.map(|run| run.opened_at),
             deadline: run.map(|run| run.deadline(self.policy, self.now)),
+            code,
         }));
     }
 
@@ -248,6 +256,13 @@ impl<'a> Case<'a> {
 impl Case<'_> {
     /// Derives the state, its reasons and the next look.
     fn finish(mut self, scope: &Scope, verdict: Verdict) -> Decision {
+        if !matches!(
+            self.standing.window,
+            GraceWindow::Open(_) | GraceWindow::Elapsed(_)
+        ) {
+            self.shown = Shown::default();
+        }
+        self.tell_of_release(scope, verdict);
         self.tell_of_unreachable();
         self.tell_of_unreported(scope, verdict);
         self.explain_scope(scope);
@@ -274,6 +289,7 @@ impl Case<'_> {
             remaining,
             waits: self.waits,
             would_flag: self.would_flag,
+            shown: self.shown,
             standing: self.standing,
         }
     }

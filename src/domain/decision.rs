@@ -7,6 +7,7 @@ use super::effect::Effect;
 use super::id::PolicyName;
 use super::policy::Step;
 use super::reason::Reason;
+use super::sign_in::Blocked;
 use super::standing::Standing;
 use super::state::State;
 use super::window::Deadline;
@@ -38,6 +39,18 @@ pub struct Decision {
     pub waits: Vec<Wait>,
     /// Everything is proven: the person is flagged unless a brake holds.
     pub would_flag: bool,
+    /// What sign-ins of the window show of registering.
+    pub shown: Shown,
+}
+
+/// What the sign-ins of a window show of registering.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The newest one that says anything about it was told to register: it cannot be put off
+    /// (rule T5).
+    pub demanded_at: Option<Timestamp>,
+    /// The newest one that could not register, if none was completed since.
+    pub blocked: Option<Blocked>,
 }
 
 /// When to look again, and for what.

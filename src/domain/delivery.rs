@@ -210,6 +210,7 @@ impl Asks {
             EventKind::EnforcementNeeded => Self::Flag,
             EventKind::UserRegistered => Self::Thanks,
             EventKind::WindowPaused
+            | EventKind::RegistrationBlocked
             | EventKind::EnforcementReleased
             | EventKind::HoldRaised
             | EventKind::HoldCleared

@@ -46,6 +46,8 @@ pub struct Event {
     pub opened_at: Option<Timestamp>,
     /// Its deadline as of this pass.
     pub deadline: Option<Timestamp>,
+    /// The result code of the sign-in that could not register.
+    pub code: Option<i64>,
 }
 
 impl Event {
@@ -89,8 +91,6 @@ pub struct Message {
     pub address: String,
     /// Useless after this moment; none for an announcing message.
     pub not_after: Option<Timestamp>,
-    /// A sign-in demanded registration: it cannot be skipped.
-    pub must_register: bool,
 }
 
 impl Message {

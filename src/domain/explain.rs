@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use super::assignment::MatchedBy;
 use super::decide::Case;
 use super::decision::Wait;
+use super::language::Language;
 use super::notice;
 use super::person::AccountKind;
 use super::policy::Enforce;
 use super::reason::{ReasonCode, days};
 use super::registration::{Detail, Level, LossCause, Verdict};
 use super::scope::{PausedBy, Scope};
+use super::sign_in::Blocked;
 use super::standing::Enforcement;
 use super::window::{GraceWindow, Run};
 
@@ -245,17 +247,20 @@ impl Case<'_> {
             };
             self.because(ReasonCode::Unreachable, text, unreachable.since);
         }
-        if let Some(at) = run.must_register {
+        if let Some(at) = self.shown.demanded_at {
             self.because(
                 ReasonCode::MustRegister,
-                "a sign-in demanded registration: it can no longer be put off there",
+                "the newest sign-in that says anything about it was told to register: there it cannot be put off",
                 at,
             );
         }
-        if let Some(at) = self.last_blocked() {
+        if let Some(Blocked { code, at }) = self.shown.blocked {
+            let block = self.facts.world.codes.block(code);
+            let [meaning, remedy] =
+                [&block.meaning, &block.remedy].map(|phrase| phrase.told_in(Language::English));
             self.because(
                 ReasonCode::RegistrationBlocked,
-                "a sign-in shows that registering was blocked: the help desk has to look",
+                format!("a sign-in could not register ({code}): {meaning}. {remedy}"),
                 at,
             );
         }

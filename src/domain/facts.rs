@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::age::ReportAge;
 use super::audit::AuditEvent;
 use super::id::{GroupId, PolicyName};
+use super::language::Manner;
 use super::message::EventKind;
 use super::person::Person;
 use super::policy::Step;
@@ -65,6 +66,8 @@ pub struct World {
     pub upn_domains: Vec<String>,
     /// The classes of result codes.
     pub codes: ResultCodes,
+    /// How operators are written to.
+    pub manner: Manner,
 }
 
 impl World {

@@ -50,7 +50,7 @@ impl Decision {
         self.reasons.append(&mut case.reasons);
         // A step that fell due in the same pass is overtaken by the flag.
         self.effects
-            .retain(|effect| !matches!(effect, Effect::Message(_)));
+            .retain(|effect| !matches!(effect, Effect::Message(mail) if mail.kind.announces()));
         self.effects.append(&mut case.effects);
         self.state = if self.standing.is_flagged() {
             State::EnforcementNeeded

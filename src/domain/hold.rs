@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::id::{PolicyName, UserId};
+use super::message::EventKind;
 
 /// What kind of thing stops flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +81,21 @@ impl HoldKind {
         Self::parse(id.split_once(':').map_or(id, |(kind, _)| kind))
     }
 
+    /// Whether operators hear of it in the pass that raises it: it does not come and go with what
+    /// is read.
+    fn is_told_at_once(self) -> bool {
+        match self {
+            Self::Mass | Self::Channel | Self::Clock | Self::Database => true,
+            Self::MissingGrowth
+            | Self::Snapshot
+            | Self::Exclusion
+            | Self::Assignment
+            | Self::Stale
+            | Self::Proof
+            | Self::Frozen => false,
+        }
+    }
+
     /// What can end it: an operator's approval, or only data.
     #[must_use]
     pub fn released_by(self) -> ReleasedBy {
@@ -145,6 +161,87 @@ impl HoldKind {
                     .to_owned()
             }
             Self::Database => "Restore the database from a backup.".to_owned(),
+        }
+    }
+}
+
+/// A hold that comes back this soon is the same one.
+const SAME_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+/// Operators hear of a hold that has stood this long, and of its end when it has been away so long.
+const TOLD_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// How a hold went so far, and what was told of it (rule 4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Course {
+    /// The pass that raised it.
+    pub since: Timestamp,
+    /// From when on it stood, but for absences too short to be told.
+    pub stood_from: Timestamp,
+    /// The pass that no longer saw it.
+    pub ended_at: Option<Timestamp>,
+    /// Its beginning was told.
+    pub told: bool,
+    /// Its end was told.
+    pub end_told: bool,
+}
+
+impl Course {
+    /// Of a hold that was not there before.
+    #[must_use]
+    pub fn begin(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            stood_from: now,
+            ended_at: None,
+            told: false,
+            end_told: false,
+        }
+    }
+
+    /// A pass sees it.
+    #[must_use]
+    pub fn seen(self, now: Timestamp) -> Self {
+        let Some(ended_at) = self.ended_at else {
+            return self;
+        };
+        let away = now.duration_since(ended_at);
+        if away > SAME_WITHIN {
+            return Self::begin(now);
+        }
+        Self {
+            stood_from: if away < TOLD_AFTER {
+                self.stood_from
+            } else {
+                now
+            },
+            ended_at: None,
+            ..self
+        }
+    }
+
+    /// A pass does not see it.
+    #[must_use]
+    pub fn unseen(self, now: Timestamp) -> Self {
+        Self {
+            ended_at: self.ended_at.or(Some(now)),
+            ..self
+        }
+    }
+
+    /// What operators and endpoints are to hear now: of its beginning and of its end, each once.
+    /// `rare` says that passes are more than an hour apart.
+    pub fn tell(&mut self, kind: HoldKind, rare: bool, now: Timestamp) -> Option<EventKind> {
+        let is_long = |since: Timestamp| now.duration_since(since) >= TOLD_AFTER;
+        match self.ended_at {
+            None if !self.told && (rare || kind.is_told_at_once() || is_long(self.stood_from)) => {
+                self.told = true;
+                Some(EventKind::HoldRaised)
+            }
+            Some(ended_at) if self.told && !self.end_told && (rare || is_long(ended_at)) => {
+                self.end_told = true;
+                Some(EventKind::HoldCleared)
+            }
+            _ => None,
         }
     }
 }
@@ -218,4 +315,116 @@ pub struct StandingHold {
     pub released_by: ReleasedBy,
     /// An operator approved it then; the next pass uses that.
     pub approved_at: Option<Timestamp>,
+    /// Operators and endpoints were told.
+    #[serde(skip)]
+    pub told: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::story::{day, hour};
+
+    fn minutes(count: i64) -> Timestamp {
+        day(0) + SignedDuration::from_mins(count)
+    }
+
+    /// What is told when, by passes that see the hold or do not.
+    fn told(
+        kind: HoldKind,
+        rare: bool,
+        passes: &[(Timestamp, bool)],
+    ) -> Vec<(Timestamp, &'static str)> {
+        let mut course: Option<Course> = None;
+        let mut told = Vec::new();
+        for (now, seen) in passes {
+            let mut next = match (course, seen) {
+                (None, false) => continue,
+                (None, true) => Course::begin(*now),
+                (Some(course), true) => course.seen(*now),
+                (Some(course), false) => course.unseen(*now),
+            };
+            told.extend(
+                next.tell(kind, rare, *now)
+                    .map(|event| (*now, event.as_str())),
+            );
+            course = Some(next);
+        }
+        told
+    }
+
+    #[test]
+    fn a_hold_is_told_after_an_hour_and_its_end_when_it_was_away_for_one() {
+        let raised = |at| (at, "hold.raised");
+        let cleared = |at| (at, "hold.cleared");
+        let passes = [
+            (0, true),
+            (59, true),
+            (60, true),
+            (70, false),
+            (129, false),
+            (130, false),
+        ];
+        let passes = passes.map(|(at, seen)| (minutes(at), seen));
+        assert_eq!(
+            told(HoldKind::Stale, false, &passes),
+            [raised(minutes(60)), cleared(minutes(130))]
+        );
+        for kind in [
+            HoldKind::Mass,
+            HoldKind::Channel,
+            HoldKind::Clock,
+            HoldKind::Database,
+        ] {
+            assert_eq!(
+                told(kind, false, &passes),
+                [raised(minutes(0)), cleared(minutes(130))]
+            );
+        }
+        assert_eq!(
+            told(HoldKind::Stale, true, &passes),
+            [raised(minutes(0)), cleared(minutes(70))],
+            "passes are rare"
+        );
+        let short = [
+            (minutes(0), true),
+            (minutes(59), false),
+            (minutes(300), false),
+        ];
+        assert_eq!(
+            told(HoldKind::Stale, false, &short),
+            [],
+            "too short to be told"
+        );
+    }
+
+    #[test]
+    fn a_hold_that_comes_back_within_a_day_is_the_same_and_told_no_more() {
+        let flaps: Vec<_> = (0..40)
+            .flat_map(|number| {
+                [
+                    (hour(0, 20 * number), true),
+                    (hour(0, 20 * number + 2), false),
+                ]
+            })
+            .collect();
+        assert_eq!(
+            told(HoldKind::Mass, false, &flaps),
+            [(day(0), "hold.raised")]
+        );
+        let first = Course::begin(day(0)).unseen(hour(0, 1));
+        assert_eq!(first.seen(hour(1, 1)).since, day(0));
+        assert_eq!(first.seen(hour(1, 2)), Course::begin(hour(1, 2)));
+    }
+
+    #[test]
+    fn an_absence_too_short_to_be_told_does_not_put_off_what_is() {
+        let flaps: Vec<_> = (0..12)
+            .map(|pass| (minutes(10 * pass), pass % 2 == 0))
+            .collect();
+        assert_eq!(
+            told(HoldKind::Stale, false, &flaps),
+            [(minutes(60), "hold.raised")]
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::decision::{Decision, Next};
+use super::decision::{Decision, Next, Shown};
 use super::policy::Enforce;
 use super::standing::{Enforcement, Loss};
 use super::state::State;
@@ -90,7 +90,7 @@ fn window(decision: &Decision) -> Option<ListedWindow> {
     let may_skip = matches!(
         decision.state,
         State::InGrace | State::DueSoon | State::Unknown | State::RegistrationReported
-    ) && run.must_register.is_none();
+    ) && decision.shown == Shown::default();
     Some(ListedWindow {
         sequence: standing.sequence,
         opened_at: run.opened_at,

@@ -107,7 +107,11 @@ impl Case<'_> {
             self.because(ReasonCode::RepeatedLoss, "registered methods were lost for the second time within 90 days, not by an administrator", self.now);
             self.effects.push(Effect::TellOperators {
                 topic: Topic::LostAgain,
-                line: news::lost_again(&self.facts.person.id, &self.policy.name),
+                line: news::lost_again(
+                    self.facts.person,
+                    &self.policy.name,
+                    &self.facts.world.manner,
+                ),
             });
         }
     }

@@ -23,6 +23,9 @@ pub enum EventKind {
     /// A person with an open window or a flag registered.
     #[serde(rename = "user.registered")]
     UserRegistered,
+    /// A sign-in shows that a person could not register.
+    #[serde(rename = "registration.blocked")]
+    RegistrationBlocked,
     /// A person must register now: the deadline has passed and everything is proven.
     #[serde(rename = "enforcement.needed")]
     EnforcementNeeded,
@@ -48,13 +51,14 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of rule 5.1.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::WindowOpened,
         Self::WindowReminder,
         Self::WindowExtended,
         Self::WindowPaused,
         Self::WindowResumed,
         Self::UserRegistered,
+        Self::RegistrationBlocked,
         Self::EnforcementNeeded,
         Self::EnforcementReleased,
         Self::HoldRaised,
@@ -74,6 +78,7 @@ impl EventKind {
             Self::WindowPaused => "window.paused",
             Self::WindowResumed => "window.resumed",
             Self::UserRegistered => "user.registered",
+            Self::RegistrationBlocked => "registration.blocked",
             Self::EnforcementNeeded => "enforcement.needed",
             Self::EnforcementReleased => "enforcement.released",
             Self::HoldRaised => "hold.raised",
@@ -100,6 +105,7 @@ impl EventKind {
             | Self::WindowPaused
             | Self::WindowResumed
             | Self::UserRegistered
+            | Self::RegistrationBlocked
             | Self::EnforcementNeeded
             | Self::EnforcementReleased => true,
             Self::HoldRaised
@@ -110,6 +116,12 @@ impl EventKind {
         }
     }
 
+    /// Whether its mail goes to operators, who read of many at once.
+    #[must_use]
+    pub fn is_mailed_to_operators(self) -> bool {
+        !self.is_about_person() || self == Self::RegistrationBlocked
+    }
+
     /// Whether an accepted message of this kind names a deadline and so is a notice (rule R7).
     #[must_use]
     pub fn announces(self) -> bool {
@@ -118,6 +130,24 @@ impl EventKind {
             Self::WindowOpened | Self::WindowReminder | Self::WindowExtended | Self::WindowResumed
         )
     }
+}
+
+/// What sign-ins of a window showed of registering, as far as its mails tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shows {
+    /// Nothing that changes what a mail asks.
+    #[default]
+    Nothing,
+    /// The newest one was told to register: it cannot be put off.
+    Demand,
+    /// The newest one could not register.
+    Block {
+        /// Its result code.
+        code: i64,
+        /// A message that says so was accepted.
+        desk_knows: bool,
+    },
 }
 
 #[cfg(test)]

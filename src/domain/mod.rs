@@ -20,6 +20,7 @@ mod flagging;
 pub mod hold;
 pub mod id;
 mod judge;
+pub mod language;
 pub mod listed;
 mod losses;
 pub mod message;

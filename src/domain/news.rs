@@ -5,12 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::hold::{HoldKind, StandingHold};
 use super::id::{PolicyName, UserId};
+use super::language::{Language, Manner};
 use super::message::EventKind;
 use super::person::Person;
+use super::sign_in::{Block, Blocked};
+use super::window::later;
+
+/// News of people are gathered for so long …
+const GATHERED: SignedDuration = SignedDuration::from_hours(1);
+/// … and after so many mails in a day …
+const MANY_A_DAY: usize = 9;
+/// … for so long.
+const GATHERED_IF_MANY: SignedDuration = SignedDuration::from_hours(24);
+/// The most lines of a mail; the rest is counted.
+pub const MAX_LINES: usize = 100;
 
 /// What a line of operators is about: all of one topic stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +31,8 @@ pub enum Topic {
     Unreachable,
     /// Which endpoint takes nothing any more.
     DeadEndpoint,
+    /// Who could not register.
+    Blocked,
     /// Who lost a registration again.
     LostAgain,
     /// Whom the registration report leaves out.
@@ -27,9 +41,10 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic, in the order in which a mail has them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Unreachable,
         Self::DeadEndpoint,
+        Self::Blocked,
         Self::LostAgain,
         Self::Unreported,
     ];
@@ -40,9 +55,16 @@ impl Topic {
         match self {
             Self::Unreachable => "unreachable",
             Self::DeadEndpoint => "dead_endpoint",
+            Self::Blocked => "blocked",
             Self::LostAgain => "lost_again",
             Self::Unreported => "unreported",
         }
+    }
+
+    /// The topic of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.as_str() == name)
     }
 
     /// What its mail is in the outbox.
@@ -50,23 +72,81 @@ impl Topic {
     pub fn event(self) -> EventKind {
         match self {
             Self::Unreachable | Self::DeadEndpoint => EventKind::DeliveryDead,
+            Self::Blocked => EventKind::RegistrationBlocked,
             Self::LostAgain | Self::Unreported => EventKind::Digest,
+        }
+    }
+
+    /// Whether it is about people, of whom many are told at once.
+    #[must_use]
+    pub fn is_gathered(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Blocked | Self::LostAgain | Self::Unreported => true,
+            Self::DeadEndpoint => false,
         }
     }
 
     /// The subject of its mail.
     #[must_use]
-    pub fn title(self, count: usize) -> String {
-        match (self, count) {
-            (Self::Unreachable, 1) => "One person cannot be reached by mail".to_owned(),
-            (Self::Unreachable, _) => format!("{count} people cannot be reached by mail"),
-            (Self::DeadEndpoint, 1) => "A webhook takes nothing any more".to_owned(),
-            (Self::DeadEndpoint, _) => format!("{count} webhooks take nothing any more"),
-            (Self::LostAgain, _) => "Registrations lost again".to_owned(),
-            (Self::Unreported, 1) => "The registration report leaves one person out".to_owned(),
-            (Self::Unreported, _) => format!("The registration report leaves {count} people out"),
+    pub fn title(self, count: u64, language: Language) -> String {
+        match language {
+            Language::English => match (self, count) {
+                (Self::Unreachable, 1) => "One person cannot be reached by mail".to_owned(),
+                (Self::Unreachable, _) => format!("{count} people cannot be reached by mail"),
+                (Self::DeadEndpoint, 1) => "A webhook needs attention".to_owned(),
+                (Self::DeadEndpoint, _) => format!("{count} webhooks need attention"),
+                (Self::Blocked, 1) => "One person could not register".to_owned(),
+                (Self::Blocked, _) => format!("{count} people could not register"),
+                (Self::LostAgain, _) => "Registrations lost again".to_owned(),
+                (Self::Unreported, 1) => "The registration report leaves one person out".to_owned(),
+                (Self::Unreported, _) => {
+                    format!("The registration report leaves {count} people out")
+                }
+            },
+            Language::German => match (self, count) {
+                (Self::Unreachable, 1) => "Eine Person ist per E-Mail nicht erreichbar".to_owned(),
+                (Self::Unreachable, _) => {
+                    format!("{count} Personen sind per E-Mail nicht erreichbar")
+                }
+                (Self::DeadEndpoint, 1) => "Ein Webhook braucht Aufmerksamkeit".to_owned(),
+                (Self::DeadEndpoint, _) => format!("{count} Webhooks brauchen Aufmerksamkeit"),
+                (Self::Blocked, 1) => "Eine Person konnte sich nicht registrieren".to_owned(),
+                (Self::Blocked, _) => format!("{count} Personen konnten sich nicht registrieren"),
+                (Self::LostAgain, _) => "Registrierungen erneut verloren".to_owned(),
+                (Self::Unreported, 1) => "Im Registrierungsbericht fehlt eine Person".to_owned(),
+                (Self::Unreported, _) => {
+                    format!("Im Registrierungsbericht fehlen {count} Personen")
+                }
+            },
         }
     }
+}
+
+/// Whether news of people may go now, by when earlier ones of the same event went: at once the first
+/// time, then once an hour, after the ninth mail of a day once a day.
+#[must_use]
+pub fn is_due(earlier: &[Timestamp], now: Timestamp) -> bool {
+    // A clock that was ahead dated some in the future.
+    let past = || earlier.iter().copied().filter(|at| *at <= now);
+    let Some(last) = past().max() else {
+        return true;
+    };
+    let day = later(last, -GATHERED_IF_MANY);
+    let wait = if past().filter(|at| *at > day).count() >= MANY_A_DAY {
+        GATHERED_IF_MANY
+    } else {
+        GATHERED
+    };
+    later(last, wait) <= now
+}
+
+/// Those of them that [`is_due`] asks for later, and one of now.
+#[must_use]
+pub fn with_one_more(mut earlier: Vec<Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    earlier.retain(|at| *at <= now);
+    earlier.push(now);
+    earlier.sort_unstable();
+    earlier.split_off(earlier.len().saturating_sub(MANY_A_DAY))
 }
 
 /// The line about somebody whom nobody can reach, and when that leads to a flag.
@@ -74,23 +154,29 @@ pub(super) fn unreachable(
     person: &Person,
     has_address: bool,
     flagged: Option<Timestamp>,
+    manner: &Manner,
 ) -> String {
-    let why = if has_address {
-        "the address was refused"
-    } else {
-        "there is no address"
+    let why = match (manner.language, has_address) {
+        (Language::English, true) => "the address was refused",
+        (Language::English, false) => "there is no address",
+        (Language::German, true) => "die Adresse wurde abgelehnt",
+        (Language::German, false) => "es gibt keine Adresse",
     };
-    let Person {
-        user_principal_name: name,
-        id,
-        ..
-    } = person;
-    format!("{name} ({id}): {why}{}", unless_reached(flagged))
+    let (name, id) = (&person.user_principal_name, &person.id);
+    format!("{name} ({id}): {why}{}", unless_reached(flagged, manner))
 }
 
-fn unless_reached(flagged: Option<Timestamp>) -> String {
+fn unless_reached(flagged: Option<Timestamp>, manner: &Manner) -> String {
     let text = |at| {
-        format!("; flagged from {at} on, unless a mail is accepted or the person registers before")
+        let at = manner.moment(at);
+        match manner.language {
+            Language::English => format!(
+                "; flagged from {at} on, unless a mail is accepted or the person registers before"
+            ),
+            Language::German => format!(
+                "; ab {at} markiert, wenn bis dahin weder eine E-Mail angenommen wird noch die Person sich registriert"
+            ),
+        }
     };
     flagged.map(text).unwrap_or_default()
 }
@@ -100,7 +186,7 @@ fn unless_reached(flagged: Option<Timestamp>) -> String {
 pub fn refused(name: &str, id: &str, answer: &str, flagged: Option<Timestamp>) -> String {
     format!(
         "{name} ({id}): the address was refused ({answer}){}",
-        unless_reached(flagged)
+        unless_reached(flagged, &Manner::default())
     )
 }
 
@@ -129,22 +215,69 @@ pub fn not_accepted(mut lines: Vec<String>, doubt: Option<&str>, now: Timestamp)
         policy: None,
         title,
         lines,
+        people: Vec::new(),
+    }
+}
+
+/// The line about somebody who could not register.
+pub(super) fn blocked(
+    person: &Person,
+    policy: &PolicyName,
+    blocked: Blocked,
+    block: &Block,
+    manner: &Manner,
+) -> String {
+    let (name, id) = (&person.user_principal_name, &person.id);
+    let (code, at) = (blocked.code, manner.moment(blocked.at));
+    let [meaning, remedy] =
+        [&block.meaning, &block.remedy].map(|phrase| phrase.told_in(manner.language));
+    match manner.language {
+        Language::English => {
+            format!(
+                "{name} ({id}), at a sign-in on {at}: {meaning} (code {code}, policy {policy}). {remedy}"
+            )
+        }
+        Language::German => {
+            format!(
+                "{name} ({id}), bei einer Anmeldung am {at}: {meaning} (Code {code}, Richtlinie {policy}). {remedy}"
+            )
+        }
     }
 }
 
 /// The line about somebody whom the registration report leaves out.
-pub(super) fn unreported(person: &Person, policy: &PolicyName, since: Timestamp) -> String {
-    format!(
-        "{} ({}) is in no registration report since {since}: the deadline leads to no flag before one tells (policy {policy})",
-        person.user_principal_name, person.id
-    )
+pub(super) fn unreported(
+    person: &Person,
+    policy: &PolicyName,
+    since: Timestamp,
+    manner: &Manner,
+) -> String {
+    let (name, id, since) = (
+        &person.user_principal_name,
+        &person.id,
+        manner.moment(since),
+    );
+    match manner.language {
+        Language::English => format!(
+            "{name} ({id}) is in no registration report since {since}: the deadline leads to no flag before one tells (policy {policy})"
+        ),
+        Language::German => format!(
+            "{name} ({id}) steht seit {since} in keinem Registrierungsbericht: Die Frist führt zu keiner Markierung, bevor einer Auskunft gibt (Richtlinie {policy})"
+        ),
+    }
 }
 
 /// The line about somebody who lost a registration again.
-pub(super) fn lost_again(person: &UserId, policy: &PolicyName) -> String {
-    format!(
-        "{person} lost registered methods for the second time within 90 days, not by an administrator (policy {policy})"
-    )
+pub(super) fn lost_again(person: &Person, policy: &PolicyName, manner: &Manner) -> String {
+    let (name, id) = (&person.user_principal_name, &person.id);
+    match manner.language {
+        Language::English => format!(
+            "{name} ({id}) lost registered methods for the second time within 90 days, not by an administrator (policy {policy})"
+        ),
+        Language::German => format!(
+            "{name} ({id}) hat innerhalb von 90 Tagen zum zweiten Mal registrierte Methoden verloren, nicht durch eine Administratorin oder einen Administrator (Richtlinie {policy})"
+        ),
+    }
 }
 
 /// The line about an endpoint that takes what it is sent again.
@@ -215,6 +348,8 @@ pub struct Line {
     pub deadline: Option<Timestamp>,
     /// Since when it is so, of a hold.
     pub since: Option<Timestamp>,
+    /// Whom it names, for operators.
+    pub user: Option<UserId>,
     /// What is said.
     pub text: String,
 }
@@ -230,6 +365,7 @@ impl Line {
             policy: None,
             deadline: None,
             since: None,
+            user: None,
             text,
         }
     }
@@ -244,6 +380,7 @@ impl Line {
             policy: hold.policy.clone(),
             deadline: None,
             since: Some(hold.since),
+            user: None,
             text: hold.text.clone(),
         }
     }
@@ -260,16 +397,27 @@ pub struct Waiting {
     pub topic: String,
     /// Since when it is so, of a hold.
     pub since: Option<Timestamp>,
-    /// How many lines.
+    /// How many lines; for operators each once.
     pub count: u64,
     /// The earliest and the latest deadline.
     pub deadlines: Option<(Timestamp, Timestamp)>,
     /// The policies.
     pub policies: Vec<PolicyName>,
-    /// The lines: for operators each once, for chats the first of them.
+    /// The first of the lines, for operators each once.
     pub lines: Vec<String>,
+    /// Whom these name, for operators.
+    pub people: Vec<UserId>,
     /// The number of the last one: younger ones are for the next pass.
     pub last: i64,
+}
+
+impl Waiting {
+    /// Whether it waits until many can be told at once.
+    #[must_use]
+    pub fn is_gathered(&self) -> bool {
+        self.audience == Audience::Operators
+            && Topic::parse(&self.topic).is_some_and(Topic::is_gathered)
+    }
 }
 
 /// Something that operators are told.
@@ -287,13 +435,16 @@ pub struct News {
     pub title: String,
     /// Its lines.
     pub lines: Vec<String>,
+    /// Whom they name.
+    pub people: Vec<UserId>,
 }
 
 impl News {
     /// A hold stands, or is over.
     #[must_use]
-    pub fn of_hold(event: EventKind, hold: &StandingHold) -> Self {
-        Self::about_hold(event, &hold.id, hold.policy.clone(), hold.since, &hold.text)
+    pub fn of_hold(event: EventKind, hold: &StandingHold, language: Language) -> Self {
+        let (id, policy) = (&hold.id, hold.policy.clone());
+        Self::about_hold(event, id, policy, hold.since, &hold.text, language)
     }
 
     fn about_hold(
@@ -302,24 +453,112 @@ impl News {
         policy: Option<PolicyName>,
         since: Timestamp,
         text: &str,
+        language: Language,
     ) -> Self {
-        let remedy = HoldKind::of_hold(id).filter(|_| event == EventKind::HoldRaised);
-        let remedy = remedy.map(|kind| kind.remedy(id));
+        let kind = HoldKind::of_hold(id);
+        let means = kind.and_then(|kind| means(kind, language));
+        let kind = kind.filter(|_| event == EventKind::HoldRaised);
+        let remedy = kind.map(|kind| remedy(kind, id, language));
         Self {
             key: format!("{}/{id}/{}", event.as_str(), since.as_microsecond()),
             about: format!("hold/{id}"),
             event,
             policy,
             title: id.to_owned(),
-            lines: std::iter::once(text.to_owned()).chain(remedy).collect(),
+            lines: means
+                .map(ToOwned::to_owned)
+                .into_iter()
+                .chain([text.to_owned()])
+                .chain(remedy)
+                .collect(),
+            people: Vec::new(),
         }
+    }
+}
+
+/// What a hold means, where what was seen is said in another language.
+fn means(kind: HoldKind, language: Language) -> Option<&'static str> {
+    match language {
+        Language::English => None,
+        Language::German => Some(match kind {
+            HoldKind::Mass => "Ungewöhnlich viele Personen würden auf einmal markiert.",
+            HoldKind::MissingGrowth => {
+                "Ungewöhnlich viele Personen haben laut Bericht ihre Registrierung verloren."
+            }
+            HoldKind::Snapshot => {
+                "Ein Export ist so stark geschrumpft, dass ihm nicht geglaubt wird; der letzte gute gilt weiter."
+            }
+            HoldKind::Exclusion => {
+                "Eine Ausschlussgruppe ist leer, fehlt, ist nicht lesbar oder nennt ein unbekanntes Mitglied."
+            }
+            HoldKind::Assignment => {
+                "Ein Name in der Konfiguration bezeichnet nichts oder mehrere Gruppen."
+            }
+            HoldKind::Stale => "Daten sind älter, als sie sein dürfen.",
+            HoldKind::Proof => {
+                "Personen warten auf einen Registrierungsbericht, der nach ihrer Frist entstanden ist."
+            }
+            HoldKind::Frozen => {
+                "Der Registrierungsbericht ist vielleicht ein alter, der kopiert wurde, oder der Dienst steht still."
+            }
+            HoldKind::Channel => {
+                "Nachrichten kommen nicht an, also kann niemand informiert werden."
+            }
+            HoldKind::Clock => "Die Uhr dieses Rechners geht nicht richtig.",
+            HoldKind::Database => "Die Datenbank fehlt, obwohl ihre Markierung da ist.",
+        }),
+    }
+}
+
+/// What an operator can do about a hold.
+fn remedy(kind: HoldKind, id: &str, language: Language) -> String {
+    let approve = || {
+        let english = kind.remedy(id);
+        let command = english.find("fortnight enforcement approve");
+        command.map_or_else(String::new, |at| english[at..].to_owned())
+    };
+    match language {
+        Language::English => kind.remedy(id),
+        Language::German => match kind {
+            HoldKind::Mass => format!(
+                "„fortnight enforcement plan“ nennt die Personen; um sie zu markieren: {}",
+                approve()
+            ),
+            HoldKind::MissingGrowth => format!(
+                "Ein besserer Bericht beendet die Sperre. Stimmt dieser: {}",
+                approve()
+            ),
+            HoldKind::Snapshot | HoldKind::Exclusion => format!(
+                "Vollständige Daten beenden die Sperre. Stimmen diese: {}",
+                approve()
+            ),
+            HoldKind::Frozen => format!(
+                "Ein Bericht mit neueren Zeilen oder anderem Inhalt beendet die Sperre: Sehen Sie nach, ob der Export neu erzeugt wird. Ist dieser neu, für sieben Tage: {}",
+                approve()
+            ),
+            HoldKind::Clock => format!("Stellen Sie die Uhr. Geht sie richtig: {}", approve()),
+            HoldKind::Assignment => {
+                "Berichtigen Sie den Namen in der Konfiguration; „fortnight check“ zeigt die Zeile."
+                    .to_owned()
+            }
+            HoldKind::Stale => {
+                "Neuere Daten beenden die Sperre; „fortnight doctor“ sagt, ob sie zu bekommen sind."
+                    .to_owned()
+            }
+            HoldKind::Proof => "Ein neuerer Registrierungsbericht beendet die Sperre.".to_owned(),
+            HoldKind::Channel => {
+                "Die Sperre endet, wenn Nachrichten ankommen; „fortnight doctor“ sagt, wo sie es nicht tun und warum."
+                    .to_owned()
+            }
+            HoldKind::Database => "Stellen Sie die Datenbank aus einer Sicherung wieder her.".to_owned(),
+        },
     }
 }
 
 /// The news that waiting lines of operators make, each with the lines that it says: one of each
 /// event, and one of each hold.
 #[must_use]
-pub fn news(waiting: &[Waiting], now: Timestamp) -> Vec<(News, Vec<&Waiting>)> {
+pub fn news(waiting: &[Waiting], language: Language, now: Timestamp) -> Vec<(News, Vec<&Waiting>)> {
     let to_operators = || {
         waiting
             .iter()
@@ -329,20 +568,55 @@ pub fn news(waiting: &[Waiting], now: Timestamp) -> Vec<(News, Vec<&Waiting>)> {
         let since = one.since?;
         let policy = one.policies.first().cloned();
         let text = one.lines.first().map(String::as_str).unwrap_or_default();
-        let news = News::about_hold(one.event, &one.topic, policy, since, text);
+        let news = News::about_hold(one.event, &one.topic, policy, since, text, language);
         Some((news, vec![one]))
     });
     let events: BTreeSet<EventKind> = Topic::ALL.into_iter().map(Topic::event).collect();
     let topics = events
         .into_iter()
-        .filter_map(|event| of_topics(&to_operators(), event, now));
+        .filter_map(|event| of_topics(&to_operators(), event, language, now));
     holds.chain(topics).collect()
+}
+
+/// The mails of news: holds that are told together are one mail, because they have one cause more
+/// often than not.
+#[must_use]
+pub fn of_one_cause(mut news: Vec<News>, language: Language) -> Vec<News> {
+    let is_hold = |one: &News| matches!(one.event, EventKind::HoldRaised | EventKind::HoldCleared);
+    if news.len() < 2 || !news.iter().all(is_hold) {
+        return news;
+    }
+    let joined =
+        |part: fn(&News) -> &str, between| news.iter().map(part).collect::<Vec<_>>().join(between);
+    let together = News {
+        key: joined(|one| &one.key, "+"),
+        about: joined(|one| &one.about, "+"),
+        event: news[0].event,
+        policy: None,
+        title: match (news.len(), language) {
+            (..=3, _) => joined(|one| &one.title, ", "),
+            (count, Language::English) => format!("{count} holds"),
+            (count, Language::German) => format!("{count} Sperren"),
+        },
+        lines: Vec::new(),
+        people: Vec::new(),
+    };
+    let lines = news.drain(..).flat_map(|one| {
+        let title = one.title;
+        let lines = one.lines.into_iter();
+        lines.map(move |line| format!("{title}: {line}"))
+    });
+    vec![News {
+        lines: lines.collect(),
+        ..together
+    }]
 }
 
 /// All lines that wait to be told as one event.
 fn of_topics<'a>(
     waiting: &(impl Iterator<Item = &'a Waiting> + Clone),
     event: EventKind,
+    language: Language,
     now: Timestamp,
 ) -> Option<(News, Vec<&'a Waiting>)> {
     let topics = Topic::ALL
@@ -358,15 +632,25 @@ fn of_topics<'a>(
     let about = names.join("+");
     let titles: Vec<String> = said
         .iter()
-        .map(|(topic, one)| topic.title(one.lines.len()))
+        .map(|(topic, one)| topic.title(one.count, language))
         .collect();
+    let all = || said.iter().map(|(_, one)| one);
+    let mut lines: Vec<String> = all().flat_map(|one| one.lines.clone()).collect();
+    lines.truncate(MAX_LINES);
+    let left_out = all().map(|one| one.count).sum::<u64>();
+    let left_out = left_out.saturating_sub(lines.len() as u64);
+    lines.extend((left_out > 0).then(|| match language {
+        Language::English => format!("and {left_out} more"),
+        Language::German => format!("und {left_out} weitere"),
+    }));
     let news = News {
         key: format!("{about}/{}", now.as_microsecond()),
         about,
         event,
         policy: None,
         title: titles.join("; "),
-        lines: said.iter().flat_map(|(_, one)| one.lines.clone()).collect(),
+        lines,
+        people: all().flat_map(|one| one.people.clone()).collect(),
     };
     (!said.is_empty()).then(|| (news, said.into_iter().map(|(_, one)| one).collect()))
 }
@@ -387,6 +671,7 @@ mod tests {
             deadlines: None,
             policies: Vec::new(),
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+            people: Vec::new(),
             last: 1,
         }
     }
@@ -398,7 +683,7 @@ mod tests {
             waiting(Topic::DeadEndpoint, &["desk"]),
             waiting(Topic::Unreachable, &["ana", "bo"]),
         ];
-        let said = news(&waiting, NOW);
+        let said = news(&waiting, Language::English, NOW);
         let texts: Vec<(&str, &str, usize)> = said
             .iter()
             .map(|(news, said)| (news.title.as_str(), news.about.as_str(), said.len()))
@@ -407,7 +692,7 @@ mod tests {
             texts,
             [
                 (
-                    "2 people cannot be reached by mail; A webhook takes nothing any more",
+                    "2 people cannot be reached by mail; A webhook needs attention",
                     "unreachable+dead_endpoint",
                     2
                 ),
@@ -430,7 +715,7 @@ mod tests {
             ..raised.clone()
         };
         let waiting = [raised, cleared];
-        let said = news(&waiting, NOW);
+        let said = news(&waiting, Language::English, NOW);
         let lines: Vec<usize> = said.iter().map(|(news, _)| news.lines.len()).collect();
         assert_eq!(lines, [2, 1]);
         assert_eq!(said[0].0.key, "hold.raised/stale:users/0");

@@ -10,7 +10,7 @@ use super::message::EventKind;
 use super::policy::{Enforce, Policy, Step};
 use super::window::{Run, Told, Unreachable, later};
 
-/// `deadline passed` and the thank-you are still of use this long after they were queued.
+/// `deadline passed`, the thank-you and the release are still of use this long after they were queued.
 const LATE_MESSAGES_USEFUL: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 
 /// What the steps of a window ask for now.
@@ -202,12 +202,12 @@ pub fn message(
         } else {
             Some(later(now, LATE_MESSAGES_USEFUL))
         },
-        must_register: run.must_register.is_some(),
     }
 }
 
 /// The one mail a person gets in this pass, and the steps it overtakes: `deadline passed` before
-/// the thank-you before the earliest deadline not yet passed (rule 7.17).
+/// the thank-you before a flag that was taken back before the earliest deadline not yet passed
+/// (rule 7.17).
 #[must_use]
 pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
     let mut messages: Vec<&Message> = decisions
@@ -222,7 +222,9 @@ pub fn choose(decisions: &[Decision]) -> (Option<&Message>, Vec<&Message>) {
         let rank = match message.kind {
             EventKind::EnforcementNeeded => 0,
             EventKind::UserRegistered => 1,
-            _ => 2,
+            // Nothing says it again, as a step is said.
+            EventKind::EnforcementReleased => 2,
+            _ => 3,
         };
         (rank, message.deadline, &message.policy)
     });

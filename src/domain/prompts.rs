@@ -3,12 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decide::Case;
-use super::decision::{Next, NextAction};
+use super::decision::{Next, NextAction, Shown};
+use super::effect::Effect;
+use super::facts::World;
 use super::message::EventKind;
-use super::policy::Step;
+use super::news::{self, Topic};
+use super::policy::{Enforce, Step};
 use super::reason::ReasonCode;
 use super::registration::Verdict;
-use super::sign_in::{Route, SignInClass, TOLERATED_AHEAD};
+use super::sign_in::{Blocked, Route, SignIn, SignInClass, TOLERATED_AHEAD};
 use super::standing::Enforcement;
 use super::window::{GraceWindow, Run, later};
 
@@ -95,40 +98,94 @@ impl Case<'_> {
         }
     }
 
-    /// Bypasses (rule T4) and the demand to register (rule T5), counted over the stored sign-ins.
+    /// Bypasses (rule T4), and what sign-ins show of registering (rule T5).
     pub(super) fn count_sign_ins(&mut self) {
-        let facts = self.facts;
-        let codes = &facts.world.codes;
-        let GraceWindow::Open(run) = &mut self.standing.window else {
+        let is_flagged = self.standing.is_flagged();
+        let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &self.standing.window else {
             return;
         };
         let from = run.running_since.unwrap_or(run.opened_at);
-        let of_window = || {
-            facts
-                .sign_ins
-                .iter()
-                .filter(|sign_in| {
-                    sign_in.route == Route::Interactive
-                        && sign_in.at >= from
-                        && sign_in.at <= later(self.now, TOLERATED_AHEAD)
-                })
-                .map(|sign_in| (sign_in, codes.class(sign_in.code)))
-        };
-        let bypasses = of_window()
-            .filter(|(_, class)| *class == SignInClass::Completed)
-            .count();
-        let demanded = of_window()
-            .filter(|(_, class)| {
-                matches!(
-                    class,
-                    SignInClass::RegistrationInterrupt | SignInClass::RegistrationBlocked
-                )
+        self.shown = self.shown_since(run.opened_at);
+        if !is_flagged {
+            let completed = |(_, class): &(_, SignInClass)| *class == SignInClass::Completed;
+            let bypasses = self.signed_in_since(from).filter(completed).count();
+            let bypasses = u32::try_from(bypasses).unwrap_or(u32::MAX);
+            if let Some(run) = self.standing.window.run_mut() {
+                run.bypasses = run.bypasses.max(run.carried.saturating_add(bypasses));
+            }
+        }
+        self.tell_of_blocks(from);
+    }
+
+    /// Interactive sign-ins since then, with their classes.
+    fn signed_in_since(&self, from: Timestamp) -> impl Iterator<Item = (&SignIn, SignInClass)> {
+        let until = later(self.now, TOLERATED_AHEAD);
+        let codes = &self.facts.world.codes;
+        self.facts
+            .sign_ins
+            .iter()
+            .filter(move |sign_in| {
+                sign_in.route == Route::Interactive && sign_in.at >= from && sign_in.at <= until
             })
-            .map(|(sign_in, _)| sign_in.at)
-            .max();
-        let bypasses = u32::try_from(bypasses).unwrap_or(u32::MAX);
-        run.bypasses = run.bypasses.max(run.carried.saturating_add(bypasses));
-        run.must_register = run.must_register.max(demanded);
+            .map(|sign_in| (sign_in, codes.class(sign_in.code)))
+    }
+
+    fn shown_since(&self, from: Timestamp) -> Shown {
+        let newest = |class: SignInClass| {
+            let of_class = self.signed_in_since(from).filter(|(_, of)| *of == class);
+            of_class
+                .map(|(sign_in, _)| (sign_in.at, &sign_in.id, sign_in.code))
+                .max()
+        };
+        let completed = newest(SignInClass::Completed);
+        let demanded = newest(SignInClass::RegistrationInterrupt);
+        let blocked = newest(SignInClass::RegistrationBlocked);
+        Shown {
+            demanded_at: demanded
+                .filter(|_| demanded > completed && demanded > blocked)
+                .map(|(at, ..)| at),
+            blocked: blocked
+                .filter(|_| blocked > completed)
+                .map(|(at, _, code)| Blocked { code, at }),
+        }
+    }
+
+    /// Each code is told once in a window (rule 5.11); what a window of an earlier version has seen is not.
+    fn tell_of_blocks(&mut self, from: Timestamp) {
+        let mut blocks: Vec<(Timestamp, i64)> = self
+            .signed_in_since(from)
+            .filter(|(_, class)| *class == SignInClass::RegistrationBlocked)
+            .map(|(sign_in, _)| (sign_in.at, sign_in.code))
+            .collect();
+        blocks.sort_unstable();
+        let now = self.now;
+        let Some(run) = self.standing.window.run_mut() else {
+            return;
+        };
+        let is_known = run.blocked.is_some();
+        let told = run.blocked.get_or_insert_default();
+        blocks.retain(|(_, code)| {
+            let is_new = !told.contains_key(code);
+            told.entry(*code).or_insert(now);
+            is_new
+        });
+        for (at, code) in blocks.into_iter().filter(|_| is_known) {
+            self.tell_of_block(code, at);
+        }
+    }
+
+    fn tell_of_block(&mut self, code: i64, at: Timestamp) {
+        self.event_of(EventKind::RegistrationBlocked, None, Some(code));
+        if self.policy.enforce == Enforce::On {
+            let World { codes, manner, .. } = self.facts.world;
+            let blocked = Blocked { code, at };
+            let block = codes.block(code);
+            let line = news::blocked(self.facts.person, &self.policy.name, blocked, block, manner);
+            self.effects.push(Effect::TellOperators {
+                topic: Topic::Blocked,
+                line,
+            });
+        }
     }
 }
 

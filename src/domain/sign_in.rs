@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::id::UserId;
+use super::language::Language;
 use super::policy::StartOn;
 
 /// How far ahead of the pass a sign-in may lie and still count at once (case 7).
@@ -113,13 +114,71 @@ impl SignInClass {
 pub struct ResultCodes {
     version: String,
     classes: BTreeMap<i64, SignInClass>,
+    blocks: Blocks,
+}
+
+/// What codes that say that somebody could not register mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocks {
+    /// By code.
+    pub known: BTreeMap<i64, Block>,
+    /// Of every other code.
+    pub other: Block,
+}
+
+/// Why somebody could not register, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Block {
+    /// Why.
+    pub meaning: Phrase,
+    /// What helps.
+    pub remedy: Phrase,
+}
+
+/// A sign-in that could not register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocked {
+    /// Its result code.
+    pub code: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The same in every language.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Phrase {
+    /// In English.
+    pub en: String,
+    /// In German.
+    pub de: String,
+}
+
+impl Phrase {
+    /// In that language.
+    #[must_use]
+    pub fn told_in(&self, language: Language) -> &str {
+        match language {
+            Language::English => &self.en,
+            Language::German => &self.de,
+        }
+    }
 }
 
 impl ResultCodes {
     /// A table from its parts: the data file is read by the configuration.
     #[must_use]
-    pub fn new(version: String, classes: BTreeMap<i64, SignInClass>) -> Self {
-        Self { version, classes }
+    pub fn new(version: String, classes: BTreeMap<i64, SignInClass>, blocks: Blocks) -> Self {
+        Self {
+            version,
+            classes,
+            blocks,
+        }
+    }
+
+    /// What a code of the class [`SignInClass::RegistrationBlocked`] means.
+    #[must_use]
+    pub fn block(&self, code: i64) -> &Block {
+        self.blocks.known.get(&code).unwrap_or(&self.blocks.other)
     }
 
     /// The version of the table, for `explain` and the log.

@@ -18,7 +18,7 @@ use super::policy::{Enforce, Step};
 use super::reason::ReasonCode;
 use super::registration::{LostRegistration, Verdict};
 use super::scope::Scope;
-use super::standing::Standing;
+use super::standing::{Enforcement, Standing};
 use super::window::{GraceWindow, Run, Told, UNREACHABLE_AFTER, Unreachable, later};
 
 /// An event in the log holds reminders and the flag this long (rules T7 and 7.12).
@@ -225,6 +225,78 @@ impl Case<'_> {
         self.effects.push(Effect::Message(message));
     }
 
+    /// Whoever was told that the deadline had passed is told that the flag was taken back (rule
+    /// 7.18), also where the server took that mail only afterwards. A mail about a new deadline says
+    /// it too.
+    pub(super) fn tell_of_release(&mut self, scope: &Scope, verdict: Verdict) {
+        let Enforcement::Released { at } = self.standing.enforcement else {
+            return;
+        };
+        let hears = match scope {
+            Scope::Exempt(_) | Scope::Disabled | Scope::Gone { .. } => false,
+            Scope::OutOfScope | Scope::NotEligible(_) | Scope::Paused(_) | Scope::In(_) => true,
+        };
+        let is_registered = matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. });
+        let by_mail = self.facts.world.notice_by == NoticeBy::Mail
+            && self.facts.world.channel != Channel::None;
+        if !hears || is_registered || !by_mail {
+            return;
+        }
+        let before = self.facts.standings.get(&self.policy.name);
+        let released_now = before
+            .is_some_and(|standing| matches!(standing.enforcement, Enforcement::Needed { .. }));
+        let this = &*self;
+        let of_kind = |kind: EventKind| {
+            this.facts.deliveries.iter().filter(move |delivery| {
+                delivery.by == NoticeBy::Mail
+                    && delivery.kind == kind
+                    && delivery.policy == this.policy.name
+                    && delivery.sequence == this.standing.sequence
+            })
+        };
+        let flag_told = of_kind(EventKind::EnforcementNeeded)
+            .filter_map(|delivery| match delivery.outcome {
+                DeliveryOutcome::Accepted(at) => Some(at),
+                _ => None,
+            })
+            .max();
+        let Some(flag_told) = flag_told.filter(|told| released_now || *told > at) else {
+            return;
+        };
+        let is_told =
+            of_kind(EventKind::EnforcementReleased).any(|delivery| match delivery.outcome {
+                DeliveryOutcome::Open => true,
+                DeliveryOutcome::Accepted(at)
+                | DeliveryOutcome::Refused(at)
+                | DeliveryOutcome::Dropped(at) => at >= flag_told,
+            });
+        let is_written_to = self
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Message(_)));
+        if !is_told && !is_written_to {
+            self.message_of_release();
+        }
+    }
+
+    fn message_of_release(&mut self) {
+        let Some(address) = notice::address(self.facts).map(ToOwned::to_owned) else {
+            return;
+        };
+        let (policy, now, sequence) = (self.policy, self.now, self.standing.sequence);
+        // A window that was reset is remembered no more.
+        let before = self.facts.standings.get(&policy.name);
+        let mut before = before.and_then(|standing| standing.window.run().cloned());
+        let Some(run) = self.standing.window.run_mut().or(before.as_mut()) else {
+            return;
+        };
+        run.messages += 1;
+        let deadline = run.deadline(policy, now);
+        let kind = EventKind::EnforcementReleased;
+        let message = notice::message(run, policy, sequence, kind, None, address, deadline, now);
+        self.effects.push(Effect::Message(message));
+    }
+
     /// Operators hear once of whom nobody can reach.
     pub(super) fn tell_of_unreachable(&mut self) {
         let told = |standing: &Standing| {
@@ -252,7 +324,12 @@ impl Case<'_> {
                 .map(|deadline| later(deadline, UNREACHABLE_AFTER));
             self.effects.push(Effect::TellOperators {
                 topic: Topic::Unreachable,
-                line: news::unreachable(self.facts.person, address.is_some(), flagged),
+                line: news::unreachable(
+                    self.facts.person,
+                    address.is_some(),
+                    flagged,
+                    &self.facts.world.manner,
+                ),
             });
         }
     }
@@ -293,7 +370,12 @@ impl Case<'_> {
         run.unreported = Some(since);
         self.effects.push(Effect::TellOperators {
             topic: Topic::Unreported,
-            line: news::unreported(self.facts.person, &self.policy.name, since),
+            line: news::unreported(
+                self.facts.person,
+                &self.policy.name,
+                since,
+                &self.facts.world.manner,
+            ),
         });
     }
 

@@ -108,8 +108,10 @@ pub struct Run {
     /// The end of the last pause: what happened while the clock stood still is no bypass.
     #[serde(default)]
     pub running_since: Option<Timestamp>,
-    /// The last sign-in that demanded registration: no skipping any more (rule T5).
-    pub must_register: Option<Timestamp>,
+    /// The result codes of sign-ins that could not register of which was told, and when; none for
+    /// a window of an earlier version that was not looked at since.
+    #[serde(default)]
+    pub blocked: Option<BTreeMap<i64, Timestamp>>,
     /// Operators were told that the registration report has left the person out since then.
     #[serde(default)]
     pub unreported: Option<Timestamp>,
@@ -198,7 +200,7 @@ impl Run {
             bypasses: 0,
             carried: 0,
             running_since: None,
-            must_register: None,
+            blocked: Some(BTreeMap::new()),
             unreported: None,
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::collect::Collected;
 use super::decider::choose_mail;
@@ -19,6 +19,10 @@ use crate::domain::reason::{Reason, ReasonCode};
 use crate::report::PassReport;
 use crate::store::holds::{Approval, Raised};
 use crate::store::outcome::Outcome;
+use crate::time::cron;
+
+/// Passes that are further apart than this are rare.
+const RARE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The brakes, and every hold that the pass has found so far.
 pub(super) struct Brakes<'a> {
@@ -167,8 +171,9 @@ impl<'a> Brakes<'a> {
         let late = self.late_proofs().await?;
         self.raised.extend(late);
         let Pass { store, now, .. } = *self.pass;
+        let rare = self.passes_are_rare().await?;
         let changes = store
-            .record_holds(&self.raised, self.approvals, now)
+            .record_holds(&self.raised, self.approvals, rare, now)
             .await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),
@@ -185,6 +190,19 @@ impl<'a> Brakes<'a> {
         }
         report.holds = changes.standing;
         Ok(())
+    }
+
+    /// Whether passes are more than an hour apart: what waits for an hour to be told would wait too
+    /// long.
+    async fn passes_are_rare(&self) -> Result<bool, PassError> {
+        let Pass {
+            store, config, now, ..
+        } = *self.pass;
+        let before = store.newest_pass().await?;
+        let next = cron::next_after(&config.schedule.poll, &config.zone, now);
+        let is_far = |from: Timestamp, to: Timestamp| to.duration_since(from) > RARE;
+        Ok(before.is_some_and(|before| is_far(before, now))
+            || next.is_none_or(|next| is_far(now, next)))
     }
 
     /// People whose proof is late (rule T8): a hold says so, and only a fresh report ends it.

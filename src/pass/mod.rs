@@ -24,7 +24,7 @@ use crate::config::{self, Config, Email, PolicyConfig};
 use crate::courier::herald::Herald;
 use crate::domain::facts::{Channel, World};
 use crate::domain::message::EventKind;
-use crate::domain::news::News;
+use crate::domain::news::{self, News, Waiting};
 use crate::domain::policy::Policy;
 use crate::report::{PassReport, Progress};
 use crate::store::holds::{Approval, Raised};
@@ -219,25 +219,66 @@ impl Pass<'_> {
     }
 
     /// Says all that this pass has left to say, or one before that broke off: to operators, to
-    /// endpoints with them, and to chats.
-    pub(crate) async fn tell(&self, report: &mut PassReport) -> Result<(), PassError> {
-        let waiting = self.store.waiting_lines().await?;
-        let operators = self.operators();
-        let mut tellings = self.herald.of_lines(&waiting);
-        if !report.holds.is_empty() {
-            // Every hold that stands, since operators may be new: the key lets each be said once.
-            let standing = report.holds.iter();
-            let standing = standing.map(|hold| News::of_hold(EventKind::HoldRaised, hold));
-            tellings.push(Telling {
-                news: standing.collect(),
-                ..Telling::default()
+    /// endpoints with them, and to chats. What is gathered waits until it is due. How many messages
+    /// are new.
+    pub(crate) async fn tell(&self, report: &mut PassReport) -> Result<u64, PassError> {
+        let mut waiting = self.store.waiting_lines().await?;
+        if waiting.iter().any(Waiting::is_gathered) {
+            let told = self.store.setting(&settings::GATHERED).await?;
+            let told = told.unwrap_or_default();
+            waiting.retain(|one| {
+                let earlier = told.get(one.event.as_str()).map_or(&[][..], Vec::as_slice);
+                !one.is_gathered() || news::is_due(earlier, self.now)
             });
         }
-        for telling in &tellings {
-            let told = self.store.tell(telling, &operators, self.now);
-            report.deliveries.queued += told.await?;
+        let operators = self.operators();
+        let mut queued = 0;
+        for telling in &self.herald.of_lines(&waiting) {
+            queued += self.store.tell(telling, &operators, self.now).await?;
         }
-        Ok(())
+        queued += self
+            .tell_new_operators(&operators, &waiting, report)
+            .await?;
+        report.deliveries.queued += queued;
+        Ok(queued)
+    }
+
+    /// Whoever becomes an operator hears of the holds that stand and were told before.
+    async fn tell_new_operators(
+        &self,
+        operators: &Operators,
+        waiting: &[Waiting],
+        report: &PassReport,
+    ) -> Result<u64, PassError> {
+        let known = self.store.setting(&settings::OPERATORS).await?;
+        if known.as_ref() == Some(&operators.addresses) {
+            return Ok(0);
+        }
+        let is_new = |address: &&String| {
+            known
+                .as_ref()
+                .is_some_and(|known| !known.contains(*address))
+        };
+        let new = Operators {
+            addresses: operators.addresses.iter().filter(is_new).cloned().collect(),
+            sender: operators.sender.clone(),
+        };
+        let is_told_now = |id: &str| waiting.iter().any(|one| one.topic == id);
+        let language = self.config.manner().language;
+        let standing = report.holds.iter();
+        let standing: Vec<News> = standing
+            .filter(|hold| hold.told && !is_told_now(&hold.id))
+            .map(|hold| News::of_hold(EventKind::HoldRaised, hold, language))
+            .collect();
+        let telling = Telling {
+            news: news::of_one_cause(standing, language),
+            ..Telling::default()
+        };
+        let queued = self.store.tell(&telling, &new, self.now).await?;
+        self.store
+            .set(&settings::OPERATORS, &operators.addresses)
+            .await?;
+        Ok(queued)
     }
 
     fn operators(&self) -> Operators {
@@ -295,6 +336,7 @@ pub async fn world(
             .map(|email| email.upn_domains.clone())
             .unwrap_or_default(),
         codes: config.result_codes.clone(),
+        manner: config.manner(),
     })
 }
 

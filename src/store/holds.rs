@@ -12,7 +12,7 @@ use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
-use crate::domain::hold::{Hold, HoldKind, StandingHold};
+use crate::domain::hold::{Course, Hold, HoldKind, StandingHold};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::news::Line;
@@ -56,6 +56,8 @@ pub struct HoldChanges {
     pub raised: Vec<StandingHold>,
     /// Holds that are over.
     pub cleared: Vec<StandingHold>,
+    /// What operators and endpoints are to hear.
+    pub told: Vec<(EventKind, StandingHold)>,
     /// The holds that stand now.
     pub standing: Vec<StandingHold>,
 }
@@ -70,7 +72,7 @@ impl Store {
     /// stay as they are while nothing is read.
     pub async fn collected_holds(&self) -> Result<Vec<Raised>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, kind, policy, since, text, approved_at, evidence FROM holds
+            "SELECT id, kind, policy, since, text, approved_at, evidence, told FROM holds
              WHERE stands = TRUE AND kind IN ('snapshot', 'exclusion') ORDER BY since, id",
         )
         .fetch_all(&self.read)
@@ -159,7 +161,7 @@ impl Store {
     }
 
     /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared, and a
-    /// line says each.
+    /// line says what is to be told by now; `rare` says that passes are more than an hour apart.
     ///
     /// `used` are the approvals that the pass knew. One that was given while it ran is for the
     /// next pass, and covers whom it was given for; one that another hold kept from being used
@@ -168,34 +170,34 @@ impl Store {
         &self,
         holds: &[Raised],
         used: &[Approval],
+        rare: bool,
         now: Timestamp,
     ) -> Result<HoldChanges, StoreError> {
         let mut transaction = self.begin().await?;
-        let before = standing_holds(&mut *transaction).await?;
+        let before = known_holds(&mut transaction).await?;
         let lapsed = later(now, -APPROVAL_LAPSES);
         let mut changes = HoldChanges::default();
         for raised in holds {
-            let known = before.iter().find(|known| known.id == raised.hold.id);
-            let unused = known.and_then(|known| known.approved_at).is_some_and(|at| {
-                at > lapsed
-                    && !used
-                        .iter()
-                        .any(|used| used.hold == raised.hold.id && used.at == at)
-            });
+            let known = before.iter().find(|(known, _)| known.id == raised.hold.id);
+            let standing = known.filter(|(_, course)| course.ended_at.is_none());
+            let unused = standing
+                .and_then(|(known, _)| known.approved_at)
+                .is_some_and(|at| {
+                    at > lapsed
+                        && !used
+                            .iter()
+                            .any(|used| used.hold == raised.hold.id && used.at == at)
+                });
             if raised.hold.kind == HoldKind::Mass && unused {
                 continue;
             }
-            changes
-                .raised
-                .extend(raise(&mut transaction, raised, known, now).await?);
+            raise(&mut transaction, raised, known, rare, now, &mut changes).await?;
         }
         for known in before {
-            if holds.iter().any(|raised| raised.hold.id == known.id) {
+            if holds.iter().any(|raised| raised.hold.id == known.0.id) {
                 continue;
             }
-            changes
-                .cleared
-                .push(clear(&mut transaction, known, now).await?);
+            clear(&mut transaction, known, rare, now, &mut changes).await?;
         }
         note(&mut transaction, &changes, now).await?;
         changes.standing = standing_holds(&mut *transaction).await?;
@@ -211,18 +213,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<HoldChanges, StoreError> {
         let mut transaction = self.begin().await?;
-        let before = standing_holds(&mut *transaction).await?;
-        let known = before.into_iter().find(|known| known.id == id);
+        let before = known_holds(&mut transaction).await?;
+        let known = before.into_iter().find(|(known, _)| known.id == id);
         let mut changes = HoldChanges::default();
         match (raised, known) {
             (Some(raised), known) => {
-                changes
-                    .raised
-                    .extend(raise(&mut transaction, raised, known.as_ref(), now).await?);
+                let known = known.as_ref();
+                raise(&mut transaction, raised, known, false, now, &mut changes).await?;
             }
-            (None, Some(known)) => changes
-                .cleared
-                .push(clear(&mut transaction, known, now).await?),
+            (None, Some(known)) => {
+                clear(&mut transaction, known, false, now, &mut changes).await?;
+            }
             (None, None) => {}
         }
         note(&mut transaction, &changes, now).await?;
@@ -367,7 +368,57 @@ impl Store {
     }
 }
 
-/// Journals what changed, and leaves a line of each.
+async fn write_hold(
+    connection: &mut Connection,
+    hold: &Hold,
+    evidence: &str,
+    course: &Course,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence, stood_from, told, end_told) VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7, $8, $9, $10)
+         ON CONFLICT (id) DO UPDATE SET
+             approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
+                 THEN holds.approved_at ELSE NULL END,
+             since = excluded.since, listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy,
+             stood_from = excluded.stood_from, ended_at = NULL, told = excluded.told, end_told = excluded.end_told",
+    )
+    .bind(&hold.id)
+    .bind(hold.kind.as_str())
+    .bind(hold.policy.as_ref().map(PolicyName::as_str))
+    .bind(micros(course.since))
+    .bind(micros(now))
+    .bind(&hold.text)
+    .bind(evidence)
+    .bind(micros(course.stood_from))
+    .bind(course.told)
+    .bind(course.end_told)
+    .execute(connection)
+    .await
+    .doing("recording holds")
+    .map(drop)
+}
+
+/// A hold is over: whom an approval covers that may still be used stays, but for who is flagged.
+async fn forget_people(
+    connection: &mut Connection,
+    hold: &StandingHold,
+    lapsed: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM hold_people WHERE hold_id = $1 AND ($2 = FALSE OR EXISTS (
+             SELECT 1 FROM standings WHERE standings.policy = hold_people.policy
+                 AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
+    )
+    .bind(&hold.id)
+    .bind(hold.approved_at.is_some_and(|at| at > lapsed))
+    .execute(connection)
+    .await
+    .doing("clearing holds")
+    .map(drop)
+}
+
+/// Journals what changed, and leaves a line of what is to be told.
 async fn note(
     connection: &mut Connection,
     changes: &HoldChanges,
@@ -398,7 +449,8 @@ async fn note(
             .await
             .doing("recording holds")?;
     }
-    let lines: Vec<Line> = changed
+    let lines: Vec<Line> = changes
+        .told
         .iter()
         .map(|(kind, hold)| Line::of_hold(*kind, hold))
         .collect();
@@ -445,74 +497,99 @@ async fn list_people(connection: &mut Connection, hold: &Hold) -> Result<(), Sto
     Ok(())
 }
 
-/// Writes down a hold of a pass; what it is if it did not stand before.
+/// Writes down that a hold stands, and what of that is to be told.
 async fn raise(
     connection: &mut Connection,
     raised: &Raised,
-    known: Option<&StandingHold>,
+    known: Option<&(StandingHold, Course)>,
+    rare: bool,
     now: Timestamp,
-) -> Result<Option<StandingHold>, StoreError> {
+    changes: &mut HoldChanges,
+) -> Result<(), StoreError> {
     let Raised { hold, evidence } = raised;
-    sqlx::query(
-        "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence) VALUES ($1, $2, $3, $4, $4, TRUE, $5, $6)
-         ON CONFLICT (id) DO UPDATE SET
-             since = CASE WHEN holds.stands = TRUE THEN holds.since ELSE excluded.since END,
-             approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
-                 THEN holds.approved_at ELSE NULL END,
-             listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy",
-    )
-    .bind(&hold.id)
-    .bind(hold.kind.as_str())
-    .bind(hold.policy.as_ref().map(|policy| policy.as_str().to_owned()))
-    .bind(micros(now))
-    .bind(&hold.text)
-    .bind(evidence)
-    .execute(&mut *connection)
-    .await
-    .doing("recording holds")?;
+    let mut course = known.map_or(Course::begin(now), |(_, course)| course.seen(now));
+    let told = course.tell(hold.kind, rare, now);
+    write_hold(connection, hold, evidence, &course, now).await?;
     list_people(connection, hold).await?;
-    Ok(known.is_none().then(|| StandingHold {
+    let seen = || StandingHold {
         id: hold.id.clone(),
         kind: hold.kind,
         policy: hold.policy.clone(),
-        since: now,
+        since: course.since,
         text: hold.text.clone(),
         released_by: hold.kind.released_by_with(evidence),
         approved_at: None,
-    }))
+        told: course.told,
+    };
+    let stood = known.is_some_and(|(_, course)| course.ended_at.is_none());
+    changes.raised.extend((!stood).then(seen));
+    changes.told.extend(told.map(|event| (event, seen())));
+    Ok(())
 }
 
-/// Writes down that a hold is over.
+/// Writes down that a hold is over, and what of that is to be told.
 async fn clear(
     connection: &mut Connection,
-    known: StandingHold,
+    (known, before): (StandingHold, Course),
+    rare: bool,
     now: Timestamp,
-) -> Result<StandingHold, StoreError> {
-    let lapsed = later(now, -APPROVAL_LAPSES);
-    sqlx::query("UPDATE holds SET stands = FALSE WHERE id = $1")
+    changes: &mut HoldChanges,
+) -> Result<(), StoreError> {
+    let mut course = before.unseen(now);
+    let told = course.tell(known.kind, rare, now);
+    if course == before {
+        return Ok(());
+    }
+    sqlx::query("UPDATE holds SET stands = FALSE, ended_at = $2, end_told = $3 WHERE id = $1")
         .bind(&known.id)
+        .bind(course.ended_at.map(micros))
+        .bind(course.end_told)
         .execute(&mut *connection)
         .await
         .doing("clearing holds")?;
-    sqlx::query(
-        "DELETE FROM hold_people WHERE hold_id = $1 AND ($2 = FALSE OR EXISTS (
-             SELECT 1 FROM standings WHERE standings.policy = hold_people.policy
-                 AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
-    )
-    .bind(&known.id)
-    .bind(known.approved_at.is_some_and(|at| at > lapsed))
-    .execute(connection)
-    .await
-    .doing("clearing holds")?;
-    Ok(known)
+    changes
+        .told
+        .extend(told.map(|event| (event, known.clone())));
+    if before.ended_at.is_none() {
+        forget_people(connection, &known, later(now, -APPROVAL_LAPSES)).await?;
+        changes.cleared.push(known);
+    }
+    Ok(())
 }
 
 async fn standing_holds<'e>(executor: impl Executor<'e>) -> Result<Vec<StandingHold>, StoreError> {
-    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence FROM holds WHERE stands = TRUE ORDER BY since, id")
+    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told FROM holds WHERE stands = TRUE ORDER BY since, id")
         .fetch_all(executor)
         .await
         .doing("reading holds")?;
     rows.iter().map(standing_hold).collect()
+}
+
+/// Every hold that ever stood, with its course.
+async fn known_holds(
+    connection: &mut Connection,
+) -> Result<Vec<(StandingHold, Course)>, StoreError> {
+    let reading = "reading holds";
+    let rows = sqlx::query(
+        "SELECT id, kind, policy, since, text, approved_at, evidence, told, stood_from, ended_at, end_told FROM holds ORDER BY since, id",
+    )
+    .fetch_all(connection)
+    .await
+    .doing(reading)?;
+    rows.iter()
+        .map(|row| {
+            let hold = standing_hold(row)?;
+            let ended_at: Option<i64> = row.try_get(9).doing(reading)?;
+            let course = Course {
+                since: hold.since,
+                stood_from: instant(row.try_get(8).doing(reading)?),
+                ended_at: ended_at.map(instant),
+                told: hold.told,
+                end_told: row.try_get(10).doing(reading)?,
+            };
+            Ok((hold, course))
+        })
+        .collect()
 }
 
 fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
@@ -539,6 +616,7 @@ fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
             .try_get::<Option<i64>, _>(5)
             .doing(reading)?
             .map(instant),
+        told: row.try_get(7).doing(reading)?,
         id,
     })
 }

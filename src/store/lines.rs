@@ -3,18 +3,21 @@
 //! What they tell of is committed before the pass is over, and a pass can die in between. So a line
 //! is written in the transaction that makes it true, and leaves only with the messages that say it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::db::{Connection, Db};
 use super::numbers::{self, Series};
+use super::outbox::delivery_id;
 use super::outbox::queue::queue;
-use super::outcome::{Announcement, Operators, rows_of, rows_of_news};
+use super::outcome::{Announcement, Operators, operators_key, rows_of, rows_of_news};
 use super::rows::execute_each;
-use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros};
-use crate::domain::id::PolicyName;
+use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
+use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
-use crate::domain::news::{Audience, Line, News, Waiting};
+use crate::domain::news::{Audience, Line, MAX_LINES, News, Waiting, with_one_more};
 
 /// Lines for chats of one event that are read; a message shows no more.
 const SHOWN_TO_CHATS: u32 = 50;
@@ -77,6 +80,7 @@ impl Store {
                     last: row.try_get(6).doing(doing)?,
                     policies: Vec::new(),
                     lines: Vec::new(),
+                    people: Vec::new(),
                 };
                 self.read_group(&mut group).await?;
                 all.push(group);
@@ -88,24 +92,23 @@ impl Store {
     /// The policies and the lines of a group.
     async fn read_group(&self, group: &mut Waiting) -> Result<(), StoreError> {
         let doing = "reading what is to be said";
-        let lines = match group.audience {
-            Audience::Operators => {
-                "SELECT DISTINCT line FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5 ORDER BY line"
-            }
+        match group.audience {
+            Audience::Operators => self.read_lines_of_operators(group).await?,
             Audience::Chats => {
-                "SELECT line FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5 ORDER BY id LIMIT $6"
+                group.lines = sqlx::query_scalar(
+                    "SELECT line FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5 ORDER BY id LIMIT $6",
+                )
+                .bind(group.audience.as_str())
+                .bind(group.event.as_str())
+                .bind(&group.topic)
+                .bind(group.since.map_or(0, micros))
+                .bind(group.last)
+                .bind(SHOWN_TO_CHATS)
+                .fetch_all(&self.read)
+                .await
+                .doing(doing)?;
             }
-        };
-        let mut lines = sqlx::query_scalar(lines)
-            .bind(group.audience.as_str())
-            .bind(group.event.as_str())
-            .bind(&group.topic)
-            .bind(group.since.map_or(0, micros))
-            .bind(group.last);
-        if group.audience == Audience::Chats {
-            lines = lines.bind(SHOWN_TO_CHATS);
         }
-        group.lines = lines.fetch_all(&self.read).await.doing(doing)?;
         let policies: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT policy FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5 AND policy IS NOT NULL ORDER BY policy",
         )
@@ -121,6 +124,42 @@ impl Store {
         Ok(())
     }
 
+    /// The first of the lines, how many there are, and whom the first name.
+    async fn read_lines_of_operators(&self, group: &mut Waiting) -> Result<(), StoreError> {
+        let doing = "reading what is to be said";
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(DISTINCT line) FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5",
+        )
+        .bind(group.audience.as_str())
+        .bind(group.event.as_str())
+        .bind(&group.topic)
+        .bind(group.since.map_or(0, micros))
+        .bind(group.last)
+        .fetch_one(&self.read)
+        .await
+        .doing(doing)?;
+        let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT line, MIN(user_id) FROM lines WHERE audience = $1 AND event = $2 AND topic = $3 AND COALESCE(since, 0) = $4 AND id <= $5
+             GROUP BY line ORDER BY line LIMIT $6",
+        )
+        .bind(group.audience.as_str())
+        .bind(group.event.as_str())
+        .bind(&group.topic)
+        .bind(group.since.map_or(0, micros))
+        .bind(group.last)
+        .bind(i64::try_from(MAX_LINES).unwrap_or(i64::MAX))
+        .fetch_all(&self.read)
+        .await
+        .doing(doing)?;
+        group.count = u64::try_from(count).unwrap_or(0);
+        for (line, user) in rows {
+            let user = user.map(|id| super::records::user_id("lines", &id));
+            group.people.extend(user.transpose()?);
+            group.lines.push(line);
+        }
+        Ok(())
+    }
+
     /// Queues messages and forgets the lines that they say; how many rows are new.
     pub async fn tell(
         &self,
@@ -132,6 +171,10 @@ impl Store {
         let mut rows = rows_of_news(&telling.news, operators);
         rows.extend(rows_of(telling.announcements.iter()));
         let queued = queue(&mut transaction, &rows, now).await?;
+        if queued > 0 {
+            note_gathered(&mut transaction, &telling.said, now).await?;
+            note_reported(&mut transaction, &telling.news, operators, now).await?;
+        }
         if queued > 0 || rows.is_empty() || !telling.waits_if_said {
             for said in &telling.said {
                 forget(&mut transaction, said).await?;
@@ -155,6 +198,67 @@ async fn forget(connection: &mut Connection, said: &Waiting) -> Result<(), Store
         .map(drop)
 }
 
+/// When news of people went: the next are gathered from then on.
+async fn note_gathered(
+    connection: &mut Connection,
+    said: &[&Waiting],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let events: BTreeSet<&str> = said
+        .iter()
+        .filter(|one| one.is_gathered())
+        .map(|one| one.event.as_str())
+        .collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let told = settings::read(&mut *connection, &settings::GATHERED).await?;
+    let mut told = told.unwrap_or_default();
+    for event in events {
+        let earlier = told.remove(event).unwrap_or_default();
+        told.insert(event.to_owned(), with_one_more(earlier, now));
+    }
+    settings::write(connection, &settings::GATHERED, &told).await
+}
+
+/// Whom mails to operators name as kept from registering: once one of them was accepted, the service
+/// desk knows (rule 7.2).
+async fn note_reported(
+    connection: &mut Connection,
+    news: &[News],
+    operators: &Operators,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let about_blocked = news
+        .iter()
+        .filter(|one| one.event == EventKind::RegistrationBlocked);
+    let rows: Vec<(String, &UserId)> = about_blocked
+        .flat_map(|one| {
+            let people = move || one.people.iter();
+            let mails = operators
+                .addresses
+                .iter()
+                .map(|address| operators_key(one, address));
+            mails.flat_map(move |key| people().map(move |user| (delivery_id(&key), user)))
+        })
+        .collect();
+    let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
+        let mut statement =
+            QueryBuilder::<Db>::new("INSERT INTO reported (user_id, delivery_id, at) ");
+        statement.push_values(rows, |mut row, (delivery, user)| {
+            row.push_bind(user.as_str())
+                .push_bind(delivery)
+                .push_bind(micros(now));
+        });
+        statement.push(" ON CONFLICT (user_id, delivery_id) DO NOTHING");
+        statement
+    });
+    execute_each(connection, statements)
+        .await
+        .doing("noting who was reported")
+        .map(drop)
+}
+
 /// Keeps lines until they are said.
 pub(super) async fn write_lines(
     connection: &mut Connection,
@@ -169,7 +273,7 @@ pub(super) async fn write_lines(
         .doing(doing)?;
     let statements = lines.chunks(ROWS_PER_STATEMENT).map(|lines| {
         let mut statement = QueryBuilder::<Db>::new(
-            "INSERT INTO lines (id, audience, event, topic, policy, deadline, since, line) ",
+            "INSERT INTO lines (id, audience, event, topic, policy, deadline, since, user_id, line) ",
         );
         statement.push_values(lines, |mut row, line| {
             row.push_bind(id)
@@ -179,6 +283,7 @@ pub(super) async fn write_lines(
                 .push_bind(line.policy.as_ref().map(PolicyName::as_str))
                 .push_bind(line.deadline.map(micros))
                 .push_bind(line.since.map(micros))
+                .push_bind(line.user.as_ref().map(UserId::as_str))
                 .push_bind(&line.text);
             id += 1;
         });
@@ -191,6 +296,7 @@ pub(super) async fn write_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::language::Language;
     use crate::domain::news::{Topic, news};
     use crate::store::outbox::DeliveryRow;
 
@@ -217,7 +323,7 @@ mod tests {
     /// What a pass does at its end; the mails of the outbox after it.
     async fn say(store: &Store, operators: &Operators, now: Timestamp) -> usize {
         let waiting = store.waiting_lines().await.unwrap();
-        for (news, said) in news(&waiting, now) {
+        for (news, said) in news(&waiting, Language::English, now) {
             let telling = Telling {
                 news: vec![news],
                 said,

@@ -35,6 +35,21 @@ pub struct ListedPerson {
     key: Option<Key>,
 }
 
+/// Somebody who could not register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockedPerson {
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// Under which policy.
+    pub policy: String,
+    /// The result code of the sign-in.
+    pub code: i64,
+    /// When that was.
+    pub at: Timestamp,
+}
+
 /// Which rows are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -120,6 +135,34 @@ impl Store {
             .await
             .doing("reading what comes next")?;
         row.map_or(Ok(None), |row| next(&row, [0, 1, 2]))
+    }
+
+    /// Who could not register at the newest sign-ins, and has completed none since; oldest first.
+    pub async fn blocked(&self, policies: &[PolicyName]) -> Result<Vec<BlockedPerson>, StoreError> {
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT standings.user_id, people.user_principal_name, standings.policy, standings.blocked_code, standings.blocked_at
+             FROM standings JOIN people ON people.id = standings.user_id WHERE standings.blocked_code IS NOT NULL AND ",
+        );
+        Whom::these(policies.iter().map(PolicyName::as_str))
+            .restrict(&mut statement, "standings.policy");
+        let rows: Vec<(String, String, String, i64, i64)> = statement
+            .push(" ORDER BY standings.blocked_at, standings.user_id, standings.policy")
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading who could not register")?;
+        let people = rows.into_iter();
+        Ok(people
+            .map(
+                |(id, user_principal_name, policy, code, at)| BlockedPerson {
+                    id,
+                    user_principal_name,
+                    policy,
+                    code,
+                    at: instant(at),
+                },
+            )
+            .collect())
     }
 
     /// Who lost registered methods for the second time, by name and policy.

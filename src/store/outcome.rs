@@ -139,7 +139,6 @@ pub(super) fn rows_of_mails<'a>(outcomes: &'a [Outcome], sender: &str) -> Vec<Ne
                     address: &message.address,
                     name: dossier.person.display_name.as_deref(),
                     language: dossier.person.preferred_language.as_deref(),
-                    must_register: message.must_register,
                     floats: message.announces,
                 },
             }
@@ -185,6 +184,11 @@ fn row_at<'a>(one: &'a Announcement, endpoint: &'a str) -> NewDelivery<'a> {
     }
 }
 
+/// What a mail of that news to that operator is queued under.
+pub(super) fn operators_key(news: &News, address: &str) -> String {
+    format!("operators/{}/{address}", news.key)
+}
+
 /// A mail of each news to each operator, as rows.
 pub(super) fn rows_of_news<'a>(news: &'a [News], operators: &'a Operators) -> Vec<NewDelivery<'a>> {
     let to_each = news.iter().flat_map(|one| {
@@ -193,7 +197,7 @@ pub(super) fn rows_of_news<'a>(news: &'a [News], operators: &'a Operators) -> Ve
     });
     to_each
         .map(|(one, address)| {
-            let key = format!("operators/{}/{address}", one.key);
+            let key = operators_key(one, address);
             NewDelivery {
                 message_id: format!("<{}@{}>", delivery_id(&key), operators.sender),
                 key,
@@ -220,14 +224,19 @@ pub(super) fn rows_of_news<'a>(news: &'a [News], operators: &'a Operators) -> Ve
 
 /// What is to be said of outcomes at the end of the pass.
 pub(super) fn lines_of(outcomes: &[Outcome]) -> Vec<Line> {
-    let to_operators = outcomes
-        .iter()
-        .flat_map(|outcome| &outcome.decisions)
-        .flat_map(|decision| &decision.effects)
-        .filter_map(|effect| match effect {
-            Effect::TellOperators { topic, line } => Some(Line::of_topic(*topic, line.clone())),
+    let to_operators = outcomes.iter().flat_map(|outcome| {
+        let effects = outcome
+            .decisions
+            .iter()
+            .flat_map(|decision| &decision.effects);
+        effects.filter_map(|effect| match effect {
+            Effect::TellOperators { topic, line } => Some(Line {
+                user: Some(outcome.dossier.person.id.clone()),
+                ..Line::of_topic(*topic, line.clone())
+            }),
             Effect::Event(_) | Effect::Message(_) | Effect::WithdrawMessages => None,
-        });
+        })
+    });
     let to_chats = outcomes
         .iter()
         .flat_map(|outcome| &outcome.announcements)
@@ -239,6 +248,7 @@ pub(super) fn lines_of(outcomes: &[Outcome]) -> Vec<Line> {
                 policy: one.policy.clone(),
                 deadline: one.deadline,
                 since: None,
+                user: None,
                 text: one.chat.clone()?,
             })
         });

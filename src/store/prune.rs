@@ -89,6 +89,12 @@ impl Store {
                 Some(Total::Audits),
             ),
             (
+                "DELETE FROM reported WHERE (user_id, delivery_id) IN (
+                     SELECT user_id, delivery_id FROM reported WHERE at < $1 ORDER BY at LIMIT $2)",
+                KEEP_ATTEMPTS,
+                None,
+            ),
+            (
                 "DELETE FROM attempts WHERE (delivery_id, number) IN (
                      WITH RECURSIVE known (destination) AS (
                          SELECT MIN(destination) FROM attempts

@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 18] = [
+const MIGRATIONS: [(i64, &str, &str); 19] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -91,6 +91,11 @@ const MIGRATIONS: [(i64, &str, &str); 18] = [
         20_261_128_094_000,
         "remember what was withdrawn under way",
         include_str!("../../migrations/20261128094000_remember_what_was_withdrawn_under_way.sql"),
+    ),
+    (
+        20_261_128_095_000,
+        "tell once",
+        include_str!("../../migrations/20261128095000_tell_once.sql"),
     ),
     (
         20_261_128_096_000,

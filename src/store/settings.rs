@@ -4,6 +4,7 @@
 //! other words. What cannot be read is as good as absent: whoever wants it looks again.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -38,6 +39,10 @@ pub const REPORT_TRUSTED: Setting<Trust> = Setting::json("report_trusted");
 pub const CONFIGURATION: Setting<String> = Setting::text("configuration");
 /// When what is no longer needed was removed last.
 pub const PRUNED: Setting<Timestamp> = Setting::date("pruned");
+/// When news of people went to operators, by the event; as many as decide on the next.
+pub const GATHERED: Setting<BTreeMap<String, Vec<Timestamp>>> = Setting::json("gathered");
+/// The addresses of operators in the last pass: of the holds that stand only others are told.
+pub const OPERATORS: Setting<Vec<String>> = Setting::json("operators");
 /// The name of this installation, for receivers of several.
 pub const INSTANCE: Setting<String> = Setting::text("instance");
 /// With which users snapshot a report that names people by user principal name was joined; empty

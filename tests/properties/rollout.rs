@@ -16,10 +16,11 @@ use fortnight::domain::facts::{
 };
 use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::id::{PolicyName, UserId};
+use fortnight::domain::language::Manner;
 use fortnight::domain::notice;
 use fortnight::domain::person::Person;
 use fortnight::domain::policy::{Enforce, Policy};
-use fortnight::domain::sign_in::{ResultCodes, SignInClass};
+use fortnight::domain::sign_in::{Block, Blocks, Phrase, ResultCodes, SignInClass};
 use fortnight::domain::standing::{Enforcement, Standing};
 use fortnight::domain::state::State;
 use fortnight::domain::window::GraceWindow;
@@ -219,7 +220,18 @@ fn codes() -> ResultCodes {
         (50_126, SignInClass::CredentialFailure),
         (700_082, SignInClass::TokenExpiry),
     ];
-    ResultCodes::new("test".to_owned(), classes.into_iter().collect())
+    let phrase = |text: &str| Phrase {
+        en: text.to_owned(),
+        de: text.to_owned(),
+    };
+    let blocks = Blocks {
+        known: BTreeMap::new(),
+        other: Block {
+            meaning: phrase("blocked"),
+            remedy: phrase("look"),
+        },
+    };
+    ResultCodes::new("test".to_owned(), classes.into_iter().collect(), blocks)
 }
 
 impl Rollout {
@@ -262,6 +274,7 @@ impl Rollout {
                 },
                 upn_domains: Vec::new(),
                 codes: codes(),
+                manner: Manner::default(),
             },
             audit_feed: history.audit_feed,
             lag: 0,

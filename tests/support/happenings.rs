@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fortnight::delivery::webhook::{Group, Happening, Person, Window};
+use fortnight::delivery::webhook::{Block, Group, Happening, Person, Window};
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::message::EventKind;
 use jiff::Timestamp;
@@ -39,6 +39,11 @@ pub(crate) fn happening(kind: EventKind) -> Happening {
             EventKind::EnforcementNeeded => Some("deadline".to_owned()),
             _ => None,
         },
+        block: (kind == EventKind::RegistrationBlocked).then(|| Block {
+            code: 53004,
+            meaning: "registering was blocked because of a risk that Entra saw".to_owned(),
+            remedy: "Look at the person's risk.".to_owned(),
+        }),
         text: (!about_a_person).then(|| "mass: 412 people would be flagged at once".to_owned()),
         links: BTreeMap::new(),
     }

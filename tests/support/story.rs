@@ -27,13 +27,14 @@ use super::facts::{
     PersonFacts, World,
 };
 use super::id::{GroupId, PolicyName, UserId};
+use super::language::Manner;
 use super::message::EventKind;
 use super::notice;
 use super::person::{AccountKind, Person, Presence};
 use super::policy::{Enforce, Policy, StartOn, Step};
 use super::reason::ReasonCode;
 use super::registration::{Detail, Level, Registration, ReportRow};
-use super::sign_in::{ResultCodes, Route, SignIn, SignInClass};
+use super::sign_in::{Block, Blocks, ResultCodes, Route, SignIn, SignInClass};
 use super::standing::Standing;
 use super::window::Run;
 
@@ -87,6 +88,7 @@ pub fn codes() -> ResultCodes {
     struct Table {
         version: String,
         classes: BTreeMap<SignInClass, Vec<i64>>,
+        blocked: BTreeMap<String, Block>,
     }
     let table: Table = toml::from_str(include_str!("../../src/domain/result_codes.toml")).unwrap();
     let classes = table
@@ -94,7 +96,14 @@ pub fn codes() -> ResultCodes {
         .into_iter()
         .flat_map(|(class, codes)| codes.into_iter().map(move |code| (code, class)))
         .collect();
-    ResultCodes::new(table.version, classes)
+    let blocked = table.blocked.iter();
+    let blocks = Blocks {
+        known: blocked
+            .filter_map(|(code, block)| Some((code.parse().ok()?, block.clone())))
+            .collect(),
+        other: table.blocked["other"].clone(),
+    };
+    ResultCodes::new(table.version, classes, blocks)
 }
 
 /// All users, on since day 0, with the defaults of rule 7.20.
@@ -209,6 +218,7 @@ impl Story {
                 notice_by: NoticeBy::Mail,
                 upn_domains: Vec::new(),
                 codes: codes(),
+                manner: Manner::default(),
             },
             person: Person {
                 id: user("ana"),

@@ -9,9 +9,10 @@ use super::super::output::Printer;
 use super::{event_kind, sample_policy, write};
 use crate::config::{Config, Webhook};
 use crate::delivery::webhook::{
-    Attempt, Client, DIALECTS, Dialect, Group, Happening, Per, Person, Window,
+    Attempt, Block, Client, DIALECTS, Dialect, Group, Happening, Per, Person, Window,
 };
 use crate::domain::id::UserId;
+use crate::domain::language::Language;
 use crate::domain::message::EventKind;
 use crate::domain::window::later;
 use crate::exit::{DONE, FAILED};
@@ -22,6 +23,9 @@ use crate::time::Clock;
 
 /// The account of a person who does not exist.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+/// The result code of a sign-in that a risk kept from registering.
+const SAMPLE_CODE: i64 = 53004;
 
 /// The body as the endpoint would get it; without a name, as the first would, or a program.
 pub(super) async fn preview(
@@ -132,6 +136,16 @@ fn happening(config: &Config, kind: EventKind, id: &str, now: Timestamp) -> Happ
             EventKind::EnforcementNeeded => Some("deadline".to_owned()),
             _ => None,
         },
+        block: (kind == EventKind::RegistrationBlocked).then(|| {
+            let block = config.result_codes.block(SAMPLE_CODE);
+            let [meaning, remedy] = [&block.meaning, &block.remedy]
+                .map(|phrase| phrase.told_in(Language::English).to_owned());
+            Block {
+                code: SAMPLE_CODE,
+                meaning,
+                remedy,
+            }
+        }),
         text: (!about_person).then(|| "This line stands for what happened.".to_owned()),
         links: BTreeMap::new(),
     }

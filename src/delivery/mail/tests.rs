@@ -7,7 +7,7 @@ use super::*;
 use crate::delivery::text::tests::hostile;
 
 /// Nobody is written to about these.
-const UNMAILED: [EventKind; 2] = [EventKind::WindowPaused, EventKind::EnforcementReleased];
+const UNMAILED: [EventKind; 1] = [EventKind::WindowPaused];
 
 fn kinds() -> impl Iterator<Item = EventKind> {
     let kinds = EventKind::ALL.into_iter();
@@ -43,19 +43,19 @@ fn bare() -> Sender {
 }
 
 fn notice(kind: EventKind, language: &str) -> Notice {
-    let about = if kind.is_about_person() {
+    let about = if kind.is_mailed_to_operators() {
+        About::Operators(OperatorNotice {
+            kind,
+            title: "registration report shrank".to_owned(),
+            lines: vec!["before: 214".to_owned(), "now: 3 <of> 214".to_owned()],
+        })
+    } else {
         About::Window(WindowNotice {
             kind,
             policy: PolicyName::new("everyone"),
             opened_at: at("2026-11-24T10:15:00Z"),
             deadline: Some(at("2026-12-08T22:59:00Z")),
-            may_skip: kind != EventKind::EnforcementNeeded,
-        })
-    } else {
-        About::Operators(OperatorNotice {
-            kind,
-            title: "registration report shrank".to_owned(),
-            lines: vec!["before: 214".to_owned(), "now: 3 <of> 214".to_owned()],
+            shows: Shows::Nothing,
         })
     };
     Notice {
@@ -79,7 +79,7 @@ fn window(notice: &mut Notice) -> &mut WindowNotice {
     }
 }
 
-/// Without deadline, with one day left, and as usual, where these differ.
+/// By what sign-ins showed, with one day left, and as usual, where these differ.
 fn variants() -> Vec<(String, Notice, Timestamp)> {
     let mut all = Vec::new();
     for kind in kinds() {
@@ -90,10 +90,29 @@ fn variants() -> Vec<(String, Notice, Timestamp)> {
                 let late = at("2026-12-08T05:00:00Z");
                 all.push((format!("last_day.{language}"), notice(kind, language), late));
             }
+            let shown = |shows| {
+                let mut notice = notice(kind, language);
+                window(&mut notice).shows = shows;
+                notice
+            };
             if kind.announces() {
-                let mut at_once = notice(kind, language);
-                window(&mut at_once).may_skip = false;
-                all.push((format!("{name}.at_once"), at_once, morning()));
+                let demand = shown(Shows::Demand);
+                all.push((format!("{name}.demanded"), demand, morning()));
+            }
+            let passed = at("2026-12-09T08:00:00Z");
+            for (event, desk_knows, when) in [
+                (EventKind::WindowOpened, true, morning()),
+                (EventKind::WindowReminder, false, morning()),
+                (EventKind::EnforcementNeeded, false, passed),
+            ] {
+                let code = 53004;
+                if event == kind {
+                    let block = shown(Shows::Block { code, desk_knows });
+                    all.push((format!("{name}.blocked"), block, when));
+                }
+            }
+            if kind == EventKind::EnforcementReleased {
+                all.push((format!("{name}.passed"), notice(kind, language), passed));
             }
         }
     }
@@ -202,7 +221,7 @@ fn a_passed_deadline_is_not_promised() {
 
 #[test]
 fn events_that_no_mail_tells_of_are_refused() {
-    for kind in [EventKind::WindowPaused, EventKind::EnforcementReleased] {
+    for kind in UNMAILED {
         let refused = render(&sender(), &notice(kind, "en"), morning());
         assert!(matches!(refused, Err(MailError::NoText(of)) if of == kind));
     }

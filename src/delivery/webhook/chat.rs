@@ -70,6 +70,9 @@ fn title(group: &Group) -> String {
             "registration windows resumed",
         ),
         EventKind::UserRegistered => ("person registered", "people registered"),
+        EventKind::RegistrationBlocked => {
+            ("person could not register", "people could not register")
+        }
         EventKind::EnforcementNeeded => ("person must register now", "people must register now"),
         EventKind::EnforcementReleased => ("person released", "people released"),
         EventKind::HoldRaised => ("hold on flags", "holds on flags"),
@@ -90,7 +93,9 @@ fn state(kind: EventKind) -> &'static str {
         EventKind::WindowPaused => "Paused",
         EventKind::WindowResumed => "Resumed",
         EventKind::UserRegistered => "Done",
-        EventKind::EnforcementNeeded | EventKind::DeliveryDead => "Action needed",
+        EventKind::RegistrationBlocked | EventKind::EnforcementNeeded | EventKind::DeliveryDead => {
+            "Action needed"
+        }
         EventKind::EnforcementReleased => "Released",
         EventKind::HoldRaised => "Held",
         EventKind::HoldCleared => "Cleared",

@@ -21,6 +21,7 @@ mod teams;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
@@ -97,6 +98,8 @@ pub struct Happening {
     pub window: Option<Window>,
     /// The entry of `reminders` that fell due, or `"deadline"`.
     pub step: Option<String>,
+    /// Why a person could not register.
+    pub block: Option<Block>,
     /// What only operators are told, in lines.
     pub text: Option<String>,
     /// Where to read on, by name.
@@ -125,6 +128,17 @@ pub struct Window {
     pub opened_at: Option<Timestamp>,
     /// None while it is paused.
     pub deadline: Option<Timestamp>,
+}
+
+/// Why a person could not register, as a row tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Block {
+    /// The result code of the sign-in.
+    pub code: i64,
+    /// What it means.
+    pub meaning: String,
+    /// What helps.
+    pub remedy: String,
 }
 
 /// Everything of one kind that a pass queued for a chat.

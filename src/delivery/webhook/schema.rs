@@ -39,6 +39,9 @@ pub fn when(kind: EventKind) -> &'static str {
         EventKind::UserRegistered => {
             "A person registered whose window was open or who was flagged."
         }
+        EventKind::RegistrationBlocked => {
+            "A sign-in shows that a person could not register: once per window and result code. Somebody has to help."
+        }
         EventKind::EnforcementNeeded => {
             "The deadline has passed, everything is proven, no hold stands: the person must register now."
         }
@@ -111,14 +114,14 @@ fn data(kind: EventKind) -> Value {
     } else if kind == EventKind::Test {
         json!({ "type": ["string", "null"] })
     } else {
-        json!({ "type": "string", "description": "What operators are told, in lines." })
+        json!({ "type": "string", "description": "What operators are told, in lines, in the `language` of `[email]`." })
     };
     let policy = if about_a_person {
         json!("string")
     } else {
         json!(["string", "null"])
     };
-    json!({
+    let mut data = json!({
         "type": "object",
         "required": ["policy", "user", "window", "step", "text", "links"],
         "properties": {
@@ -132,7 +135,30 @@ fn data(kind: EventKind) -> Value {
                 "description": "Where to read on, by name; may be empty."
             },
         },
-    })
+    });
+    if kind == EventKind::RegistrationBlocked {
+        let more = [
+            (
+                "code",
+                json!({ "type": "integer", "description": "The result code of the sign-in." }),
+            ),
+            (
+                "meaning",
+                json!({ "type": "string", "description": "Why the person could not register." }),
+            ),
+            (
+                "remedy",
+                json!({ "type": "string", "description": "What helps." }),
+            ),
+        ];
+        for (name, schema) in more {
+            data["properties"][name] = schema;
+            if let Some(required) = data["required"].as_array_mut() {
+                required.push(name.into());
+            }
+        }
+    }
+    data
 }
 
 fn user() -> Value {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::answer::of_program;
 use super::dialect::{Auth, Dialect, Per};
-use super::{Happening, Person, Window};
+use super::{Block, Happening, Person, Window};
 use crate::delivery::text;
 use crate::domain::id::PolicyName;
 
@@ -56,6 +56,7 @@ pub fn standard(happening: &Happening, source: &str) -> String {
             user: happening.person.as_ref().map(Subject::of),
             window: happening.window.as_ref().map(Span::of),
             step: happening.step.as_deref(),
+            block: happening.block.as_ref(),
             text: happening.text.as_deref().map(shortened),
             links: &happening.links,
         },
@@ -96,6 +97,8 @@ struct Data<'a> {
     user: Option<Subject<'a>>,
     window: Option<Span>,
     step: Option<&'a str>,
+    #[serde(flatten)]
+    block: Option<&'a Block>,
     text: Option<String>,
     links: &'a BTreeMap<String, String>,
 }

@@ -48,6 +48,7 @@ pub(super) fn opened() -> Happening {
             deadline: Some(at("2026-12-16T07:41:09Z")),
         }),
         step: Some("0d".to_owned()),
+        block: None,
         text: None,
         links: BTreeMap::new(),
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::assignment::Include;
 use crate::domain::audit::AuditKind;
 use crate::domain::decision::NextAction;
-use crate::domain::facts::{ActKind, Channel, DeliveryOutcome, NoticeBy};
+use crate::domain::facts::{ActKind, Channel, DeliveryFact, DeliveryOutcome, NoticeBy};
 use crate::domain::id::PolicyName;
 use crate::domain::person::{AccountKind, Presence};
 use crate::domain::registration::{Detail, Level};
@@ -524,10 +524,10 @@ fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
     story.daily(2..=5);
     assert_eq!(
         story.told_operators,
-        [format!(
-            "ana@contoso.com (ana): there is no address; flagged from {} on, unless a mail is accepted or the person registers before",
-            day(21)
-        )]
+        [
+            "ana@contoso.com (ana): there is no address; flagged from Monday, 26 January 2026, 00:00 UTC on, \
+             unless a mail is accepted or the person registers before"
+        ]
     );
 }
 
@@ -1052,17 +1052,23 @@ fn a_hint_holds_the_announcement_of_a_window_that_is_dated_ahead() {
 
 #[test]
 fn whoever_leaves_is_released_in_the_same_pass() {
-    let leave: [Change; 6] = [
-        |story| story.policy().assignment.exclude = users(&["ana"]),
-        |story| story.policy().assignment.include = Include::default(),
-        |story| story.policy().enforce = Enforce::Off,
-        |story| story.person.enabled = false,
-        |story| story.person.presence = Presence::Gone { at: day(15) },
-        |story| {
+    let leave: [(bool, Change); 6] = [
+        (false, |story| {
+            story.policy().assignment.exclude = users(&["ana"]);
+        }),
+        (true, |story| {
+            story.policy().assignment.include = Include::default();
+        }),
+        (true, |story| story.policy().enforce = Enforce::Off),
+        (false, |story| story.person.enabled = false),
+        (false, |story| {
+            story.person.presence = Presence::Gone { at: day(15) };
+        }),
+        (true, |story| {
             story.act(day(15), ActKind::Close);
-        },
+        }),
     ];
-    for leaves in leave {
+    for (is_told, leaves) in leave {
         let mut story = flagged();
         leaves(&mut story);
         let decision = story.pass(day(15));
@@ -1078,7 +1084,7 @@ fn whoever_leaves_is_released_in_the_same_pass() {
             story.events()[5..],
             ["d15 enforcement.released", "d15 window.paused"]
         );
-        assert_eq!(story.sent.len(), 5, "no mail says so");
+        assert_eq!(story.sent.len(), 5 + usize::from(is_told));
     }
 }
 
@@ -2029,4 +2035,205 @@ fn i11_a_rehearsed_notice_ends_being_unreachable_at_once() {
     let rehearsed = story.pass(day(2)).standing;
     assert_eq!(unreachable(&story), None);
     assert_eq!(story.pass(day(2)).standing, rehearsed);
+}
+
+// Rules T5, 5.11 and 7.18: what mails say of what sign-ins showed.
+
+#[test]
+fn only_the_newest_sign_in_that_says_anything_shows_that_it_cannot_be_put_off() {
+    for (codes, demanded, blocked) in [
+        (&[0_i64] as &[i64], false, None),
+        (&[0, 50072], true, None),
+        (&[50072, 0], false, None),
+        (&[50079, 50126, 53003], true, None),
+        (&[50072, 53004], false, Some(53004)),
+        (&[53004, 53010], false, Some(53010)),
+        (&[53004, 50072], true, Some(53004)),
+        (&[53004, 50072, 0], false, None),
+    ] {
+        let mut story = Story::default_policy();
+        for (hours, code) in (0..).zip(codes) {
+            story.sign_in(hour(0, hours), *code);
+        }
+        let decision = story.pass(hour(0, 12));
+        let shown = decision.shown;
+        assert_eq!(
+            (
+                shown.demanded_at.is_some(),
+                shown.blocked.map(|block| block.code)
+            ),
+            (demanded, blocked),
+            "{codes:?}"
+        );
+        assert_eq!(says(&decision, ReasonCode::MustRegister), demanded);
+        assert_eq!(
+            says(&decision, ReasonCode::RegistrationBlocked),
+            blocked.is_some()
+        );
+        story.reports_say(Level::Capable);
+        assert_eq!(story.pass(day(1)).shown, Shown::default(), "{codes:?}");
+    }
+}
+
+#[test]
+fn a_blocked_registration_is_told_once_a_window_and_code_to_operators_and_endpoints() {
+    let mut story = opened();
+    for (number, code) in [(1, 53004), (2, 53004), (3, 53010), (4, 53004)] {
+        story.sign_in(hour(number, -1), code);
+        story.pass(day(number));
+        story.pass(day(number));
+    }
+    let blocked: Vec<String> = story
+        .events()
+        .into_iter()
+        .filter(|event| event.ends_with("blocked"))
+        .collect();
+    assert_eq!(
+        blocked,
+        ["d1 registration.blocked", "d3 registration.blocked"]
+    );
+    assert_eq!(story.told_operators.len(), 2);
+    assert!(
+        story.told_operators[1].contains("code 53010")
+            && story.told_operators[1].contains("Conditional Access"),
+        "{}",
+        story.told_operators[1]
+    );
+}
+
+#[test]
+fn who_is_flagged_and_cannot_register_is_told_of_too_and_a_rehearsal_tells_nobody() {
+    let mut story = flagged();
+    story.sign_in(hour(14, 1), 53004).pass(hour(14, 2));
+    assert!(story.happened(EventKind::RegistrationBlocked));
+    assert_eq!(story.told_operators.len(), 1);
+    let mut story = Story::default_policy();
+    story.policy().enforce = Enforce::ReportOnly;
+    story.sign_in(day(0), 53004).pass(day(0));
+    assert!(
+        story.happened(EventKind::RegistrationBlocked),
+        "in the journal"
+    );
+    assert_eq!(story.told_operators, [""; 0]);
+}
+
+#[test]
+fn a_window_of_an_earlier_version_tells_of_no_block_that_it_had_seen() {
+    for (is_old, told) in [(true, 0), (false, 1)] {
+        let mut story = opened();
+        if is_old {
+            let name = story.policies[0].name.clone();
+            let standing = story.standings.get_mut(&name).unwrap();
+            standing.window.run_mut().unwrap().blocked = None;
+        }
+        story.sign_in(hour(0, 1), 53004).pass(day(1));
+        assert_eq!(story.told_operators.len(), told);
+        story.sign_in(hour(1, 1), 53010).pass(day(2));
+        assert_eq!(story.told_operators.len(), told + 1);
+    }
+}
+
+#[test]
+fn a_release_is_told_to_whom_the_flag_was_unless_they_are_out_of_it() {
+    let close: Change = |story| {
+        story.act(hour(14, 1), ActKind::Close);
+    };
+    let table: [(&str, Change, Option<&str>); 11] = [
+        (
+            "left the scope",
+            |story| story.policy().assignment.include = Include::default(),
+            Some("enforcement.released"),
+        ),
+        (
+            "report-only",
+            |story| story.policy().enforce = Enforce::ReportOnly,
+            Some("enforcement.released"),
+        ),
+        (
+            "off",
+            |story| story.policy().enforce = Enforce::Off,
+            Some("enforcement.released"),
+        ),
+        (
+            "no member",
+            |story| story.person.kind = AccountKind::Guest,
+            Some("enforcement.released"),
+        ),
+        ("closed", close, Some("enforcement.released")),
+        (
+            "reset",
+            |story| {
+                story.act(hour(14, 1), ActKind::Reset);
+            },
+            Some("enforcement.released"),
+        ),
+        (
+            "extended",
+            |story| {
+                story.act(hour(14, 1), EXTEND_5);
+            },
+            Some("window.extended"),
+        ),
+        (
+            "excluded",
+            |story| story.policy().assignment.exclude = users(&["ana"]),
+            None,
+        ),
+        ("disabled", |story| story.person.enabled = false, None),
+        (
+            "gone",
+            |story| story.person.presence = Presence::Gone { at: day(15) },
+            None,
+        ),
+        (
+            "registered",
+            |story| {
+                story.reports_say(Level::Capable);
+            },
+            Some("user.registered"),
+        ),
+    ];
+    for (what, change, mail) in table {
+        for accepted in [true, false] {
+            let mut story = flagged();
+            if !accepted {
+                // The flag's mail was never taken.
+                story.deliveries.last_mut().unwrap().outcome = DeliveryOutcome::Dropped(day(14));
+            }
+            let before = story.sent.len();
+            change(&mut story);
+            for _ in 0..2 {
+                story.pass(day(15));
+            }
+            story.pass(day(16));
+            let told: Vec<&str> = story.sent[before..]
+                .iter()
+                .map(|(_, mail)| mail.kind.as_str())
+                .collect();
+            let expected = mail.filter(|mail| accepted || *mail != "enforcement.released");
+            assert_eq!(
+                told,
+                expected.into_iter().collect::<Vec<_>>(),
+                "{what}, {accepted}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_release_is_told_also_where_the_flag_was_taken_only_after_it() {
+    let mut story = flagged();
+    story.deliveries.last_mut().unwrap().outcome = DeliveryOutcome::Open;
+    story.policy().assignment.include = Include::default();
+    let before = story.sent.len();
+    story.pass(hour(14, 1));
+    assert_eq!(story.sent.len(), before);
+    let accepted = DeliveryOutcome::Accepted(hour(14, 2));
+    let flag = |fact: &&mut DeliveryFact| fact.kind == EventKind::EnforcementNeeded;
+    story.deliveries.iter_mut().find(flag).unwrap().outcome = accepted;
+    for hours in 3..6 {
+        story.pass(hour(14, hours));
+    }
+    assert_eq!(story.sent.len(), before + 1, "once");
+    assert_eq!(story.sent[before].1.kind, EventKind::EnforcementReleased);
 }

@@ -7,7 +7,7 @@ use super::{EMAIL, Lease};
 use crate::domain::delivery::State;
 use crate::domain::fault::{Account, Order};
 use crate::domain::id::{PolicyName, UserId};
-use crate::domain::message::EventKind;
+use crate::domain::message::{EventKind, Shows};
 use crate::domain::policy::{Enforce, Step};
 use crate::store::addresses;
 use crate::store::db::{Connection, Db, Row};
@@ -38,8 +38,8 @@ pub struct Claimed {
     pub opened_at: Option<Timestamp>,
     /// The deadline to name.
     pub deadline: Option<Timestamp>,
-    /// A sign-in demanded registration.
-    pub must_register: bool,
+    /// What sign-ins of the window showed of registering.
+    pub shows: Shows,
     /// The subject of a mail to operators.
     pub title: Option<String>,
     /// The lines of a mail to operators.
@@ -62,10 +62,10 @@ pub struct Claimed {
     pub account: Account,
 }
 
-/// Of a mail to a person only what the last decision asks of them, and nothing whose facts changed
-/// since: the next decision withdraws or confirms it. A webhook's body was frozen, and what is no
-/// longer true of it was withdrawn; but of the rows about one person at one destination only the
-/// oldest may be under way, or a flag that was taken back could arrive before the flag.
+/// Of a mail to a person only what the last decision asks of them, or that nothing is asked any more,
+/// and nothing whose facts changed since: the next decision withdraws or confirms it. A webhook's body
+/// was frozen, and what is no longer true of it was withdrawn; but of the rows about one person at one
+/// destination only the oldest may be under way, or a flag that was taken back could arrive before it.
 macro_rules! due {
     ($columns:literal, $joins:literal, $order:literal) => {
         concat!(
@@ -76,9 +76,11 @@ macro_rules! due {
             "
     WHERE outbox.destination = $1 AND outbox.next_at <= $2 AND (outbox.not_after IS NULL OR outbox.not_after > $2)
         AND (outbox.address IS NULL OR outbox.policy IS NULL OR (
-            standings.sequence = outbox.sequence AND standings.asks = outbox.asks
+            standings.sequence = outbox.sequence
             AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.user_id = outbox.user_id)
-            AND EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = $3)))
+            AND (standings.asks = outbox.asks AND EXISTS (SELECT 1 FROM policies WHERE policies.name = outbox.policy AND policies.enforce = $3)
+                OR outbox.event = $4 AND standings.registered = FALSE AND COALESCE(standings.enforcement, '') <> 'needed'
+                    AND standings.state NOT IN ('exempt', 'disabled', 'gone'))))
         AND (outbox.address IS NOT NULL OR outbox.body IS NOT NULL)
         AND (outbox.ordering_key IS NULL OR NOT EXISTS (
             SELECT 1 FROM outbox AS earlier
@@ -91,15 +93,22 @@ macro_rules! due {
 
 const DUE: &str = due!(
     "outbox.id, outbox.event, outbox.policy, outbox.user_id, outbox.step, outbox.address, outbox.name, outbox.language,
-        outbox.opened_at, outbox.deadline, outbox.must_register, outbox.title, outbox.lines, outbox.body, outbox.queued_at,
+        outbox.opened_at, outbox.deadline, standings.must_register, outbox.title, outbox.lines, outbox.body, outbox.queued_at,
         outbox.not_after, outbox.attempts, outbox.resent, outbox.message_id,
         CASE WHEN outbox.address IS NOT NULL THEN
             (SELECT earlier.message_id FROM outbox AS earlier
              WHERE earlier.user_id = outbox.user_id AND earlier.policy = outbox.policy AND earlier.destination = outbox.destination
-                 AND earlier.sequence = outbox.sequence AND earlier.state = $4
+                 AND earlier.sequence = outbox.sequence AND earlier.state = $5
              ORDER BY earlier.position LIMIT 1) END,
         outbox.floats = TRUE AND outbox.in_doubt = FALSE, standings.window_deadline, standings.window_notice,
-        addresses.at_fault_at, addresses.deferrals, addresses.deferred_first, addresses.deferred_last, addresses.told",
+        addresses.at_fault_at, addresses.deferrals, addresses.deferred_first, addresses.deferred_last, addresses.told,
+        standings.blocked_code,
+        CASE WHEN standings.blocked_code IS NULL THEN FALSE
+            ELSE EXISTS (SELECT 1 FROM outbox AS report
+                    WHERE report.user_id = outbox.user_id AND report.policy = outbox.policy AND report.event = $6 AND report.state = $5
+                        AND report.queued_at >= outbox.opened_at)
+                OR EXISTS (SELECT 1 FROM reported JOIN outbox AS report ON report.id = reported.delivery_id
+                    WHERE reported.user_id = outbox.user_id AND report.state = $5 AND report.queued_at >= outbox.opened_at) END",
     " LEFT JOIN addresses ON addresses.address = outbox.address",
     ""
 );
@@ -124,16 +133,18 @@ impl Store {
         let mut transaction = self.begin().await?;
         let mut due = QueryBuilder::<Db>::new(DUE);
         due.push(match order {
-            Order::Turn => " ORDER BY outbox.turn, outbox.position LIMIT $5",
-            Order::Fair => " ORDER BY outbox.attempts, outbox.id LIMIT $5",
-            Order::Operators => " AND outbox.user_id IS NULL ORDER BY outbox.position LIMIT $5",
+            Order::Turn => " ORDER BY outbox.turn, outbox.position LIMIT $7",
+            Order::Fair => " ORDER BY outbox.attempts, outbox.id LIMIT $7",
+            Order::Operators => " AND outbox.user_id IS NULL ORDER BY outbox.position LIMIT $7",
         });
         let rows = due
             .build()
             .bind(destination)
             .bind(micros(now))
             .bind(name_of(&Enforce::On))
+            .bind(EventKind::EnforcementReleased.as_str())
             .bind(State::Sent.as_str())
+            .bind(EventKind::RegistrationBlocked.as_str())
             .bind(limit)
             .fetch_all(&mut *transaction)
             .await
@@ -153,6 +164,7 @@ impl Store {
             .bind(EMAIL)
             .bind(micros(now))
             .bind(name_of(&Enforce::On))
+            .bind(EventKind::EnforcementReleased.as_str())
             .fetch_all(&self.read)
             .await
             .doing("looking at what is due")?;
@@ -279,7 +291,7 @@ fn read(row: &Row, now: Timestamp) -> Result<Claimed, StoreError> {
         language: text(7)?,
         opened_at: at(8)?,
         deadline: as_of_now.or(at(9)?),
-        must_register: row.try_get(10).doing(doing)?,
+        shows: shows(row)?,
         title: text(11)?,
         lines: lines
             .map(|lines| serde_json::from_str(&lines).map_err(|_| inconsistent("lines", &lines)))
@@ -294,6 +306,19 @@ fn read(row: &Row, now: Timestamp) -> Result<Claimed, StoreError> {
         in_reply_to: text(19)?,
         account: addresses::account(row, 23)?,
         id,
+    })
+}
+
+/// What sign-ins of the window showed, as of the last decision.
+fn shows(row: &Row) -> Result<Shows, StoreError> {
+    let doing = "claiming deliveries";
+    let must_register: Option<bool> = row.try_get(10).doing(doing)?;
+    let blocked: Option<i64> = row.try_get(28).doing(doing)?;
+    let desk_knows = row.try_get(29).doing(doing)?;
+    Ok(match blocked {
+        _ if must_register == Some(true) => Shows::Demand,
+        Some(code) => Shows::Block { code, desk_knows },
+        None => Shows::Nothing,
     })
 }
 

@@ -67,8 +67,6 @@ pub enum Content<'a> {
         name: Option<&'a str>,
         /// The person's language.
         language: Option<&'a str>,
-        /// A sign-in demanded registration.
-        must_register: bool,
         /// The deadline is the attempt's.
         floats: bool,
     },
@@ -106,7 +104,7 @@ pub(in crate::store) async fn queue(
     let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO outbox (id, dedup_key, position, destination, event, asks, policy, user_id, sequence, moves, step, opened_at, deadline,
-             not_after, is_fact, message_id, address, name, language, must_register, floats, title, lines, body, ordering_key, turn,
+             not_after, is_fact, message_id, address, name, language, floats, title, lines, body, ordering_key, turn,
              queued_at, state, attempts, resent, in_doubt, next_at) ",
         );
         statement.push_values(rows, |mut row, new| {
@@ -130,7 +128,6 @@ pub(in crate::store) async fn queue(
             row.push_bind(columns.address)
                 .push_bind(columns.name)
                 .push_bind(columns.language)
-                .push_bind(columns.must_register)
                 .push_bind(columns.floats)
                 .push_bind(columns.title)
                 .push_bind(columns.lines)
@@ -163,7 +160,6 @@ struct Columns<'a> {
     address: Option<&'a str>,
     name: Option<&'a str>,
     language: Option<&'a str>,
-    must_register: bool,
     floats: bool,
     title: Option<&'a str>,
     lines: Option<String>,
@@ -178,13 +174,11 @@ impl<'a> Columns<'a> {
                 address,
                 name,
                 language,
-                must_register,
                 floats,
             } => Self {
                 address: Some(address),
                 name,
                 language,
-                must_register,
                 floats,
                 ..Self::default()
             },

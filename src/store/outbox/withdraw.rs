@@ -148,7 +148,7 @@ fn mails(outcome: &Outcome) -> impl Iterator<Item = Withdrawn<'_>> {
         (withdrawn || overtaken) && deliveries.any(|delivery| delivery.policy == decision.policy)
     });
     untrue.flat_map(move |decision| {
-        [Asks::Notice, Asks::Flag, Asks::Thanks].map(|asks| Withdrawn {
+        [Asks::Notice, Asks::Flag, Asks::Thanks, Asks::News].map(|asks| Withdrawn {
             user,
             policy: &decision.policy,
             asks,

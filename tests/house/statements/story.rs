@@ -44,6 +44,8 @@ async fn exports() {
         world.sign_in(name, hour(0, 1));
     }
     world.sign_in_with("bo", hour(0, 2), json!({ "isInteractive": false }));
+    let blocked = json!({ "status": { "errorCode": 53004 } });
+    world.sign_in_with("p5", hour(0, 2), blocked);
     world.exclude("p0");
     world.pass(day(1)).await;
     world.groups.get_mut("Emergency").unwrap().remove("p0");

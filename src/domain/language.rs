@@ -1,6 +1,7 @@
 //! The languages that mails are written in, with what grammar needs: dates, zones and plurals.
 //!
-//! A new language is a variant here, its files in `templates/mail`, and nothing else.
+//! A new language is a variant here, its files in `templates/mail`, and its words in [`super::news`]
+//! and in the table of result codes.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -12,6 +13,32 @@ pub enum Language {
     English,
     /// German, in the polite form.
     German,
+}
+
+/// How somebody is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manner {
+    /// In which language.
+    pub language: Language,
+    /// In whose time.
+    pub zone: TimeZone,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            language: Language::English,
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+impl Manner {
+    /// A moment, as [`Language::moment`] tells it.
+    #[must_use]
+    pub fn moment(&self, at: Timestamp) -> String {
+        self.language.moment(at, &self.zone)
+    }
 }
 
 impl Language {
