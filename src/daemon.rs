@@ -284,6 +284,9 @@ impl Watch {
                     // A database that is busy or full now may be well at the next ring.
                     let error = chain(&error);
                     tracing::error!("{error}");
+                    notify(&[NotifyState::Status(&format!(
+                        "the last pass failed: {error}"
+                    ))]);
                     self.health.send_modify(|health| health.error = Some(error));
                 }
             }
@@ -389,10 +392,11 @@ impl Watch {
         self.is_failing = error.is_some();
         let engine = self.engine();
         let schedule = &engine.config().schedule;
-        let next = cron::next_after(&schedule.poll, &engine.config().zone, report.as_of);
+        let now = self.clock.now();
+        let next = cron::next_after(&schedule.poll, &engine.config().zone, now);
         self.health.send_modify(|health| {
             if error.is_none() {
-                health.last_pass = Some(report.as_of);
+                health.last_pass = Some(now);
                 health.holds = report.holds.len();
             }
             health.error = error;

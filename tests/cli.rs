@@ -152,7 +152,7 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
       sign_ins      2026-01-06T00:00:00Z, 1 kept, too old to flag anybody
       users         2026-01-06T00:00:00Z, 2 rows, too old to flag anybody
     Policy everyone: 1 exempt, 1 in_grace
-    Deliveries: 4 sent
+    Deliveries: 2 sent
     Next: 2026-01-16T23:00:00Z
     Held (stale:registration) since 2026-01-14T00:00:00Z: the newest reading of the registration report is of 2026-01-06T00:00:00Z, older than 36 h
       A newer reading ends it; "fortnight doctor" says whether one can be had.
@@ -1277,6 +1277,7 @@ fn a_database_that_vanished() {
     insta::assert_snapshot!(check.out, @r"
     FOLDER/fortnight.toml: one policy
     passes: At every 10 minutes.
+    note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
     note: the database FOLDER/fortnight.db is gone, but FOLDER/fortnight.db.lock says that it was there: restore it from a backup, or remove FOLDER/fortnight.db.lock to begin anew (every window would start again)
     the configuration is good
     ");
@@ -1572,6 +1573,7 @@ fn a_group_name_that_two_groups_have() {
       help: name the one by its object id
     FOLDER/fortnight.toml: one policy
     passes: At every 10 minutes.
+    note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
     the configuration is good
     "#);
 }
@@ -1609,6 +1611,7 @@ fn names_that_mean_nobody_are_warnings_and_strictly_degraded() {
               help: mend the name, or remove it: under this policy nobody is flagged until then
             FOLDER/fortnight.toml: one policy
             passes: At every 10 minutes.
+            note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
             the configuration is good
             "#);
         }
@@ -1664,6 +1667,7 @@ fn a_chat_whose_address_stands_in_the_configuration() {
       help: keep it in a file of its own, and name that in `url_file`
     FOLDER/fortnight.toml: one policy
     passes: At every 10 minutes.
+    note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
     the configuration is good
     "#);
 }

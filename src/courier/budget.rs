@@ -1,4 +1,4 @@
-//! When mails that wait may go, by the budgets alone (rule 5.11). Pure: what left is told, and so is the time.
+//! When mails that wait may go, by the budgets alone (rule 5.12). Pure: what left is told, and so is the time.
 
 use std::collections::VecDeque;
 

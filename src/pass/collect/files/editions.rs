@@ -45,15 +45,21 @@ pub(super) fn older<'a>(
 }
 
 impl Collector<'_> {
-    /// The parts of a source but those that are left alone.
+    /// The parts of a source but those that are left alone; what is no more there is forgotten.
     pub(super) async fn current(
         &self,
         source: Source,
         parts: &[Part],
     ) -> Result<Vec<Part>, StoreError> {
         let mut all = self.left_alone().await?;
-        let left = all.remove(source.as_str()).unwrap_or_default();
         let names: BTreeSet<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        let left = all.entry(source.as_str().to_owned()).or_default();
+        let known = left.len();
+        left.retain(|name, _| names.contains(name.as_str()));
+        let left = left.clone();
+        if left.len() < known {
+            self.store.set(&LEFT_ALONE.of(), &all).await?;
+        }
         let counts = |part: &&Part| {
             left.get(&part.name).is_none_or(|left| {
                 left.fingerprint != fingerprint(part) || !names.contains(left.instead.as_str())
@@ -71,7 +77,6 @@ impl Collector<'_> {
     ) -> Result<(), CollectError> {
         let mut all = self.left_alone().await?;
         let left = all.entry(source.as_str().to_owned()).or_default();
-        left.retain(|name, _| parts.iter().any(|part| part.name == *name));
         for part in parts {
             let Some(instead) = older.get(part.name.as_str()) else {
                 continue;
