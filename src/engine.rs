@@ -5,6 +5,7 @@
 //! place, operators' acts are decided about meanwhile, and each destination is delivered to by itself.
 //! Who decides is alone with that; who writes has the store's one connection for a batch.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,8 @@ pub struct Engine {
     endpoints: Vec<EndpointLane>,
     progress: Arc<Progress>,
     clock_fault: Mutex<Option<String>>,
+    /// The last trial of the way to people had no answer.
+    is_silent: AtomicBool,
     /// What the last trial of the way to people found, and the hold where that failed.
     channel: Mutex<Option<(Channel, Option<Raised>)>>,
     /// Held by whoever decides: nobody is decided about at two places.
@@ -98,6 +101,7 @@ impl Engine {
             endpoints,
             progress,
             clock_fault: Mutex::new(None),
+            is_silent: AtomicBool::new(false),
             channel: Mutex::new(None),
             deciding: tokio::sync::Mutex::new(()),
         })
@@ -392,7 +396,12 @@ impl Engine {
             return Ok(());
         }
         let before = self.outage().await?;
-        let delivered = Box::pin(self.courier().deliver(report, stop)).await;
+        let mut courier = self.courier();
+        if self.is_silent.load(Ordering::Relaxed) {
+            // What waits for a server that says nothing would keep this pass for minutes.
+            courier.transport = None;
+        }
+        let delivered = Box::pin(courier.deliver(report, stop)).await;
         self.follow_channel(before, report).await?;
         Ok(delivered?)
     }
@@ -457,7 +466,9 @@ impl Engine {
     /// Tries whether people can be told (rule 7.11): mail up to the login. A way that does not answer
     /// in time is closed.
     async fn try_channel(&self, now: Timestamp) -> Result<(), StoreError> {
-        let found = if let Ok(found) = tokio::time::timeout(TRIAL, self.trial(now)).await {
+        let trial = tokio::time::timeout(TRIAL, self.trial(now)).await;
+        self.is_silent.store(trial.is_err(), Ordering::Relaxed);
+        let found = if let Ok(found) = trial {
             found?
         } else {
             let why = format!("it has not answered for {} seconds", TRIAL.as_secs());

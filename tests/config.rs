@@ -214,6 +214,23 @@ fn a_secret_that_others_can_read_is_warned_of() {
     assert_eq!(desk.load().unwrap().0.exposed, ["email.smtp.password_file"]);
 }
 
+/// What is warned of is used all the same: a webhook must not be lost by it in silence.
+#[test]
+fn a_webhook_whose_secret_others_can_read_is_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new(&format!(
+        "{GOOD}[[webhook]]\nname = \"desk\"\nurl = \"https://desk.contoso.example/\"\nformat = \"standard\"\nsecret_file = \"hook\"\n"
+    ));
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    std::fs::write(desk.path("hook"), secret).unwrap();
+    for (mode, exposed) in [(0o600, 0), (0o644, 1)] {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(desk.path("hook"), mode).unwrap();
+        let (config, warnings) = desk.load().unwrap();
+        assert_eq!((config.webhooks.len(), warnings.len()), (1, exposed));
+    }
+}
+
 #[test]
 fn a_good_configuration_has_its_defaults() {
     let config = Desk::new(GOOD).config();

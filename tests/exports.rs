@@ -433,6 +433,14 @@ async fn pages_without_a_last_one_are_no_reading() {
     world.pass(day(3)).await;
     assert_eq!(failed(&world), ["users"]);
     assert_ne!(world.state("ben").await, State::Gone);
+    // Of numbered pages the last has to be one, whatever those before it say.
+    let ana = world
+        .user_rows()
+        .into_iter()
+        .filter(|row| row["id"] == world.id("ana").as_str());
+    page(&world, "users/000000.json", ana.collect(), false);
+    world.pass(hour(3, 1)).await;
+    assert_eq!(failed(&world), ["users"]);
     // A log, at every pass until it is whole.
     let at = |world: &World| world.report.errors.clone();
     page(&world, "signIns/000000.json", vec![], true);

@@ -119,7 +119,7 @@ impl Printer {
 
 /// Prints JSON for people to read, with what acts on a terminal escaped; programs read the same.
 #[derive(Default)]
-struct Escaping(PrettyFormatter<'static>);
+pub(crate) struct Escaping(PrettyFormatter<'static>);
 
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(

@@ -7,7 +7,7 @@ use serde::ser::SerializeSeq as _;
 
 use super::Usage;
 use super::args::{SortBy, Users};
-use super::output::{Format, Printer};
+use super::output::{Escaping, Format, Printer};
 use crate::config::Config;
 use crate::desk::Reader;
 use crate::desk::person::PersonView;
@@ -41,7 +41,7 @@ const HEADINGS: [&str; 8] = [
 /// One row after the other, as they are read.
 async fn json(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
     let mut out = out.buffered();
-    let mut json = serde_json::Serializer::pretty(&mut out);
+    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
     let mut array = json.serialize_seq(None).map_err(io::Error::from)?;
     while let Some(row) = rows.next().await? {
         array.serialize_element(&row).map_err(io::Error::from)?;

@@ -121,6 +121,15 @@ impl Document {
         self.fault(Severity::Warning, place, message, remedy);
     }
 
+    /// How many errors there are by now; what is only warned of keeps nothing from being used.
+    pub(super) fn errors(&self) -> usize {
+        let faults = self.faults.borrow();
+        let errors = faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Error);
+        errors.count()
+    }
+
     fn fault(
         &self,
         severity: Severity,

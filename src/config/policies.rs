@@ -225,7 +225,7 @@ fn list(
 
 fn include(section: &Section<'_>, places: &mut NamePlaces) -> Option<IncludeNames> {
     let document = section.document();
-    let faults_before = document.faults.borrow().len();
+    let errors_before = document.errors();
     let include = section.section("include");
     let all = include.flag("all_users", false, "Everybody in the directory.");
     let names = Names {
@@ -246,7 +246,7 @@ fn include(section: &Section<'_>, places: &mut NamePlaces) -> Option<IncludeName
     };
     let (there, place) = (include.is_there(), include.place());
     include.close();
-    if document.faults.borrow().len() > faults_before {
+    if document.errors() > errors_before {
         return None;
     }
     match (all, names == Names::default()) {

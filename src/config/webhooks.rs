@@ -52,7 +52,7 @@ pub(super) fn read(root: &Section<'_>) -> (Vec<Webhook>, bool) {
 
 fn webhook(section: &Section<'_>) -> Option<Webhook> {
     let document = section.document();
-    let faults_before = document.faults.borrow().len();
+    let errors_before = document.errors();
     let name = section.parsed(
         "name",
         Kind::Text,
@@ -76,7 +76,7 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
     section.require("name", "add name = \"…\"");
     section.require("format", format!("say {}", one_of(FORMATS)));
     section.close();
-    if document.faults.borrow().len() > faults_before {
+    if document.errors() > errors_before {
         return None;
     }
     let url = url?;

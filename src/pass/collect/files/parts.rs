@@ -105,17 +105,21 @@ pub(super) fn read_part(part: &Part, read: &PartRead) -> NewPart {
 pub(super) fn are_whole<'a>(
     pages: impl IntoIterator<Item = (&'a str, bool)>,
 ) -> Result<(), SourceError> {
-    let mut folders: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+    let mut folders: BTreeMap<&str, Vec<(Option<u64>, &str, bool)>> = BTreeMap::new();
     for (name, names_next) in pages {
-        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let (last, none_is_last) = folders.entry(folder).or_insert((name, true));
-        *last = name;
-        *none_is_last &= names_next;
+        let (folder, page) = name.rsplit_once('/').unwrap_or(("", name));
+        let number = page.split('.').next().and_then(|page| page.parse().ok());
+        let pages = folders.entry(folder).or_default();
+        pages.push((number, name, names_next));
     }
-    let unended = folders
-        .into_values()
-        .find(|(_, none_is_last)| *none_is_last);
-    unended.map_or(Ok(()), |(last, _)| {
+    let unended = folders.into_values().find_map(|pages| {
+        let (_, last, names_next) = pages.iter().max()?;
+        // Pages whose names are numbers are in the order in which they were written.
+        let in_order = pages.iter().all(|(number, ..)| number.is_some());
+        let none_is_last = pages.iter().all(|(.., names_next)| *names_next);
+        (none_is_last || (in_order && *names_next)).then_some(*last)
+    });
+    unended.map_or(Ok(()), |last| {
         Err(SourceError::WrongFile {
             file: last.to_owned(),
             line: None,
