@@ -473,7 +473,7 @@ fn write_edition(world: &World, name: &str, of: &[&str], at: Timestamp) {
 }
 
 /// Nobody's exports yet, and from now on only what a story writes.
-async fn without_exports(names: &[&str]) -> World {
+fn without_exports(names: &[&str]) -> World {
     let mut world = World::of(names);
     world.frozen.extend(["users", "registration"]);
     world
@@ -482,7 +482,7 @@ async fn without_exports(names: &[&str]) -> World {
 #[tokio::test]
 async fn the_newest_of_several_editions_counts_and_the_others_are_left_alone() {
     let all = ["ana", "ben", "breakglass"];
-    let mut world = without_exports(&["ana", "ben"]).await;
+    let mut world = without_exports(&["ana", "ben"]);
     world.who("ana").enabled = false;
     write_edition(&world, "2026-11-9", &all, day(0));
     world.pass(day(0)).await;
@@ -493,8 +493,9 @@ async fn the_newest_of_several_editions_counts_and_the_others_are_left_alone() {
     write_edition(&world, "2026-11-10", &all, day(1));
     write_edition(&world, "2026-11-9", &all, day(1));
     let mut old = world.user_rows();
-    old.iter_mut()
-        .for_each(|row| row["accountEnabled"] = json!(false));
+    for row in &mut old {
+        row["accountEnabled"] = json!(false);
+    }
     world.write("exportUsers_2026-11-9.json", old, day(1));
     world.pass(day(1)).await;
     assert_eq!(world.report.errors, [""; 0]);
@@ -523,7 +524,7 @@ async fn the_newest_of_several_editions_counts_and_the_others_are_left_alone() {
 #[tokio::test]
 async fn editions_that_names_do_not_order_fail_their_source() {
     let all = ["ana", "ben", "breakglass"];
-    let mut world = without_exports(&["ana", "ben"]).await;
+    let mut world = without_exports(&["ana", "ben"]);
     write_edition(&world, "2026-11-9", &all, day(0));
     world.pass(day(0)).await;
     let rows = world.user_rows();

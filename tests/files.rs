@@ -775,6 +775,7 @@ fn the_sequence_of_sign_ins_is_told_apart() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn sign_in_rows_one_by_one() {
     let base = r#""id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z""#;
     let with_code = |rest: &str| {

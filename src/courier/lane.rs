@@ -393,9 +393,9 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
             self.known.add(settled);
         }
         let decided: Vec<Settled> = self.decided().collect();
-        decided
-            .into_iter()
-            .for_each(|settled| self.known.add(settled));
+        for settled in decided {
+            self.known.add(settled);
+        }
     }
 
     /// Attempts whose verdict is open no more.

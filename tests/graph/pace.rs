@@ -250,10 +250,11 @@ async fn the_budget_of_mails_does_not_count_days_that_never_were() {
     let mut world = World::on_graph(&["ben"]);
     let crowd = world.crowd("p", 12);
     world.change("transport = \"file\"", "transport = \"smtp\"");
-    world.configuration += &format!(
+    let smtp = format!(
         "[email.smtp]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nper_day = 10\n",
         recorder.port
     );
+    world.configuration += &smtp;
     world.pass(day(0)).await;
     for name in &crowd {
         world.sign_in(name, before(1));

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use fortnight::domain::brake::{self, MassHistory, WouldFlag};
 use fortnight::domain::decide::decide;
 use fortnight::domain::decision::Decision;
-use fortnight::domain::effect::{Effect, Event};
+use fortnight::domain::effect::{Effect, Event, Message};
 use fortnight::domain::facts::{
     Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, World,
 };
@@ -98,11 +98,12 @@ impl Decided {
             })
     }
 
-    pub(crate) fn messages(&self) -> usize {
-        let messages = self.decision.effects.iter();
-        messages
-            .filter(|effect| matches!(effect, Effect::Message(_)))
-            .count()
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+        let effects = self.decision.effects.iter();
+        effects.filter_map(|effect| match effect {
+            Effect::Message(message) => Some(message),
+            _ => None,
+        })
     }
 
     /// "ana under p0", to begin a complaint with.

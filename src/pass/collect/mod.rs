@@ -85,7 +85,7 @@ impl Collected {
             } => {
                 tracing::warn!(source = source.as_str(), "{rows}");
             }
-            imported => self.holds.extend(collapse(source, imported, what)),
+            imported => self.holds.extend(collapse(source, &imported, what)),
         }
     }
 
@@ -276,7 +276,7 @@ impl Collector<'_> {
 }
 
 /// The hold for a snapshot that shrank too much (rule 7.6).
-fn collapse(source: Source, imported: Imported, what: &str) -> Option<Raised> {
+fn collapse(source: Source, imported: &Imported, what: &str) -> Option<Raised> {
     let Imported::Collapsed { before, after } = imported else {
         return None;
     };

@@ -252,6 +252,7 @@ fn holding(folder: &Path) -> io::Result<HashSet<Identity>> {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
 fn identity(attributes: &Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt as _;
     Some((attributes.dev(), attributes.ino()))
@@ -274,7 +275,8 @@ fn deepest(collection: Collection) -> usize {
 /// Whether somebody may have put a file there to be read.
 fn looks_meant(name: &str) -> bool {
     let lower = name.to_lowercase();
-    split(name).is_some() || lower.ends_with(".log") || lower.ends_with(".log.gz")
+    let plain = Path::new(lower.strip_suffix(".gz").unwrap_or(&lower));
+    split(name).is_some() || plain.extension().is_some_and(|ending| ending == "log")
 }
 
 /// What an entry would be as a file and as a folder.

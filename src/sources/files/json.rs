@@ -89,6 +89,10 @@ enum Place {
 }
 
 /// A splitter over any reader. Rows do not depend on the sizes in which it reads.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are where it is and what it has seen, each by itself"
+)]
 pub struct Splitter<R> {
     input: R,
     buffer: Vec<u8>,

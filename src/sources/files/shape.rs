@@ -27,7 +27,7 @@ pub(super) fn opens_envelope(before: &[u8]) -> Option<Listed> {
     if is(b"\"value\"").is_some() || is(b"\"records\"").is_some() {
         return Some(Listed::Rows);
     }
-    if is(b"\"rows\"").is_some_and(|rest| names_columns(rest)) {
+    if is(b"\"rows\"").is_some_and(names_columns) {
         return Some(Listed::Rows);
     }
     is(b"\"tables\"")

@@ -302,7 +302,9 @@ impl Collector<'_> {
         let absorb = async |import: &mut Import, batch: Vec<Report>| {
             by_name |= batch.iter().any(|row| matches!(row.who, Who::Upn(_)));
             let read = batch.len();
-            batch.iter().for_each(|row| import.dated(row.refreshed_at));
+            for row in &batch {
+                import.dated(row.refreshed_at);
+            }
             let rows = self.with_ids(batch).await?;
             let nameless = read - rows.len();
             import.registrations(rows).await?;
@@ -375,7 +377,7 @@ impl Collector<'_> {
     ) -> Result<(), CollectError> {
         let change = difference(parts, self.store.parts(T::SOURCE).await?, false);
         if change.is_empty() {
-            return Ok(self.log_unchanged(T::SOURCE, &change.unchanged).await?);
+            return self.log_unchanged(T::SOURCE, &change.unchanged).await;
         }
         let mut reader = Reader::start(&change.read, self.now, rows_of);
         let mut pages: Vec<(&str, bool)> = change.unchanged.iter().map(page).collect();

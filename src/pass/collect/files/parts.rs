@@ -105,7 +105,9 @@ pub(super) fn read_part(part: &Part, read: &PartRead) -> NewPart {
 pub(super) fn are_whole<'a>(
     pages: impl IntoIterator<Item = (&'a str, bool)>,
 ) -> Result<(), SourceError> {
-    let mut folders: BTreeMap<&str, Vec<(Option<u64>, &str, bool)>> = BTreeMap::new();
+    /// Its number, where the name is one; its name; whether it names a next page.
+    type Page<'a> = (Option<u64>, &'a str, bool);
+    let mut folders: BTreeMap<&str, Vec<Page<'a>>> = BTreeMap::new();
     for (name, names_next) in pages {
         let (folder, page) = name.rsplit_once('/').unwrap_or(("", name));
         let number = page.split('.').next().and_then(|page| page.parse().ok());

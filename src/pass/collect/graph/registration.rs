@@ -231,7 +231,9 @@ impl Graph<'_> {
             let rows = store.staged_registrations(&above, BATCH).await?;
             let Some((last, _)) = rows.last() else { break };
             last.user.as_str().clone_into(&mut above);
-            rows.iter().for_each(|(_, dated)| import.dated(*dated));
+            for (_, dated) in &rows {
+                import.dated(*dated);
+            }
             let rows = rows.into_iter().map(|(row, _)| row);
             import.registrations(rows).await?;
         }

@@ -208,7 +208,7 @@ impl Graph<'_> {
         {
             collected
                 .holds
-                .extend(collapse(Source::Users, seen, "directory"));
+                .extend(collapse(Source::Users, &seen, "directory"));
             return Ok(());
         }
         self.ask_for(&doubted, reading.part).await?;
