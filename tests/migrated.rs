@@ -17,6 +17,10 @@ use jiff::Timestamp;
 /// a mail server that went away on the 8th; the last delivery was cut off.
 const BEFORE: &str = include_str!("data/migrations/20261126_before_rows_said_what_they_are.sql");
 
+/// Written by passes from 5 to 22 January 2026: two people whose address a restricted mailbox
+/// refuses, one who is flagged, two who are due, and a report that has stood still since the 19th.
+const BEFORE_FAULTS: &str = include_str!("data/migrations/20261128_before_faults_were_weighed.sql");
+
 const CONFIGURATION: &str = r#"timezone = "Europe/Berlin"
 [database]
 url = "sqlite:fortnight.db"
@@ -54,11 +58,16 @@ fn at(text: &str) -> Timestamp {
 type Row = (String, String, String, Option<String>);
 
 /// The mails of the earlier version, by their ids, and what everybody's state was.
-fn as_it_was(database: &Path) -> (BTreeMap<String, Row>, BTreeMap<(String, String), String>) {
+fn as_it_was(
+    database: &Path,
+    before: &str,
+) -> (BTreeMap<String, Row>, BTreeMap<(String, String), String>) {
     let old = rusqlite::Connection::open(database).unwrap();
-    old.execute_batch(BEFORE).unwrap();
+    old.execute_batch(before).unwrap();
     let mut rows = old
-        .prepare("SELECT id, state, message_id, event, user_id FROM outbox WHERE channel = 'email'")
+        .prepare(
+            "SELECT id, state, message_id, event, user_id FROM outbox WHERE message_id LIKE '<%'",
+        )
         .unwrap();
     let rows = rows
         .query_map([], |row| {
@@ -78,7 +87,7 @@ fn as_it_was(database: &Path) -> (BTreeMap<String, Row>, BTreeMap<(String, Strin
     )
 }
 
-async fn pass(store: &Store, config: &Config, now: &str) {
+async fn pass(store: &Store, config: &Config, now: &str) -> PassReport {
     let progress = Arc::new(Progress::default());
     let clock = Clock::fixed_at(at(now));
     let engine = Engine::new(store.clone(), config.clone(), clock, progress).unwrap();
@@ -87,6 +96,7 @@ async fn pass(store: &Store, config: &Config, now: &str) {
         .pass(Wake::Changes, &mut report, &|| false)
         .await
         .unwrap();
+    report
 }
 
 /// The Message-IDs of all mails in a folder.
@@ -105,7 +115,7 @@ fn sent(folder: &Path) -> Vec<String> {
 async fn a_database_of_an_earlier_version_is_no_riddle_to_whoever_asks_before_the_next_pass() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("fortnight.db");
-    as_it_was(&database);
+    as_it_was(&database, BEFORE);
     let asked = Store::open_existing(&database).await.unwrap_err();
     assert_eq!(
         asked.to_string(),
@@ -124,7 +134,7 @@ async fn a_database_of_an_earlier_version_goes_on() {
     let path = |name: &str| folder.path().join(name);
     std::fs::create_dir(path("tenant")).unwrap();
     std::fs::write(path("fortnight.toml"), CONFIGURATION).unwrap();
-    let (mails, states) = as_it_was(&path("fortnight.db"));
+    let (mails, states) = as_it_was(&path("fortnight.db"), BEFORE);
     let (config, _) = Config::load(&path("fortnight.toml"), []).unwrap();
     let store = Store::open(&config.database).await.unwrap();
 
@@ -174,7 +184,7 @@ async fn what_was_dated_by_readings_is_dated_a_day_earlier_all_of_it_alike() {
     const DAY: i64 = 86_400_000_000;
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("fortnight.db");
-    as_it_was(&database);
+    as_it_was(&database, BEFORE);
     let number = |sql: &str| -> i64 {
         let database = rusqlite::Connection::open(&database).unwrap();
         database.query_row(sql, [], |row| row.get(0)).unwrap()
@@ -207,4 +217,67 @@ async fn what_was_dated_by_readings_is_dated_a_day_earlier_all_of_it_alike() {
     assert_eq!(number(dated), 1_767_990_000_000_002 - DAY);
     let rest = "SELECT CAST(substr(value, 19, 2) AS BIGINT) FROM meta WHERE key = 'yardstick'";
     assert_eq!(number(rest), 17);
+}
+
+#[tokio::test]
+async fn the_upgrade_to_weighed_faults_flags_and_tells_nobody_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("tenant")).unwrap();
+    let configuration = r#"timezone = "UTC"
+[database]
+url = "sqlite:fortnight.db"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[[policy]]
+name = "everyone"
+enforce = "on"
+since = 2026-01-05T12:00:00Z
+include = { all_users = true }
+allow_empty_exclusion = true
+[email]
+from = "Identity team <identity@contoso.com>"
+operators = ["oncall@contoso.com"]
+transport = "file"
+[email.file]
+path = "outbox"
+"#;
+    std::fs::write(path("fortnight.toml"), configuration).unwrap();
+    let (mails, states) = as_it_was(&path("fortnight.db"), BEFORE_FAULTS);
+    let mark = "a fortnight database stands beside this file\n";
+    std::fs::write(path("fortnight.db.lock"), mark).unwrap();
+    let (config, _) = Config::load(&path("fortnight.toml"), []).unwrap();
+    let store = Store::open(&config.database).await.unwrap();
+
+    for now in ["2026-01-22T15:00:00Z", "2026-01-23T14:00:00Z"] {
+        let report = pass(&store, &config, now).await;
+        assert_eq!((report.flagged, report.released), (0, 0), "{now}");
+        let holds: Vec<&str> = report.holds.iter().map(|hold| hold.id.as_str()).collect();
+        assert!(holds.starts_with(&["stale:registration"]), "{holds:?}");
+    }
+    let everybody = Whom::Range(String::new(), "z".to_owned());
+    for dossier in store.load(&everybody).await.unwrap() {
+        for (policy, kept) in &dossier.kept {
+            let key = (policy.to_string(), dossier.person.id.to_string());
+            let state = states.get(&key).map(String::as_str);
+            assert_eq!(state, Some(kept.state.as_str()), "{key:?}");
+        }
+    }
+    // Of people only the two hear whose mails waited, each once and under its id.
+    let waited: BTreeSet<&String> = mails
+        .values()
+        .filter(|(state, ..)| state == "pending")
+        .map(|(_, message_id, ..)| message_id)
+        .collect();
+    assert_eq!(waited.len(), 2);
+    let went = sent(&path("outbox"));
+    let known: BTreeSet<&String> = mails.values().map(|row| &row.1).collect();
+    let again: BTreeSet<&String> = went.iter().filter(|id| known.contains(id)).collect();
+    assert_eq!(again, waited);
+    let to_people = store.deliveries(&[], None).await.unwrap();
+    let to_people = to_people.iter().filter(|row| row.user.is_some()).count();
+    let before = mails.values().filter(|row| row.3.is_some()).count();
+    assert_eq!(to_people, before, "nobody is told anything new");
 }
