@@ -50,6 +50,27 @@ transport = "file"
 path = "outbox"
 "#;
 
+const CONFIGURATION_SINCE: &str = r#"timezone = "UTC"
+[database]
+url = "sqlite:fortnight.db"
+[directory]
+source = "files"
+[directory.files]
+path = "tenant"
+[[policy]]
+name = "everyone"
+enforce = "on"
+since = 2026-01-05T12:00:00Z
+include = { all_users = true }
+allow_empty_exclusion = true
+[email]
+from = "Identity team <identity@contoso.com>"
+operators = ["oncall@contoso.com"]
+transport = "file"
+[email.file]
+path = "outbox"
+"#;
+
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -85,6 +106,26 @@ fn as_it_was(
         rows.map(Result::unwrap).collect(),
         states.map(Result::unwrap).collect(),
     )
+}
+
+/// The configuration, beside a folder of exports in which there are none.
+fn configured(folder: &Path, configuration: &str) -> Config {
+    std::fs::create_dir(folder.join("tenant")).unwrap();
+    let file = folder.join("fortnight.toml");
+    std::fs::write(&file, configuration).unwrap();
+    Config::load(&file, []).unwrap().0
+}
+
+/// Everybody stands where the earlier version left them.
+async fn states_are(store: &Store, states: &BTreeMap<(String, String), String>) {
+    let everybody = Whom::Range(String::new(), "z".to_owned());
+    for dossier in store.load(&everybody).await.unwrap() {
+        for (policy, kept) in &dossier.kept {
+            let key = (policy.to_string(), dossier.person.id.to_string());
+            let state = states.get(&key).map(String::as_str);
+            assert_eq!(state, Some(kept.state.as_str()), "{key:?}");
+        }
+    }
 }
 
 async fn pass(store: &Store, config: &Config, now: &str) -> PassReport {
@@ -132,20 +173,10 @@ async fn a_database_of_an_earlier_version_is_no_riddle_to_whoever_asks_before_th
 async fn a_database_of_an_earlier_version_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    std::fs::create_dir(path("tenant")).unwrap();
-    std::fs::write(path("fortnight.toml"), CONFIGURATION).unwrap();
+    let config = configured(folder.path(), CONFIGURATION);
     let (mails, states) = as_it_was(&path("fortnight.db"), BEFORE);
-    let (config, _) = Config::load(&path("fortnight.toml"), []).unwrap();
     let store = Store::open(&config.database).await.unwrap();
-
-    let everybody = Whom::Range(String::new(), "z".to_owned());
-    for dossier in store.load(&everybody).await.unwrap() {
-        for (policy, kept) in &dossier.kept {
-            let key = (policy.to_string(), dossier.person.id.to_string());
-            let state = states.get(&key).map(String::as_str);
-            assert_eq!(state, Some(kept.state.as_str()), "{key:?}");
-        }
-    }
+    states_are(&store, &states).await;
     assert_eq!(store.holds().await.unwrap().len(), 3);
 
     pass(&store, &config, "2026-01-17T09:00:00Z").await;
@@ -223,32 +254,10 @@ async fn what_was_dated_by_readings_is_dated_a_day_earlier_all_of_it_alike() {
 async fn the_upgrade_to_weighed_faults_flags_and_tells_nobody_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    std::fs::create_dir(path("tenant")).unwrap();
-    let configuration = r#"timezone = "UTC"
-[database]
-url = "sqlite:fortnight.db"
-[directory]
-source = "files"
-[directory.files]
-path = "tenant"
-[[policy]]
-name = "everyone"
-enforce = "on"
-since = 2026-01-05T12:00:00Z
-include = { all_users = true }
-allow_empty_exclusion = true
-[email]
-from = "Identity team <identity@contoso.com>"
-operators = ["oncall@contoso.com"]
-transport = "file"
-[email.file]
-path = "outbox"
-"#;
-    std::fs::write(path("fortnight.toml"), configuration).unwrap();
+    let config = configured(folder.path(), CONFIGURATION_SINCE);
     let (mails, states) = as_it_was(&path("fortnight.db"), BEFORE_FAULTS);
     let mark = "a fortnight database stands beside this file\n";
     std::fs::write(path("fortnight.db.lock"), mark).unwrap();
-    let (config, _) = Config::load(&path("fortnight.toml"), []).unwrap();
     let store = Store::open(&config.database).await.unwrap();
 
     for now in ["2026-01-22T15:00:00Z", "2026-01-23T14:00:00Z"] {
@@ -257,14 +266,7 @@ path = "outbox"
         let holds: Vec<&str> = report.holds.iter().map(|hold| hold.id.as_str()).collect();
         assert!(holds.starts_with(&["stale:registration"]), "{holds:?}");
     }
-    let everybody = Whom::Range(String::new(), "z".to_owned());
-    for dossier in store.load(&everybody).await.unwrap() {
-        for (policy, kept) in &dossier.kept {
-            let key = (policy.to_string(), dossier.person.id.to_string());
-            let state = states.get(&key).map(String::as_str);
-            assert_eq!(state, Some(kept.state.as_str()), "{key:?}");
-        }
-    }
+    states_are(&store, &states).await;
     // Of people only the two hear whose mails waited, each once and under its id.
     let waited: BTreeSet<&String> = mails
         .values()

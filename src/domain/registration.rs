@@ -90,6 +90,17 @@ impl Registration {
         }
     }
 
+    /// What a row says now, and what follows for each track by what is enough for it.
+    fn step(&self, row: &ReportRow, step: impl Fn(Track, Level) -> Track) -> Self {
+        Self {
+            level: row.level,
+            detail: row.detail,
+            absent_since: None,
+            capable: step(self.capable, Level::Capable),
+            passwordless: step(self.passwordless, Level::Passwordless),
+        }
+    }
+
     /// What is remembered after one more report; `previous` is the time of the report before.
     #[must_use]
     pub fn then(&self, row: &ReportRow, previous: Timestamp, as_of: Timestamp) -> Self {
@@ -108,13 +119,7 @@ impl Registration {
                 (false, false) => track,
             }
         };
-        Self {
-            level: row.level,
-            detail: row.detail,
-            absent_since: None,
-            capable: step(self.capable, Level::Capable),
-            passwordless: step(self.passwordless, Level::Passwordless),
-        }
+        self.step(row, step)
     }
 
     /// What is remembered once the report was asked about this person alone and said more than
@@ -130,13 +135,7 @@ impl Registration {
                 missing_since: None,
             }
         };
-        Self {
-            level: row.level,
-            detail: row.detail,
-            absent_since: None,
-            capable: step(self.capable, Level::Capable),
-            passwordless: step(self.passwordless, Level::Passwordless),
-        }
+        self.step(row, step)
     }
 }
 

@@ -12,6 +12,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
+use sqlx::query_builder::Separated;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::db::{Connection, Db};
@@ -384,12 +385,8 @@ impl<'a> Newest<'a> {
             statement.push_values(rows, |mut row, ((user, drawer), sign_in)| {
                 row.push_bind((*user).to_owned())
                     .push_bind(*drawer)
-                    .push_bind(sign_in.id.clone())
-                    .push_bind(micros(sign_in.at))
-                    .push_bind(sign_in.code)
-                    .push_bind(name_of(&sign_in.route))
-                    .push_bind(sign_in.app.clone())
-                    .push_bind(sign_in.multifactor_met);
+                    .push_bind(sign_in.id.clone());
+                bind_facts(&mut row, sign_in);
             });
             statement.push(
                 " ON CONFLICT (user_id, class) DO UPDATE SET id = excluded.id, at = excluded.at, code = excluded.code,
@@ -403,6 +400,15 @@ impl<'a> Newest<'a> {
             .doing("writing the newest sign-ins")?;
         Ok(())
     }
+}
+
+/// What both tables keep of a sign-in, in the order of their columns from `at` on.
+fn bind_facts(row: &mut Separated<'_, Db, &'static str>, sign_in: &SignIn) {
+    row.push_bind(micros(sign_in.at))
+        .push_bind(sign_in.code)
+        .push_bind(name_of(&sign_in.route))
+        .push_bind(sign_in.app.clone())
+        .push_bind(sign_in.multifactor_met);
 }
 
 async fn write_prompts(
@@ -420,12 +426,8 @@ async fn write_prompts(
     );
     statement.push_values(rows, |mut row, sign_in| {
         row.push_bind(sign_in.id.clone())
-            .push_bind(sign_in.user.as_str().to_owned())
-            .push_bind(micros(sign_in.at))
-            .push_bind(sign_in.code)
-            .push_bind(name_of(&sign_in.route))
-            .push_bind(sign_in.app.clone())
-            .push_bind(sign_in.multifactor_met);
+            .push_bind(sign_in.user.as_str().to_owned());
+        bind_facts(&mut row, sign_in);
     });
     statement.push(
         " ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, at = excluded.at, code = excluded.code,

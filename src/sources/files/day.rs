@@ -1,4 +1,4 @@
-//! The day that a file's name names, and when the file was written as far as that shows.
+//! The days that a file's name names, and when the file was written as far as they show.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,55 +20,64 @@ impl Part {
     }
 }
 
-/// The latest day that a name names: `2026-01-05`, `2026-1-5`, `2026_01_05`, `20260105`.
+/// The latest day that a name names.
 fn named(name: &str) -> Option<Date> {
-    let numbers: Vec<(usize, &str)> = numbers(name);
-    let spelled = numbers.windows(3).filter_map(|three| match three {
-        [(_, year), (month_at, month), (day_at, day)]
-            if year.len() == 4 && month.len() <= 2 && day.len() <= 2 =>
-        {
-            let parted = [*month_at, *day_at]
-                .iter()
-                .all(|at| matches!(name.as_bytes().get(at - 1), Some(b'-' | b'_')));
-            let adjoin =
-                month_at - year.len() - 1 == three[0].0 && day_at - month.len() - 1 == *month_at;
-            (parted && adjoin).then(|| date(year, month, day)).flatten()
-        }
-        _ => None,
-    });
-    let packed = numbers.iter().filter_map(|(_, digits)| {
-        let is_date = digits.len() == 8;
-        is_date
-            .then(|| date(&digits[..4], &digits[4..6], &digits[6..]))
-            .flatten()
-    });
-    spelled.chain(packed).max()
+    dates(name).map(|(date, _)| date).max()
 }
 
-/// The runs of digits of a name, and where each begins.
-fn numbers(name: &str) -> Vec<(usize, &str)> {
-    let mut numbers = Vec::new();
-    let mut begins = None;
-    for (at, byte) in name.bytes().chain([b' ']).enumerate() {
-        match (byte.is_ascii_digit(), begins) {
-            (true, None) => begins = Some(at),
-            (false, Some(from)) => {
-                numbers.push((from, &name[from..at]));
-                begins = None;
+/// The dates in a name, each with what follows it.
+pub(super) fn dates(name: &str) -> impl Iterator<Item = (Date, &str)> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        loop {
+            rest = &rest[rest.find(|c: char| c.is_ascii_digit())?..];
+            if let Some(found) = date(rest) {
+                rest = found.1;
+                return Some(found);
             }
-            _ => {}
+            rest = digits(rest).1;
         }
-    }
-    numbers
+    })
 }
 
-/// A day that an export could be of: a number that merely looks like one is none.
-fn date(year: &str, month: &str, day: &str) -> Option<Date> {
+/// The date that a text begins with, and what follows it: `2026-01-05`, `2026_1_5`, `2026.01.05`,
+/// `20260105`, also with the time behind it. A number that merely looks like one is none.
+fn date(text: &str) -> Option<(Date, &str)> {
+    let (digits, rest) = digits(text);
+    let (year, month, day, rest) = match digits.len() {
+        4 => {
+            let (month, rest) = digits_after(rest, &['-', '_', '.'])?;
+            let (day, rest) = digits_after(rest, &['-', '_', '.'])?;
+            (digits, month, day, rest)
+        }
+        8 => (&digits[..4], &digits[4..6], &digits[6..], rest),
+        14 => {
+            let rest = &text[8..];
+            (&digits[..4], &digits[4..6], &digits[6..8], rest)
+        }
+        _ => return None,
+    };
+    if month.len() > 2 || day.len() > 2 {
+        return None;
+    }
     let year = year
         .parse()
         .ok()
         .filter(|year| (2000..2200).contains(year))?;
-    Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()
+    let date = Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
+    Some((date, rest))
+}
+
+/// The digits that a text begins with, and the rest.
+pub(super) fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+/// The digits behind one of these separators, and the rest.
+pub(super) fn digits_after<'a>(text: &'a str, separators: &[char]) -> Option<(&'a str, &'a str)> {
+    let (digits, rest) = digits(text.strip_prefix(separators)?);
+    (!digits.is_empty()).then_some((digits, rest))
 }
 
 #[cfg(test)]
@@ -83,6 +92,8 @@ mod tests {
             ("registration-2026-11-9.csv", Some((2026, 11, 9))),
             ("registration_2026_11_09 (1).csv.gz", Some((2026, 11, 9))),
             ("users20261109.json", Some((2026, 11, 9))),
+            ("users_20261109083015.json", Some((2026, 11, 9))),
+            ("users-2026.11.09.csv", Some((2026, 11, 9))),
             ("SignIns_2026-11-02_2026-11-09.csv", Some((2026, 11, 9))),
             ("registration/000001.json", None),
             ("registration-2026-13-09.csv", None),

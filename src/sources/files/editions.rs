@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{Date, Time};
 
+use super::day::{dates, digits, digits_after};
 use super::names::split;
 
 /// When an export was made, as its name says it.
@@ -25,7 +26,7 @@ impl Made {
     fn of(name: &str) -> Option<Self> {
         name.rsplit('/').find_map(|name| {
             let base = split(name).map_or(name, |(base, _)| base);
-            let (date, rest) = last_date(base)?;
+            let (date, rest) = dates(base).last()?;
             Some(Self {
                 date,
                 time: time(rest),
@@ -73,51 +74,6 @@ pub fn outdated<'a>(
     Ok(outdated)
 }
 
-/// The last date of a name, and what follows it.
-fn last_date(name: &str) -> Option<(Date, &str)> {
-    let mut last = None;
-    let mut rest = name;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
-        rest = &rest[at..];
-        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
-        match date(rest) {
-            Some(found) => {
-                rest = found.1;
-                last = Some(found);
-            }
-            None => rest = &rest[length..],
-        }
-    }
-    last
-}
-
-/// The date that a text begins with: `2026-11-9` or `20261109`.
-fn date(text: &str) -> Option<(Date, &str)> {
-    let (digits, rest) = digits(text);
-    let (year, month, day, rest) = match digits.len() {
-        4 => {
-            let (month, rest) = digits_after(rest, &['-', '_', '.'])?;
-            let (day, rest) = digits_after(rest, &['-', '_', '.'])?;
-            (digits, month, day, rest)
-        }
-        8 => (&digits[..4], &digits[4..6], &digits[6..], rest),
-        14 => {
-            let rest = &text[8..];
-            (&digits[..4], &digits[4..6], &digits[6..8], rest)
-        }
-        _ => return None,
-    };
-    if month.len() > 2 || day.len() > 2 {
-        return None;
-    }
-    let year = year
-        .parse()
-        .ok()
-        .filter(|year| (1990..2200).contains(year))?;
-    let date = Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
-    Some((date, rest))
-}
-
 /// The time that follows a date: `T0830`, `_083000`, `-08-30`, ` 8.30.00`.
 fn time(text: &str) -> Option<Time> {
     let text = text.trim_start_matches(['-', '_', ' ', 'T', 't', '.']);
@@ -149,16 +105,6 @@ fn number(name: &str) -> u64 {
         .strip_suffix(')')
         .and_then(|name| Some(name.rsplit_once('(')?.1));
     inside.and_then(|inside| inside.parse().ok()).unwrap_or(0)
-}
-
-fn digits(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit());
-    text.split_at(end.unwrap_or(text.len()))
-}
-
-fn digits_after<'a>(text: &'a str, separators: &[char]) -> Option<(&'a str, &'a str)> {
-    let (digits, rest) = digits(text.strip_prefix(separators)?);
-    (!digits.is_empty()).then_some((digits, rest))
 }
 
 #[cfg(test)]
