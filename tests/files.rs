@@ -842,9 +842,16 @@ fn sign_in_rows_one_by_one() {
             "{rest}"
         );
     }
+    let silent = r#"{"id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z","status":{}}"#;
+    let read = read_sign_ins("sign-ins.json", silent);
+    assert_eq!(read.facts[0].code, -1, "a code that no table knows");
     for (row, reason) in [
         (
-            r#"{"id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z","status":{}}"#,
+            r#"{"id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z"}"#,
+            "`status.errorCode` is missing",
+        ),
+        (
+            r#"{"id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z","status":"Microsoft.Graph.SignInStatus"}"#,
             "`status.errorCode` is missing",
         ),
         (
@@ -911,13 +918,13 @@ fn sign_ins_of_the_portal() {
         [
             ("r1", Route::Interactive, 0, true),
             ("r2", Route::Interactive, 50072, false),
+            ("r3", Route::Legacy, -1, false),
         ]
     );
     assert_eq!(read.skipped, [Skip::UnknownUser, Skip::UnknownUser]);
     assert_eq!(
         read.quarantined,
         [
-            "InteractiveSignIns_2026-09-01.csv, line 4: `status.errorCode` is missing",
             r#"InteractiveSignIns_2026-09-01.csv, line 7: `Date (UTC)` is not a time like 2026-01-05T08:30:00Z: "yesterday""#
         ]
     );

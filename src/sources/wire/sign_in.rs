@@ -12,6 +12,11 @@ use crate::sources::Skip;
 /// An application's name is for display; more than this is noise.
 const MAX_APP: usize = 256;
 
+/// Stands for a code that the log leaves out though it has a status, as Microsoft's own sample of
+/// `GET /auditLogs/signIns` does (`"status": {}`): no table knows it, so its class is
+/// [`Unknown`](crate::domain::sign_in::SignInClass::Unknown), which begins and completes nothing.
+const NO_CODE: i64 = -1;
+
 /// The properties of a sign-in that count (rule R15: no address, place or device).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -180,6 +185,7 @@ impl SignInRow<'_> {
         status
             .and_then(|status| status.error_code.number())
             .or_else(|| self.result_type.number())
+            .or_else(|| (!status?.error_code.is_present()).then_some(NO_CODE))
             .ok_or(RowError::Missing("status.errorCode"))
     }
 
