@@ -23,6 +23,7 @@ use fortnight::store::Store;
 use fortnight::time::Clock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 /// Each is measured so often, one after the other: a single run of a second says little.
 const ROUNDS: usize = 7;
@@ -138,15 +139,15 @@ async fn rate(sink: &Sink, events: u64, endpoints: &[(&str, &String)]) -> f64 {
     let clock = Clock::fixed_at(now());
     let engine = Engine::new(store.clone(), config, clock, Arc::default()).unwrap();
     let mut report = PassReport::new(now());
-    // A stop that was asked for before leaves everything in the outbox.
+    let never = CancellationToken::new();
     engine
-        .pass(Wake::Sources, &mut report, &|| true)
+        .look(Wake::Sources, &mut report, &never)
         .await
         .unwrap();
     assert_eq!(report.windows.opened, events);
     sink.taken.store(0, Ordering::Relaxed);
     let began = Instant::now();
-    engine.deliver(&mut report, &|| false).await.unwrap();
+    engine.deliver(&mut report, &never).await.unwrap();
     assert_eq!(sink.taken.load(Ordering::Relaxed), events);
     let last = sink.last.lock().unwrap().unwrap();
     store.close().await;

@@ -120,6 +120,7 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         last: None,
         approved: None,
         reading: None,
+        cut: CancellationToken::new(),
         unfinished: false,
         is_failing: false,
         since: Instant::now(),
@@ -248,6 +249,8 @@ struct Watch {
     approved: Option<Timestamp>,
     /// The pass that reads now.
     reading: Option<JoinHandle<Read>>,
+    /// Has it decide by what it has read so far.
+    cut: CancellationToken,
     /// The last pass left some of a source unread.
     unfinished: bool,
     /// The last pass failed.
@@ -307,20 +310,24 @@ impl Watch {
             self.last = None;
         }
         let mut report = PassReport::new(now);
-        if self.reading.is_some() {
-            return engine.look(Wake::Acts, &mut report).await;
-        }
         let approved = engine.store().newest_approval().await?;
+        if self.reading.is_some() {
+            if approved > self.approved {
+                // An approval lets flags go, which only a whole pass judges: this one ends now.
+                self.cut.cancel();
+            }
+            return engine.look(Wake::Acts, &mut report, &self.cut).await;
+        }
         let is_approved = approved > std::mem::replace(&mut self.approved, approved);
         if self.unfinished || self.is_due(engine, now) {
             self.last = Some(now);
             self.begin_to_read(engine, now);
         } else if is_approved {
-            engine.look(Wake::Changes, &mut report).await?;
+            engine.look(Wake::Changes, &mut report, &self.stop).await?;
             // What was not believed of a source is looked at again.
             self.last = None;
         } else if engine.store().anything_changed().await? {
-            engine.look(Wake::Changes, &mut report).await?;
+            engine.look(Wake::Changes, &mut report, &self.stop).await?;
             log(&report, "whoever changed was decided about");
         } else {
             engine.tell(&mut report).await?;
@@ -329,11 +336,12 @@ impl Watch {
     }
 
     fn begin_to_read(&mut self, engine: &Arc<Engine>, now: Timestamp) {
-        let (engine, stop) = (Arc::clone(engine), self.stop.clone());
+        self.cut = self.stop.child_token();
+        let (engine, stop, cut) = (Arc::clone(engine), self.stop.clone(), self.cut.clone());
         self.reading = Some(spawn_local(async move {
             let mut report = PassReport::new(now);
             let pass = async {
-                engine.look(Wake::Sources, &mut report).await?;
+                engine.look(Wake::Sources, &mut report, &cut).await?;
                 engine.clear(&mut report).await
             };
             let result = within_drain(&stop, pass).await;

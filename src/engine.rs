@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::courier::endpoint::{self, EndpointLane};
@@ -152,12 +153,13 @@ impl Engine {
         Ok(())
     }
 
-    /// One pass and its deliveries, where nobody else delivers. `stop` ends the deliveries early.
+    /// One pass and its deliveries, where nobody else delivers. `stop` ends reading and
+    /// deliveries early.
     pub async fn pass(
         &self,
         wake: Wake,
         report: &mut PassReport,
-        stop: &(dyn Fn() -> bool + Send + Sync),
+        stop: &CancellationToken,
     ) -> Result<(), PassError> {
         let began = Instant::now();
         let result = self.try_pass(wake, report, stop).await;
@@ -171,14 +173,16 @@ impl Engine {
         &self,
         patience: Duration,
         report: &mut PassReport,
-        stop: &(dyn Fn() -> bool + Send + Sync),
+        stop: &CancellationToken,
     ) -> Result<(), PassError> {
         let began = Instant::now();
         let mut result = self.try_pass(Wake::Sources, report, stop).await;
         while result.is_ok() && !self.config.is_rehearsal {
             let left = signed(patience.saturating_sub(began.elapsed()));
             result = match self.waits_for_budget(report).await {
-                Ok(Some(wait)) if wait <= left && !self.clock.is_fixed() && !stop() => {
+                Ok(Some(wait))
+                    if wait <= left && !self.clock.is_fixed() && !stop.is_cancelled() =>
+                {
                     self.wait_for_budget(wait, report, stop).await
                 }
                 Ok(_) => break,
@@ -208,13 +212,13 @@ impl Engine {
         &self,
         wait: SignedDuration,
         report: &mut PassReport,
-        stop: &(dyn Fn() -> bool + Send + Sync),
+        stop: &CancellationToken,
     ) -> Result<(), PassError> {
         let until = tokio::time::Instant::now() + wait.unsigned_abs();
-        while tokio::time::Instant::now() < until && !stop() {
+        while tokio::time::Instant::now() < until && !stop.is_cancelled() {
             if self.store.anything_changed().await? {
                 let mut look = PassReport::new(self.clock.now());
-                self.try_look(Wake::Changes, &mut look).await?;
+                self.try_look(Wake::Changes, &mut look, stop).await?;
                 report.follow(look);
             }
             tokio::time::sleep_until(until.min(tokio::time::Instant::now() + LOOKS_EVERY)).await;
@@ -226,11 +230,11 @@ impl Engine {
         &self,
         wake: Wake,
         report: &mut PassReport,
-        stop: &(dyn Fn() -> bool + Send + Sync),
+        stop: &CancellationToken,
     ) -> Result<(), PassError> {
         // What a failure of the store left leased can be withdrawn by this pass.
         self.recover().await?;
-        self.try_look(wake, report).await?;
+        self.try_look(wake, report, stop).await?;
         self.deliver(report, stop).await?;
         if self.tell(report).await? {
             // An endpoint died: operators hear of it by the other ways, now.
@@ -239,15 +243,26 @@ impl Engine {
         Ok(())
     }
 
-    /// One pass up to the outbox; deliveries go on beside it.
-    pub async fn look(&self, wake: Wake, report: &mut PassReport) -> Result<(), PassError> {
+    /// One pass up to the outbox; deliveries go on beside it. `cut` ends the waiting for whoever is
+    /// asked: it decides by what is read by then, and the rest is for the next one.
+    pub async fn look(
+        &self,
+        wake: Wake,
+        report: &mut PassReport,
+        cut: &CancellationToken,
+    ) -> Result<(), PassError> {
         let began = Instant::now();
-        let result = self.try_look(wake, report).await;
+        let result = self.try_look(wake, report, cut).await;
         report.duration_ms = milliseconds(began);
         result
     }
 
-    async fn try_look(&self, wake: Wake, report: &mut PassReport) -> Result<(), PassError> {
+    async fn try_look(
+        &self,
+        wake: Wake,
+        report: &mut PassReport,
+        cut: &CancellationToken,
+    ) -> Result<(), PassError> {
         let went_back = self.went_back(report).await?;
         let parted = self
             .clock_fault
@@ -257,7 +272,7 @@ impl Engine {
         let clock_fault = went_back.or(parted);
         let now = match wake {
             // On the heap: with the waits for whatever is read it is a large future.
-            Wake::Sources => Box::pin(self.look_at_sources(report, clock_fault)).await?,
+            Wake::Sources => Box::pin(self.look_at_sources(report, clock_fault, cut)).await?,
             Wake::Changes => {
                 if self.last_trial().is_none() {
                     self.try_channel(report.as_of).await?;
@@ -292,18 +307,24 @@ impl Engine {
         &self,
         report: &mut PassReport,
         clock_fault: Option<String>,
+        cut: &CancellationToken,
     ) -> Result<Timestamp, PassError> {
         let began = report.as_of;
         let reader = self.pass_at(began, clock_fault).await?;
         let approvals = self.store.approvals(began).await?;
         let outside = self.progress.outside();
-        let (tried, collected) =
-            tokio::join!(self.try_channel(began), reader.collect(&approvals, report));
+        let (tried, collected) = tokio::join!(
+            cut.run_until_cancelled(self.try_channel(began)),
+            reader.collect(&approvals, cut, report)
+        );
         drop(outside);
-        tried?;
+        // A trial that was cut short found nothing: the one before still counts.
+        tried.transpose()?;
         let collected = collected?;
         let _alone = self.deciding.lock().await;
         let now = self.present(report).await?;
+        // What was approved while it read counts too.
+        let approvals = self.store.approvals(now).await?;
         let decider = self.pass_at(now, reader.clock_fault).await?;
         decider.decide(collected, &approvals, report).await?;
         Ok(now)
@@ -390,7 +411,7 @@ impl Engine {
     pub async fn deliver(
         &self,
         report: &mut PassReport,
-        stop: &(dyn Fn() -> bool + Send + Sync),
+        stop: &CancellationToken,
     ) -> Result<(), PassError> {
         if self.is_behind().await? {
             return Ok(());
@@ -401,7 +422,7 @@ impl Engine {
             // What waits for a server that says nothing would keep this pass for minutes.
             courier.transport = None;
         }
-        let delivered = Box::pin(courier.deliver(report, stop)).await;
+        let delivered = Box::pin(courier.deliver(report, &|| stop.is_cancelled())).await;
         self.follow_channel(before, report).await?;
         Ok(delivered?)
     }

@@ -12,6 +12,7 @@ use fortnight::report::{PassReport, Progress};
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 /// Written by passes from 1 to 17 January 2026 with two policies, two endpoints that were away, and
 /// a mail server that went away on the 8th; the last delivery was cut off.
@@ -134,7 +135,7 @@ async fn pass(store: &Store, config: &Config, now: &str) -> PassReport {
     let engine = Engine::new(store.clone(), config.clone(), clock, progress).unwrap();
     let mut report = PassReport::new(at(now));
     engine
-        .pass(Wake::Changes, &mut report, &|| false)
+        .pass(Wake::Changes, &mut report, &CancellationToken::new())
         .await
         .unwrap();
     report

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
+use tokio_util::sync::CancellationToken;
 
 use fortnight::config::Config;
 use fortnight::domain::delivery::Disposition;
@@ -139,8 +140,10 @@ impl Tenant {
     /// A pass that dies before its deliveries.
     async fn undelivered(&self, at: Timestamp) -> PassReport {
         let mut report = PassReport::new(at);
+        let stopped = CancellationToken::new();
+        stopped.cancel();
         self.engine(at)
-            .pass(Wake::Sources, &mut report, &|| true)
+            .pass(Wake::Sources, &mut report, &stopped)
             .await
             .unwrap();
         report
@@ -149,7 +152,9 @@ impl Tenant {
     async fn try_pass(&self, wake: Wake, at: Timestamp) -> Result<PassReport, PassError> {
         let engine = self.engine(at);
         let mut report = PassReport::new(at);
-        engine.pass(wake, &mut report, &|| false).await?;
+        engine
+            .pass(wake, &mut report, &CancellationToken::new())
+            .await?;
         Ok(report)
     }
 
@@ -431,7 +436,7 @@ async fn i11_nothing_is_delivered_while_time_stands_behind_the_newest_pass() {
     let mut report = PassReport::new(day(1));
     tenant
         .engine(day(1))
-        .deliver(&mut report, &|| false)
+        .deliver(&mut report, &CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(report.deliveries.sent, 0);
@@ -488,7 +493,10 @@ async fn a_mail_that_is_withdrawn_while_it_is_sent_is_not_tried_again() {
         tenant.report(now, &[("ana", true)]);
         let mut report = PassReport::new(now);
         let engine = tenant.engine(now);
-        engine.look(Wake::Sources, &mut report).await.unwrap();
+        engine
+            .look(Wake::Sources, &mut report, &CancellationToken::new())
+            .await
+            .unwrap();
         assert_eq!(tenant.mails("window.opened").await, ["leased"]);
         let settled = Settled {
             id: claimed[0].id.clone(),

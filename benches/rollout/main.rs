@@ -340,7 +340,10 @@ impl Rollout {
         let engine = Engine::new(store, config, clock, Arc::default()).unwrap();
         let mut report = PassReport::new(clock.now());
         let began = Instant::now();
-        engine.deliver(&mut report, &|| false).await.unwrap();
+        engine
+            .deliver(&mut report, &tokio_util::sync::CancellationToken::new())
+            .await
+            .unwrap();
         let ours = f64::from(mails) / began.elapsed().as_secs_f64();
         engine.close().await;
         assert_eq!(report.deliveries.sent, u64::from(mails), "{report:?}");

@@ -66,8 +66,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     engine.recover().await?;
     let before = store.bookmark().await?;
     let stop = stop::on_signal().context("listening for signals")?;
-    let stopped = || stop.is_cancelled();
-    let pass = engine.whole_pass(args.max_wait, &mut report, &stopped);
+    let pass = engine.whole_pass(args.max_wait, &mut report, &stop);
     let result = stop::within_drain(&stop, pass).await;
     if result.is_none() {
         engine.recover().await?;

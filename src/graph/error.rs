@@ -72,6 +72,9 @@ pub enum GraphError {
         /// What was asked for.
         what: &'static str,
     },
+    /// Nobody waits for the answer any more: a stop, or an operator's act, does not wait for it either.
+    #[error("the reading was cut short; it goes on from its last page")]
+    CutShort,
     /// There is no such object.
     #[error("Graph knows no such object of {what}")]
     NotFound {

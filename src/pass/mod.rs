@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::collect::Collected;
 use self::collect::Collector;
@@ -88,14 +89,16 @@ impl Pass<'_> {
     /// Reads and decides, both as of its time.
     pub async fn run(&self, report: &mut PassReport) -> Result<(), PassError> {
         let approvals = self.store.approvals(self.now).await?;
-        let collected = self.collect(&approvals, report).await?;
+        let cut = CancellationToken::new();
+        let collected = self.collect(&approvals, &cut, report).await?;
         self.decide(collected, &approvals, report).await
     }
 
-    /// Reads what changed in the sources.
+    /// Reads what changed in the sources; `cut` ends the waiting for an answer, not what is believed.
     pub(crate) async fn collect(
         &self,
         approvals: &[Approval],
+        cut: &CancellationToken,
         report: &mut PassReport,
     ) -> Result<Collected, PassError> {
         let collector = Collector {
@@ -104,6 +107,7 @@ impl Pass<'_> {
             now: self.now,
             approvals,
             patience: self.patience,
+            cut,
             progress: self.progress,
         };
         let names = assign::Names::load(self.store).await?;

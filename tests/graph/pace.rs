@@ -11,6 +11,7 @@ use fortnight::graph::{Ask, Client, GraphError, Trail};
 use fortnight::report::{PassReport, Progress};
 use fortnight::time::Clock;
 use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
 
 use super::program::cycle;
 use crate::support::graph::{FakeGraph, Fault, Kind, RetryForm};
@@ -195,9 +196,10 @@ async fn waiting_for_graph_is_no_sign_of_life() {
             assert_eq!(progress.beats(), before);
         }
     };
+    let never = CancellationToken::new();
     tokio::select! {
         () = watch => {}
-        pass = engine.pass(Wake::Sources, &mut report, &|| false) => panic!("{pass:?}"),
+        pass = engine.pass(Wake::Sources, &mut report, &never) => panic!("{pass:?}"),
     }
 }
 
@@ -226,21 +228,84 @@ async fn whoever_waits_for_graph_keeps_nobody_waiting_and_feeds_no_watchdog() {
         assert_eq!(progress.beats(), before, "nothing came of it yet");
         world.act("ana", ActKind::Extend { days: 3 }, day(2)).await;
         let mut report = PassReport::new(day(2));
-        engine.look(Wake::Acts, &mut report).await.unwrap();
+        engine
+            .look(Wake::Acts, &mut report, &CancellationToken::new())
+            .await
+            .unwrap();
         assert_eq!(report.deliveries.queued, 1, "{report:?}");
         engine.ride("email", &mut report, &|| false).await.unwrap();
         assert_eq!(report.deliveries.sent, 1, "{report:?}");
         assert!(progress.beats() > before);
         // Nobody else is decided about meanwhile, and she once.
         let mut report = PassReport::new(day(2));
-        engine.look(Wake::Acts, &mut report).await.unwrap();
+        engine
+            .look(Wake::Acts, &mut report, &CancellationToken::new())
+            .await
+            .unwrap();
         assert_eq!(report.deliveries.queued, 0, "{report:?}");
     };
+    let never = CancellationToken::new();
     tokio::select! {
         () = beside => {}
-        pass = engine.look(Wake::Sources, &mut reading) => panic!("{pass:?}"),
+        pass = engine.look(Wake::Sources, &mut reading, &never) => panic!("{pass:?}"),
     }
     progress.looked();
+}
+
+/// Rule 7.29: an approval does not wait for Graph. What hangs is read on in the next pass, and is no fault.
+#[tokio::test]
+async fn a_reading_that_is_cut_short_decides_by_what_is_read_and_goes_on() {
+    for kind in [
+        Kind::Users,
+        Kind::Groups,
+        Kind::SignIns,
+        Kind::Audits,
+        Kind::Report,
+    ] {
+        let mut world = World::on_graph(&[]);
+        let crowd = world.crowd("p", 12);
+        world.pass(day(0)).await;
+        for name in &crowd {
+            world.sign_in(name, hour(0, 1));
+        }
+        world.daily(1..=15).await;
+        assert_eq!(world.held(), ["mass"]);
+        let graph = world.graph.clone().unwrap();
+        graph.take_requests();
+        let now = hour(15, 2);
+        world.export(now);
+        graph.break_down(kind, Fault::Hang);
+        let store = world.store().await;
+        let progress = Arc::new(Progress::default());
+        let engine = Engine::new(
+            store.clone(),
+            world.config(),
+            Clock::fixed_at(now),
+            progress,
+        )
+        .unwrap();
+        let (mut report, cut) = (PassReport::new(now), CancellationToken::new());
+        let approval = async {
+            while graph.count(kind) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            world.approve("mass", now).await;
+            cut.cancel();
+        };
+        let (pass, ()) = tokio::join!(engine.look(Wake::Sources, &mut report, &cut), approval);
+        pass.unwrap();
+        store.close().await;
+        assert_eq!(report.flagged, 12, "{kind:?}: {report:?}");
+        assert!(report.unfinished, "{kind:?}: {report:?}");
+        assert!(report.errors.is_empty(), "{kind:?}: {report:?}");
+        graph.mend(kind);
+        let report = world.pass(now).await;
+        assert!(
+            !report.unfinished && report.errors.is_empty(),
+            "{kind:?}: {report:?}"
+        );
+        assert_eq!(world.held(), [""; 0], "{kind:?}");
+    }
 }
 
 /// Ten mails left on a day that never was.

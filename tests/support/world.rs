@@ -25,6 +25,7 @@ use fortnight::time::Clock;
 use jiff::{SignedDuration, Timestamp};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::graph::{self, FakeGraph, Fault, Kind};
 
@@ -496,7 +497,9 @@ impl World {
         };
         let mut report = PassReport::new(now);
         engine.recover().await.unwrap();
-        let result = engine.pass(Wake::Sources, &mut report, &|| false).await;
+        let result = engine
+            .pass(Wake::Sources, &mut report, &CancellationToken::new())
+            .await;
         engine.close().await;
         store.close().await;
         self.report = report.clone();

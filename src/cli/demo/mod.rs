@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use self::people::{FIRST_DAY, Part, Someone, everybody};
 use super::output::Printer;
@@ -192,7 +193,9 @@ impl Story {
             bar.progress(),
         )?;
         let mut report = PassReport::new(now);
-        engine.pass(Wake::Sources, &mut report, &|| false).await?;
+        engine
+            .pass(Wake::Sources, &mut report, &CancellationToken::new())
+            .await?;
         self.opened += report.windows.opened;
         self.flagged += report.flagged;
         self.released += report.released;

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use self::groups::{Approved, Unread, Wanted};
 use super::PassError;
@@ -103,6 +104,8 @@ pub(super) struct Collector<'a> {
     pub(super) approvals: &'a [Approval],
     /// How long one source is read in this pass; none: to its end.
     pub(super) patience: Option<Duration>,
+    /// Ends the waiting for Graph at once.
+    pub(super) cut: &'a CancellationToken,
     pub(super) progress: &'a Progress,
 }
 
@@ -140,6 +143,8 @@ pub(super) async fn collect(
 pub(super) enum CollectError {
     /// The source is to blame: it is noted, the others go on.
     Source(SourceError),
+    /// Nobody is to blame: the rest is for the next pass.
+    CutShort,
     /// The store is to blame: the pass ends.
     Store(StoreError),
     /// The reading thread died.
@@ -175,6 +180,11 @@ impl Collector<'_> {
                 self.progress.beat();
                 self.fail(source, &error, report).await
             }
+            Err(CollectError::CutShort) => {
+                collected.is_read_on(source);
+                report.unfinished = true;
+                Ok(())
+            }
             Err(CollectError::Store(error)) => Err(error.into()),
             Err(CollectError::Reader) => Err(PassError::Thread),
         }
@@ -208,9 +218,13 @@ impl Collector<'_> {
                 None if raised.hold.id.ends_with(Source::Users.as_str()) => Source::Users,
                 None => Source::Registration,
             };
-            let is_judged =
-                !collected.failed.contains(&source) && !collected.unfinished.contains(&source);
-            if !is_judged && !groups::is_unread(&raised.hold) {
+            let stays = if collected.failed.contains(&source) {
+                // Whom the groups name is unread under every policy, which is said anew.
+                !groups::is_unread(&raised.hold)
+            } else {
+                collected.unfinished.contains(&source)
+            };
+            if stays {
                 collected.holds.push(raised);
             }
         }

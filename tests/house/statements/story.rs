@@ -227,7 +227,14 @@ async fn an_act_on_somebody_who_is_told_just_now(world: &World) {
     let clock = Clock::fixed_at(now);
     let engine = Engine::new(store.clone(), world.config(), clock, Arc::default()).unwrap();
     let mut report = PassReport::new(now);
-    engine.look(Wake::Acts, &mut report).await.unwrap();
+    engine
+        .look(
+            Wake::Acts,
+            &mut report,
+            &tokio_util::sync::CancellationToken::new(),
+        )
+        .await
+        .unwrap();
     assert_eq!(report.windows.paused, 1, "{report:?}");
     store.close().await;
 }

@@ -123,7 +123,7 @@ impl Graph<'_> {
         before: Option<u64>,
     ) -> Result<BTreeSet<UserId>, GraphError> {
         let beat = || self.collector.progress.beat();
-        let members = self.client.members(group, transitive, before, &beat);
+        let members = self.asked(self.client.members(group, transitive, before, &beat));
         let slow = GraphError::Slow {
             what: "members of groups",
         };

@@ -90,7 +90,10 @@ impl Patience {
 
 impl From<GraphError> for CollectError {
     fn from(error: GraphError) -> Self {
-        Self::Source(error.into())
+        match error {
+            GraphError::CutShort => Self::CutShort,
+            error => Self::Source(error.into()),
+        }
     }
 }
 
@@ -106,7 +109,9 @@ impl Graph<'_> {
         &self,
         answer: impl Future<Output = Result<T, GraphError>>,
     ) -> Result<T, GraphError> {
-        let answer = answer.await;
+        let Some(answer) = self.collector.cut.run_until_cancelled(answer).await else {
+            return Err(GraphError::CutShort);
+        };
         self.collector.progress.beat();
         answer
     }

@@ -277,6 +277,7 @@ impl Graph<'_> {
                 }
                 // Not in the report yet: it is asked again later.
                 Err(GraphError::NotFound { .. }) => asked.push(id),
+                Err(GraphError::CutShort) => break,
                 // The whole report will tell, and say what is wrong if it cannot.
                 Err(error) => {
                     tracing::warn!(user.id = %id, "following up a reported registration: {error}");

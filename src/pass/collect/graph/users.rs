@@ -263,7 +263,7 @@ impl Graph<'_> {
                 tracing::warn!("asking for people who may be back: {error}");
                 Ok(())
             }
-            Ok(()) | Err(CollectError::Reader) => Ok(()),
+            Ok(()) | Err(CollectError::CutShort | CollectError::Reader) => Ok(()),
         }
     }
 
