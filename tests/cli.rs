@@ -907,6 +907,10 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
             "there are no mails in \"fr\"; the languages are en, de",
         ),
         (
+            &["preview", "email", "--sign-in-code", "50126"],
+            "the result code 50126 (class credential_failure) changes no mail",
+        ),
+        (
             &["explain", "ana@contoso.example", "--format", "csv"],
             "an explanation is no table",
         ),
@@ -1770,6 +1774,33 @@ fn what_waits_for_an_endpoint_that_was_renamed_is_in_status() {
     let retry = run(&world, &["deliveries", "retry", "--destination", "desk"]);
     assert_eq!(retry.code, 2);
     insta::assert_snapshot!(retry.err, @r#"fortnight: there is no webhook "desk"; the webhooks are service-desk, chat"#);
+}
+
+/// Rule 7.2: what a mail says besides its date goes by the newest sign-in, and each form can be read first.
+#[test]
+fn the_mails_of_whoever_cannot_put_it_off_or_is_blocked_can_be_read_before() {
+    let world = World::of(&[]);
+    for (code, language, said) in [
+        ("50072", "en", "It cannot be put off until then"),
+        ("53010", "en", "give this code all the same: 53010"),
+        ("53010", "de", "bitte diesen Code: 53010"),
+    ] {
+        let ran = run(
+            &world,
+            &[
+                "preview",
+                "email",
+                "--sign-in-code",
+                code,
+                "--language",
+                language,
+            ],
+        );
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        // The soft line breaks of quoted-printable.
+        let read = ran.out.replace("=\r\n", "").replace("=\n", "");
+        assert!(read.contains(said), "{code} {language}: {read}");
+    }
 }
 
 #[test]

@@ -311,6 +311,10 @@ pub enum Preview {
         /// How many days are left
         #[arg(long, default_value_t = 7)]
         days_left: u32,
+        /// To whom the newest sign-in ended with this result code: 50072 (told to register) or 53010
+        /// (kept from it), for example
+        #[arg(long, value_name = "CODE", allow_negative_numbers = true)]
+        sign_in_code: Option<i64>,
         /// Where to write; default: stdout
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,

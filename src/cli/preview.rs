@@ -17,6 +17,7 @@ use crate::delivery::mail;
 use crate::domain::fault::Account;
 use crate::domain::id::PolicyName;
 use crate::domain::message::{EventKind, Shows};
+use crate::domain::sign_in::SignInClass;
 use crate::exit::{DONE, FAILED};
 use crate::private;
 use crate::store::outbox::Claimed;
@@ -27,13 +28,14 @@ pub(super) async fn preview(
     command: &Preview,
     out: &mut Printer,
 ) -> anyhow::Result<u8> {
-    let (message, language, days_left, file) = match command {
+    let (message, language, days_left, code, file) = match command {
         Preview::Email {
             message,
             language,
             days_left,
+            sign_in_code,
             out,
-        } => (message, language, days_left, out),
+        } => (message, language, days_left, sign_in_code, out),
         Preview::Webhook {
             name,
             message,
@@ -48,7 +50,7 @@ pub(super) async fn preview(
     }
     let email = email(config)?;
     let now = Clock::system().now();
-    let sample = sample(
+    let mut sample = sample(
         config,
         kind,
         Some(language),
@@ -56,6 +58,9 @@ pub(super) async fn preview(
         "preview",
         now,
     );
+    if let Some(code) = code {
+        sample.shows = shown_by(*code, config)?;
+    }
     let letter = mail::letter(&email.sender, &notice(&sample), now)?;
     write(&letter.bytes, file.as_deref(), out)?;
     Ok(DONE)
@@ -69,6 +74,24 @@ fn event_kind(name: &str) -> Result<EventKind, Usage> {
             known.join(", ")
         ))
     })
+}
+
+/// What a sign-in with that code shows; whoever hears of people who are kept from registering is
+/// taken to have heard.
+fn shown_by(code: i64, config: &Config) -> Result<Shows, Usage> {
+    match config.result_codes.class(code) {
+        SignInClass::RegistrationInterrupt => Ok(Shows::Demand),
+        SignInClass::RegistrationBlocked => {
+            let operators = config.email.as_ref().map(Email::operator_addresses);
+            let desk_knows = operators.is_some_and(|operators| !operators.is_empty())
+                || !config.webhooks.is_empty();
+            Ok(Shows::Block { code, desk_knows })
+        }
+        class => Err(Usage(format!(
+            "the result code {code} (class {}) changes no mail; 50072 does (told to register), and 53010 (kept from it)",
+            class.as_str()
+        ))),
+    }
 }
 
 fn write(bytes: &[u8], file: Option<&Path>, out: &mut Printer) -> anyhow::Result<()> {
