@@ -548,12 +548,15 @@ impl Engine {
         let doubt = self.store.mail_memory().await?.doubt;
         Ok(doubt.map(|doubt| {
             let mut hold = brake::channel_hold(NoticeBy::Mail, &doubt.text);
-            let evidence = if self.has_operators() {
-                String::new()
-            } else {
+            let evidence = if !self.has_operators() {
                 hold.text +=
                     "; without email.operators only an accepted message or an approval ends this";
                 doubt.since.as_microsecond().to_string()
+            } else if doubt.of_people {
+                hold.text += "; mails to operators do, none to people: only one that is accepted, or an approval, ends this";
+                doubt.since.as_microsecond().to_string()
+            } else {
+                String::new()
             };
             Raised { hold, evidence }
         }))
@@ -564,7 +567,7 @@ impl Engine {
         email.is_some_and(|email| !email.operator_addresses().is_empty())
     }
 
-    /// Where there are no operators to be written to, one who approves says that the channel is well.
+    /// Where no mail to operators can tell, one who approves says that the channel is well.
     async fn trust_as_approved(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut memory = self.store.mail_memory().await?;
         let Some(doubt) = &memory.doubt else {
@@ -576,7 +579,7 @@ impl Engine {
             approval.hold == HoldKind::Channel.as_str() && approval.evidence == evidence
         });
         if is_approved {
-            memory.trust();
+            memory.approve(now);
             self.store.remember_mail(&memory).await?;
         }
         Ok(())

@@ -252,6 +252,31 @@ async fn an_outage_of_two_weeks_is_three_mails() {
     );
 }
 
+/// Daily passes on exports that stay away for a day, come, and then stay away.
+#[tokio::test]
+async fn operators_who_heard_that_a_hold_was_over_hear_of_it_once_more_where_it_stays() {
+    let mut world = World::of(&["ana"]);
+    world.pass(day(0)).await;
+    let mut mails = BTreeMap::new();
+    for number in 1..=10 {
+        if matches!(number, 1 | 3 | 10) {
+            world.export(hour(number, 6));
+        }
+        world.pass_on_old_exports(hour(number, 7)).await;
+        by_day(&mut world, &mut mails, number).await;
+    }
+    let told = |event: &str| vec![event.to_owned()];
+    assert_eq!(
+        mails,
+        BTreeMap::from([
+            (2, told("hold.raised")),
+            (3, told("hold.cleared")),
+            (5, told("hold.raised")),
+            (10, told("hold.cleared")),
+        ])
+    );
+}
+
 #[tokio::test]
 async fn a_tenant_of_forty_on_daily_exports_hears_of_no_hold_in_six_weeks() {
     let mut world = World::of(&[]);

@@ -65,6 +65,10 @@ pub struct Account {
 pub struct Memory {
     /// The last two acceptances by different recipients, the newest first.
     accepted: Vec<(String, Timestamp)>,
+    /// The last one by a person.
+    person: Option<Timestamp>,
+    /// When an operator last said that the channel is well.
+    approved: Option<Timestamp>,
     /// Who has come to nothing since.
     in_vain: Option<InVain>,
     /// The channel is in doubt.
@@ -94,6 +98,9 @@ pub struct Doubt {
     pub since: Timestamp,
     /// The last answer.
     pub text: String,
+    /// Mails to operators get through all the same: only one to a person ends it.
+    #[serde(default)]
+    pub of_people: bool,
 }
 
 impl Memory {
@@ -103,7 +110,8 @@ impl Memory {
         for (_, at) in &mut self.accepted {
             *at = (*at).min(now);
         }
-        for at in &mut self.asked {
+        let others = self.person.iter_mut().chain(&mut self.approved);
+        for at in self.asked.iter_mut().chain(others) {
             *at = (*at).min(now);
         }
         if let Some(in_vain) = &mut self.in_vain {
@@ -113,7 +121,12 @@ impl Memory {
     }
 
     /// An operator says that the channel is well.
-    pub fn trust(&mut self) {
+    pub fn approve(&mut self, now: Timestamp) {
+        self.approved = Some(now);
+        self.trust();
+    }
+
+    fn trust(&mut self) {
         self.doubt = None;
         self.in_vain = None;
     }
@@ -214,6 +227,8 @@ pub struct Judge {
     touched: BTreeSet<String>,
     moments: u64,
     accepted: Vec<(String, Moment)>,
+    /// Different people, counted up to [`FEW`], who came to nothing since one of them was heard.
+    unheard: BTreeSet<String>,
     suspects: BTreeMap<String, Suspect>,
     /// Rows that a code accuses, until it is clear that the channel works.
     open: Vec<(String, Suspect)>,
@@ -241,6 +256,7 @@ impl Judge {
             accounts: BTreeMap::new(),
             touched: BTreeSet::new(),
             moments: 0,
+            unheard: BTreeSet::new(),
             suspects: BTreeMap::new(),
             open: Vec::new(),
             decided: Vec::new(),
@@ -358,7 +374,13 @@ impl Judge {
     fn accept(&mut self, attempt: &Attempt<'_>, at: Moment) {
         self.decide_open(at.0);
         self.suspects.remove(attempt.row);
-        self.memory.trust();
+        if !attempt.to_operators {
+            self.memory.person = Some(at.0);
+            self.unheard.clear();
+        }
+        if !attempt.to_operators || self.operators_vouch(at.0) {
+            self.memory.trust();
+        }
         self.in_a_row = 0;
         self.left = MORE;
         if self
@@ -384,6 +406,9 @@ impl Judge {
             self.left = self.left.saturating_sub(1);
         }
         self.in_a_row += 1;
+        if self.unheard.len() < FEW {
+            self.unheard.insert(address.to_owned());
+        }
         let account = self.accounts.get(address).copied().unwrap_or_default();
         if answer == Answer::Deferred && account.deferrals > 1 {
             return;
@@ -400,8 +425,27 @@ impl Judge {
         }
     }
 
+    /// Whether what operators accept says anything of mails to people: a server may well take those to its own house
+    /// alone, and so nothing where five people and more came to nothing and none was heard for an hour.
+    fn operators_vouch(&self, now: Timestamp) -> bool {
+        let within =
+            |at: Option<Timestamp>, length| at.is_some_and(|at| now.duration_since(at) < length);
+        let is_doubted = self
+            .memory
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| doubt.of_people);
+        (self.unheard.len() < FEW && !is_doubted)
+            || within(self.memory.person, HOUR)
+            || within(self.memory.approved, DAY)
+    }
+
     /// A message to somebody else was accepted after that moment and less than an hour before now.
     fn others_got_through(&self, address: &str, after: Moment, now: Timestamp) -> bool {
+        if !self.operators_vouch(now) {
+            // Whatever was accepted lately, operators did.
+            return false;
+        }
         let mut others = self.accepted.iter().filter(|(who, _)| who != address);
         others.any(|(_, at)| *at > after && now.duration_since(at.0) < HOUR)
     }
@@ -484,10 +528,14 @@ impl Judge {
         }
     }
 
+    fn is_heard_lately(&self, now: Timestamp) -> bool {
+        let newest = self.accepted.first();
+        newest.is_some_and(|(_, at)| now.duration_since(at.0) < HOUR)
+    }
+
     /// Whether messages do not get through, as it looks now.
     fn is_doubtful(&self, now: Timestamp) -> bool {
-        let lately = self.accepted.first();
-        let lately = lately.is_some_and(|(_, at)| now.duration_since(at.0) < HOUR);
+        let lately = self.is_heard_lately(now);
         let in_vain = self.memory.in_vain.as_ref();
         self.memory.doubt.is_some()
             || in_vain.is_some_and(|in_vain| {
@@ -501,11 +549,14 @@ impl Judge {
 
     fn doubt(&mut self, now: Timestamp) {
         let text = self.text.clone();
+        let of_people = self.is_heard_lately(now) && !self.operators_vouch(now);
         let doubt = self.memory.doubt.get_or_insert_with(|| Doubt {
             since: now,
             text: String::new(),
+            of_people: false,
         });
         doubt.text = text;
+        doubt.of_people |= of_people;
         // What failed while the channel was in doubt is held against nobody.
         for (address, account) in &mut self.accounts {
             if account.at_fault.is_none() && account.deferrals == 1 {
@@ -519,7 +570,13 @@ impl Judge {
     #[must_use]
     fn may_ask(&self, now: Timestamp) -> bool {
         let mut asked = self.memory.asked.iter();
+        let of_people = self
+            .memory
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| doubt.of_people);
         self.witnesses
+            && !of_people
             && self.memory.asked.len() < ASKED_A_DAY
             && asked.all(|at| now.duration_since(*at) >= HOUR)
     }
@@ -739,7 +796,7 @@ mod tests {
         post.operators = false;
         post.queue(&["bad"]).deliver(NOW);
         assert_eq!((post.failed.len(), post.is_held()), (0, true));
-        post.memory.trust();
+        post.memory.approve(NOW);
         post.queue(&["ana"]).deliver(at(30));
         assert_eq!((post.failed.len(), post.is_held()), (1, false));
     }
@@ -760,13 +817,56 @@ mod tests {
     }
 
     #[test]
-    fn thirty_restricted_alone_are_told_from_an_outage_by_the_operators() {
+    fn thirty_restricted_within_an_hour_of_somebody_good_are_told_from_an_outage_by_the_operators()
+    {
         let mut post = Post::new(restricted);
-        post.crowd("bad", 30).deliver(NOW);
+        post.queue(&["good"]).deliver(NOW);
+        post.crowd("bad", 30).deliver(at(59));
         assert_eq!((post.failed.len(), post.is_held()), (30, false));
         let mut post = Post::new(|_, _| Answer::Unclear);
         post.crowd("p", 30).deliver(NOW);
         assert_eq!((post.failed.len(), post.is_held()), (0, true));
+    }
+
+    /// A server that takes mails to its own house and relays none, or not yet for this sender: the control is the same with
+    /// four people, of whom operators decide.
+    #[test]
+    fn five_people_refused_are_an_outage_whatever_operators_get() {
+        for answer in [Answer::Unclear, Answer::Recipient, Answer::Deferred] {
+            for (people, failed) in [(4, 4), (5, 0), (40, 0)] {
+                let mut post = Post::new(move |name, _| match name {
+                    "operators" => Answer::Accepted,
+                    _ => answer,
+                });
+                post.crowd("p", people);
+                for half_hour in 0..100 {
+                    post.deliver(at(30 * half_hour));
+                }
+                let told = (post.failed.len(), post.is_held());
+                assert_eq!(told, (failed, failed == 0), "{answer:?} to {people}");
+                assert!(post.mails_to_operators() <= 3, "{answer:?} to {people}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_outage_of_people_ends_with_the_first_of_them_who_accepts_or_an_approval() {
+        for approves in [false, true] {
+            let mut post = Post::new(restricted);
+            post.crowd("bad", 6).deliver(NOW).deliver(at(120));
+            assert_eq!((post.failed.len(), post.is_held()), (0, true));
+            if approves {
+                post.memory.approve(at(180));
+            } else {
+                post.queue(&["good"]);
+            }
+            post.deliver(at(181)).deliver(at(240));
+            assert_eq!(
+                (post.failed.len(), post.is_held()),
+                (6, false),
+                "{approves}"
+            );
+        }
     }
 
     #[test]

@@ -181,7 +181,7 @@ pub struct Course {
     pub ended_at: Option<Timestamp>,
     /// Its beginning was told.
     pub told: bool,
-    /// Its end was told.
+    /// Its end was told, and nothing of it since.
     pub end_told: bool,
 }
 
@@ -235,6 +235,11 @@ impl Course {
         match self.ended_at {
             None if !self.told && (rare || kind.is_told_at_once() || is_long(self.stood_from)) => {
                 self.told = true;
+                Some(EventKind::HoldRaised)
+            }
+            // Who heard that it was over must not believe so for ever.
+            None if self.end_told && now.duration_since(self.stood_from) >= SAME_WITHIN => {
+                self.end_told = false;
                 Some(EventKind::HoldRaised)
             }
             Some(ended_at) if self.told && !self.end_told && (rare || is_long(ended_at)) => {
@@ -415,6 +420,22 @@ mod tests {
         let first = Course::begin(day(0)).unseen(hour(0, 1));
         assert_eq!(first.seen(hour(1, 1)).since, day(0));
         assert_eq!(first.seen(hour(1, 2)), Course::begin(hour(1, 2)));
+    }
+
+    #[test]
+    fn who_heard_that_it_was_over_hears_of_one_that_stays_a_day_after_all() {
+        let mut passes = vec![(day(0), true), (day(1), false)];
+        passes.extend((2..9).map(|number| (day(number), true)));
+        passes.push((day(9), false));
+        assert_eq!(
+            told(HoldKind::Stale, true, &passes),
+            [
+                (day(0), "hold.raised"),
+                (day(1), "hold.cleared"),
+                (day(3), "hold.raised"),
+                (day(9), "hold.cleared"),
+            ]
+        );
     }
 
     #[test]

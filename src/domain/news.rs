@@ -370,16 +370,16 @@ impl Line {
         }
     }
 
-    /// A hold was raised, or is over.
+    /// A hold was raised, or is over: one that comes back to stay is told anew.
     #[must_use]
-    pub fn of_hold(event: EventKind, hold: &StandingHold) -> Self {
+    pub fn of_hold(event: EventKind, hold: &StandingHold, stood_from: Timestamp) -> Self {
         Self {
             audience: Audience::Operators,
             event,
             topic: hold.id.clone(),
             policy: hold.policy.clone(),
             deadline: None,
-            since: Some(hold.since),
+            since: Some(stood_from),
             user: None,
             text: hold.text.clone(),
         }

@@ -56,8 +56,8 @@ pub struct HoldChanges {
     pub raised: Vec<StandingHold>,
     /// Holds that are over.
     pub cleared: Vec<StandingHold>,
-    /// What operators and endpoints are to hear.
-    pub told: Vec<(EventKind, StandingHold)>,
+    /// What operators and endpoints are to hear, and from when on it stood or had stood.
+    pub told: Vec<(EventKind, StandingHold, Timestamp)>,
     /// The holds that stand now.
     pub standing: Vec<StandingHold>,
 }
@@ -452,7 +452,7 @@ async fn note(
     let lines: Vec<Line> = changes
         .told
         .iter()
-        .map(|(kind, hold)| Line::of_hold(*kind, hold))
+        .map(|(kind, hold, stood_from)| Line::of_hold(*kind, hold, *stood_from))
         .collect();
     write_lines(connection, &lines).await
 }
@@ -523,7 +523,9 @@ async fn raise(
     };
     let stood = known.is_some_and(|(_, course)| course.ended_at.is_none());
     changes.raised.extend((!stood).then(seen));
-    changes.told.extend(told.map(|event| (event, seen())));
+    changes
+        .told
+        .extend(told.map(|event| (event, seen(), course.stood_from)));
     Ok(())
 }
 
@@ -549,7 +551,7 @@ async fn clear(
         .doing("clearing holds")?;
     changes
         .told
-        .extend(told.map(|event| (event, known.clone())));
+        .extend(told.map(|event| (event, known.clone(), course.stood_from)));
     if before.ended_at.is_none() {
         forget_people(connection, &known, later(now, -APPROVAL_LAPSES)).await?;
         changes.cleared.push(known);
