@@ -398,6 +398,7 @@ impl Watch {
         let status = status(&report, error.as_deref());
         notify(&[NotifyState::Status(&status)]);
         self.is_failing = error.is_some();
+        self.progress.fails(self.is_failing);
         let engine = self.engine();
         let schedule = &engine.config().schedule;
         let now = self.clock.now();

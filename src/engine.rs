@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Email};
 use crate::courier::endpoint::{self, EndpointLane};
 use crate::courier::herald::Herald;
 use crate::courier::transport::Transport;
@@ -543,28 +543,33 @@ impl Engine {
         Ok(tried.unwrap_or((untried, None)))
     }
 
-    /// That messages do not get through, as those show that were sent.
+    /// That messages do not get through, as those show that were sent. What no mail to operators can end an approval can.
     async fn outage(&self) -> Result<Option<Raised>, StoreError> {
-        let doubt = self.store.mail_memory().await?.doubt;
-        Ok(doubt.map(|doubt| {
-            let mut hold = brake::channel_hold(NoticeBy::Mail, &doubt.text);
-            let evidence = if !self.has_operators() {
-                hold.text +=
-                    "; without email.operators only an accepted message or an approval ends this";
-                doubt.since.as_microsecond().to_string()
-            } else if doubt.of_people {
-                hold.text += "; mails to operators do, none to people: only one that is accepted, or an approval, ends this";
-                doubt.since.as_microsecond().to_string()
-            } else {
-                String::new()
-            };
-            Raised { hold, evidence }
-        }))
-    }
-
-    fn has_operators(&self) -> bool {
+        let Some(doubt) = self.store.mail_memory().await?.doubt else {
+            return Ok(None);
+        };
+        let mut hold = brake::channel_hold(NoticeBy::Mail, &doubt.text);
         let email = self.config.email.as_ref();
-        email.is_some_and(|email| !email.operator_addresses().is_empty())
+        let operators = email.map(Email::operator_addresses).unwrap_or_default();
+        let why = if operators.is_empty() {
+            Some("without email.operators only an accepted message or an approval ends this")
+        } else if doubt.of_people {
+            Some(
+                "mails to operators do, none to people: only one that is accepted, or an approval, ends this",
+            )
+        } else if self.store.at_fault(&operators).await?.len() >= operators.len() {
+            Some(
+                "email.operators refuse their mails too: only an accepted message or an approval ends this",
+            )
+        } else {
+            None
+        };
+        let mut evidence = String::new();
+        if let Some(why) = why {
+            hold.text = format!("{}; {why}", hold.text);
+            evidence = doubt.since.as_microsecond().to_string();
+        }
+        Ok(Some(Raised { hold, evidence }))
     }
 
     /// Where no mail to operators can tell, one who approves says that the channel is well.

@@ -1,7 +1,7 @@
 //! What one pass read, changed and could not do. Filled as the pass goes, so that an early end
 //! still says what was done.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -149,6 +149,8 @@ impl PassReport {
 #[derive(Debug, Default)]
 pub struct Progress {
     beats: AtomicU64,
+    /// The last pass failed.
+    is_failing: AtomicBool,
     /// How much is being read or sent.
     outside: AtomicU64,
     rows: AtomicU64,
@@ -177,7 +179,14 @@ impl Progress {
 
     /// Something was finished.
     pub fn beat(&self) {
-        self.beats.fetch_add(1, Ordering::Relaxed);
+        if !self.is_failing.load(Ordering::Relaxed) {
+            self.beats.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Passes fail, or do so no more: what a pass reads that fails at the end is no progress (rule 7.29).
+    pub fn fails(&self, is_failing: bool) {
+        self.is_failing.store(is_failing, Ordering::Relaxed);
     }
 
     /// Something is read or sent until the guard goes: meanwhile only what comes of it is progress,
@@ -217,5 +226,23 @@ pub struct Outside<'a>(&'a Progress);
 impl Drop for Outside<'_> {
     fn drop(&mut self) {
         self.0.outside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_while_passes_fail_is_no_progress() {
+        let progress = Progress::default();
+        progress.fails(true);
+        progress.absorbed(7);
+        progress.decided(7);
+        progress.looked();
+        assert_eq!((progress.beats(), progress.counts()), (0, (7, 7, 0)));
+        progress.fails(false);
+        progress.looked();
+        assert_eq!(progress.beats(), 1);
     }
 }

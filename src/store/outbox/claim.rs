@@ -135,6 +135,7 @@ impl Store {
         due.push(match order {
             Order::Turn => " ORDER BY outbox.turn, outbox.position LIMIT $7",
             Order::Fair => " ORDER BY outbox.attempts, outbox.id LIMIT $7",
+            Order::Again => " ORDER BY outbox.attempts DESC, outbox.id LIMIT $7",
             Order::Operators => " AND outbox.user_id IS NULL ORDER BY outbox.position LIMIT $7",
         });
         let rows = due

@@ -208,7 +208,7 @@ async fn refusals(store: &Store, row: &str) {
         by: "a delivery".to_owned(),
         until: day(2),
     };
-    for order in [Order::Fair, Order::Operators] {
+    for order in [Order::Fair, Order::Again, Order::Operators] {
         store.claim(EMAIL, 1, order, &lease, day(1)).await.unwrap();
     }
 }
