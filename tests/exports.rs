@@ -146,6 +146,7 @@ async fn a_registration_report_is_as_old_as_the_oldest_of_its_files() {
         [State::OverdueChecking, State::Registered]
     );
     part(&world, "ana", hour(15, 1));
+    part(&world, "ben", hour(15, 1));
     world.pass(hour(15, 1)).await;
     assert_eq!(
         world.states(&["ana", "ben"]).await,
