@@ -896,6 +896,104 @@ fn sign_in_rows_one_by_one() {
 }
 
 #[test]
+fn kinds_of_sign_ins_in_one_text_are_a_list() {
+    let routes = |read: &Read<SignIn>| -> Vec<Route> {
+        assert_eq!(read.error, None);
+        read.facts.iter().map(|sign_in| sign_in.route).collect()
+    };
+    let at = "2026-01-05T08:30:00Z";
+    for (kinds, expected) in [
+        (r#""nonInteractiveUser""#, Route::NonInteractive),
+        (r#"["nonInteractiveUser"]"#, Route::NonInteractive),
+        (r#""interactiveUser""#, Route::Interactive),
+        (
+            r#""interactiveUser continuousAccessEvaluation""#,
+            Route::Interactive,
+        ),
+        (r#""""#, Route::Interactive),
+    ] {
+        let row = format!(
+            r#"[{{"id":"s","createdDateTime":"{at}","userId":"a","signInEventTypes":{kinds},"status":{{"errorCode":0}}}}]"#
+        );
+        assert_eq!(routes(&read_sign_ins("sign-ins.json", row)), [expected]);
+    }
+    let csv = format!(
+        "Id,CreatedDateTime,UserId,ErrorCode,SignInEventTypes\ns,{at},a,0,nonInteractiveUser\nt,{at},a,0,interactiveUser\nu,{at},a,0,System.String[]\n"
+    );
+    let read = read_sign_ins("sign-ins.csv", csv);
+    assert_eq!(routes(&read), [Route::NonInteractive, Route::Interactive]);
+    assert_eq!(
+        read.quarantined,
+        [r#"sign-ins.csv, line 4: `signInEventTypes` is not a list: "System.String[]""#]
+    );
+    // Where the flag says it, the name of a type does no harm.
+    let csv = format!(
+        "Id,CreatedDateTime,UserId,ErrorCode,IsInteractive,SignInEventTypes\ns,{at},a,0,True,System.String[]\nt,{at},a,0,False,System.String[]\n"
+    );
+    let read = read_sign_ins("sign-ins.csv", csv);
+    assert_eq!(routes(&read), [Route::Interactive, Route::NonInteractive]);
+}
+
+#[test]
+fn a_word_for_nothing_beside_success_is_no_code() {
+    let row = |status: &str, code: &str| {
+        let csv = format!(
+            "Date (UTC),Request ID,User ID,Status,Sign-in error code\n2026-01-05T08:30:00Z,r,a,{status},{code}\n2026-01-05T08:30:00Z,s,b,Success,0\n"
+        );
+        let read = read_sign_ins("InteractiveSignIns_2026.csv", csv);
+        assert_eq!(read.error, None);
+        (read.facts[0].code, read.quarantined.len())
+    };
+    for code in [
+        "",
+        "None",
+        "null",
+        "NaN",
+        "N/A",
+        "n/a",
+        "-",
+        "\"=\"\"0\"\"\"",
+    ] {
+        assert_eq!(row("Success", code), (0, 0), "{code}");
+    }
+    // It is no success where the status is none, and the row is put aside.
+    assert_eq!(row("Interrupted", "None"), (0, 1));
+    assert_eq!(row("Interrupted", "50072"), (50072, 0));
+}
+
+#[test]
+fn what_keeps_a_spreadsheet_from_taking_a_text_for_a_number_is_none_of_it() {
+    let csv = "id,userPrincipalName,accountEnabled,mail,createdDateTime\n\"=\"\"A1\"\"\",\"=\"\"ana@x\"\"\",TRUE,\"=\"\"ana@x\"\"\",\"=\"\"31/12/2025\"\"\"\n";
+    let read = read_users("users.csv", csv);
+    assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
+    let ana = &read.facts[0];
+    assert_eq!(ana.id.as_str(), "a1");
+    assert_eq!(ana.mail.as_deref(), Some("ana@x"));
+    assert_eq!(ana.created_at.unwrap().to_string(), "2025-12-31T00:00:00Z");
+    for id in ["=a", "\\\"a\\\"", "'a'", "System.Object[]"] {
+        let row = format!(
+            r#"[{{"id":"{id}","userPrincipalName":"a@x","accountEnabled":true}},{{"id":"b","userPrincipalName":"b@x","accountEnabled":true}}]"#
+        );
+        assert_eq!(read_users("users.json", row).counts(), (1, 0, 1), "{id}");
+    }
+}
+
+#[test]
+fn files_that_were_joined_with_their_marks_are_read_whole() {
+    let row =
+        |id: &str| format!(r#"{{"id":"{id}","userPrincipalName":"{id}@x","accountEnabled":true}}"#);
+    let page = |id: &str| format!("\u{feff}{{\"value\":[{}]}}\r\n", row(id));
+    let line = |id: &str| format!("\u{feff}{}\r\n", row(id));
+    for (name, content) in [
+        ("users.json", page("a") + &page("b")),
+        ("users.json", line("a") + &line("b")),
+        ("users.ndjson", line("a") + &line("b")),
+    ] {
+        assert_eq!(read_users(name, &content).counts(), (2, 0, 0), "{content}");
+    }
+}
+
+#[test]
 fn sign_ins_of_the_portal() {
     let header = "Date (UTC),Request ID,User ID,Application,Application ID ,Status,Sign-in error code,Client app,Incoming token type,Authentication requirement,Incoming token type";
     let rows = [
@@ -1164,6 +1262,17 @@ fn members_in_every_spelling() {
         let read = read_groups("groups.csv", csv);
         assert_eq!(read.facts[0].members.len(), 2, "{read:?}");
     }
+    for several in [r#""a b@x""#, r#"["a | b@x"]"#] {
+        let row = format!(r#"{{"id":"g","members":{several}}}"#);
+        let read = read_groups("groups.json", &row);
+        assert_eq!(read.facts[0].members.len(), 2, "{read:?}");
+    }
+    // A list of one that a tool unrolled.
+    for one in [r#""a""#, r#"{"id":"a"}"#] {
+        let row = format!(r#"{{"id":"g","members":{one}}}"#);
+        let read = read_groups("groups.json", &row);
+        assert_eq!(read.facts[0].members.len(), 1, "{read:?}");
+    }
     let cut = read_groups(
         "groups.json",
         r#"{"id":"g","members":["a"],"members@odata.nextLink":"https://x"}"#,
@@ -1173,9 +1282,10 @@ fn members_in_every_spelling() {
         r#"["a",""]"#,
         r#"["a",7]"#,
         r#"["a",["b"]]"#,
-        r#""a""#,
         "7",
-        r#"{"id":"a"}"#,
+        r#""System.Object[]""#,
+        r#""@{id=b}""#,
+        r#"["=\"a\""]"#,
     ] {
         let wrong = read_groups(
             "groups.json",

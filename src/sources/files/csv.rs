@@ -93,12 +93,24 @@ impl Dates {
         record: &'a ByteRecord,
     ) -> impl Iterator<Item = (&'a str, Option<DateOrder>)> {
         self.columns.iter().filter_map(|at| {
-            let cell = record.get(*at).filter(|cell| may_be_open(cell))?;
+            let cell = record
+                .get(*at)
+                .map(plain)
+                .filter(|cell| may_be_open(cell))?;
             let text = std::str::from_utf8(cell).ok()?;
             let date = Numeric::parse(text).filter(Numeric::is_open)?;
             Some((text, date.proves()))
         })
     }
+}
+
+/// What a cell holds: `="…"` keeps a spreadsheet from taking a text for a number.
+fn plain(cell: &[u8]) -> &[u8] {
+    let inside = cell
+        .trim_ascii()
+        .strip_prefix(b"=\"")
+        .and_then(|cell| cell.strip_suffix(b"\""));
+    inside.unwrap_or(cell)
 }
 
 /// Whether a cell begins as an open date does: nearly all begin with a year.
@@ -375,9 +387,9 @@ impl<'a> Cells<'a> {
         Ok(Scalar::Text(at.to_string().into()))
     }
 
-    /// A cell as a list.
+    /// A cell as a list, in one text; its reader knows what separates names.
     pub(super) fn list(&self, name: &'static str) -> Result<Entry<'a>, RowError> {
-        Ok(self.text(name)?.map_or_else(Entry::default, Entry::cell))
+        Ok(Entry::Scalar(self.value(name)?))
     }
 
     /// A cell as a list of members.
@@ -399,7 +411,7 @@ impl<'a> Cells<'a> {
         let Some(cell) = self.column(name).and_then(|at| self.record.get(at)) else {
             return Ok(None);
         };
-        std::str::from_utf8(cell)
+        std::str::from_utf8(plain(cell))
             .map(Some)
             .map_err(|_| RowError::NotUtf8(name))
     }

@@ -105,6 +105,16 @@ pub enum RowError {
 }
 
 impl RowError {
+    /// A property that should be a list.
+    #[must_use]
+    pub fn no_list(name: &'static str, found: &str) -> Self {
+        Self::Wrong {
+            name,
+            expected: "a list",
+            found: quote(found),
+        }
+    }
+
     /// A property that should be a time.
     #[must_use]
     pub fn no_time(name: &'static str, found: &str) -> Self {

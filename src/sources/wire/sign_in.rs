@@ -146,9 +146,8 @@ impl SignInRow<'_> {
                 _ => return Ok(None),
             }
         }
-        let mut kinds = self.sign_in_event_types.texts().map(word).peekable();
-        if kinds.peek().is_some() {
-            let kinds: Vec<_> = kinds.collect();
+        let kinds = self.kinds()?;
+        if !kinds.is_empty() {
             if kinds
                 .iter()
                 .all(|kind| kind == "serviceprincipal" || kind == "managedidentity")
@@ -169,6 +168,23 @@ impl SignInRow<'_> {
         } else {
             Route::Legacy
         }))
+    }
+
+    /// What kinds of sign-in it was, also where one text names several. The name of a type, which
+    /// some tools write instead, says nothing: then the flag must.
+    fn kinds(&self) -> Result<Vec<String>, RowError> {
+        let texts: Vec<&str> = self.sign_in_event_types.texts().collect();
+        if let Some(text) = texts.iter().find(|text| text.contains(['[', '{', '.'])) {
+            return if self.is_interactive.is_present() {
+                Ok(Vec::new())
+            } else {
+                Err(RowError::no_list("signInEventTypes", text))
+            };
+        }
+        let kinds = texts
+            .iter()
+            .flat_map(|text| text.split([',', ';', '|', ' ', '\n', '\r']));
+        Ok(kinds.map(word).filter(|kind| !kind.is_empty()).collect())
     }
 
     /// Whether the client can show a prompt (case 36).
