@@ -583,12 +583,11 @@ impl Import {
         } else {
             self.rows_after(missing.len() as u64).await?
         };
-        let (before, size) = match self.source {
-            Source::Registration => self.enabled(&missing).await?,
-            _ => {
-                let kept = self.before.saturating_sub(missing.len() as u64);
-                (self.before, Size { rows, kept })
-            }
+        let (before, size) = if self.source == Source::Registration {
+            self.enabled(&missing).await?
+        } else {
+            let kept = self.before.saturating_sub(missing.len() as u64);
+            (self.before, Size { rows, kept })
         };
         if not_believed(before, size, approved) {
             self.transaction

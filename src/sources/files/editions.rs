@@ -48,14 +48,17 @@ impl<'a> Made<'a> {
     /// downloads of one name apart, and nothing of another.
     fn before(&self, other: &Self) -> Option<Ordering> {
         let days = self.date.cmp(&other.date);
-        let told = match (self.time, other.time) {
-            _ if days != Ordering::Equal => days,
-            (Some(one), Some(another)) if one != another => one.cmp(&another),
-            (Some(_), None) | (None, Some(_)) => return None,
-            (Some(_), Some(_)) | (None, None) if self.rest.eq_ignore_ascii_case(other.rest) => {
-                self.number.cmp(&other.number)
-            }
-            (Some(_), Some(_)) | (None, None) => return None,
+        let times = match (self.time, other.time) {
+            (Some(one), Some(another)) => Some(one.cmp(&another)),
+            (None, None) => Some(Ordering::Equal),
+            (Some(_), None) | (None, Some(_)) => None,
+        };
+        let is_one_name = self.rest.eq_ignore_ascii_case(other.rest);
+        let numbers = is_one_name.then(|| self.number.cmp(&other.number));
+        let told = match (days, times) {
+            (Ordering::Equal, Some(Ordering::Equal)) => numbers?,
+            (Ordering::Equal, times) => times?,
+            (days, _) => days,
         };
         (told != Ordering::Equal).then_some(told)
     }
