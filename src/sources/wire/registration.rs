@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Entry, Row, RowError, Scalar, Who, date, parse};
+use super::{Entry, Row, RowError, Scalar, Who, date, is_flattened, parse};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Detail, Level, ReportRow};
 
@@ -170,11 +170,7 @@ const METHODS: &str = "methodsRegistered";
 
 /// Whether a text is the name of a type or the inside of an object: `System.String[]`, `@{…}`.
 fn is_no_list(text: &str) -> bool {
-    let text = text.trim();
-    text.contains(['[', ']', '{', '}', '<', '>', '=', '@', '"', '`'])
-        || ["System.", "Microsoft."]
-            .iter()
-            .any(|space| text.starts_with(space))
+    is_flattened(text) || text.contains(['[', ']', '{', '}', '<', '>', '=', '@', '"', '`'])
 }
 
 /// The longest name of a method has so many words.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, parse};
+use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, is_flattened, parse};
 use crate::domain::sign_in::{Route, SignIn};
 use crate::sources::Skip;
 
@@ -197,6 +197,11 @@ impl SignInRow<'_> {
     }
 
     fn code(&self) -> Result<i64, RowError> {
+        if let Entry::Scalar(Scalar::Text(text)) = &self.status
+            && is_flattened(text)
+        {
+            return Err(RowError::no_object("status", text));
+        }
         let status = self.status.object();
         status
             .and_then(|status| status.error_code.number())
