@@ -143,7 +143,15 @@ mod tests {
             Err(InvalidId::AllZeros)
         );
         assert_eq!(GroupId::parse(&"x".repeat(129)), Err(InvalidId::TooLong));
-        for id in ["a\u{1b}]0;x\u{7}", "a\u{9b}", "a\u{202e}b", "a\u{fffd}"] {
+        for id in [
+            "a\u{1b}]0;x\u{7}",
+            "a\u{9b}",
+            "a\u{202e}b",
+            "a\u{fffd}",
+            "=\"a\"",
+            "'a'",
+            "System.Object[]",
+        ] {
             assert_eq!(UserId::parse(id), Err(InvalidId::Unsound), "{id:?}");
         }
     }
