@@ -146,6 +146,7 @@ async fn a_registration_report_is_as_old_as_the_oldest_of_its_files() {
         [State::OverdueChecking, State::Registered]
     );
     part(&world, "ana", hour(15, 1));
+    part(&world, "ben", hour(15, 1));
     world.pass(hour(15, 1)).await;
     assert_eq!(
         world.states(&["ana", "ben"]).await,
@@ -535,6 +536,41 @@ async fn editions_that_names_do_not_order_fail_their_source() {
     std::fs::remove_file(world.tenant().join("users.json")).unwrap();
     world.pass(day(2)).await;
     assert_eq!(world.report.errors, [""; 0]);
+}
+
+#[tokio::test]
+async fn two_downloads_of_one_day_are_ordered_by_their_number_or_refused() {
+    let all = ["ana", "ben", "breakglass"];
+    for (second, is_ordered) in [
+        ("2026-11-9 (1)", true),
+        ("2026-11-9-2", true),
+        ("2026-11-9 2", true),
+        ("2026-11-9 - Copy", false),
+        ("2026-11-9_b", false),
+        ("2026-11-9-LAPTOP7", false),
+    ] {
+        let mut world = without_exports(&["ana", "ben"]);
+        write_edition(&world, "2026-11-9", &all, day(0));
+        world.registers("ana");
+        write_edition(&world, second, &all, day(0));
+        world.pass(day(0)).await;
+        let errors = world.report.errors.join("\n");
+        if is_ordered {
+            assert_eq!(errors, "", "{second}");
+            assert_eq!(world.state("ana").await, State::Registered, "{second}");
+        } else {
+            for source in ["Users", "UserRegistrationDetails"] {
+                let (one, other) = (
+                    format!("export{source}_2026-11-9.json"),
+                    format!("export{source}_{second}.json"),
+                );
+                assert!(
+                    errors.contains(&one) && errors.contains(&other),
+                    "{second}: {errors}"
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -552,11 +552,11 @@ fn what_a_spreadsheet_writes_in_each_locale_is_read_or_refused() {
 #[test]
 fn a_date_that_nobody_reads_tells_too() {
     let csv = "Id,UserPrincipalName,AccountEnabled,CreatedDateTime,LastPasswordChangeDateTime,Title\r\n\
-        a,a@x.example,True,03/11/2026 08:30:00,25/12/2025 10:00:00,12/31/2025\r\n";
+        a,a@x.example,True,03/11/2025 08:30:00,25/12/2025 10:00:00,12/31/2025\r\n";
     let read = read_users("users.csv", csv);
     assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
     let created = read.facts[0].created_at.unwrap();
-    assert_eq!(created.to_string(), "2026-11-03T08:30:00Z");
+    assert_eq!(created.to_string(), "2025-11-03T08:30:00Z");
 }
 
 #[test]
@@ -852,7 +852,7 @@ fn sign_in_rows_one_by_one() {
         ),
         (
             r#"{"id":"s","userId":"u","createdDateTime":"2026-09-01T10:00:00Z","status":"Microsoft.Graph.SignInStatus"}"#,
-            "`status.errorCode` is missing",
+            r#"`status` is not an object: "Microsoft.Graph.SignInStatus""#,
         ),
         (
             r#"{"id":"s","userId":"u","createdDateTime":"9/1/2026 10:00:00","resultType":"0"}"#,
@@ -893,6 +893,228 @@ fn sign_in_rows_one_by_one() {
         r#"{{{base},"authenticationRequirement":"multiFactorAuthentication","status":{{"errorCode":0}}}}"#
     );
     assert!(read_sign_ins("sign-ins.json", multifactor).facts[0].multifactor_met);
+}
+
+#[test]
+fn kinds_of_sign_ins_in_one_text_are_a_list() {
+    let routes = |read: &Read<SignIn>| -> Vec<Route> {
+        assert_eq!(read.error, None);
+        read.facts.iter().map(|sign_in| sign_in.route).collect()
+    };
+    let at = "2026-01-05T08:30:00Z";
+    for (kinds, expected) in [
+        (r#""nonInteractiveUser""#, Route::NonInteractive),
+        (r#"["nonInteractiveUser"]"#, Route::NonInteractive),
+        (r#""interactiveUser""#, Route::Interactive),
+        (
+            r#""interactiveUser continuousAccessEvaluation""#,
+            Route::Interactive,
+        ),
+        (r#""""#, Route::Interactive),
+    ] {
+        let row = format!(
+            r#"[{{"id":"s","createdDateTime":"{at}","userId":"a","signInEventTypes":{kinds},"status":{{"errorCode":0}}}}]"#
+        );
+        assert_eq!(routes(&read_sign_ins("sign-ins.json", row)), [expected]);
+    }
+    let csv = format!(
+        "Id,CreatedDateTime,UserId,ErrorCode,SignInEventTypes\ns,{at},a,0,nonInteractiveUser\nt,{at},a,0,interactiveUser\nu,{at},a,0,System.String[]\n"
+    );
+    let read = read_sign_ins("sign-ins.csv", csv);
+    assert_eq!(routes(&read), [Route::NonInteractive, Route::Interactive]);
+    assert_eq!(
+        read.quarantined,
+        [r#"sign-ins.csv, line 4: `signInEventTypes` is not a list: "System.String[]""#]
+    );
+    // Where the flag says it, the name of a type does no harm.
+    let csv = format!(
+        "Id,CreatedDateTime,UserId,ErrorCode,IsInteractive,SignInEventTypes\ns,{at},a,0,True,System.String[]\nt,{at},a,0,False,System.String[]\n"
+    );
+    let read = read_sign_ins("sign-ins.csv", csv);
+    assert_eq!(routes(&read), [Route::Interactive, Route::NonInteractive]);
+}
+
+#[test]
+fn a_word_for_nothing_beside_success_is_no_code() {
+    let row = |status: &str, code: &str| {
+        let csv = format!(
+            "Date (UTC),Request ID,User ID,Status,Sign-in error code\n2026-01-05T08:30:00Z,r,a,{status},{code}\n2026-01-05T08:30:00Z,s,b,Success,0\n"
+        );
+        let read = read_sign_ins("InteractiveSignIns_2026.csv", csv);
+        assert_eq!(read.error, None);
+        (read.facts[0].code, read.quarantined.len())
+    };
+    for code in [
+        "",
+        "None",
+        "null",
+        "NaN",
+        "N/A",
+        "n/a",
+        "-",
+        "\"=\"\"0\"\"\"",
+    ] {
+        assert_eq!(row("Success", code), (0, 0), "{code}");
+    }
+    // It is no success where the status is none, and the row is put aside.
+    assert_eq!(row("Interrupted", "None"), (0, 1));
+    assert_eq!(row("Interrupted", "50072"), (50072, 0));
+}
+
+#[test]
+fn what_keeps_a_spreadsheet_from_taking_a_text_for_a_number_is_none_of_it() {
+    let csv = "id,userPrincipalName,accountEnabled,mail,createdDateTime\n\"=\"\"A1\"\"\",\"=\"\"ana@x\"\"\",TRUE,\"=\"\"ana@x\"\"\",\"=\"\"31/12/2025\"\"\"\n";
+    let read = read_users("users.csv", csv);
+    assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
+    let ana = &read.facts[0];
+    assert_eq!(ana.id.as_str(), "a1");
+    assert_eq!(ana.mail.as_deref(), Some("ana@x"));
+    assert_eq!(ana.created_at.unwrap().to_string(), "2025-12-31T00:00:00Z");
+    for id in ["=a", "\\\"a\\\"", "'a'", "System.Object[]"] {
+        let row = format!(
+            r#"[{{"id":"{id}","userPrincipalName":"a@x","accountEnabled":true}},{{"id":"b","userPrincipalName":"b@x","accountEnabled":true}}]"#
+        );
+        assert_eq!(read_users("users.json", row).counts(), (1, 0, 1), "{id}");
+    }
+}
+
+#[test]
+fn years_of_another_calendar_are_put_aside() {
+    let person = |id: &str, created: &str| {
+        format!(
+            r#"{{"id":"{id}","userPrincipalName":"{id}@x","accountEnabled":true,"createdDateTime":"{created}"}}"#
+        )
+    };
+    let (thai, drift) = ("2569-09-01T08:00:00Z", "2026-09-26T11:00:00Z");
+    let read = read_users(
+        "users.json",
+        format!("[{},\n{}]", person("a", thai), person("b", drift)),
+    );
+    // The person counts without it.
+    let created: Vec<_> = read.facts.iter().map(|person| person.created_at).collect();
+    assert_eq!(created, [None, Some(drift.parse().unwrap())]);
+    assert_eq!(
+        read.quarantined,
+        [
+            "users.json, line 1: `createdDateTime` lies more than 24 hours ahead: 2569-09-01T08:00:00Z"
+        ]
+    );
+    let all: Vec<String> = (0..30).map(|n| person(&format!("p{n}"), thai)).collect();
+    let read = read_users("users.ndjson", all.join("\n"));
+    assert_eq!(read.counts(), (30, 0, 30), "{:?}", read.error);
+    let csv = "Id,CreatedDateTime,UserId,ErrorCode\ns,1404/10/15 08:30:00,a,0\nt,2026/09/15 08:30:00,a,0\n";
+    let read = read_sign_ins("sign-ins.csv", csv);
+    assert_eq!(
+        read.quarantined,
+        ["sign-ins.csv, line 2: `createdDateTime` lies before the year 2000: 1404-10-15T08:30:00Z"]
+    );
+    assert_eq!(read.facts.len(), 1);
+}
+
+#[test]
+fn a_file_that_a_known_tool_spoilt_says_what_helps() {
+    let at = "2026-01-05T08:30:00Z";
+    for (name, content, helps) in [
+        (
+            "users.csv",
+            "id,displayName,userPrincipalName,accountEnabled\na,Doe, Jo,a@x,True\n".to_owned(),
+            "leave that column out, or read from Graph",
+        ),
+        (
+            "users.csv",
+            "\"AccountEnabled\",\"Id\",\"UserPrincipalName\"\n\"\",\"a\",\"a@x\"\n".to_owned(),
+            "without -Property Id,UserPrincipalName,AccountEnabled",
+        ),
+        (
+            "sign-ins.json",
+            format!(r#"[{{"id":"s","createdDateTime":"{at}","userId":"a","status":"@{{errorCode=0; failureReason=Other.}}"}}]"#),
+            "`status` is not an object: \"@{errorCode=0; failureReason=Other.}\"; export it with ConvertTo-Json -Depth 10",
+        ),
+        (
+            "audits.json",
+            format!(r#"[{{"id":"s","activityDateTime":"{at}","activityDisplayName":"User registered security info","result":"success","targetResources":"Microsoft.Graph.PowerShell.Models.MicrosoftGraphTargetResource"}}]"#),
+            "export it with ConvertTo-Json -Depth 10",
+        ),
+        (
+            "registration.json",
+            r#"[{"id":"a","isMfaCapable":true,"methodsRegistered":"System.String[]"}]"#.to_owned(),
+            "export it with ConvertTo-Json -Depth 10",
+        ),
+        (
+            "sign-ins.json",
+            r#"[{"id":"s","createdDateTime":"2569-01-05T08:30:00Z","userId":"a","status":{"errorCode":0}}]"#.to_owned(),
+            "in the Gregorian calendar",
+        ),
+    ] {
+        let error = match name.split('.').next().unwrap() {
+            "users" => read_users(name, content).error,
+            "sign-ins" => read_sign_ins(name, content).error,
+            "audits" => read(name, content, Collection::Audits, audits).error,
+            _ => read(name, content, Collection::Registration, registration).error,
+        };
+        let error = error.unwrap();
+        assert!(error.contains(helps), "{error}");
+    }
+}
+
+#[test]
+fn what_stands_between_cells_is_told_by_the_columns_that_are_known() {
+    for (delimiter, header) in [
+        (
+            ";",
+            "\"id\";\"userPrincipalName\";\"accountEnabled\";\"Name, Vorname\"",
+        ),
+        (
+            ";",
+            "id;userPrincipalName;accountEnabled;Name, Vorname, Titel",
+        ),
+        (
+            "\t",
+            "id\tuserPrincipalName\taccountEnabled\tName, Vorname; Titel",
+        ),
+        (
+            ",",
+            "id,userPrincipalName,accountEnabled,Name;Vorname;Titel",
+        ),
+    ] {
+        let row = ["a", "a@x", "True", "Doe"].join(delimiter);
+        let read = read_users("users.csv", format!("{header}\n{row}\n"));
+        assert_eq!(read.counts(), (1, 0, 0), "{header}: {read:?}");
+    }
+}
+
+#[test]
+fn lines_that_end_as_on_old_macs_are_counted() {
+    let csv = "id,userPrincipalName,accountEnabled\ra,a@x,TRUE\rb,b@x,maybe\rc,c@x,TRUE\r";
+    let read = read_users("users.csv", csv);
+    assert_eq!(read.counts(), (2, 0, 1), "{read:?}");
+    assert!(
+        read.quarantined[0].starts_with("users.csv, line 3: "),
+        "{read:?}"
+    );
+}
+
+#[test]
+fn an_object_id_is_the_id_where_there_is_no_other() {
+    let rows = r#"[{"ObjectId":"a","UserPrincipalName":"a@x","AccountEnabled":true}]"#;
+    let read = read_users("users.json", rows);
+    assert_eq!(read.counts(), (1, 0, 0), "{read:?}");
+    assert_eq!(read.facts[0].id.as_str(), "a");
+}
+
+#[test]
+fn files_that_were_joined_with_their_marks_are_read_whole() {
+    let row =
+        |id: &str| format!(r#"{{"id":"{id}","userPrincipalName":"{id}@x","accountEnabled":true}}"#);
+    let page = |id: &str| format!("\u{feff}{{\"value\":[{}]}}\r\n", row(id));
+    let line = |id: &str| format!("\u{feff}{}\r\n", row(id));
+    for (name, content) in [
+        ("users.json", page("a") + &page("b")),
+        ("users.json", line("a") + &line("b")),
+        ("users.ndjson", line("a") + &line("b")),
+    ] {
+        assert_eq!(read_users(name, &content).counts(), (2, 0, 0), "{content}");
+    }
 }
 
 #[test]
@@ -1164,6 +1386,17 @@ fn members_in_every_spelling() {
         let read = read_groups("groups.csv", csv);
         assert_eq!(read.facts[0].members.len(), 2, "{read:?}");
     }
+    for several in [r#""a b@x""#, r#"["a | b@x"]"#] {
+        let row = format!(r#"{{"id":"g","members":{several}}}"#);
+        let read = read_groups("groups.json", &row);
+        assert_eq!(read.facts[0].members.len(), 2, "{read:?}");
+    }
+    // A list of one that a tool unrolled.
+    for one in [r#""a""#, r#"{"id":"a"}"#] {
+        let row = format!(r#"{{"id":"g","members":{one}}}"#);
+        let read = read_groups("groups.json", &row);
+        assert_eq!(read.facts[0].members.len(), 1, "{read:?}");
+    }
     let cut = read_groups(
         "groups.json",
         r#"{"id":"g","members":["a"],"members@odata.nextLink":"https://x"}"#,
@@ -1173,9 +1406,10 @@ fn members_in_every_spelling() {
         r#"["a",""]"#,
         r#"["a",7]"#,
         r#"["a",["b"]]"#,
-        r#""a""#,
         "7",
-        r#"{"id":"a"}"#,
+        r#""System.Object[]""#,
+        r#""@{id=b}""#,
+        r#"["=\"a\""]"#,
     ] {
         let wrong = read_groups(
             "groups.json",

@@ -676,6 +676,71 @@ async fn a_collapse_beyond_the_approved_one_is_held_again() {
     assert_eq!(count(&world, &staff, State::Gone).await, 0);
 }
 
+#[tokio::test]
+async fn the_export_of_another_tenant_is_not_believed() {
+    let mut world = world_of(&[]);
+    let staff = world.crowd("staff", 30);
+    world.pass(day(0)).await;
+    // As many others instead.
+    for name in &staff {
+        world.who(name).exists = false;
+    }
+    let others = world.crowd("other", 40);
+    world.pass(day(1)).await;
+    assert_eq!(world.held(), ["snapshot:registration", "snapshot:users"]);
+    assert_eq!(count(&world, &staff, State::Gone).await, 0);
+    for hold in world
+        .held()
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+    {
+        world.approve(&hold, hour(1, 1)).await;
+    }
+    // It covers these others, and neither nobody nor more that are lost.
+    for name in &others[5..] {
+        world.who(name).exists = false;
+    }
+    world.pass(hour(1, 2)).await;
+    assert!(world.held().contains(&"snapshot:users"));
+    assert_eq!(count(&world, &staff, State::Gone).await, 0);
+    for name in &others[5..] {
+        world.who(name).exists = true;
+    }
+    world.pass(hour(1, 3)).await;
+    for hold in world
+        .held()
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+    {
+        world.approve(&hold, hour(1, 4)).await;
+    }
+    world.pass(hour(1, 5)).await;
+    assert_eq!(count(&world, &staff, State::Gone).await, 30);
+}
+
+#[tokio::test]
+async fn a_group_of_others_is_not_believed() {
+    let mut world = world_of(&[]);
+    let (staff, others) = (world.crowd("staff", 25), world.crowd("other", 25));
+    for name in &staff {
+        world.exclude(name);
+    }
+    world.pass(day(0)).await;
+    let emergency = world.groups.get_mut("Emergency").unwrap();
+    emergency.retain(|name| !name.starts_with("staff"));
+    emergency.extend(others);
+    world.pass(day(1)).await;
+    let hold = EXCLUSION.replace("exclusion:", "snapshot:");
+    assert_eq!(world.held(), [hold.as_str()]);
+    assert_eq!(count(&world, &staff, State::Exempt).await, 25);
+    world.approve(&hold, hour(1, 1)).await;
+    world.pass(hour(1, 2)).await;
+    assert_eq!(world.held(), [""; 0]);
+    assert_eq!(count(&world, &staff, State::Exempt).await, 0);
+}
+
 const EXCLUSION: &str = "exclusion:everyone/0a0a0a0a-0000-4000-8000-000000000000";
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use super::window::later;
 
 /// A tenth of the rows: fewer may have been refreshed by themselves, and vouch for nobody else.
 const VOUCHING: usize = 10;
+/// And at least so many, or all where there are fewer: one row vouches for nobody else.
+const VOUCHING_AT_LEAST: usize = 3;
 /// A report whose newest row is older than this at its reading may be an old one copied on.
 const ROWS_OLD: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So long after an event even the slowest report knows of it.
@@ -55,7 +57,10 @@ impl Rows {
         let (mut dates, ahead): (Vec<_>, Vec<_>) =
             self.dates.into_iter().partition(|at| *at <= reading);
         let newest = dates.iter().max().copied();
-        let share = self.rows.div_ceil(VOUCHING);
+        let share = self
+            .rows
+            .div_ceil(VOUCHING)
+            .max(VOUCHING_AT_LEAST.min(self.rows));
         let reached = (1..=dates.len()).contains(&share).then(|| {
             let (_, at, _) = dates.select_nth_unstable_by(share - 1, |a, b| b.cmp(a));
             *at
@@ -300,21 +305,39 @@ mod tests {
                 Some(day(9)),
             ),
             (
-                "one of ten",
-                vec![(1, Some(day(9))), (9, Some(day(2)))],
-                Some(day(9)),
+                "two of two",
+                vec![(1, Some(day(9))), (1, Some(day(8)))],
+                Some(day(8)),
                 Some(day(9)),
             ),
             (
-                "one of eleven vouches for nobody else",
-                vec![(1, Some(day(9))), (10, Some(day(2)))],
+                "one of ten vouches for nobody else",
+                vec![(1, Some(day(9))), (9, Some(day(2)))],
                 Some(day(2)),
                 Some(day(9)),
             ),
             (
-                "two of twenty, each with a date of its own",
-                vec![(1, Some(day(9))), (1, Some(day(8))), (18, Some(day(2)))],
-                Some(day(8)),
+                "three of ten",
+                vec![(3, Some(day(9))), (7, Some(day(2)))],
+                Some(day(9)),
+                Some(day(9)),
+            ),
+            (
+                "four of forty, each with a date of its own",
+                vec![
+                    (1, Some(day(9))),
+                    (1, Some(day(8))),
+                    (1, Some(day(7))),
+                    (1, Some(day(6))),
+                    (36, Some(day(2))),
+                ],
+                Some(day(6)),
+                Some(day(9)),
+            ),
+            (
+                "three of thirty-one",
+                vec![(3, Some(day(9))), (28, Some(day(2)))],
+                Some(day(2)),
                 Some(day(9)),
             ),
             (

@@ -4,6 +4,8 @@
 //! what releases it (rules 4.3, 7.12, 7.13 and 7.16).
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -113,19 +115,74 @@ pub fn assignment_hold(policy: &PolicyName, unresolved: &[Unresolved]) -> Option
 }
 
 /// Whether a snapshot shrank so much that it is not believed: more than 20 objects *and* more
-/// than one in ten. Growth only opens windows and needs no brake.
+/// than one in ten, or all. Growth only opens windows and needs no brake.
 #[must_use]
 pub fn collapsed(before: u64, after: u64) -> bool {
-    let lost = before.saturating_sub(after);
-    lost > SHRINK_ABSOLUTE && lost.saturating_mul(SHRINK_SHARE) > before
-        || (before > 0 && after == 0)
+    shrank(before, after) || before > 0 && after == 0
 }
 
-/// Whether a snapshot is not to be believed: it shrank too much, or after an operator accepted so
-/// few as `approved`, once more by as much (rule 4.3).
+fn shrank(before: u64, after: u64) -> bool {
+    let lost = before.saturating_sub(after);
+    lost > SHRINK_ABSOLUTE && lost.saturating_mul(SHRINK_SHARE) > before
+}
+
+/// What a snapshot holds, beside the last one that was believed. Its text is what an approval of
+/// it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// All of it.
+    pub rows: u64,
+    /// Of these, what the last one has, too: whatever is new makes up for nothing that was lost.
+    pub kept: u64,
+}
+
+impl Size {
+    /// Whether so little of those before is no snapshot to be believed.
+    #[must_use]
+    pub fn is_collapse(self, before: u64) -> bool {
+        collapsed(before, self.kept)
+    }
+
+    /// Whether so little is left of the members of a group: all of a few may well be others.
+    #[must_use]
+    pub fn is_collapsed_membership(self, before: u64) -> bool {
+        shrank(before, self.kept) || before > 0 && self.rows == 0
+    }
+
+    /// Whether an operator who accepted `approved` accepted this, too: it did not shrink once more
+    /// by as much (rule 4.3).
+    #[must_use]
+    pub fn is_covered_by(self, approved: Self) -> bool {
+        !collapsed(approved.rows, self.rows) && !collapsed(approved.kept, self.kept)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows == self.kept {
+            write!(f, "{}", self.rows)
+        } else {
+            write!(f, "{} {}", self.rows, self.kept)
+        }
+    }
+}
+
+impl FromStr for Size {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (rows, kept) = text.split_once(' ').unwrap_or((text, text));
+        Ok(Self {
+            rows: rows.parse()?,
+            kept: kept.parse()?,
+        })
+    }
+}
+
+/// Whether a snapshot is not to be believed: it shrank too much, and no operator accepted that.
 #[must_use]
-pub fn not_believed(before: u64, after: u64, approved: Option<u64>) -> bool {
-    collapsed(before, after) && approved.is_none_or(|approved| collapsed(approved, after))
+pub fn not_believed(before: u64, size: Size, approved: Option<Size>) -> bool {
+    size.is_collapse(before) && !approved.is_some_and(|approved| size.is_covered_by(approved))
 }
 
 /// Whether more people lost their registration since the yardstick than any rollout explains.
@@ -315,6 +372,47 @@ mod tests {
         ] {
             assert_eq!(collapsed(before, after), expected, "{before} → {after}");
         }
+    }
+
+    #[test]
+    fn what_is_new_makes_up_for_nothing_that_was_lost() {
+        let size = |rows, kept| Size { rows, kept };
+        for (before, found, snapshot, membership) in [
+            (300, size(300, 0), true, true),
+            (300, size(5_000, 269), true, true),
+            (300, size(5_000, 270), false, false),
+            // All of a few members may be others, and no members are never believed.
+            (1, size(1, 0), true, false),
+            (20, size(20, 0), true, false),
+            (1, size(0, 0), true, true),
+            (0, size(9, 0), false, false),
+        ] {
+            assert_eq!(found.is_collapse(before), snapshot, "{before} → {found}");
+            let judged = found.is_collapsed_membership(before);
+            assert_eq!(judged, membership, "{before} → {found}");
+        }
+        for (approved, found, covered) in [
+            (size(300, 0), size(300, 0), true),
+            (size(300, 0), size(290, 0), true),
+            // Nobody at all is less than others.
+            (size(300, 0), size(0, 0), false),
+            (size(300, 200), size(300, 190), true),
+            (size(300, 200), size(300, 150), false),
+            (size(75, 75), size(40, 40), false),
+        ] {
+            assert_eq!(
+                found.is_covered_by(approved),
+                covered,
+                "{approved}: {found}"
+            );
+            assert_eq!(
+                not_believed(300, found, Some(approved)),
+                !covered,
+                "{approved}: {found}"
+            );
+            assert_eq!(approved.to_string().parse(), Ok(approved));
+        }
+        assert_eq!("7".parse(), Ok(size(7, 7)));
     }
 
     #[test]

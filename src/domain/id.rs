@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The longest object id that is believed; Graph's are 36 characters.
 const MAX_LENGTH: usize = 128;
 
+/// What stands around an id, or instead of one, where a tool wrote a text or a type.
+const IN_NO_ID: [char; 5] = ['"', '\'', '=', '[', ']'];
+
 /// An object id that cannot be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
@@ -51,7 +54,7 @@ macro_rules! object_id {
         impl $name {
             /// Accepts an object id as Graph or an export spells it; case does not matter.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                if !is_sound(text.trim()) {
+                if !is_sound(text.trim()) || text.contains(IN_NO_ID) {
                     return Err(InvalidId::Unsound);
                 }
                 Self::stored(text)
@@ -140,7 +143,15 @@ mod tests {
             Err(InvalidId::AllZeros)
         );
         assert_eq!(GroupId::parse(&"x".repeat(129)), Err(InvalidId::TooLong));
-        for id in ["a\u{1b}]0;x\u{7}", "a\u{9b}", "a\u{202e}b", "a\u{fffd}"] {
+        for id in [
+            "a\u{1b}]0;x\u{7}",
+            "a\u{9b}",
+            "a\u{202e}b",
+            "a\u{fffd}",
+            "=\"a\"",
+            "'a'",
+            "System.Object[]",
+        ] {
             assert_eq!(UserId::parse(id), Err(InvalidId::Unsound), "{id:?}");
         }
     }

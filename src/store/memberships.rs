@@ -240,7 +240,7 @@ async fn replace_members(
         .collect();
     let left: Vec<String> = stored
         .into_iter()
-        .filter(|id| UserId::parse(id).is_ok_and(|id| !users.contains(&id)))
+        .filter(|id| UserId::stored(id).is_ok_and(|id| !users.contains(&id)))
         .collect();
     let statements = left.chunks(ROWS_PER_STATEMENT).map(|left| {
         let mut statement = QueryBuilder::<Db>::new("DELETE FROM memberships WHERE group_id = ");

@@ -18,7 +18,7 @@ use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::age::{self, Another, RowDates, Rows};
-use crate::domain::brake::not_believed;
+use crate::domain::brake::{Size, not_believed};
 use crate::domain::facts::Gap;
 use crate::domain::person::Person;
 use crate::domain::registration::{Registration, ReportRow};
@@ -48,8 +48,8 @@ pub enum Imported {
     Collapsed {
         /// Rows before.
         before: u64,
-        /// Rows of the snapshot that was refused.
-        after: u64,
+        /// What the snapshot holds that was refused.
+        size: Size,
     },
     /// An id is in two parts, one of which was not read: read all parts.
     ReadAll,
@@ -566,7 +566,7 @@ impl Import {
         mut self,
         unchanged: &[sources::StoredPart],
         gone_parts: &[i64],
-        approved: Option<u64>,
+        approved: Option<Size>,
     ) -> Result<Imported, StoreError> {
         self.write_people().await?;
         self.write_registrations().await?;
@@ -583,16 +583,18 @@ impl Import {
         } else {
             self.rows_after(missing.len() as u64).await?
         };
-        let (before, after) = match self.source {
-            Source::Registration => self.enabled(&missing).await?,
-            _ => (self.before, rows),
+        let (before, size) = if self.source == Source::Registration {
+            self.enabled(&missing).await?
+        } else {
+            let kept = self.before.saturating_sub(missing.len() as u64);
+            (self.before, Size { rows, kept })
         };
-        if not_believed(before, after, approved) {
+        if not_believed(before, size, approved) {
             self.transaction
                 .rollback()
                 .await
                 .doing("leaving an import")?;
-            return Ok(Imported::Collapsed { before, after });
+            return Ok(Imported::Collapsed { before, size });
         }
         // A snapshot of several parts is as old as the oldest of them (rule 7.8).
         let mut oldest = unchanged.iter().map(|part| part.as_of).min();
@@ -714,11 +716,11 @@ impl Import {
         self.mark_changed(missing).await
     }
 
-    /// The rows, before and after, of people who are enabled: reports leave out who is disabled
+    /// The rows, before and now, of people who are enabled: reports leave out who is disabled
     /// (rule 7.6). Where nobody is missing, nothing shrank.
-    async fn enabled(&mut self, missing: &[String]) -> Result<(u64, u64), StoreError> {
+    async fn enabled(&mut self, missing: &[String]) -> Result<(u64, Size), StoreError> {
         if self.first || missing.is_empty() {
-            return Ok((0, 0));
+            return Ok((0, Size { rows: 0, kept: 0 }));
         }
         let present: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM registrations JOIN people ON people.id = registrations.user_id
@@ -732,10 +734,12 @@ impl Import {
         let appeared = enabled_of(&mut self.transaction, &appeared).await?;
         let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
         let missing = enabled_of(&mut self.transaction, &missing).await?;
-        Ok((
-            present.saturating_sub(appeared),
-            present.saturating_sub(missing),
-        ))
+        let before = present.saturating_sub(appeared);
+        let size = Size {
+            rows: present.saturating_sub(missing),
+            kept: before.saturating_sub(missing),
+        };
+        Ok((before, size))
     }
 
     /// What the report is as of; remembers what dates it (rule 7.8).

@@ -6,11 +6,11 @@ use std::fmt;
 
 use super::{CollectError, Collector};
 use crate::domain::assignment::is_same_name;
-use crate::domain::brake::collapsed;
+use crate::domain::brake::Size;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
 use crate::store::holds::{Approval, Raised};
-use crate::store::memberships::GroupSnapshot;
+use crate::store::memberships::{GroupSnapshot, Members};
 use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::{Store, StoreError};
 
@@ -135,7 +135,7 @@ struct Doubt {
     group: GroupId,
     /// What it meant when its members were believed last.
     known: GroupId,
-    after: u64,
+    size: Size,
     hold: Hold,
 }
 
@@ -148,10 +148,10 @@ pub(super) async fn judge(
     sizes: &HashMap<GroupId, u64>,
     snapshot: &mut GroupSnapshot,
 ) -> Result<Vec<Raised>, CollectError> {
-    let doubts = doubts(wanted, snapshot, sizes);
+    let doubts = doubts(collector.store, wanted, snapshot, sizes).await?;
     let held: BTreeSet<GroupId> = doubts
         .iter()
-        .filter(|doubt| !approved(collector, &doubt.hold, doubt.after))
+        .filter(|doubt| !approved(collector, &doubt.hold, doubt.size))
         .map(|doubt| doubt.group.clone())
         .collect();
     let mut raised = Vec::new();
@@ -161,7 +161,7 @@ pub(super) async fn judge(
             snapshot.members.remove(&doubt.group);
             raised.push(Raised {
                 hold: doubt.hold,
-                evidence: doubt.after.to_string(),
+                evidence: doubt.size.to_string(),
             });
         } else if doubt.hold.kind == HoldKind::Exclusion {
             collector.store.forget_members(&doubt.known).await?;
@@ -170,7 +170,12 @@ pub(super) async fn judge(
     Ok(raised)
 }
 
-fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u64>) -> Vec<Doubt> {
+async fn doubts(
+    store: &Store,
+    wanted: &Wanted,
+    snapshot: &GroupSnapshot,
+    sizes: &HashMap<GroupId, u64>,
+) -> Result<Vec<Doubt>, StoreError> {
     let excluded = wanted.excluded.iter().map(|named| (named, true));
     let included = wanted.included.iter().map(|named| (named, false));
     let mut doubts: Vec<Doubt> = Vec::new();
@@ -180,31 +185,47 @@ fn doubts(wanted: &Wanted, snapshot: &GroupSnapshot, sizes: &HashMap<GroupId, u6
             let known = before_anew.as_ref().unwrap_or(&group).clone();
             let before = sizes.get(&known).copied().unwrap_or(0);
             let members = snapshot.members.get(&group);
-            let after = members.map_or(0, |members| members.transitive.len() as u64);
+            let size = size(store, &known, members).await?;
             // Members of an included group that is no more stay in any case.
-            if !collapsed(before, after) || members.is_none() && !excludes {
+            if !size.is_collapsed_membership(before) || members.is_none() && !excludes {
                 continue;
             }
-            let kind = if excludes && after == 0 {
+            let kind = if excludes && size.rows == 0 {
                 HoldKind::Exclusion
             } else {
                 HoldKind::Snapshot
             };
             let exists = snapshot.names.contains_key(&group);
-            let text = text(name, before, after, exists);
+            let text = text(name, before, size, exists);
             let hold = Hold::new(kind, &format!("{policy}/{known}"), Some(policy), text);
             if doubts.iter().all(|doubt| doubt.hold.id != hold.id) {
                 doubts.push(Doubt {
                     name: name.clone(),
                     group,
                     known,
-                    after,
+                    size,
                     hold,
                 });
             }
         }
     }
-    doubts
+    Ok(doubts)
+}
+
+/// What a membership holds, beside what is known of it.
+async fn size(
+    store: &Store,
+    known: &GroupId,
+    members: Option<&Members>,
+) -> Result<Size, StoreError> {
+    let Some(members) = members.filter(|members| !members.transitive.is_empty()) else {
+        return Ok(Size { rows: 0, kept: 0 });
+    };
+    let before = store.members(known).await?.transitive;
+    Ok(Size {
+        rows: members.transitive.len() as u64,
+        kept: before.intersection(&members.transitive).count() as u64,
+    })
 }
 
 /// Members that mean nobody are named up to this number.
@@ -383,20 +404,25 @@ pub(super) fn hold_unread(
     (holds, approved)
 }
 
-fn approved(collector: &Collector<'_>, hold: &Hold, after: u64) -> bool {
+fn approved(collector: &Collector<'_>, hold: &Hold, size: Size) -> bool {
     collector
         .approvals
         .iter()
         .filter(|approval| approval.hold == hold.id)
         .any(|approval| {
-            let approved = approval.evidence.parse::<u64>();
-            approved.is_ok_and(|approved| !collapsed(approved, after))
+            let approved = approval.evidence.parse();
+            approved.is_ok_and(|approved| size.is_covered_by(approved))
         })
 }
 
-fn text(name: &str, before: u64, after: u64, exists: bool) -> String {
-    if exists {
-        format!("the group {name:?} has {after} members where it had {before}; the last ones stay")
+fn text(name: &str, before: u64, Size { rows, kept }: Size, exists: bool) -> String {
+    if exists && rows == kept {
+        format!("the group {name:?} has {rows} members where it had {before}; the last ones stay")
+    } else if exists {
+        format!(
+            "the group {name:?} has {kept} of the {before} members that it had, and {} others; the last ones stay",
+            rows - kept
+        )
     } else {
         format!("the group {name:?} is no more, its {before} last members stay exempt")
     }

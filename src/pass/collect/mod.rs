@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::groups::{Approved, Unread, Wanted};
 use super::PassError;
 use crate::config::{self, Config, Exports};
+use crate::domain::brake::Size;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::errors::chain;
 use crate::graph::{Client, GraphError};
@@ -280,7 +281,7 @@ impl Collector<'_> {
     }
 
     /// Down to which size an operator accepts a snapshot of a source.
-    fn approved_size(&self, source: Source) -> Option<u64> {
+    fn approved_size(&self, source: Source) -> Option<Size> {
         let hold = Hold::new(HoldKind::Snapshot, source.as_str(), None, String::new()).id;
         self.approvals
             .iter()
@@ -291,19 +292,24 @@ impl Collector<'_> {
 
 /// The hold for a snapshot that shrank too much (rule 7.6).
 fn collapse(source: Source, imported: &Imported, what: &str) -> Option<Raised> {
-    let Imported::Collapsed { before, after } = imported else {
+    let Imported::Collapsed { before, size } = imported else {
         return None;
+    };
+    let Size { rows, kept } = *size;
+    let others = match rows.saturating_sub(kept) {
+        0 => String::new(),
+        others => format!(", beside {others} others"),
     };
     let text = match source {
         Source::Registration => format!(
-            "the registration {what} has rows of {after} people who are enabled where the last accepted one has {before}; the last one stays"
+            "the registration {what} has rows of {kept} people who are enabled where the last accepted one has {before}{others}; the last one stays"
         ),
         _ => format!(
-            "the {source} {what} has {after} rows where the last accepted one has {before}; the last one stays"
+            "the {source} {what} has {kept} rows where the last accepted one has {before}{others}; the last one stays"
         ),
     };
     Some(Raised {
         hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text),
-        evidence: after.to_string(),
+        evidence: size.to_string(),
     })
 }

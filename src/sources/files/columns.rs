@@ -153,6 +153,7 @@ pub(super) const SIGN_IN: &[Column] = &[
     optional("Cross tenant access type", &["crosstenantaccesstype"]),
     optional("Authentication requirement", &["authenticationrequirement"]),
     optional("isInteractive", &["isinteractive"]),
+    optional("signInEventTypes", &["signineventtypes"]),
     optional("Category", &["category"]),
     optional("Type", &["type"]),
 ];
@@ -170,11 +171,11 @@ pub(super) fn sign_in(
             error_code = Scalar::Int(code);
         }
     }
-    if !error_code.is_present()
-        && status
-            .as_str()
-            .is_some_and(|status| status.eq_ignore_ascii_case("success"))
-    {
+    // The portal leaves the code of a success empty, and scripts fill in their word for nothing.
+    let is_success = status
+        .as_str()
+        .is_some_and(|status| status.eq_ignore_ascii_case("success"));
+    if is_success && is_nothing(&error_code) {
         error_code = Scalar::Int(0);
     }
     // An empty cell is an account that the directory does not know, not a missing property.
@@ -191,6 +192,7 @@ pub(super) fn sign_in(
         user_id,
         app_display_name: cells.value("Application")?,
         is_interactive: cells.value("isInteractive")?,
+        sign_in_event_types: cells.list("signInEventTypes")?,
         client_app_used: cells.value("Client app")?,
         authentication_protocol: cells.value("Authentication Protocol")?,
         cross_tenant_access_type: cells.value("Cross tenant access type")?,
@@ -203,6 +205,16 @@ pub(super) fn sign_in(
         ..SignInRow::default()
     }
     .sign_in(recorded, now)
+}
+
+/// Whether a cell is empty, or says so in words.
+fn is_nothing(cell: &Scalar<'_>) -> bool {
+    let words = ["none", "null", "nan", "n/a", "-"];
+    match cell {
+        Scalar::Null => true,
+        Scalar::Text(text) => words.iter().any(|word| text.eq_ignore_ascii_case(word)),
+        Scalar::Bool(_) | Scalar::Int(_) | Scalar::Other => false,
+    }
 }
 
 /// The table of Log Analytics that a row is of, if that is what stands there.

@@ -93,12 +93,24 @@ impl Dates {
         record: &'a ByteRecord,
     ) -> impl Iterator<Item = (&'a str, Option<DateOrder>)> {
         self.columns.iter().filter_map(|at| {
-            let cell = record.get(*at).filter(|cell| may_be_open(cell))?;
+            let cell = record
+                .get(*at)
+                .map(plain)
+                .filter(|cell| may_be_open(cell))?;
             let text = std::str::from_utf8(cell).ok()?;
             let date = Numeric::parse(text).filter(Numeric::is_open)?;
             Some((text, date.proves()))
         })
     }
+}
+
+/// What a cell holds: `="…"` keeps a spreadsheet from taking a text for a number.
+fn plain(cell: &[u8]) -> &[u8] {
+    let inside = cell
+        .trim_ascii()
+        .strip_prefix(b"=\"")
+        .and_then(|cell| cell.strip_suffix(b"\""));
+    inside.unwrap_or(cell)
 }
 
 /// Whether a cell begins as an open date does: nearly all begin with a year.
@@ -138,6 +150,32 @@ impl Preface {
     }
 }
 
+/// What stands between cells: that by which a header has the most columns that are known. One of the
+/// others may well stand in a cell.
+fn delimiter(header: &[u8], columns: &[Column]) -> u8 {
+    let known = |delimiter: &u8| {
+        let mut record = ByteRecord::new();
+        let mut reader = ReaderBuilder::new()
+            .delimiter(*delimiter)
+            .has_headers(false)
+            .from_reader(header);
+        // What is no header has no columns.
+        let _ = reader.read_byte_record(&mut record);
+        let names: Vec<String> = record.iter().map(named).collect();
+        let is_there = |column: &&Column| {
+            names
+                .iter()
+                .any(|name| column.aliases.contains(&name.as_str()))
+        };
+        columns.iter().filter(is_there).count()
+    };
+    // Of several that do as well the last one counts.
+    [b';', b'\t', b',']
+        .into_iter()
+        .max_by_key(known)
+        .unwrap_or(b',')
+}
+
 /// A row, or what is wrong with it, and the line on which it begins.
 pub(super) type Numbered<'a> = (Result<Cells<'a>, RowError>, u64);
 
@@ -156,7 +194,12 @@ impl Table {
         opened: Opened,
         columns: &'static [Column],
     ) -> Result<Self, SourceError> {
-        let mut lines = opened.head.split(|byte| *byte == b'\n');
+        let mut head = opened.head;
+        let returns = head.contains(&b'\r') && !head.contains(&b'\n');
+        if returns {
+            feed_lines(&mut head);
+        }
+        let mut lines = head.split(|byte| *byte == b'\n');
         let first = lines.next().unwrap_or_default();
         let preface = Preface::of(first);
         let header = match preface {
@@ -166,14 +209,8 @@ impl Table {
         let crlf = first.ends_with(b"\r");
         let delimiter = if let Some(Preface::Delimiter(delimiter)) = preface {
             delimiter
-        } else if header.contains(&b',') {
-            b','
-        } else if header.contains(&b'\t') {
-            b'\t'
-        } else if header.contains(&b';') {
-            b';'
         } else {
-            b','
+            delimiter(header, columns)
         };
         let shared = Arc::new(Shared {
             left: AtomicUsize::new(ROW_LIMIT + READ_AHEAD),
@@ -181,6 +218,7 @@ impl Table {
         });
         let input = Allowance {
             input: opened.input,
+            returns,
             shared: Arc::clone(&shared),
         };
         let reader = ReaderBuilder::new()
@@ -375,9 +413,9 @@ impl<'a> Cells<'a> {
         Ok(Scalar::Text(at.to_string().into()))
     }
 
-    /// A cell as a list.
+    /// A cell as a list, in one text; its reader knows what separates names.
     pub(super) fn list(&self, name: &'static str) -> Result<Entry<'a>, RowError> {
-        Ok(self.text(name)?.map_or_else(Entry::default, Entry::cell))
+        Ok(Entry::Scalar(self.value(name)?))
     }
 
     /// A cell as a list of members.
@@ -399,7 +437,7 @@ impl<'a> Cells<'a> {
         let Some(cell) = self.column(name).and_then(|at| self.record.get(at)) else {
             return Ok(None);
         };
-        std::str::from_utf8(cell)
+        std::str::from_utf8(plain(cell))
             .map(Some)
             .map_err(|_| RowError::NotUtf8(name))
     }
@@ -432,7 +470,16 @@ fn packed(cell: &[u8]) -> String {
 /// Stops the CSV reader before a row fills the memory.
 struct Allowance {
     input: Input,
+    /// Whether lines end with a carriage return alone, as on old Macs.
+    returns: bool,
     shared: Arc<Shared>,
+}
+
+/// Ends lines as everybody else does.
+fn feed_lines(text: &mut [u8]) {
+    for byte in text.iter_mut().filter(|byte| **byte == b'\r') {
+        *byte = b'\n';
+    }
 }
 
 /// What the table and its input tell each other.
@@ -455,6 +502,9 @@ impl Read for Allowance {
         }
         let within = buffer.len().min(left);
         let read = self.input.read(&mut buffer[..within])?;
+        if self.returns {
+            feed_lines(&mut buffer[..read]);
+        }
         if read == 0 {
             self.shared.over.store(true, Ordering::Relaxed);
         }

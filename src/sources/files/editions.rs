@@ -11,100 +11,143 @@ use jiff::civil::{Date, Time};
 use super::day::{dates, digits, digits_after};
 use super::names::split;
 
+/// More digits without parentheses are something else than a count of downloads.
+const LONGEST_NUMBER: usize = 2;
+
 /// When an export was made, as its name says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Made {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Made<'a> {
     date: Date,
     time: Option<Time>,
-    /// The number that a browser gives to a second download of one name: ` (1)`.
+    /// What else stands behind the date.
+    rest: &'a str,
+    /// The number that a browser or a file manager gives to a second download of one name.
     number: u64,
 }
 
-impl Made {
+impl<'a> Made<'a> {
     /// Reads the last date of a name, and what stands behind it; none without a date. A page has
     /// the date of its folder where it has none of its own.
-    fn of(name: &str) -> Option<Self> {
+    fn of(name: &'a str) -> Option<Self> {
         name.rsplit('/').find_map(|name| {
             let base = split(name).map_or(name, |(base, _)| base);
-            let (date, rest) = dates(base).last()?;
+            let (date, behind) = dates(base).last()?;
+            let (time, behind) =
+                time(behind).map_or((None, behind), |(time, rest)| (Some(time), rest));
+            let (rest, number) = numbered(behind);
             Some(Self {
                 date,
-                time: time(rest),
-                number: number(base),
+                time,
+                rest,
+                number,
             })
         })
     }
 
-    /// Which of two was made before the other; none where names do not tell.
+    /// Which of two was made before the other; none where names do not tell. A number tells two
+    /// downloads of one name apart, and nothing of another.
     fn before(&self, other: &Self) -> Option<Ordering> {
         let days = self.date.cmp(&other.date);
-        if days != Ordering::Equal {
-            return Some(days);
-        }
-        match (self.time, other.time) {
-            (Some(one), Some(another)) if one != another => Some(one.cmp(&another)),
-            (Some(_), Some(_)) | (None, None) => Some(self.number.cmp(&other.number)),
+        let times = match (self.time, other.time) {
+            (Some(one), Some(another)) => Some(one.cmp(&another)),
+            (None, None) => Some(Ordering::Equal),
             (Some(_), None) | (None, Some(_)) => None,
-        }
+        };
+        let is_one_name = self.rest.eq_ignore_ascii_case(other.rest);
+        let numbers = is_one_name.then(|| self.number.cmp(&other.number));
+        let told = match (days, times) {
+            (Ordering::Equal, Some(Ordering::Equal)) => numbers?,
+            (Ordering::Equal, times) => times?,
+            (days, _) => days,
+        };
+        (told != Ordering::Equal).then_some(told)
+    }
+
+    /// Whether two files of one name's date, time and number belong together.
+    fn is_with(&self, other: &Self) -> bool {
+        (self.date, self.time, self.number) == (other.date, other.time, other.number)
     }
 }
 
 /// Of parts of which these pairs are editions of one thing: those that do not count, each with one
-/// that counts instead. Two that their names do not order are the error.
+/// that counts instead. Two that their names do not order are the error, unless another is newer
+/// than one of them.
 pub fn outdated<'a>(
     parts: &[&'a str],
     pairs: &[(&'a str, &'a str)],
 ) -> Result<BTreeMap<&'a str, &'a str>, (&'a str, &'a str)> {
-    let mut outdated = BTreeMap::new();
+    let (mut outdated, mut open) = (BTreeMap::new(), Vec::new());
     for (one, other) in pairs.iter().copied() {
-        let (Some(made), Some(other_made)) = (Made::of(one), Made::of(other)) else {
-            return Err((one, other));
-        };
-        let (old, old_made, new) = match made.before(&other_made) {
-            Some(Ordering::Less) => (one, made, other),
-            Some(Ordering::Greater) => (other, other_made, one),
-            // They belong together.
-            Some(Ordering::Equal) => continue,
-            None => return Err((one, other)),
+        let made = Made::of(one).zip(Made::of(other));
+        let ordered = made.and_then(|(made, other_made)| {
+            Some(match made.before(&other_made)? {
+                Ordering::Less => (one, made, other),
+                Ordering::Equal | Ordering::Greater => (other, other_made, one),
+            })
+        });
+        let Some((old, old_made, new)) = ordered else {
+            open.push((one, other));
+            continue;
         };
         outdated.insert(old, new);
-        let same = parts.iter().filter(|part| Made::of(part) == Some(old_made));
+        let same = parts
+            .iter()
+            .filter(|part| Made::of(part).is_some_and(|made| made.is_with(&old_made)));
         outdated.extend(same.map(|part| (*part, new)));
     }
-    Ok(outdated)
+    let settled = |name| outdated.contains_key(name);
+    match open
+        .into_iter()
+        .find(|(one, other)| !settled(*one) && !settled(*other))
+    {
+        Some(pair) => Err(pair),
+        None => Ok(outdated),
+    }
 }
 
-/// The time that follows a date: `T0830`, `_083000`, `-08-30`, ` 8.30.00`.
-fn time(text: &str) -> Option<Time> {
+/// The time that follows a date, and what follows it: `T0830`, `_083000`, `-08-30`, ` 8.30.00`.
+fn time(text: &str) -> Option<(Time, &str)> {
     let text = text.trim_start_matches(['-', '_', ' ', 'T', 't', '.']);
     let (first, rest) = digits(text);
-    let (hour, minute, second) = match first.len() {
-        6 => (&first[..2], &first[2..4], &first[4..]),
-        4 => (&first[..2], &first[2..], "0"),
+    let (hour, minute, second, rest) = match first.len() {
+        6 => (&first[..2], &first[2..4], &first[4..], rest),
+        4 => (&first[..2], &first[2..], "0", rest),
         1 | 2 => {
             let between = ['-', '_', '.', ':', 'h'];
             let (minute, rest) = digits_after(rest, &between)?;
-            let second = digits_after(rest, &between).map_or("0", |(second, _)| second);
-            (first, minute, second)
+            let (second, rest) = digits_after(rest, &between).unwrap_or(("0", rest));
+            (first, minute, second, rest)
         }
         _ => return None,
     };
-    Time::new(
+    let time = Time::new(
         hour.parse().ok()?,
         minute.parse().ok()?,
         second.parse().ok()?,
         0,
-    )
-    .ok()
+    );
+    Some((time.ok()?, rest))
 }
 
-/// The number in parentheses at the end of a name; 0 without one.
-fn number(name: &str) -> u64 {
-    let inside = name
-        .trim_end()
+/// What stands behind a date without the number of a second download at its end, and that number;
+/// 0 without one: ` (2)` of a browser, `-2` of Safari, ` 2` of a file manager.
+fn numbered(text: &str) -> (&str, u64) {
+    let text = text.trim_end();
+    let in_parentheses = text
         .strip_suffix(')')
-        .and_then(|name| Some(name.rsplit_once('(')?.1));
-    inside.and_then(|inside| inside.parse().ok()).unwrap_or(0)
+        .and_then(|text| text.rsplit_once('('));
+    let (rest, number) = in_parentheses.unwrap_or_else(|| {
+        let rest = text.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number = &text[rest.len()..];
+        let rest = rest
+            .strip_suffix(['-', ' '])
+            .filter(|_| number.len() <= LONGEST_NUMBER);
+        rest.map_or((text, ""), |rest| (rest, number))
+    });
+    match number.parse() {
+        Ok(number) => (rest.trim_matches([' ', '-']), number),
+        Err(_) => (text.trim_matches([' ', '-']), 0),
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +169,13 @@ mod tests {
             ("users-20261109T083015.json", "2026-11-09", "08:30:15", 0),
             ("users_20261109083015.json", "2026-11-09", "08:30:15", 0),
             ("users_2026-11-9_8.30.csv", "2026-11-09", "08:30:00", 0),
+            ("exportUsers_2026-11-9(2).csv", "2026-11-09", "", 2),
+            ("exportUsers_2026-11-9-2.csv", "2026-11-09", "", 2),
+            ("exportUsers_2026-11-9 2.csv", "2026-11-09", "", 2),
+            ("exportUsers_2026-11-9 - 2.csv", "2026-11-09", "", 2),
+            ("exportUsers_2026-11-9-4711.csv", "2026-11-09", "", 0),
+            ("users-20261109-0830-2.json", "2026-11-09", "08:30:00", 2),
+            ("users_2026-11-9 - Copy (2).csv", "2026-11-09", "", 2),
             ("users_2026-11-09_part2.csv", "2026-11-09", "", 0),
             ("users_2026-11-09_2.csv", "2026-11-09", "", 0),
             ("users_2026-11-01_2026-11-08.csv", "2026-11-08", "", 0),
@@ -154,7 +204,23 @@ mod tests {
         let again = "users_2026-11-10 (1).csv";
         let (more, morning) = ("users_2026-11-9_b.csv", "users_2026-11-10_0800.csv");
         let evening = "users_2026-11-10_2000.csv";
-        let parts = [ninth, more, tenth, again, morning, evening, "users.csv"];
+        let (safari, finder) = ("users_2026-11-10-2.csv", "users_2026-11-10 3.csv");
+        let (copy, second_copy) = (
+            "users_2026-11-10 - Copy.csv",
+            "users_2026-11-10 - Copy (2).csv",
+        );
+        let same = "users_2026-11-10-1.csv";
+        let parts = [
+            ninth,
+            more,
+            tenth,
+            again,
+            morning,
+            evening,
+            safari,
+            finder,
+            "users.csv",
+        ];
         for (pairs, expected) in [
             (
                 vec![(tenth, ninth)],
@@ -166,8 +232,20 @@ mod tests {
                 vec![(ninth, tenth), (tenth, again)],
                 Ok(vec![(tenth, again), (ninth, tenth), (more, tenth)]),
             ),
-            // One edition in two files.
-            (vec![(ninth, more)], Ok(vec![])),
+            // By numbers, whoever gave them.
+            (vec![(safari, tenth)], Ok(vec![(tenth, safari)])),
+            (vec![(finder, tenth)], Ok(vec![(tenth, finder)])),
+            (vec![(safari, again)], Ok(vec![(again, safari)])),
+            // One day's copies are not told apart, and nothing mixes them …
+            (vec![(ninth, more)], Err((ninth, more))),
+            (vec![(copy, tenth)], Err((copy, tenth))),
+            (vec![(second_copy, tenth)], Err((second_copy, tenth))),
+            (vec![(again, same)], Err((again, same))),
+            // … unless something newer is there.
+            (
+                vec![(ninth, more), (more, tenth)],
+                Ok(vec![(ninth, tenth), (more, tenth)]),
+            ),
             (vec![(tenth, morning)], Err((tenth, morning))),
             (vec![("users.csv", tenth)], Err(("users.csv", tenth))),
         ] {

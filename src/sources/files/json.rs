@@ -19,6 +19,8 @@ use super::shape::{Listed, Shape, Step, opens_envelope};
 pub const ROW_LIMIT: usize = 1 << 20;
 /// Large enough that moving a row's beginning to the front costs nothing.
 const CHUNK: usize = 128 << 10;
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 /// What follows the rows of a page is a link, a mark or a few numbers.
 const TAIL_LIMIT: usize = 64 << 10;
 
@@ -409,7 +411,8 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    /// Passes over white space and shows what follows.
+    /// Passes over white space and shows what follows. A byte order mark is as much: files that
+    /// were joined have one where each began.
     fn skip_space(&mut self) -> Result<Option<u8>, Broken> {
         loop {
             let rest = &self.buffer[self.start..self.end];
@@ -418,7 +421,15 @@ impl<R: Read> Splitter<R> {
                 .position(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
             self.consume(found.unwrap_or(rest.len()));
             if found.is_some() {
-                return Ok(Some(self.buffer[self.start]));
+                let rest = &self.buffer[self.start..self.end];
+                if rest.starts_with(MARK) {
+                    self.consume(MARK.len());
+                    continue;
+                }
+                if !MARK.starts_with(rest) || !self.fill()? {
+                    return Ok(Some(self.buffer[self.start]));
+                }
+                continue;
             }
             if !self.fill()? {
                 return Ok(None);
@@ -597,6 +608,15 @@ mod tests {
                 "{\n\"a\":1\n}\n{\n\"b\":2\n}",
                 vec![(1, "{\n\"a\":1\n}"), (4, "{\n\"b\":2\n}")],
             ),
+            // Joined byte by byte, each with its mark.
+            (
+                "\u{feff}{\"value\":[{\"a\":1}]}\r\n\u{feff}{\"value\":[{\"b\":2}]}\r\n\u{feff}",
+                vec![(1, r#"{"a":1}"#), (2, r#"{"b":2}"#)],
+            ),
+            (
+                "{\"a\":1}\n\u{feff}{\"b\":2}\n",
+                vec![(1, r#"{"a":1}"#), (2, r#"{"b":2}"#)],
+            ),
             (
                 r#"{"a\"value":[{"b":1}]}"#,
                 vec![(1, r#"{"a\"value":[{"b":1}]}"#)],
@@ -700,6 +720,7 @@ mod tests {
             Just("{\"a\":1}"),
             Just("{\"b\":\"\\\"]\"}"),
             Just("é"),
+            Just("\u{feff}"),
         ];
         prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat().into_bytes())
     }

@@ -38,6 +38,7 @@ pub fn users(part: &Part, now: Timestamp) -> Rows<Person> {
                 }
                 row.person()
             },
+            doubt: wire::forget_creation_ahead,
         },
     )
 }
@@ -61,6 +62,7 @@ pub fn groups(part: &Part, now: Timestamp) -> Rows<Group> {
                 }
                 row.group()
             },
+            doubt: |_, _| None,
         },
     )
 }
@@ -82,6 +84,7 @@ pub fn registration(part: &Part, now: Timestamp) -> Rows<Report> {
                 seen.note([row.is_mfa_capable.is_present()]);
                 row.report()
             },
+            doubt: |_, _| None,
         },
     )
 }
@@ -99,6 +102,7 @@ pub fn sign_ins(part: &Part, now: Timestamp) -> Rows<SignIn> {
             remedy: "",
             cells: |cells, context| columns::sign_in(cells, context.recorded, context.now),
             json: |raw, context, _| wire::sign_in(raw, context.recorded, context.now),
+            doubt: |_, _| None,
         },
     )
 }
@@ -116,6 +120,7 @@ pub fn audits(part: &Part, now: Timestamp) -> Rows<AuditEvent> {
             remedy: "",
             cells: |cells, context| columns::audit(cells, context.now),
             json: |raw, context, _| wire::audit(raw, context.now),
+            doubt: |_, _| None,
         },
     )
 }
@@ -128,6 +133,8 @@ pub struct Rows<T> {
     seen: Seen,
     read: Read,
     names_next: bool,
+    /// What was put aside of the last fact.
+    waiting: Option<Quarantined>,
     state: State,
 }
 
@@ -146,7 +153,11 @@ struct Kind<T> {
     remedy: &'static str,
     cells: FromCells<T>,
     json: FromJson<T>,
+    /// Takes out of a fact what cannot be believed, and says what.
+    doubt: Doubt<T>,
 }
+
+type Doubt<T> = fn(&mut T, Timestamp) -> Option<RowError>;
 
 type FromCells<T> = fn(&Cells<'_>, &Context) -> Result<Row<T>, RowError>;
 type FromJson<T> = fn(&[u8], &Context, &mut Seen) -> Result<Row<T>, RowError>;
@@ -175,7 +186,7 @@ impl Seen {
 struct Read {
     good: u64,
     wrong: u64,
-    first_wrong: Option<(u64, String)>,
+    first_wrong: Option<(u64, RowError)>,
 }
 
 /// So few rows that cannot be read make no part of a snapshot wrong, and neither does one in …
@@ -211,6 +222,7 @@ impl<T> Rows<T> {
             seen: Seen::default(),
             read: Read::default(),
             names_next: false,
+            waiting: None,
             state: state.unwrap_or_else(State::Failed),
         }
     }
@@ -222,6 +234,9 @@ impl<T> Rows<T> {
     }
 
     fn advance(&mut self) -> Result<Option<Item<T>>, SourceError> {
+        if let Some(waiting) = self.waiting.take() {
+            return Ok(Some(Item::Quarantined(waiting, None)));
+        }
         let (row, named, line) = match &mut self.state {
             State::Over => return Ok(None),
             State::Failed(_) => {
@@ -269,8 +284,10 @@ impl<T> Rows<T> {
             },
         };
         Ok(Some(match row {
-            Ok(Row::Fact(fact)) => {
+            Ok(Row::Fact(mut fact)) => {
                 self.read.good += 1;
+                let doubt = (self.kind.doubt)(&mut fact, self.context.now);
+                self.waiting = doubt.map(|error| self.quarantined(line, &error));
                 Item::Fact(fact)
             }
             Ok(Row::Skipped(why)) => {
@@ -279,16 +296,19 @@ impl<T> Rows<T> {
             }
             Err(error) => {
                 self.read.wrong += 1;
-                let first = &mut self.read.first_wrong;
-                first.get_or_insert_with(|| (line, error.to_string()));
-                let row = Quarantined {
-                    file: self.part.name.clone(),
-                    line,
-                    reason: error.to_string(),
-                };
+                let row = self.quarantined(line, &error);
+                self.read.first_wrong.get_or_insert((line, error));
                 Item::Quarantined(row, named.filter(|_| self.kind.of_objects))
             }
         }))
+    }
+
+    fn quarantined(&self, line: u64, error: &RowError) -> Quarantined {
+        Quarantined {
+            file: self.part.name.clone(),
+            line,
+            reason: error.to_string(),
+        }
     }
 
     /// A file none of whose rows has a needed property was exported without it.
@@ -328,9 +348,7 @@ impl<T> Rows<T> {
         } else {
             return Ok(());
         };
-        Err(self
-            .part
-            .wrong(Some(*line), text, "export it again, or mend the rows"))
+        Err(self.part.wrong(Some(*line), text, reason.remedy()))
     }
 
     fn broken(&self, broken: Broken, line: u64) -> SourceError {

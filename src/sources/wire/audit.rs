@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, parse};
+use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, is_flattened, parse};
 use crate::domain::audit::{AuditEvent, AuditKind};
 use crate::sources::Skip;
 
@@ -77,6 +77,13 @@ impl AuditRow<'_> {
             .ok_or(RowError::Missing("result"))?;
         if !result.trim().eq_ignore_ascii_case("success") {
             return Ok(Row::Skipped(Skip::NotSuccessful));
+        }
+        if let Some(text) = self
+            .target_resources
+            .texts()
+            .find(|text| is_flattened(text))
+        {
+            return Err(RowError::no_object("targetResources", text));
         }
         let mut targets = self
             .target_resources

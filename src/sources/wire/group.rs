@@ -83,24 +83,15 @@ impl GroupRow<'_> {
         if self.more_members.is_present() {
             return Err(RowError::MembersCut);
         }
-        for list in [&self.members, &self.members_delta] {
-            if list.object().is_some() || matches!(list, Entry::Scalar(value) if value.is_present())
-            {
-                return Err(RowError::Wrong {
-                    name: "members",
-                    expected: "a list",
-                    found: "a single value".to_owned(),
-                });
-            }
-        }
         let all = self
             .members
             .items()
             .iter()
             .chain(self.members_delta.items());
-        let members = all
-            .filter_map(|entry| member(entry).transpose())
-            .collect::<Result<_, _>>()?;
+        let mut members = Vec::new();
+        for entry in all {
+            members.extend(members_of(entry)?);
+        }
         let name = self.display_name.as_str().map(str::trim);
         Ok(Row::Fact(Group {
             id,
@@ -117,15 +108,31 @@ impl GroupRow<'_> {
     }
 }
 
-/// The member; `None` for a device, a service principal or a removed one.
-fn member(entry: &Entry<'_, MemberObject<'_>>) -> Result<Option<Member>, RowError> {
+/// The member; none for a device, a service principal or a removed one. A text may be a list that a
+/// tool joined: no id or name has a blank.
+fn members_of(entry: &Entry<'_, MemberObject<'_>>) -> Result<Vec<Member>, RowError> {
     match entry {
-        Entry::Scalar(scalar) => match scalar.text("members")?.map(str::trim) {
-            Some(name) if name.contains('@') => Ok(Some(Member::User(Who::Upn(name.to_owned())))),
-            Some(name) => Ok(Some(Member::Either(member_id(name)?))),
-            None => Err(RowError::Missing("members")),
-        },
-        Entry::Object(object) => object.member(),
+        Entry::Scalar(scalar) => {
+            let text = scalar.text("members")?.unwrap_or_default().trim();
+            if text.is_empty() {
+                return Err(RowError::Missing("members"));
+            }
+            if text.contains(['{', '}', '[', ']', '=', '"']) {
+                return Err(RowError::no_list("members", text));
+            }
+            let names = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|'));
+            let names = names.filter(|name| !name.is_empty());
+            names
+                .map(|name| {
+                    Ok(if name.contains('@') {
+                        Member::User(Who::Upn(name.to_owned()))
+                    } else {
+                        Member::Either(member_id(name)?)
+                    })
+                })
+                .collect()
+        }
+        Entry::Object(object) => Ok(object.member()?.into_iter().collect()),
         Entry::List(_) => Err(RowError::Wrong {
             name: "members",
             expected: "a list of object ids, user principal names or objects",

@@ -9,7 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use serde_json::value::RawValue;
 
@@ -40,7 +40,7 @@ const LOCAL_FALSE: [&str; 13] = [
     "nepravda", "hamis", "yanlış", "ложь",
 ];
 
-/// A property that should be a text, a number or a flag.
+/// A property that should be a text, a number or a flag, also as the only element of a list.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Scalar<'a> {
     /// Absent or null; an empty cell.
@@ -186,9 +186,9 @@ impl<'a, T: Deserialize<'a>> Entry<'a, T> {
 }
 
 impl<'a, T> Entry<'a, T> {
-    /// Whether the row has the property as an object or a list.
+    /// Whether the row has the property at all.
     pub fn is_present(&self) -> bool {
-        !matches!(self, Self::Scalar(_))
+        !matches!(self, Self::Scalar(Scalar::Null))
     }
 
     /// The object, if it is one.
@@ -199,11 +199,12 @@ impl<'a, T> Entry<'a, T> {
         }
     }
 
-    /// The elements of the list; none if it is not a list.
+    /// The elements of the list. A single value is a list of one: Windows PowerShell unrolls these.
     pub fn items(&self) -> &[Entry<'a, T>] {
         match self {
             Self::List(list) => list,
-            Self::Scalar(_) | Self::Object(_) => &[],
+            Self::Scalar(Scalar::Null) => &[],
+            Self::Scalar(_) | Self::Object(_) => std::slice::from_ref(self),
         }
     }
 
@@ -275,8 +276,16 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     visit_scalars!(std::convert::identity);
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        let first: Option<&RawValue> = seq.next_element()?;
+        let mut is_only = true;
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            is_only = false;
+        }
+        // What nests is no single value, and is not followed down.
+        match first.filter(|first| is_only && !first.get().starts_with(['[', '{'])) {
+            Some(only) => serde_json::from_str(only.get()).map_err(A::Error::custom),
+            None => Ok(Scalar::Other),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -320,6 +329,11 @@ mod tests {
             ("\"a\"", Scalar::Text("a".into())),
             ("\"\\u0061\"", Scalar::Text("a".into())),
             ("[[[1]]]", Scalar::Other),
+            ("[]", Scalar::Other),
+            ("[1,2]", Scalar::Other),
+            ("[{}]", Scalar::Other),
+            ("[ \"a\" ]", Scalar::Text("a".into())),
+            ("[true]", Scalar::Bool(true)),
             ("{\"a\":{}}", Scalar::Other),
         ] {
             assert_eq!(
@@ -352,6 +366,22 @@ mod tests {
             let list: Entry<'_> = Entry::cell(cell);
             assert_eq!(list.texts().collect::<Vec<_>>(), ["a", "b c"], "{cell:?}");
         }
+    }
+
+    #[test]
+    fn a_single_value_is_a_list_of_one() {
+        for (json, expected) in [
+            ("\"a\"", vec!["a"]),
+            ("[\"a\"]", vec!["a"]),
+            ("[]", vec![]),
+            ("null", vec![]),
+            ("{}", vec![]),
+        ] {
+            let list: Entry<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(list.texts().collect::<Vec<_>>(), expected, "{json}");
+        }
+        let object: Entry<'_> = serde_json::from_str("{}").unwrap();
+        assert!(matches!(object.items(), [Entry::Object(_)]));
     }
 
     #[test]

@@ -26,10 +26,12 @@ pub use registration::{RegistrationRow, Report, registration};
 pub use sign_in::{Recorded, SignInRow, Status, sign_in};
 pub use spelling::respelled;
 pub use time::{DateOrder, Numeric, instant};
-pub use user::{SignInActivity, UserRow, user};
+pub use user::{SignInActivity, UserRow, forget_creation_ahead, user};
 
 /// An event further ahead than this is no clock drift but a wrong row (case 7).
 const BELIEVABLE_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// No log reaches back to before the year 2000: such a year is one of another calendar.
+const BELIEVABLE_FROM: i64 = 946_684_800;
 
 /// What a well-formed row gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +84,14 @@ pub enum RowError {
         /// The time it gives.
         at: Timestamp,
     },
+    /// An event of a time before there was such a log.
+    #[error("`{name}` lies before the year 2000: {at}")]
+    Past {
+        /// The property.
+        name: &'static str,
+        /// The time it gives.
+        at: Timestamp,
+    },
     /// A list of members that says itself that it is cut short.
     #[error("`members` is cut short (`members@odata.nextLink`): read the members page by page")]
     MembersCut,
@@ -105,6 +115,46 @@ pub enum RowError {
 }
 
 impl RowError {
+    /// What helps, where the tool is known that writes rows like this one.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Missing("accountEnabled") => {
+                "name it where you export: Get-MgUser leaves it empty without -Property Id,UserPrincipalName,AccountEnabled"
+            }
+            Self::Wrong { found, .. } if is_flattened(found.trim_matches('"')) => {
+                "export it with ConvertTo-Json -Depth 10: PowerShell wrote the name or the text of an object instead of what is in it"
+            }
+            Self::Cells { found, expected } if found > expected => {
+                "a comma in a cell without quotes makes two of it, as in names of the portal's download: leave that column out, or read from Graph"
+            }
+            Self::Future { .. } | Self::Past { .. } => {
+                "export it with dates like 2026-01-05T08:30:00Z, in the Gregorian calendar"
+            }
+            _ => "export it again, or mend the rows",
+        }
+    }
+
+    /// A property that should be an object.
+    #[must_use]
+    pub fn no_object(name: &'static str, found: &str) -> Self {
+        Self::Wrong {
+            name,
+            expected: "an object",
+            found: quote(found),
+        }
+    }
+
+    /// A property that should be a list.
+    #[must_use]
+    pub fn no_list(name: &'static str, found: &str) -> Self {
+        Self::Wrong {
+            name,
+            expected: "a list",
+            found: quote(found),
+        }
+    }
+
     /// A property that should be a time.
     #[must_use]
     pub fn no_time(name: &'static str, found: &str) -> Self {
@@ -114,6 +164,14 @@ impl RowError {
             found: quote(found),
         }
     }
+}
+
+/// Whether a text is what PowerShell writes instead of an object or a list that is too deep.
+fn is_flattened(text: &str) -> bool {
+    let text = text.trim();
+    ["@{", "System.", "Microsoft."]
+        .iter()
+        .any(|start| text.starts_with(start))
 }
 
 /// Reads one JSON object.
@@ -175,13 +233,19 @@ fn event_time(
     now: Timestamp,
 ) -> Result<Timestamp, RowError> {
     let at = date(value, name)?.ok_or(RowError::Missing(name))?;
-    let latest = now
-        .saturating_add(BELIEVABLE_AHEAD)
-        .unwrap_or(Timestamp::MAX);
-    if at > latest {
+    if is_ahead(at, now) {
         return Err(RowError::Future { name, at });
     }
+    if at.as_second() < BELIEVABLE_FROM {
+        return Err(RowError::Past { name, at });
+    }
     Ok(at)
+}
+
+/// Whether a time is further ahead than is believable.
+fn is_ahead(at: Timestamp, now: Timestamp) -> bool {
+    let latest = now.saturating_add(BELIEVABLE_AHEAD);
+    at > latest.unwrap_or(Timestamp::MAX)
 }
 
 /// A time, if the row has it; what stands there and is none is wrong: nobody is judged by half of

@@ -3,10 +3,12 @@
 //! Done means capable of multifactor authentication with more than methods that only bridge a
 //! gap or reset a password (cases 46 and 47). A capable row without any method follows the flag.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Entry, Row, RowError, Scalar, Who, date, parse};
+use super::{Entry, Row, RowError, Scalar, Who, date, is_flattened, parse};
 use crate::domain::id::UserId;
 use crate::domain::registration::{Detail, Level, ReportRow};
 
@@ -78,12 +80,7 @@ impl RegistrationRow<'_> {
             passwordless: self.is_passwordless_capable.flag("isPasswordlessCapable")? == Some(true),
             reset_only: self.is_sspr_registered.flag("isSsprRegistered")? == Some(true),
         };
-        let methods: Vec<Method> = self
-            .methods_registered
-            .texts()
-            .filter_map(Method::of)
-            .collect();
-        let (level, detail) = flags.amount_to(&methods);
+        let (level, detail) = flags.amount_to(&methods(&self.methods_registered)?);
         Ok(Row::Fact(Report {
             who,
             level,
@@ -145,6 +142,73 @@ impl Flags {
     }
 }
 
+/// What the list of methods names. Tools write a list in one text in ways of their own, and some
+/// write what it was of instead: that says nothing, and least of all that somebody is registered.
+fn methods(list: &Entry<'_>) -> Result<Vec<Method>, RowError> {
+    let mut methods = Vec::new();
+    for item in list.items() {
+        let Entry::Scalar(scalar) = item else {
+            return Err(RowError::no_list(METHODS, "an object or a list in it"));
+        };
+        let Some(text) = scalar.text(METHODS)? else {
+            continue;
+        };
+        if let Ok(list) = serde_json::from_str::<Vec<Cow<'_, str>>>(text) {
+            methods.extend(list.iter().flat_map(|name| Method::all_of(name)));
+        } else if is_no_list(text) {
+            return Err(RowError::no_list(METHODS, text));
+        } else {
+            let names = text.split([',', ';', '|', '\n', '\r']);
+            let names = names.flat_map(|names| names.split(" / "));
+            methods.extend(names.flat_map(Method::all_of));
+        }
+    }
+    Ok(methods)
+}
+
+const METHODS: &str = "methodsRegistered";
+
+/// Whether a text is the name of a type or the inside of an object: `System.String[]`, `@{…}`.
+fn is_no_list(text: &str) -> bool {
+    is_flattened(text) || text.contains(['[', ']', '{', '}', '<', '>', '=', '@', '"', '`'])
+}
+
+/// The longest name of a method has so many words.
+const WORDS: usize = 4;
+
+/// Names that may stand beside others with nothing between them but a blank, packed.
+const KNOWN: [&str; 29] = [
+    "alternatemobilephone",
+    "apppassword",
+    "apppasswords",
+    "email",
+    "federatedcertificate",
+    "fido2",
+    "fido2securitykey",
+    "hardwareonetimepasscode",
+    "macossecureenclavekey",
+    "microsoftauthenticatorpasswordless",
+    "microsoftauthenticatorpush",
+    "mobilephone",
+    "none",
+    "officephone",
+    "passkeydevicebound",
+    "passkeydeviceboundauthenticator",
+    "passkeydeviceboundwindowshello",
+    "passkeysynced",
+    "password",
+    "qrcodepin",
+    "securityquestion",
+    "securityquestions",
+    "sms",
+    "softwareonetimepasscode",
+    "temporaryaccesspass",
+    "voice",
+    "windowshello",
+    "windowshelloforbusiness",
+    "x509certificate",
+];
+
 /// What a method is worth; its names are open strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -159,15 +223,32 @@ enum Method {
 }
 
 impl Method {
+    /// What one text names: several methods, if that is what every part of it is.
+    fn all_of(text: &str) -> Vec<Self> {
+        let words: Vec<String> = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        let mut methods = Vec::new();
+        let mut rest = words.as_slice();
+        while !rest.is_empty() {
+            let known = (1..=rest.len().min(WORDS))
+                .rev()
+                .find(|count| KNOWN.contains(&rest[..*count].concat().as_str()));
+            let Some(count) = known else {
+                return Self::of(&words.concat()).into_iter().collect();
+            };
+            methods.extend(Self::of(&rest[..count].concat()));
+            rest = &rest[count..];
+        }
+        methods
+    }
+
     /// By name, in Graph's spelling or the portal's; `None` for a word that means no method.
     fn of(name: &str) -> Option<Self> {
-        let name: String = name
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
-        Some(match name.as_str() {
-            "" | "none" => return None,
+        Some(match name {
+            "" | "none" | "null" | "nan" | "na" => return None,
             "temporaryaccesspass" => Self::Pass,
             "email" | "securityquestion" | "securityquestions" | "apppassword" | "apppasswords" => {
                 Self::Reset
@@ -258,6 +339,59 @@ mod tests {
                 "{flags:?} {methods}"
             );
         }
+    }
+
+    #[test]
+    fn methods_in_one_text_are_a_list_in_every_spelling() {
+        let level = |methods: &str| {
+            let row = format!(r#"{{"id":"a","isMfaCapable":true,"methodsRegistered":{methods}}}"#);
+            registration(row.as_bytes()).map(|row| match row {
+                Row::Fact(report) => (report.level, report.detail),
+                Row::Skipped(why) => panic!("{why:?}"),
+            })
+        };
+        let weak = (Level::Missing, Detail::SsprOnly);
+        for separator in [",", ";", "|", " | ", "\\n", " ", " + ", "/", " / ", ", "] {
+            let text = format!(r#""email{separator}securityQuestion{separator}none""#);
+            assert_eq!(level(&text), Ok(weak), "{text}");
+            let text = format!(r#""email{separator}mobilePhone""#);
+            assert_eq!(level(&text), Ok((Level::Capable, Detail::None)), "{text}");
+        }
+        let pass = (Level::Missing, Detail::TemporaryAccessPassOnly);
+        for (text, expected) in [
+            (r#""temporaryAccessPass""#, pass),
+            (r#""Temporary Access Pass""#, pass),
+            (r#"["temporaryAccessPass email"]"#, pass),
+            (r#""[\"temporaryAccessPass\"]""#, pass),
+            (r#""Email, Security questions""#, weak),
+            (r#""App password""#, weak),
+            // A name that nobody knows is one name, and the flag decides.
+            (r#""Email by pigeon""#, (Level::Capable, Detail::None)),
+            (
+                r#""Passkey (other device-bound), Email""#,
+                (Level::Capable, Detail::None),
+            ),
+            (r#""""#, (Level::Capable, Detail::None)),
+            (r#""[]""#, (Level::Capable, Detail::None)),
+            (r#""None""#, (Level::Capable, Detail::None)),
+        ] {
+            assert_eq!(level(text), Ok(expected), "{text}");
+        }
+        for (text, found) in [
+            (r#""System.String[]""#, r#""System.String[]""#),
+            (r#"["System.Object[]"]"#, r#""System.Object[]""#),
+            (r#""@{id=1}""#, r#""@{id=1}""#),
+            (r#""['email']""#, r#""['email']""#),
+            (
+                r#""System.Collections.Hashtable""#,
+                r#""System.Collections.Hashtable""#,
+            ),
+            (r#"{"a":1}"#, r#""an object or a list in it""#),
+        ] {
+            let error = level(text).unwrap_err().to_string();
+            assert_eq!(error, format!("`methodsRegistered` is not a list: {found}"));
+        }
+        assert!(level("7").is_err());
     }
 
     #[test]

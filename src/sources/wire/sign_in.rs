@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, parse};
+use super::{Entry, Row, RowError, Scalar, event_id, event_time, event_user, is_flattened, parse};
 use crate::domain::sign_in::{Route, SignIn};
 use crate::sources::Skip;
 
@@ -146,9 +146,8 @@ impl SignInRow<'_> {
                 _ => return Ok(None),
             }
         }
-        let mut kinds = self.sign_in_event_types.texts().map(word).peekable();
-        if kinds.peek().is_some() {
-            let kinds: Vec<_> = kinds.collect();
+        let kinds = self.kinds()?;
+        if !kinds.is_empty() {
             if kinds
                 .iter()
                 .all(|kind| kind == "serviceprincipal" || kind == "managedidentity")
@@ -171,6 +170,23 @@ impl SignInRow<'_> {
         }))
     }
 
+    /// What kinds of sign-in it was, also where one text names several. The name of a type, which
+    /// some tools write instead, says nothing: then the flag must.
+    fn kinds(&self) -> Result<Vec<String>, RowError> {
+        let texts: Vec<&str> = self.sign_in_event_types.texts().collect();
+        if let Some(text) = texts.iter().find(|text| text.contains(['[', '{', '.'])) {
+            return if self.is_interactive.is_present() {
+                Ok(Vec::new())
+            } else {
+                Err(RowError::no_list("signInEventTypes", text))
+            };
+        }
+        let kinds = texts
+            .iter()
+            .flat_map(|text| text.split([',', ';', '|', ' ', '\n', '\r']));
+        Ok(kinds.map(word).filter(|kind| !kind.is_empty()).collect())
+    }
+
     /// Whether the client can show a prompt (case 36).
     fn is_modern(&self) -> bool {
         let client = word(self.client_app_used.as_str().unwrap_or_default());
@@ -181,6 +197,11 @@ impl SignInRow<'_> {
     }
 
     fn code(&self) -> Result<i64, RowError> {
+        if let Entry::Scalar(Scalar::Text(text)) = &self.status
+            && is_flattened(text)
+        {
+            return Err(RowError::no_object("status", text));
+        }
         let status = self.status.object();
         status
             .and_then(|status| status.error_code.number())

@@ -44,6 +44,9 @@ const PROPERTIES: &[&str] = &[
     "userType",
 ];
 
+/// What older tools call the id.
+const OBJECT_ID: &str = "objectId";
+
 /// Properties that tables write as a text of JSON.
 const NESTED: &[&str] = &["status", "targetResources"];
 
@@ -91,6 +94,15 @@ fn respell_names(properties: &mut Map<String, Value>) -> bool {
         if let Some(value) = properties.remove(&name) {
             properties.insert(known.to_owned(), value);
         }
+    }
+    if !properties.contains_key("id")
+        && let Some(name) = properties
+            .keys()
+            .find(|name| name.eq_ignore_ascii_case(OBJECT_ID))
+        && let Some(id) = properties.remove(&name.clone())
+    {
+        properties.insert("id".to_owned(), id);
+        changed = true;
     }
     for name in NESTED {
         if let Some(value) = properties.get_mut(*name)
@@ -143,6 +155,14 @@ mod tests {
                 r#"{"id":"a","userPrincipalName":"b","status":{"errorCode":7}}"#,
             ),
             (r#"{"ID":"a","id":"b"}"#, r#"{"ID":"a","id":"b"}"#),
+            (
+                r#"{"ObjectId":"a","UserPrincipalName":"b"}"#,
+                r#"{"id":"a","userPrincipalName":"b"}"#,
+            ),
+            (
+                r#"{"ObjectId":"a","id":"b"}"#,
+                r#"{"ObjectId":"a","id":"b"}"#,
+            ),
             (
                 r#"{"createdDateTime":{"value":"\/Date(1767605400000)\/","DisplayHint":2,"DateTime":"Monday"}}"#,
                 r#"{"createdDateTime":"/Date(1767605400000)/"}"#,

@@ -1,8 +1,9 @@
 //! A user as `GET /users` and the portal's user export spell it.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Entry, Loose, Row, RowError, Scalar, date, parse};
+use super::{Entry, Loose, Row, RowError, Scalar, date, is_ahead, parse};
 use crate::domain::id::{UserId, is_sound};
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::quote::quote;
@@ -59,6 +60,14 @@ pub struct SignInActivity<'a> {
 /// Reads one user.
 pub fn user(raw: &[u8]) -> Result<Row<Person>, RowError> {
     parse::<UserRow<'_>>(raw)?.person()
+}
+
+/// Takes out of a person a time of creation that lies ahead, as years of another calendar do, and
+/// says so: nobody would be in scope before it.
+pub fn forget_creation_ahead(person: &mut Person, now: Timestamp) -> Option<RowError> {
+    let at = person.created_at.take_if(|at| is_ahead(*at, now))?;
+    let name = "createdDateTime";
+    Some(RowError::Future { name, at })
 }
 
 impl UserRow<'_> {
@@ -196,8 +205,6 @@ fn is_language(tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     const ANA: &str = r#""id":"A1","userPrincipalName":"ana@contoso.com","accountEnabled":true"#;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Graph, dead_end, kept};
-use crate::domain::brake::not_believed;
+use crate::domain::brake::{Size, not_believed};
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
@@ -269,11 +269,14 @@ impl Graph<'_> {
 
     /// What would be left, if that is too little to be believed.
     fn collapse(&self, heads: Headcount) -> Option<Imported> {
-        let after = heads.present.saturating_sub(heads.doubted);
+        let size = Size {
+            rows: heads.present.saturating_sub(heads.doubted),
+            kept: heads.accepted.saturating_sub(heads.doubted),
+        };
         let approved = self.collector.approved_size(Source::Users);
-        not_believed(heads.accepted, after, approved).then_some(Imported::Collapsed {
+        not_believed(heads.accepted, size, approved).then_some(Imported::Collapsed {
             before: heads.accepted,
-            after,
+            size,
         })
     }
 }
