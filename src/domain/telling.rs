@@ -72,6 +72,7 @@ impl Case<'_> {
         let deadline = run.deadline(self.policy, self.now);
         if self.policy.enforce != Enforce::On
             || self.facts.world.channel == Channel::None
+            || self.policy.assignment.excludes_unread()
             || !run.begun
             || run.told.is_some()
             || run.unreachable.is_some()

@@ -47,7 +47,9 @@ async fn in_snapshot(
 ) -> anyhow::Result<Vec<Fault>> {
     let mut strays = Vec::new();
     for (policy, resolved) in config.policies.iter().zip(&reader.policies) {
-        for name in &resolved.assignment.unresolved {
+        let unread = resolved.assignment.unread.iter();
+        let unread = unread.filter(|name| name.matches == 0);
+        for name in resolved.assignment.unresolved.iter().chain(unread) {
             strays.push(Stray {
                 policy,
                 list: name.list,

@@ -11,7 +11,7 @@ use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::reference::Reference;
 use crate::pass::collect::groups::{
-    ReadFor, Stranger, Wanted, judge, keep_before_anew, meant, said, unread_or_strange,
+    ReadFor, Stranger, Wanted, judge, meant, names_read, said, unread_or_strange,
 };
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
@@ -39,14 +39,18 @@ pub(super) async fn collect(
     let mut parts = collector.current(Source::Groups, all).await?;
     let users = collector.users_snapshot().await?;
     let nested = nested(&collector.config.policies);
-    let read_for = |by_name: bool| -> ReadFor {
+    let read_for = |names: &BTreeSet<String>, by_name: bool| -> ReadFor {
         let users = by_name.then(|| users.clone());
-        (wanted.names.clone(), users, Some(nested.clone()))
+        (names.clone(), users, Some(nested.clone()))
     };
     let means_the_same = store
         .setting(&GROUPS_READ_FOR.of::<ReadFor>())
         .await?
-        .is_some_and(|before| before == read_for(false) || before == read_for(true));
+        .is_some_and(|before| {
+            [false, true]
+                .map(|by_name| read_for(&wanted.names, by_name))
+                .contains(&before)
+        });
     let stored = store.parts(Source::Groups).await?;
     let (change, directory, mut read_parts, aside) = loop {
         let change = difference(&parts, stored.clone(), false);
@@ -94,10 +98,11 @@ pub(super) async fn collect(
     let sizes = store.membership_sizes().await?;
     for (name, lack) in &lacking {
         report.errors.push(format!("group {name:?}: {lack}"));
-        keep_before_anew(name, &mut snapshot, wanted, &sizes);
     }
     report.errors.extend(said(&strangers.doubtful));
-    let (lacking, whole) = wanted.partition(&lacking.into_keys().collect());
+    let lacking = lacking.into_keys().collect();
+    let names_read = names_read(store, wanted, &lacking, &snapshot).await?;
+    let (lacking, whole) = wanted.partition(&lacking);
     let unread = unread_or_strange(&lacking, &strangers.doubtful, wanted);
     let held = judge(collector, &whole, &sizes, &mut snapshot).await?;
     if !held.is_empty() || !unread.is_empty() {
@@ -112,7 +117,8 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
-    let read_for = read_for(directory.by_name || !strangers.groups.is_empty());
+    let by_name = directory.by_name || !strangers.groups.is_empty();
+    let read_for = read_for(&names_read, by_name);
     store.set(&GROUPS_READ_FOR.of(), &read_for).await?;
     Ok(())
 }
