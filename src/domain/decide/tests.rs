@@ -565,6 +565,27 @@ fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
 }
 
 #[test]
+fn operators_hear_of_the_day_of_the_flag_again_for_each_window_that_nobody_can_be_told_of() {
+    let mut story = Story::default_policy();
+    story.server = Server::RefusesForGood;
+    story.witnessed = true;
+    story.sign_in(day(0), 0).daily(0..=3);
+    assert_eq!(
+        story.told_operators, [""; 0],
+        "the mail that was their witness said so"
+    );
+    story.act(day(3), ActKind::Reset).pass(day(4));
+    story.sign_in(day(5), 0).daily(5..=9);
+    assert_eq!(
+        story.told_operators,
+        [
+            "ana@contoso.com (ana): the address was refused; flagged from Saturday, 31 January 2026, 00:00 UTC on, \
+             unless a mail is accepted or the person registers before"
+        ]
+    );
+}
+
+#[test]
 fn an_address_found_is_told_at_once_and_a_lost_one_changes_nothing() {
     let mut story = Story::default_policy();
     story.server = Server::RefusesForGood;
