@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::collect::Collected;
 use self::collect::Collector;
-pub use self::collect::Directory;
+pub use self::collect::{Directory, survey};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
 use self::names::Names;

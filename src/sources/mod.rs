@@ -68,7 +68,7 @@ pub enum Item<T> {
 }
 
 /// What a row that cannot be believed is about, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Named {
     /// The object of this id.
     Id(String),

@@ -9,6 +9,8 @@ mod graph;
 pub(super) mod groups;
 mod log;
 
+pub use self::files::survey;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::editions::older;
+use super::editions::{Shares, older};
 use super::parts::{are_whole, difference, read_part};
 use super::reader::{PartRead, Reader, Step};
 use crate::config::PolicyConfig;
@@ -19,7 +19,6 @@ use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
 use crate::sources::{Collection, Named};
 use crate::store::memberships::{GroupSnapshot, Members};
-use crate::store::people::EDITION_SHARE;
 use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
@@ -70,7 +69,7 @@ pub(super) async fn collect(
             read_parts.push((read_part(part, &read), collector.reading_of(part, &anew)));
         }
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let pairs = directory.editions(&names);
+        let pairs = directory.shares.pairs(&names);
         let older = older(&names, &pairs)?;
         if older.is_empty() {
             break (change, directory, read_parts, aside);
@@ -133,12 +132,8 @@ struct Directory {
     unbelieved: BTreeSet<GroupId>,
     /// Whether such a row does not even say which group it is of.
     nameless: bool,
-    /// The number of the last part that has each group, from 1.
-    last_in: HashMap<GroupId, usize>,
-    /// How many groups each part has.
-    sizes: Vec<u64>,
-    /// How many groups two parts share.
-    shared: BTreeMap<(usize, usize), u64>,
+    /// Which parts have which groups.
+    shares: Shares<GroupId>,
 }
 
 /// What a group calls members where that leaves open whom it means, and whether it is a group.
@@ -215,7 +210,7 @@ impl Directory {
         collector: &Collector<'_>,
         part: &Part,
     ) -> Result<PartRead, CollectError> {
-        self.sizes.push(0);
+        self.shares.begin_part();
         let mut reader = Reader::start(&[part], collector.now, files::groups);
         let read = loop {
             match reader.next().await? {
@@ -243,37 +238,11 @@ impl Directory {
         Ok(read)
     }
 
-    /// Notes which part a group is in. A delta query spreads a large group over several.
-    fn see(&mut self, group: &Group) {
-        if group.adds_up {
-            return;
-        }
-        let at = self.sizes.len();
-        let before = self.last_in.insert(group.id.clone(), at);
-        if before == Some(at) {
-            return;
-        }
-        if let Some(size) = self.sizes.last_mut() {
-            *size += 1;
-        }
-        if let Some(before) = before {
-            *self.shared.entry((before, at)).or_default() += 1;
-        }
-    }
-
-    /// Pairs of parts that share so many groups that they are editions of one thing (rule 3.5).
-    fn editions(&self, names: &[&str]) -> Vec<(String, String)> {
-        let pairs = self.shared.iter().filter(|((one, other), shared)| {
-            let smaller = self.sizes[one - 1].min(self.sizes[other - 1]);
-            **shared * EDITION_SHARE >= smaller
-        });
-        pairs
-            .map(|((one, other), _)| (names[one - 1].to_owned(), names[other - 1].to_owned()))
-            .collect()
-    }
-
     fn add(&mut self, group: Group) {
-        self.see(&group);
+        // A delta query spreads a large group over several parts.
+        if !group.adds_up {
+            self.shares.extend([group.id.clone()]);
+        }
         self.by_name |= group
             .members
             .iter()

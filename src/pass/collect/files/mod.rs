@@ -4,6 +4,7 @@ mod editions;
 mod groups;
 mod parts;
 pub(super) mod reader;
+pub mod survey;
 
 use std::collections::BTreeSet;
 
