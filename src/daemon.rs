@@ -11,6 +11,10 @@
 //! destination has another. What may wait for something outside is never awaited by who looks.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -609,8 +613,32 @@ fn status(report: &PassReport, error: Option<&str>) -> String {
     }
 }
 
+/// Tells systemd. What it is told first is that the program is ready: an error then is warned of, since
+/// under `Type=notify` it waits for that.
 fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("systemd was not told: {error}");
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let told = match socket.as_bytes().strip_prefix(b"@") {
+        Some(name) => notify_abstract(name, states),
+        None => sd_notify::notify(states),
+    };
+    if let Err(error) = told {
+        let is_first = states
+            .iter()
+            .any(|state| matches!(state, NotifyState::Ready));
+        if is_first {
+            tracing::warn!("systemd cannot be told by {socket:?} that this is ready: {error}");
+        } else {
+            tracing::debug!("systemd was not told: {error}");
+        }
     }
+}
+
+/// A socket of an abstract name, as older systemd and some containers have it.
+fn notify_abstract(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
+    let address = SocketAddr::from_abstract_name(name)?;
+    let lines: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let socket = UnixDatagram::unbound()?;
+    socket.send_to_addr(lines.as_bytes(), &address).map(|_| ())
 }

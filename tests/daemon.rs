@@ -240,14 +240,20 @@ impl Systemd {
     fn of(organisation: &mut Organisation, patience: Duration) -> Self {
         let path = organisation.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
+        Self::at(path.to_str().unwrap(), socket, organisation, patience)
+    }
+
+    fn at(
+        name: &str,
+        socket: UnixDatagram,
+        organisation: &mut Organisation,
+        patience: Duration,
+    ) -> Self {
         socket
             .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
         let patience = patience.as_micros().to_string();
-        for (name, value) in [
-            ("NOTIFY_SOCKET", path.to_str().unwrap()),
-            ("WATCHDOG_USEC", &patience),
-        ] {
+        for (name, value) in [("NOTIFY_SOCKET", name), ("WATCHDOG_USEC", &patience)] {
             organisation
                 .environment
                 .push((name.to_owned(), value.to_owned()));
@@ -287,6 +293,48 @@ fn systemd_hears_of_start_progress_and_stop() {
     systemd.hear_until("READY=1", 2);
     daemon.signal(Signal::TERM);
     systemd.hear_until("STOPPING=1", 1);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Some containers and older systemd listen where no file is.
+#[cfg(target_os = "linux")]
+#[test]
+fn systemd_hears_of_the_start_at_a_name_that_is_no_file() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::SocketAddr;
+    let recorder = Recorder::start(|_| Answer::Well);
+    let since = after(program::now(), hours(-1));
+    let mut organisation = Organisation::new(2, since, recorder.port);
+    organisation.configure();
+    let name = format!("fortnight-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let socket = UnixDatagram::bind_addr(&address).unwrap();
+    let patience = Duration::from_secs(30);
+    let mut systemd = Systemd::at(&format!("@{name}"), socket, &mut organisation, patience);
+    let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
+    systemd.hear_until("READY=1", 1);
+    daemon.signal(Signal::TERM);
+    systemd.hear_until("STOPPING=1", 1);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn systemd_that_cannot_be_told_is_warned_of() {
+    let recorder = Recorder::start(|_| Answer::Well);
+    let since = after(program::now(), hours(-1));
+    let mut organisation = Organisation::new(2, since, recorder.port);
+    organisation.configure();
+    let nowhere = ("NOTIFY_SOCKET".to_owned(), "/nowhere/notify".to_owned());
+    organisation.environment.push(nowhere);
+    let mut daemon = organisation.spawn(&mut organisation.command(&["run"]));
+    let warned = || {
+        daemon
+            .log()
+            .contains("systemd cannot be told")
+            .then_some(())
+    };
+    eventually("a warning", warned);
+    daemon.signal(Signal::TERM);
     assert_eq!(daemon.end(), Some(0));
 }
 

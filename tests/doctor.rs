@@ -436,3 +436,87 @@ async fn a_mail_server_that_turns_us_away() {
     let (_, text) = wrong(world).await;
     assert!(text.contains("check email.smtp.host and port"), "{text}");
 }
+
+/// What a pass would not read is no good export, and says nothing about names.
+#[test]
+fn exports_are_judged_as_a_pass_reads_them() {
+    let now = fortnight::time::Clock::system().now();
+    let mut world = World::of(&["ana"]);
+    world.crowd("person", 20);
+    world.export(now);
+    doctor(&world).all_good();
+    let path = world.tenant().join("users.json");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let visit = doctor(&world);
+    assert_eq!(visit.only_fault().0, "users");
+    std::fs::write(&path, whole).unwrap();
+    // Of two editions the newer one counts, however old the other is.
+    std::fs::rename(&path, world.tenant().join("users_2026-01-04.json")).unwrap();
+    let today = now.to_string()[..10].to_owned();
+    world.write(&format!("users_{today}.json"), world.user_rows(), now);
+    doctor(&world).all_good();
+    // Which of two is the newer nobody can say.
+    world.write("users-again.json", world.user_rows(), now);
+    assert_eq!(doctor(&world).only_fault().0, "users");
+}
+
+/// A name is not to be mended because its export is missing.
+#[test]
+fn names_whose_export_is_missing_are_not_known_and_not_to_be_removed() {
+    let now = fortnight::time::Clock::system().now();
+    let mut world = World::of(&["ana"]);
+    world.export(now);
+    std::fs::remove_file(world.tenant().join("groups.json")).unwrap();
+    let check = run(&world, &["check", "--strict"]);
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert_eq!(check.status.code(), Some(3), "{said}");
+    // Lines are broken where they would be too long.
+    let words: Vec<&str> = said
+        .split_whitespace()
+        .filter(|word| *word != "│")
+        .collect();
+    let words = words.join(" ");
+    for part in [
+        "\"Emergency\", which is not known yet",
+        "has no groups file",
+    ] {
+        assert!(words.contains(part), "{said}");
+    }
+    assert!(!words.contains("mend the name"), "{said}");
+    run(&world, &["cycle"]);
+    let status = run(&world, &["status"]);
+    let said = String::from_utf8_lossy(&status.stdout);
+    assert!(
+        said.contains("which is not known yet: groups could not be read"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("matches nothing") && !said.contains("Mend the name"),
+        "{said}"
+    );
+}
+
+#[test]
+fn sign_ins_that_prompt_nobody_are_said_to_open_nothing() {
+    let now = fortnight::time::Clock::system().now();
+    let mut world = World::of(&["ana"]);
+    world.sign_in("ana", now);
+    world.export(now);
+    let name = world.tenant().join("sign-ins-0001.json");
+    std::fs::rename(name, world.tenant().join("NonInteractiveSignIns_x.json")).unwrap();
+    let visit = doctor(&world);
+    let said = |text: &str| text.contains("no window opens before the interactive ones");
+    assert!(
+        visit.checks.iter().any(|(_, _, text)| said(text)),
+        "{:#?}",
+        visit.checks
+    );
+    assert_eq!(visit.code, 0);
+    run(&world, &["cycle"]);
+    for command in ["check", "status"] {
+        let output = run(&world, &[command]);
+        assert!(said(&String::from_utf8_lossy(&output.stdout)), "{command}");
+        assert_eq!(output.status.code(), Some(0), "{command}");
+    }
+}

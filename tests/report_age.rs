@@ -2,11 +2,13 @@
 //! of which Ana's deadline is day 14, 23:00, and a report of everybody is exported every midnight.
 
 use fortnight::domain::state::State;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::world::{World, day, hour};
 
+/// Archives keep whole seconds.
+const HALF_A_SECOND: SignedDuration = SignedDuration::from_millis(500);
 const FROZEN: &str = "frozen:registration";
 
 /// How the reports of a tenant look.
@@ -239,6 +241,40 @@ async fn the_same_bytes_packed_or_cut_otherwise_are_the_same_and_confirm_no_loss
     world.write("registration.json", rows(&world, 9), day(9));
     world.pass(day(9)).await;
     assert!(!world.decision("person0").await.registered);
+}
+
+#[tokio::test]
+async fn a_report_that_was_moved_renamed_or_restored_is_no_copy_and_one_that_is_younger_is() {
+    let name = "registration.json";
+    for (what, now_named, at, expected) in [
+        ("restored", name, day(16), (1, vec![])),
+        ("renamed", "registration-all.json", day(16), (1, vec![])),
+        (
+            "from an archive",
+            name,
+            day(16) - HALF_A_SECOND,
+            (1, vec![]),
+        ),
+        ("copied on", name, hour(16, 1), (0, vec![FROZEN])),
+    ] {
+        let mut world = Tenant::world().await;
+        let undated = Tenant {
+            dated: |_| None,
+            ..Tenant::DATED_DAILY
+        };
+        for number in 2..=16 {
+            if number == 14 {
+                world.frozen.insert("sign-ins");
+            }
+            undated.day(&mut world, number).await;
+        }
+        assert_eq!(world.held(), ["stale:sign_ins"]);
+        std::fs::remove_file(world.tenant().join(name)).unwrap();
+        world.write(now_named, undated.rows(&world, 16), at);
+        world.frozen.remove("sign-ins");
+        let flagged = world.pass(hour(16, 2)).await.flagged;
+        assert_eq!((flagged, world.held()), expected, "{what}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(super) mod audits;
 pub(super) mod names;
+pub(super) mod prompts;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -83,6 +84,9 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     ))?;
     if audits::are_absent(&config, reader.as_ref()) {
         out.line(format!("note: {}", audits::UNSEEN))?;
+    }
+    if prompts::are_absent(&config) {
+        out.line(format!("note: {}", prompts::UNSEEN))?;
     }
     let people = match &reader {
         Some(reader) if reader.world.users.is_some() => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::prompts;
 use super::output::{Format, Printer};
 use crate::config::Config;
 use crate::courier::Queue;
@@ -19,6 +20,9 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
         out.json(&status)?;
     } else {
         print(&status, format, out)?;
+        if format == Format::Table && prompts::are_absent(config) {
+            out.line(format!("Note: {}", prompts::UNSEEN))?;
+        }
     }
     Ok(code)
 }

@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::{DeskError, Reader, capacity};
 use crate::config::Config;
 use crate::courier::Queue;
+use crate::domain::assignment::NameList;
 use crate::domain::decision::Next;
 use crate::domain::hold::StandingHold;
 use crate::domain::id::PolicyName;
 use crate::domain::language::Language;
 use crate::domain::policy::Enforce;
-use crate::pass;
 use crate::store::destinations::{HealthState, TroubledDestination};
 use crate::store::sources::Source;
 use crate::time::{Clock, CronPattern, cron, format_duration};
@@ -145,6 +145,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     };
     let overdue = clocked.and_then(|last| overdue(&config.schedule.poll, &config.zone, last, now));
     let sources = sources(config, reader, now).await?;
+    let unresolved = unresolved(reader, &sources);
     let mut webhooks = store.troubled_destinations(reader.now).await?;
     webhooks.retain(|troubled| config.webhook(&troubled.name).is_some());
     let degraded = overdue.is_some()
@@ -165,7 +166,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         holds,
         webhooks,
         stranded: stranded(config, reader).await?,
-        unresolved: unresolved(config, reader).await?,
+        unresolved,
         capacity: capacity::shortage(config, store.people_in_scope().await?, now),
         blocked: blocked(config, reader).await?,
         repeated_losses: store
@@ -298,24 +299,42 @@ async fn stranded(config: &Config, reader: &Reader) -> Result<Vec<String>, DeskE
     Ok(lines.collect())
 }
 
-async fn unresolved(config: &Config, reader: &Reader) -> Result<Vec<String>, DeskError> {
-    let unread = pass::unread_names(&reader.store, config).await?;
-    let names = reader.policies.iter().flat_map(|policy| {
-        let unresolved = policy.assignment.unresolved.iter();
-        unresolved.map(move |name| (policy, name))
-    });
-    let lines = names.map(|(policy, name)| {
-        let matches = match name.matches {
-            0 if !name.list.is_of_users() && unread.contains(&name.name) => {
-                "is not known yet: the next pass looks it up".to_owned()
-            }
-            0 => "matches nothing".to_owned(),
-            count => format!("matches {count} groups"),
+/// Names that mean nobody, or more than one group, and those of which nothing was read yet: the name
+/// may be right then.
+fn unresolved(reader: &Reader, sources: &[SourceView]) -> Vec<String> {
+    let not_known = |list: NameList| {
+        let source = if list.is_of_users() {
+            Source::Users
+        } else {
+            Source::Groups
         };
-        let (key, policy) = (name.list.key(), &policy.name);
-        format!("{policy}: {key} names {:?}, which {matches}", name.name)
-    });
-    Ok(lines.collect())
+        let failed = |one: &SourceView| one.name == source.as_str() && one.error.is_some();
+        if sources.iter().any(failed) {
+            format!("is not known yet: {source} could not be read")
+        } else {
+            "is not known yet: the next pass looks it up".to_owned()
+        }
+    };
+    let mut lines = Vec::new();
+    for policy in &reader.policies {
+        let assignment = &policy.assignment;
+        let unresolved = assignment.unresolved.iter().map(|name| {
+            let matches = match name.matches {
+                0 => "matches nothing".to_owned(),
+                count => format!("matches {count} groups"),
+            };
+            (name, matches)
+        });
+        let unread = assignment.unread.iter();
+        for (name, matches) in unresolved.chain(unread.map(|name| (name, not_known(name.list)))) {
+            let (key, policy) = (name.list.key(), &policy.name);
+            lines.push(format!(
+                "{policy}: {key} names {:?}, which {matches}",
+                name.name
+            ));
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub struct Assignment {
     pub exclude: Selection,
     /// Names that match nothing, or more than one group: the policy is degraded (rule 7.9).
     pub unresolved: Vec<Unresolved>,
+    /// Names of which nothing was read yet: nobody can say what, or whom, they mean.
+    pub unread: Vec<Unresolved>,
     /// What the configuration calls its groups, for people.
     pub group_names: BTreeMap<GroupId, String>,
 }
@@ -28,6 +30,13 @@ impl Assignment {
             Include::Selected(selection) => !selection.groups.is_empty(),
         };
         included || !self.exclude.groups.is_empty()
+    }
+
+    /// Whether anybody may be excluded by a group whose members were never read (rule 7.6).
+    #[must_use]
+    pub fn excludes_unread(&self) -> bool {
+        let mut lists = self.unread.iter().map(|name| name.list);
+        lists.any(|list| list == NameList::ExcludeGroups)
     }
 }
 
@@ -95,7 +104,7 @@ pub struct Unresolved {
     pub name: String,
     /// Where it stands.
     pub list: NameList,
-    /// How many groups of the snapshot bear the name: 0 or more than 1.
+    /// How many groups of the snapshot bear the name: 0 or more than 1, where it was read.
     pub matches: usize,
 }
 

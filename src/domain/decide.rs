@@ -43,14 +43,18 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
     case.follow_registration(&scope, verdict);
     case.since = case.since.max(case.since_memory());
     case.follow_length();
-    if applies || scope == Scope::Disabled {
+    // Whoever may be excluded is neither asked nor told.
+    let is_known = !policy.assignment.excludes_unread();
+    if is_known && (applies || scope == Scope::Disabled) {
         // A sign-in made while enabled opens the window even if the person is disabled by now.
         case.follow_sign_ins(verdict);
     }
     if applies {
         // An act may have moved the deadline behind what an accepted mail names.
         case.follow_deliveries();
-        case.tell();
+        if is_known {
+            case.tell();
+        }
         case.judge(verdict);
     } else {
         case.stop();

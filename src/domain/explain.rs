@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::assignment::MatchedBy;
+use super::assignment::{MatchedBy, NameList};
 use super::decide::Case;
 use super::decision::Wait;
 use super::language::Language;
@@ -59,6 +59,15 @@ impl Case<'_> {
             ),
         };
         self.because(code, text, at);
+        let mut unread = self.policy.assignment.unread.iter();
+        let group = unread.find(|name| name.list == NameList::ExcludeGroups);
+        if let (Scope::In(_), Some(group)) = (scope, group) {
+            let text = format!(
+                "the members of {:?}, whom the policy excludes, were never read; until they are, nobody is asked, told or flagged",
+                group.name
+            );
+            self.because(ReasonCode::ExclusionUnread, text, None);
+        }
     }
 
     fn by_words(&self, by: &MatchedBy) -> String {

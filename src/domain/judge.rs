@@ -51,7 +51,7 @@ impl Case<'_> {
             self.waits.push(Wait::RowUnbelieved);
         }
         self.waits.extend(self.left_exclusion_wait());
-        self.would_flag = self.waits.is_empty();
+        self.would_flag = self.waits.is_empty() && !self.policy.assignment.excludes_unread();
     }
 
     /// Rules R7 and R8: nobody is flagged without notice, unless nobody can be reached for seven days.

@@ -38,6 +38,8 @@ reason_codes! {
     NotIncluded = "not_included",
     /// Excluded: beats every inclusion.
     Excluded = "excluded",
+    /// The members of a group that is excluded were never read.
+    ExclusionUnread = "exclusion_unread",
     /// A guest, an agent or a synchronisation account.
     NotEligible = "not_eligible",
     /// Not in the last accepted users snapshot.

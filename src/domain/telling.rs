@@ -72,6 +72,7 @@ impl Case<'_> {
         let deadline = run.deadline(self.policy, self.now);
         if self.policy.enforce != Enforce::On
             || self.facts.world.channel == Channel::None
+            || self.policy.assignment.excludes_unread()
             || !run.begun
             || run.told.is_some()
             || run.unreachable.is_some()
@@ -309,11 +310,21 @@ impl Case<'_> {
         let before = self.facts.standings.get(&self.policy.name);
         if told(&self.standing) && !before.is_some_and(told) {
             let address = notice::address(self.facts);
+            // Operators were asked to be a witness, and the mail to them named it, with the day of the
+            // flag that this window leads to and no later one.
             let deliveries = self.facts.deliveries.iter();
-            // Operators were asked to be a witness, and the mail to them named it.
-            let is_known = deliveries
-                .filter(|delivery| Some(delivery.address.as_str()) == address)
-                .any(|delivery| delivery.told);
+            let refused = deliveries.filter_map(|delivery| match delivery.outcome {
+                DeliveryOutcome::Refused(at) => Some((at, delivery)),
+                _ => None,
+            });
+            let first = refused
+                .filter(|(_, delivery)| Some(delivery.address.as_str()) == address)
+                .min_by_key(|(at, _)| *at);
+            let is_known = first.is_some_and(|(_, delivery)| {
+                delivery.told
+                    && delivery.policy == self.policy.name
+                    && delivery.sequence == self.standing.sequence
+            });
             if is_known {
                 return;
             }

@@ -54,7 +54,7 @@ impl Case<'_> {
                 action: NextAction::Reminder(step),
             }));
         }
-        if self.reported_until.is_none() {
+        if self.reported_until.is_none() && !self.policy.assignment.excludes_unread() {
             // What is past was dealt with when this pass chose what to tell.
             let step = notice::steps(run, self.policy, deadline)
                 .filter(|(_, step)| !run.dealt.contains_key(step))

@@ -4,32 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use super::collect::groups::{Wanted, named};
+use super::collect::groups::{Wanted, named, read_for, unread_approved};
+use super::names::Names;
 use crate::config::{IncludeNames, PolicyConfig};
 use crate::domain::assignment::{Assignment, Include, NameList, Selection, Unresolved};
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::policy::{Enforce, Policy, StartOn};
 use crate::store::read::PolicyMemory;
-use crate::store::{Store, StoreError, settings};
+use crate::store::sources::Source;
+use crate::store::{Store, StoreError};
 
 /// The minimum notice of a policy that no longer says its own (rule 7.20).
 const DEFAULT_MIN_NOTICE: SignedDuration = SignedDuration::from_hours(3 * 24);
-
-/// What names of the configuration meant the last time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Names {
-    pub(super) users: BTreeMap<String, BTreeSet<UserId>>,
-    pub(super) groups: BTreeMap<String, GroupId>,
-}
-
-impl Names {
-    pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
-        let names = store.setting(&settings::NAMES.of()).await?;
-        Ok(names.unwrap_or_default())
-    }
-}
 
 /// The groups that policies name.
 pub(super) fn wanted(policies: &[PolicyConfig], names: &Names) -> Wanted {
@@ -67,6 +54,9 @@ pub(super) async fn resolve(
     let mut names = Names::load(store).await?;
     let before = names.clone();
     let groups: BTreeMap<GroupId, String> = store.groups().await?.into_iter().collect();
+    let users_read = store.accepted_at(Source::Users).await?.is_some();
+    let groups_read = read_for(store).await?;
+    let approved = unread_approved(store).await?;
     let memories = store.policies().await?;
     let mut resolved = Vec::with_capacity(policies.len());
     for config in policies {
@@ -81,7 +71,11 @@ pub(super) async fn resolve(
             store,
             groups: &groups,
             names: &mut names,
+            users_read,
+            groups_read: &groups_read,
+            approved: approved.get(&config.name),
             unresolved: Vec::new(),
+            unread: Vec::new(),
             group_names: BTreeMap::new(),
         };
         let include = match &config.include {
@@ -97,7 +91,12 @@ pub(super) async fn resolve(
                 .await?,
             groups: resolver.groups(&config.exclude.groups, NameList::ExcludeGroups),
         };
-        let (unresolved, group_names) = (resolver.unresolved, resolver.group_names);
+        let Resolver {
+            unresolved,
+            unread,
+            group_names,
+            ..
+        } = resolver;
         resolved.push(Policy {
             name: config.name.clone(),
             enforce: config.enforce,
@@ -105,6 +104,7 @@ pub(super) async fn resolve(
                 include,
                 exclude,
                 unresolved,
+                unread,
                 group_names,
             },
             window: config.window,
@@ -121,7 +121,7 @@ pub(super) async fn resolve(
         });
     }
     if write && names != before {
-        store.set(&settings::NAMES.of(), &names).await?;
+        names.keep(store).await?;
     }
     Ok(resolved)
 }
@@ -198,7 +198,13 @@ struct Resolver<'a> {
     store: &'a Store,
     groups: &'a BTreeMap<GroupId, String>,
     names: &'a mut Names,
+    users_read: bool,
+    /// Names of groups that were read.
+    groups_read: &'a BTreeSet<String>,
+    /// Names of groups that cannot be read, of which an operator has approved that.
+    approved: Option<&'a BTreeSet<String>>,
     unresolved: Vec<Unresolved>,
+    unread: Vec<Unresolved>,
     group_names: BTreeMap<GroupId, String>,
 }
 
@@ -222,7 +228,12 @@ impl Resolver<'_> {
                 found.extend(UserId::parse(&key));
             }
             if found.is_empty() {
-                self.unresolved.push(Unresolved {
+                let stray = if self.users_read {
+                    &mut self.unresolved
+                } else {
+                    &mut self.unread
+                };
+                stray.push(Unresolved {
                     name: name.clone(),
                     list,
                     matches: 0,
@@ -243,24 +254,35 @@ impl Resolver<'_> {
     fn groups(&mut self, names: &[String], list: NameList) -> BTreeSet<GroupId> {
         let mut groups = BTreeSet::new();
         for name in names {
-            match named(name, self.groups).as_slice() {
-                [id] => {
-                    self.names.groups.insert(name.clone(), id.clone());
-                    self.group_names.insert(id.clone(), name.clone());
-                    groups.insert(id.clone());
-                }
-                several => {
-                    self.unresolved.push(Unresolved {
-                        name: name.clone(),
-                        list,
-                        matches: several.len(),
-                    });
-                    // Frozen: nobody leaves because a name no longer means anything (case 15).
-                    if let Some(id) = self.names.groups.get(name) {
-                        self.group_names.insert(id.clone(), name.clone());
-                        groups.insert(id.clone());
-                    }
-                }
+            let now = named(name, self.groups);
+            let before = self.names.groups.get(name).cloned();
+            if let [id] = now.as_slice() {
+                // Made anew under its name: the former one is meant as well, until what was read is
+                // believed (case 16).
+                self.names.groups.entry(name.clone()).or_insert(id.clone());
+            }
+            let is_approved = self.approved.is_some_and(|good| good.contains(name));
+            let is_read = self.groups_read.contains(name) || is_approved;
+            let stray = Unresolved {
+                name: name.clone(),
+                list,
+                matches: now.len(),
+            };
+            match now.len() {
+                // Its members are what counts.
+                1 if is_read || list == NameList::IncludeGroups => {}
+                0 | 1 if !is_read => self.unread.push(stray),
+                _ => self.unresolved.push(stray),
+            }
+            // Frozen: nobody leaves because a name no longer means anything (case 15). Of several
+            // groups none is meant for sure; whoever is in one that may be excluded is.
+            let is_sure = now.len() == 1 || list == NameList::ExcludeGroups;
+            let meant = before
+                .into_iter()
+                .chain(now.into_iter().filter(|_| is_sure));
+            for id in meant {
+                self.group_names.insert(id.clone(), name.clone());
+                groups.insert(id);
             }
         }
         groups

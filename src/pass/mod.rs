@@ -8,6 +8,7 @@ mod assign;
 mod collect;
 mod decider;
 mod holds;
+mod names;
 mod report_age;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::collect::Collected;
 use self::collect::Collector;
-pub use self::collect::Directory;
+pub use self::collect::{Directory, survey};
 use self::decider::{Decider, outcome};
 use self::holds::Brakes;
+use self::names::Names;
 use crate::config::{self, Config, Email, PolicyConfig};
 use crate::courier::herald::Herald;
 use crate::domain::facts::{Channel, World};
@@ -110,7 +112,7 @@ impl Pass<'_> {
             cut,
             progress: self.progress,
         };
-        let names = assign::Names::load(self.store).await?;
+        let names = Names::load(self.store).await?;
         let wanted = assign::wanted(&self.config.policies, &names);
         collect::collect(&collector, self.directory, &wanted, report).await
     }

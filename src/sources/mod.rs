@@ -10,6 +10,8 @@ pub mod wire;
 
 use std::{fmt, io};
 
+use crate::quote::quote;
+
 /// What the sources are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Collection {
@@ -66,7 +68,7 @@ pub enum Item<T> {
 }
 
 /// What a row that cannot be believed is about, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Named {
     /// The object of this id.
     Id(String),
@@ -97,6 +99,20 @@ pub struct Quarantined {
     pub line: u64,
     /// What is wrong with it, safe to print.
     pub reason: String,
+}
+
+impl Quarantined {
+    /// A row that says what it is about is named by that too.
+    #[must_use]
+    pub fn about(self, named: Option<&Named>) -> Self {
+        let Some(Named::Id(name) | Named::Upn(name)) = named else {
+            return self;
+        };
+        Self {
+            reason: format!("{}: {}", quote(name), self.reason),
+            ..self
+        }
+    }
 }
 
 /// Why a source could not be read, cut by what helps.

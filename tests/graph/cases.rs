@@ -324,6 +324,26 @@ async fn case_16_an_exclusion_that_was_made_anew_under_its_name_is_not_believed_
 }
 
 #[tokio::test]
+async fn case_16_nobody_is_asked_before_the_members_of_an_exclusion_could_be_read_once() {
+    let mut world = World::on_graph(&["ana"]);
+    let graph = world.graph.clone().unwrap();
+    graph.hide_members(GROUP, true);
+    world.pass(day(0)).await;
+    for name in ["ana", "breakglass"] {
+        world.sign_in(name, before(1));
+    }
+    world.pass(day(1)).await;
+    assert_eq!(world.held(), ["exclusion:everyone/groups"]);
+    let waits = [State::WaitingFirstSignIn, State::WaitingFirstSignIn];
+    assert_eq!(world.states(&["ana", "breakglass"]).await, waits);
+    graph.hide_members(GROUP, false);
+    world.pass(day(2)).await;
+    world.mailbox("ana").await.expect_one("window.opened");
+    world.mailbox("breakglass").await.expect_none();
+    assert_eq!(world.held(), [""; 0]);
+}
+
+#[tokio::test]
 async fn case_16_an_approval_ends_the_hold_for_an_exclusion_that_cannot_be_read() {
     let mut world = World::opened_on_graph("ana").await;
     let graph = world.graph.clone().unwrap();
@@ -423,7 +443,7 @@ async fn case_16_a_group_made_anew_is_judged_by_the_one_before_although_both_wer
     world.pass_on_old_exports(day(3)).await;
     assert_eq!(world.held(), ["assignment:everyone"]);
     graph.remove_group(GROUP);
-    let hold = format!("snapshot:everyone/{GROUP}");
+    let hold = format!("exclusion:everyone/{GROUP}");
     for number in 4..=7 {
         graph.set_now(day(number));
         graph.set_report(world.registration_rows(day(number)));
@@ -441,6 +461,36 @@ async fn case_16_a_group_made_anew_is_judged_by_the_one_before_although_both_wer
         }
         if number == 5 {
             world.approve(&hold, hour(5, 1)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn case_16_a_group_made_anew_with_as_many_members_is_none_before_it_is_approved() {
+    let mut world = World::opened_on_graph("ana").await;
+    world.join("glass");
+    let graph = graph(&world);
+    let glass = world.accounts["glass"].id.clone();
+    graph.remove_group(GROUP);
+    graph.put_group(
+        "0a0a0a0a-0000-4000-8000-00000000000f",
+        "Emergency",
+        &[&glass],
+    );
+    graph.set_users(world.user_rows());
+    let hold = format!("exclusion:everyone/{GROUP}");
+    for number in 2..=4 {
+        graph.set_now(day(number));
+        graph.set_report(world.registration_rows(day(number)));
+        world.pass_on_old_exports(day(number)).await;
+        let expected = match number {
+            4 => (vec![], State::WaitingFirstSignIn),
+            _ => (vec![hold.as_str()], State::Exempt),
+        };
+        assert_eq!((world.held(), world.state("breakglass").await), expected);
+        assert_eq!(world.state("glass").await, State::Exempt);
+        if number == 3 {
+            world.approve(&hold, hour(3, 1)).await;
         }
     }
 }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::chance::Chance;
 use super::program::users;
 use crate::support::graph::{FakeGraph, Fault, Kind, Removal, RetryAfter};
+use fortnight::domain::state::State;
+
 use crate::support::world::{World, day};
 
 const GROUP: &str = "0a0a0a0a-0000-4000-8000-000000000000";
@@ -205,4 +207,34 @@ async fn the_program_knows_the_directory_after_whatever_happened_1() {
 #[tokio::test]
 async fn the_program_knows_the_directory_after_whatever_happened_2() {
     a_year(2).await;
+}
+
+/// Graph's changes can leave out whether an account is enabled.
+#[tokio::test]
+async fn whose_row_among_the_changes_is_not_whole_is_asked_for_by_id_in_the_same_pass() {
+    let mut world = World::on_graph(&["ana", "bo"]);
+    let graph = world.graph.clone().unwrap();
+    let lacking = Fault::Spelled("\"accountEnabled\"", b"\"left out\"");
+    graph.fail(Kind::Users, 1, lacking);
+    // Of bo nothing else is known either.
+    world.pass(day(0)).await;
+    assert_eq!(world.report.read.quarantined, 0);
+    let waiting = [State::WaitingFirstSignIn; 2];
+    assert_eq!(world.states(&["ana", "bo"]).await, waiting);
+    let mut bo = world.user_rows().remove(1);
+    bo["accountEnabled"] = Value::Null;
+    let id = world.accounts["bo"].id.clone();
+    assert_eq!(bo["id"], json!(id));
+    graph.put_user(bo);
+    graph.set_now(day(1));
+    graph.set_report(world.registration_rows(day(1)));
+    world.pass_on_old_exports(day(1)).await;
+    let store = world.store().await;
+    let aside = store.quarantined(9).await.unwrap();
+    store.close().await;
+    let [(_, file, _, reason)] = aside.as_slice() else {
+        panic!("{aside:?}");
+    };
+    assert_eq!(*file, format!("Graph: users/{id}"));
+    assert!(reason.contains("accountEnabled"), "{reason}");
 }

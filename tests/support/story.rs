@@ -182,6 +182,8 @@ pub struct Story {
     pub deliveries: Vec<DeliveryFact>,
     pub standings: BTreeMap<PolicyName, Standing>,
     pub server: Server,
+    /// A mail to operators that named a refused address was their witness.
+    pub witnessed: bool,
     /// Every mail, in the order of queueing.
     pub sent: Vec<(Timestamp, Message)>,
     /// The journal.
@@ -243,6 +245,7 @@ impl Story {
             deliveries: Vec::new(),
             standings: BTreeMap::new(),
             server: Server::Accepts,
+            witnessed: false,
             sent: Vec::new(),
             journal: Vec::new(),
             told_operators: Vec::new(),
@@ -476,7 +479,7 @@ impl Story {
             address: mail.address.clone(),
             deadline: Some(mail.deadline),
             outcome: self.server.outcome(now),
-            told: false,
+            told: self.witnessed,
         });
         self.sent.push((now, mail));
     }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, nearest};
 use crate::desk::Reader;
 use crate::domain::assignment::{NameList, is_same_name};
-use crate::pass;
-use crate::sources::{Collection, Item, files};
+use crate::errors::chain;
+use crate::pass::{self, survey};
+use crate::sources::{SourceError, files};
 use crate::time::Clock;
 
 /// A name that means nobody, or more than one group.
@@ -47,7 +48,9 @@ async fn in_snapshot(
 ) -> anyhow::Result<Vec<Fault>> {
     let mut strays = Vec::new();
     for (policy, resolved) in config.policies.iter().zip(&reader.policies) {
-        for name in &resolved.assignment.unresolved {
+        let unread = resolved.assignment.unread.iter();
+        let unread = unread.filter(|name| name.matches == 0);
+        for name in resolved.assignment.unresolved.iter().chain(unread) {
             strays.push(Stray {
                 policy,
                 list: name.list,
@@ -83,11 +86,8 @@ pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64
     };
     let count = move || {
         let folder = files::scan(&exports.path, exports.dates).ok()?;
-        let parts = folder.parts(Collection::Users).ok()?;
-        let now = Clock::system().now();
-        let people = parts.iter().flat_map(|part| files::users(part, now));
-        let enabled =
-            people.filter(|item| matches!(item, Ok(Item::Fact(person)) if person.enabled));
+        let people = survey::users(&folder, Clock::system().now()).ok()?.facts;
+        let enabled = people.into_iter().filter(|person| person.enabled);
         u64::try_from(enabled.count()).ok()
     };
     let counted = tokio::task::spawn_blocking(count).await;
@@ -102,28 +102,32 @@ fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
     let Ok(folder) = files::scan(&exports.path, exports.dates) else {
         return Vec::new();
     };
-    let (mut known, mut ids) = (Known::default(), BTreeSet::new());
-    for part in folder.parts(Collection::Users).unwrap_or(&[]) {
-        for item in files::users(part, now) {
-            if let Ok(Item::Fact(person)) = item {
-                ids.insert(person.id.as_str().to_owned());
-                known.users.push(person.user_principal_name);
-            }
-        }
-    }
-    if ids.is_empty() {
+    let users = survey::users(&folder, now);
+    if matches!(users, Err(SourceError::Absent { .. })) {
         return Vec::new();
+    }
+    let all = survey::groups(&folder, now);
+    let (mut known, mut ids) = (Known::default(), BTreeSet::new());
+    for person in users.iter().flat_map(|users| &users.facts) {
+        ids.insert(person.id.as_str().to_owned());
+        known.users.push(person.user_principal_name.clone());
     }
     ids.extend(known.users.iter().map(|name| name.to_lowercase()));
     let mut groups = BTreeSet::new();
-    for part in folder.parts(Collection::Groups).unwrap_or(&[]) {
-        for item in files::groups(part, now) {
-            if let Ok(Item::Fact(group)) = item {
-                groups.insert((group.id.as_str().to_owned(), group.name.unwrap_or_default()));
-            }
-        }
+    for group in all.iter().flat_map(|all| &all.facts) {
+        let name = group.name.clone().unwrap_or_default();
+        groups.insert((group.id.as_str().to_owned(), name));
     }
     known.groups = groups.iter().map(|(_, name)| name.clone()).collect();
+    // What no pass would read says nothing about names.
+    let unread = |list: NameList| {
+        let error = if list.is_of_users() {
+            users.as_ref().err()
+        } else {
+            all.as_ref().err()
+        };
+        error.map(|error| chain(error))
+    };
     let matches = |list: NameList, name: &str| {
         let key = name.trim().to_lowercase();
         if list.is_of_users() {
@@ -147,6 +151,9 @@ fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
                 name,
                 matches,
             };
+            if let Some(error) = unread(list) {
+                return Some(stray.not_known(config, error));
+            }
             (matches != 1).then(|| stray.fault(config, &known))
         })
         .collect()
@@ -205,8 +212,12 @@ impl Stray<'_> {
     }
 
     fn not_read_yet(&self, config: &Config) -> Fault {
-        let message = format!("{}, which is not known yet", self.said());
         let remedy = "the next pass looks it up; `fortnight doctor` does so now".to_owned();
+        self.not_known(config, remedy)
+    }
+
+    fn not_known(&self, config: &Config, remedy: String) -> Fault {
+        let message = format!("{}, which is not known yet", self.said());
         let named = (self.list, self.name);
         config.fault_of_name(self.policy, named, message, remedy)
     }

@@ -1,23 +1,22 @@
 //! Exported files: each that is needed is there, is what its name promises, and is young enough to
 //! flag somebody; every name of the policies means somebody; and the clock.
 //!
-//! Only the beginning of a file is read: a log can be gigabytes long, and what is wrong with single
-//! rows is for a pass to say.
+//! Files are read as a pass reads them, so that what is good here is good there.
+
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Check;
-use crate::cli::check::{audits, names};
+use crate::cli::check::{audits, names, prompts};
 use crate::config::{Config, Exports};
 use crate::errors::chain;
-use crate::sources::files::{self, Folder, Part};
-use crate::sources::{Collection, Item, SourceError};
+use crate::pass::survey;
+use crate::sources::Collection;
+use crate::sources::files::{self, Part};
 use crate::store::Store;
 use crate::time::{Clock, format_duration};
-
-/// A file whose first so many rows say nothing is not read further.
-const ROWS_TRIED: usize = 10_000;
 
 pub(super) async fn checks(config: &Config, exports: &Exports) -> Vec<Check> {
     let now = Clock::system().now();
@@ -31,16 +30,24 @@ pub(super) async fn checks(config: &Config, exports: &Exports) -> Vec<Check> {
             return vec![Check::new("exports", Err(text))];
         }
     };
+    let folder = Arc::new(folder);
     let mut checks = Vec::new();
     for (collection, limit) in needed(config) {
-        let result = readable(&folder, collection, now)
-            .map_err(|error| chain(&error))
-            .and_then(|parts| young(parts, collection, limit, &config.zone, now));
+        let (surveyed, folder) = (collection, folder.clone());
+        let parts = move || survey::parts(&folder, surveyed, now);
+        let result = match tokio::task::spawn_blocking(parts).await {
+            Ok(Ok(parts)) => young(&parts, collection, limit, &config.zone, now),
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(error) => Err(chain(&error)),
+        };
         checks.push(Check::new(collection.as_str(), result));
     }
     if audits::are_absent(config, None) {
         let text = format!("none: {}", audits::UNSEEN);
         checks.push(Check::new(Collection::Audits.as_str(), Ok(text)));
+    }
+    if prompts::are_absent(config) {
+        checks.push(Check::new("prompts", Ok(prompts::UNSEEN.to_owned())));
     }
     checks.push(Check::new("names", known(config).await));
     checks.push(Check::new("clock", clock(config, now).await));
@@ -60,35 +67,6 @@ fn needed(config: &Config) -> Vec<(Collection, Option<SignedDuration>)> {
         needed.push((Collection::Groups, None));
     }
     needed
-}
-
-/// The parts of a collection, if the beginning of each can be read.
-fn readable(
-    folder: &Folder,
-    collection: Collection,
-    now: Timestamp,
-) -> Result<&[Part], SourceError> {
-    let parts = folder.required(collection)?;
-    for part in parts {
-        match collection {
-            Collection::Users => begins(files::users(part, now))?,
-            Collection::Groups => begins(files::groups(part, now))?,
-            Collection::Registration => begins(files::registration(part, now))?,
-            Collection::SignIns => begins(files::sign_ins(part, now))?,
-            Collection::Audits => begins(files::audits(part, now))?,
-        }
-    }
-    Ok(parts)
-}
-
-/// Reads up to the first fact.
-fn begins<T>(rows: impl Iterator<Item = Result<Item<T>, SourceError>>) -> Result<(), SourceError> {
-    for row in rows.take(ROWS_TRIED) {
-        if let Item::Fact(_) = row? {
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
 fn young(

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::domain::assignment::Include;
+use crate::domain::assignment::{Include, NameList, Unresolved};
 use crate::domain::audit::AuditKind;
 use crate::domain::decision::NextAction;
 use crate::domain::facts::{ActKind, Channel, DeliveryFact, DeliveryOutcome, NoticeBy};
@@ -149,6 +149,39 @@ fn a_registered_person_keeps_the_window_it_closed() {
     assert!(
         !paused.happened(EventKind::UserRegistered),
         "no window was open"
+    );
+}
+
+#[test]
+fn nobody_is_asked_told_or_flagged_while_the_members_of_an_exclusion_were_never_read() {
+    let unread = || {
+        vec![Unresolved {
+            name: "emergency".to_owned(),
+            list: NameList::ExcludeGroups,
+            matches: 0,
+        }]
+    };
+    let mut story = Story::default_policy();
+    story.policy().assignment.unread = unread();
+    let decision = story.sign_in(hour(0, 1), 0).pass(day(1));
+    assert_eq!(decision.state, State::WaitingFirstSignIn);
+    assert!(
+        decision
+            .reasons
+            .iter()
+            .any(|reason| reason.code == ReasonCode::ExclusionUnread)
+    );
+    assert_eq!((story.events(), story.mails()), (vec![], vec![]));
+    story.policy().assignment.unread.clear();
+    assert_eq!(story.pass(day(2)).state, State::InGrace);
+    // Of a window that was opened before no step is said, nor looked for again and again.
+    let told = story.mails().len();
+    story.policy().assignment.unread = unread();
+    let decision = story.daily(3..=30);
+    assert!(!decision.would_flag);
+    assert_eq!(
+        (decision.state, story.mails().len()),
+        (State::OverdueChecking, told)
     );
 }
 
@@ -526,6 +559,27 @@ fn operators_hear_once_of_whom_nobody_can_reach_and_not_in_a_rehearsal() {
         story.told_operators,
         [
             "ana@contoso.com (ana): there is no address; flagged from Monday, 26 January 2026, 00:00 UTC on, \
+             unless a mail is accepted or the person registers before"
+        ]
+    );
+}
+
+#[test]
+fn operators_hear_of_the_day_of_the_flag_again_for_each_window_that_nobody_can_be_told_of() {
+    let mut story = Story::default_policy();
+    story.server = Server::RefusesForGood;
+    story.witnessed = true;
+    story.sign_in(day(0), 0).daily(0..=3);
+    assert_eq!(
+        story.told_operators, [""; 0],
+        "the mail that was their witness said so"
+    );
+    story.act(day(3), ActKind::Reset).pass(day(4));
+    story.sign_in(day(5), 0).daily(5..=9);
+    assert_eq!(
+        story.told_operators,
+        [
+            "ana@contoso.com (ana): the address was refused; flagged from Saturday, 31 January 2026, 00:00 UTC on, \
              unless a mail is accepted or the person registers before"
         ]
     );

@@ -9,9 +9,10 @@ use crate::domain::assignment::is_same_name;
 use crate::domain::brake::Size;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
+use crate::pass::names::Names;
 use crate::store::holds::{Approval, Raised};
 use crate::store::memberships::{GroupSnapshot, Members};
-use crate::store::settings::GROUPS_READ_FOR;
+use crate::store::settings::{GROUPS_READ_FOR, UNREAD_GROUPS_APPROVED};
 use crate::store::{Store, StoreError};
 
 /// For which names groups were read; of files also, where members are named by user principal name,
@@ -22,6 +23,27 @@ pub(super) type ReadFor = (BTreeSet<String>, Option<String>, Option<BTreeSet<Str
 pub(in crate::pass) async fn read_for(store: &Store) -> Result<BTreeSet<String>, StoreError> {
     let read = store.setting(&GROUPS_READ_FOR.of::<ReadFor>()).await?;
     Ok(read.map_or_else(BTreeSet::new, |(names, _, _)| names))
+}
+
+/// The names for which the groups were read now: of those that lack members, which never were whole,
+/// where no member is known either, nothing was read.
+pub(super) async fn names_read(
+    store: &Store,
+    wanted: &Wanted,
+    lacking: &BTreeSet<String>,
+    snapshot: &GroupSnapshot,
+) -> Result<BTreeSet<String>, StoreError> {
+    let before = read_for(store).await?;
+    let has_members = |name: &String| {
+        let groups = named(name, &snapshot.names);
+        let mut members = groups.iter().filter_map(|id| snapshot.members.get(id));
+        members.any(|members| !members.transitive.is_empty())
+    };
+    let names = wanted
+        .names
+        .iter()
+        .filter(|name| !lacking.contains(*name) || before.contains(*name) || has_members(name));
+    Ok(names.cloned().collect())
 }
 
 /// The groups that policies name, and how.
@@ -93,45 +115,25 @@ pub(super) fn meant(
     ids
 }
 
-/// What the name of a group meant when its members were believed last, where that was another
-/// group than the one which was made anew under the name.
-fn before_anew(
+/// What the name of a group meant when it was believed last, where that was another group than the
+/// one which was made anew under the name: both, the former one first. One that had no members is
+/// none that anybody could miss.
+fn made_anew(
     name: &str,
-    snapshot: &GroupSnapshot,
+    names: &BTreeMap<GroupId, String>,
     wanted: &Wanted,
     sizes: &HashMap<GroupId, u64>,
-) -> Option<GroupId> {
-    match named(name, &snapshot.names).as_slice() {
-        [id] => {
-            let known = wanted.remembered.get(name)?;
-            (known != id && sizes.contains_key(known)).then(|| known.clone())
-        }
+) -> Option<(GroupId, GroupId)> {
+    let known = wanted.remembered.get(name)?;
+    match named(name, names).as_slice() {
+        [anew] if anew != known && sizes.contains_key(known) => Some((known.clone(), anew.clone())),
         _ => None,
-    }
-}
-
-/// The members of a group that was made anew are not believed, or not known: its name goes on to
-/// mean the one before.
-pub(super) fn keep_before_anew(
-    name: &str,
-    snapshot: &mut GroupSnapshot,
-    wanted: &Wanted,
-    sizes: &HashMap<GroupId, u64>,
-) {
-    if let Some(known) = before_anew(name, snapshot, wanted, sizes) {
-        for anew in named(name, &snapshot.names) {
-            snapshot.names.remove(&anew);
-            snapshot.members.remove(&anew);
-        }
-        snapshot.names.insert(known, name.to_owned());
     }
 }
 
 /// A membership that is not believed under one policy.
 struct Doubt {
-    /// The name of the group in the policy.
-    name: String,
-    /// What the name means now.
+    /// What its name in the policy means now.
     group: GroupId,
     /// What it meant when its members were believed last.
     known: GroupId,
@@ -139,9 +141,38 @@ struct Doubt {
     hold: Hold,
 }
 
+impl Doubt {
+    fn is_made_anew(&self) -> bool {
+        self.group != self.known
+    }
+
+    /// What an approval covers: so many members, of a group that was made anew those of this one.
+    fn evidence(&self) -> String {
+        format!("{}{}", self.size, self.whose())
+    }
+
+    fn whose(&self) -> String {
+        if self.is_made_anew() {
+            format!(" in {}", self.group)
+        } else {
+            String::new()
+        }
+    }
+
+    fn is_approved(&self, approvals: &[Approval]) -> bool {
+        let whose = self.whose();
+        approvals
+            .iter()
+            .filter(|approval| approval.hold == self.hold.id)
+            .filter_map(|approval| approval.evidence.strip_suffix(&whose)?.parse().ok())
+            .any(|approved| self.size.is_covered_by(approved))
+    }
+}
+
 /// Judges each wanted membership: what is not believed is taken out of the snapshot, so that the
 /// last members stay, and held (rule 7.6). A group that several policies name is believed
-/// when an operator has approved the hold of each.
+/// when an operator has approved the hold of each; until then a name of one that was made anew means
+/// the former one as well.
 pub(super) async fn judge(
     collector: &Collector<'_>,
     wanted: &Wanted,
@@ -151,23 +182,47 @@ pub(super) async fn judge(
     let doubts = doubts(collector.store, wanted, snapshot, sizes).await?;
     let held: BTreeSet<GroupId> = doubts
         .iter()
-        .filter(|doubt| !approved(collector, &doubt.hold, doubt.size))
+        .filter(|doubt| !doubt.is_approved(collector.approvals))
         .map(|doubt| doubt.group.clone())
         .collect();
     let mut raised = Vec::new();
     for doubt in doubts {
         if held.contains(&doubt.group) {
-            keep_before_anew(&doubt.name, snapshot, wanted, sizes);
-            snapshot.members.remove(&doubt.group);
+            if !doubt.is_made_anew() {
+                snapshot.members.remove(&doubt.group);
+            }
             raised.push(Raised {
+                evidence: doubt.evidence(),
                 hold: doubt.hold,
-                evidence: doubt.size.to_string(),
             });
         } else if doubt.hold.kind == HoldKind::Exclusion {
             collector.store.forget_members(&doubt.known).await?;
         }
     }
+    believe(collector.store, wanted, &snapshot.names, &held).await?;
     Ok(raised)
+}
+
+/// Names that mean another group than before mean that one alone, where it is believed.
+async fn believe(
+    store: &Store,
+    wanted: &Wanted,
+    groups: &BTreeMap<GroupId, String>,
+    held: &BTreeSet<GroupId>,
+) -> Result<(), StoreError> {
+    let before = Names::load(store).await?;
+    let mut names = before.clone();
+    for name in &wanted.names {
+        if let ([anew], Some(known)) = (named(name, groups).as_slice(), names.groups.get_mut(name))
+            && !held.contains(anew)
+        {
+            anew.clone_into(known);
+        }
+    }
+    if names != before {
+        names.keep(store).await?;
+    }
+    Ok(())
 }
 
 async fn doubts(
@@ -180,27 +235,31 @@ async fn doubts(
     let included = wanted.included.iter().map(|named| (named, false));
     let mut doubts: Vec<Doubt> = Vec::new();
     for ((policy, name), excludes) in excluded.chain(included) {
-        let before_anew = before_anew(name, snapshot, wanted, sizes);
+        let made_anew = made_anew(name, &snapshot.names, wanted, sizes);
         for group in meant(name, &snapshot.names, wanted) {
-            let known = before_anew.as_ref().unwrap_or(&group).clone();
+            let known = made_anew
+                .as_ref()
+                .map_or(&group, |(known, _)| known)
+                .clone();
             let before = sizes.get(&known).copied().unwrap_or(0);
             let members = snapshot.members.get(&group);
             let size = size(store, &known, members).await?;
             // Members of an included group that is no more stay in any case.
-            if !size.is_collapsed_membership(before) || members.is_none() && !excludes {
+            let is_less = size.is_collapsed_membership(before) && (members.is_some() || excludes);
+            let replaces = excludes && known != group;
+            if !is_less && !replaces {
                 continue;
             }
-            let kind = if excludes && size.rows == 0 {
+            let kind = if excludes && (size.rows == 0 || replaces) {
                 HoldKind::Exclusion
             } else {
                 HoldKind::Snapshot
             };
             let exists = snapshot.names.contains_key(&group);
-            let text = text(name, before, size, exists);
+            let text = text(name, before, size, exists, known != group);
             let hold = Hold::new(kind, &format!("{policy}/{known}"), Some(policy), text);
             if doubts.iter().all(|doubt| doubt.hold.id != hold.id) {
                 doubts.push(Doubt {
-                    name: name.clone(),
                     group,
                     known,
                     size,
@@ -246,9 +305,10 @@ pub(super) struct Unread {
     policy: PolicyName,
     /// These groups, as the policy names them.
     names: BTreeSet<String>,
+    /// Of them those in the exclusion.
+    excluded: BTreeSet<String>,
     /// Members that mean nobody.
     strangers: BTreeSet<Stranger>,
-    excludes: bool,
 }
 
 /// A member of an exclusion that means nobody, though somebody may be meant (rule 7.6).
@@ -285,14 +345,15 @@ pub(super) fn unread_or_strange(
     for ((policy, name), excludes) in included.chain(excluded) {
         let of_policy = unread.entry(policy).or_insert_with(|| Unread::of(policy));
         of_policy.names.insert(name.clone());
-        of_policy.excludes |= excludes;
+        if excludes {
+            of_policy.excluded.insert(name.clone());
+        }
     }
     for (policy, name) in &wanted.excluded {
         let mut strange = strangers.iter().filter(|one| one.name == *name).peekable();
         if strange.peek().is_some() {
             let of_policy = unread.entry(policy).or_insert_with(|| Unread::of(policy));
             of_policy.strangers.extend(strange.cloned());
-            of_policy.excludes = true;
         }
     }
     unread.into_values().collect()
@@ -303,8 +364,8 @@ impl Unread {
         Self {
             policy: policy.clone(),
             names: BTreeSet::new(),
+            excluded: BTreeSet::new(),
             strangers: BTreeSet::new(),
-            excludes: false,
         }
     }
 
@@ -323,7 +384,8 @@ impl Unread {
             .map(|one| (one.group.clone(), one.reference.clone()))
     }
 
-    fn text(&self) -> String {
+    /// `read` are the names of groups that were read before: of others there are no last members.
+    fn text(&self, read: &BTreeSet<String>) -> String {
         let names: Vec<String> = self.names.iter().map(|name| format!("{name:?}")).collect();
         let unread = (!names.is_empty()).then(|| {
             format!(
@@ -333,19 +395,24 @@ impl Unread {
         });
         let strangers = said(&self.strangers);
         let seen: Vec<String> = unread.into_iter().chain(strangers).collect();
-        format!("{}; the last ones stay", seen.join("; "))
+        let follows = if self.excluded.is_subset(read) {
+            "the last ones stay"
+        } else {
+            "nobody is asked, told or flagged under the policy before they are"
+        };
+        format!("{}; {follows}", seen.join("; "))
     }
 
     /// The hold, and what approving it covers.
-    fn raised(&self) -> Raised {
-        let kind = if self.excludes {
-            HoldKind::Exclusion
-        } else {
+    fn raised(&self, read: &BTreeSet<String>) -> Raised {
+        let kind = if self.excluded.is_empty() && self.strangers.is_empty() {
             HoldKind::Snapshot
+        } else {
+            HoldKind::Exclusion
         };
         let subject = format!("{}{UNREAD}", self.policy);
         Raised {
-            hold: Hold::new(kind, &subject, Some(&self.policy), self.text()),
+            hold: Hold::new(kind, &subject, Some(&self.policy), self.text(read)),
             evidence: serde_json::to_string(&self.subjects()).unwrap_or_default(),
         }
     }
@@ -375,18 +442,25 @@ pub(super) fn said(strangers: &BTreeSet<Stranger>) -> Option<String> {
 }
 
 /// Groups that cannot be read whole, by policy, as far as operators have approved that.
-pub(super) type Approved = BTreeMap<PolicyName, BTreeSet<String>>;
+pub(in crate::pass) type Approved = BTreeMap<PolicyName, BTreeSet<String>>;
+
+/// What operators have approved of that until now.
+pub(in crate::pass) async fn unread_approved(store: &Store) -> Result<Approved, StoreError> {
+    let setting = UNREAD_GROUPS_APPROVED.of::<Approved>();
+    Ok(store.setting(&setting).await?.unwrap_or_default())
+}
 
 /// The holds of policies whose groups cannot be read, but for those groups of which an operator
 /// has approved that, now or before: as long as they cannot be read, that is good.
 pub(super) fn hold_unread(
     unread: &[Unread],
+    read: &BTreeSet<String>,
     before: &Approved,
     approvals: &[Approval],
 ) -> (Vec<Raised>, Approved) {
     let (mut holds, mut approved) = (Vec::new(), Approved::new());
     for unread in unread {
-        let raised = unread.raised();
+        let raised = unread.raised(read);
         let now = approvals
             .iter()
             .filter(|given| given.hold == raised.hold.id);
@@ -404,19 +478,18 @@ pub(super) fn hold_unread(
     (holds, approved)
 }
 
-fn approved(collector: &Collector<'_>, hold: &Hold, size: Size) -> bool {
-    collector
-        .approvals
-        .iter()
-        .filter(|approval| approval.hold == hold.id)
-        .any(|approval| {
-            let approved = approval.evidence.parse();
-            approved.is_ok_and(|approved| size.is_covered_by(approved))
-        })
-}
-
-fn text(name: &str, before: u64, Size { rows, kept }: Size, exists: bool) -> String {
-    if exists && rows == kept {
+fn text(
+    name: &str,
+    before: u64,
+    Size { rows, kept }: Size,
+    exists: bool,
+    is_another: bool,
+) -> String {
+    if is_another {
+        format!(
+            "the group {name:?} is another one than before, with {rows} members where that one had {before}; those of both stay"
+        )
+    } else if exists && rows == kept {
         format!("the group {name:?} has {rows} members where it had {before}; the last ones stay")
     } else if exists {
         format!(

@@ -9,13 +9,15 @@ mod graph;
 pub(super) mod groups;
 mod log;
 
+pub use self::files::survey;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use self::groups::{Approved, Unread, Wanted};
+use self::groups::{Unread, Wanted};
 use super::PassError;
 use crate::config::{self, Config, Exports};
 use crate::domain::brake::Size;
@@ -235,9 +237,10 @@ impl Collector<'_> {
     /// A policy whose groups cannot be read flags nobody (cases 15 and 16), unless an
     /// operator has approved that.
     async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
-        let setting = UNREAD_GROUPS_APPROVED.of::<Approved>();
-        let before = self.store.setting(&setting).await?.unwrap_or_default();
-        let (holds, approved) = groups::hold_unread(&collected.unread, &before, self.approvals);
+        let before = groups::unread_approved(self.store).await?;
+        let read = groups::read_for(self.store).await?;
+        let (holds, approved) =
+            groups::hold_unread(&collected.unread, &read, &before, self.approvals);
         let nobody = collected
             .unread
             .iter()
@@ -248,6 +251,7 @@ impl Collector<'_> {
         }
         collected.holds.extend(holds);
         if approved != before {
+            let setting = UNREAD_GROUPS_APPROVED.of();
             self.store.set(&setting, &approved).await?;
         }
         Ok(())

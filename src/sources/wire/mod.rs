@@ -205,15 +205,6 @@ pub fn named(raw: &[u8]) -> Option<Named> {
     id.or_else(|| text(&row.user_principal_name).map(Named::Upn))
 }
 
-/// The id of the object that a row is about, whatever else is wrong with it.
-#[must_use]
-pub fn object_id(raw: &[u8]) -> Option<String> {
-    match named(raw) {
-        Some(Named::Id(id)) => Some(id),
-        Some(Named::Upn(_)) | None => None,
-    }
-}
-
 /// The user id of an event: `None` for an account that the directory does not know.
 fn event_user(value: &Scalar<'_>, name: &'static str) -> Result<Option<UserId>, RowError> {
     if matches!(value, Scalar::Null) {

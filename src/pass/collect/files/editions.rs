@@ -1,6 +1,7 @@
 //! Files that are left alone because a newer edition of the same is there (rule 3.5).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use crate::pass::collect::{CollectError, Collector};
 use crate::sources::SourceError;
 use crate::sources::files::{Part, outdated};
 use crate::store::StoreError;
+use crate::store::people::EDITION_SHARE;
 use crate::store::settings::LEFT_ALONE;
 use crate::store::sources::Source;
 
@@ -21,6 +23,61 @@ struct Left {
     fingerprint: String,
     /// The newer edition: while it is there, the older one need not be read to know that.
     instead: String,
+}
+
+/// Which parts have which ids, to tell editions of one thing (rule 3.5).
+#[derive(Debug)]
+pub(super) struct Shares<K> {
+    /// The number of the last part that has each id, from 1.
+    last_in: HashMap<K, usize>,
+    /// How many ids each part has.
+    sizes: Vec<u64>,
+    /// How many ids two parts share.
+    shared: BTreeMap<(usize, usize), u64>,
+}
+
+impl<K> Default for Shares<K> {
+    fn default() -> Self {
+        Self {
+            last_in: HashMap::new(),
+            sizes: Vec::new(),
+            shared: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash> Shares<K> {
+    pub(super) fn begin_part(&mut self) {
+        self.sizes.push(0);
+    }
+
+    /// The part that began last has these.
+    pub(super) fn extend(&mut self, ids: impl IntoIterator<Item = K>) {
+        let at = self.sizes.len();
+        for id in ids {
+            let before = self.last_in.insert(id, at);
+            if before == Some(at) {
+                continue;
+            }
+            if let Some(size) = self.sizes.last_mut() {
+                *size += 1;
+            }
+            if let Some(before) = before {
+                *self.shared.entry((before, at)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Pairs of parts that share so many ids that they are editions of one thing.
+    pub(super) fn pairs(&self, names: &[&str]) -> Vec<(String, String)> {
+        let pairs = self.shared.iter().filter(|((one, other), shared)| {
+            let smaller = self.sizes[one - 1].min(self.sizes[other - 1]);
+            **shared * EDITION_SHARE >= smaller
+        });
+        pairs
+            .map(|((one, other), _)| (names[one - 1].to_owned(), names[other - 1].to_owned()))
+            .collect()
+    }
 }
 
 /// Which parts are older editions than others, with one that counts instead of each; the pairs

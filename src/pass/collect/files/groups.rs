@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::editions::older;
+use super::editions::{Shares, older};
 use super::parts::{are_whole, difference, read_part};
 use super::reader::{PartRead, Reader, Step};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
 use crate::domain::reference::Reference;
 use crate::pass::collect::groups::{
-    ReadFor, Stranger, Wanted, judge, keep_before_anew, meant, said, unread_or_strange,
+    ReadFor, Stranger, Wanted, judge, meant, names_read, said, unread_or_strange,
 };
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
@@ -19,7 +19,6 @@ use crate::sources::files::{self, Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
 use crate::sources::{Collection, Named};
 use crate::store::memberships::{GroupSnapshot, Members};
-use crate::store::people::EDITION_SHARE;
 use crate::store::settings::GROUPS_READ_FOR;
 use crate::store::sources::Source;
 use crate::store::{Store, StoreError};
@@ -39,14 +38,18 @@ pub(super) async fn collect(
     let mut parts = collector.current(Source::Groups, all).await?;
     let users = collector.users_snapshot().await?;
     let nested = nested(&collector.config.policies);
-    let read_for = |by_name: bool| -> ReadFor {
+    let read_for = |names: &BTreeSet<String>, by_name: bool| -> ReadFor {
         let users = by_name.then(|| users.clone());
-        (wanted.names.clone(), users, Some(nested.clone()))
+        (names.clone(), users, Some(nested.clone()))
     };
     let means_the_same = store
         .setting(&GROUPS_READ_FOR.of::<ReadFor>())
         .await?
-        .is_some_and(|before| before == read_for(false) || before == read_for(true));
+        .is_some_and(|before| {
+            [false, true]
+                .map(|by_name| read_for(&wanted.names, by_name))
+                .contains(&before)
+        });
     let stored = store.parts(Source::Groups).await?;
     let (change, directory, mut read_parts, aside) = loop {
         let change = difference(&parts, stored.clone(), false);
@@ -66,7 +69,7 @@ pub(super) async fn collect(
             read_parts.push((read_part(part, &read), collector.reading_of(part, &anew)));
         }
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let pairs = directory.editions(&names);
+        let pairs = directory.shares.pairs(&names);
         let older = older(&names, &pairs)?;
         if older.is_empty() {
             break (change, directory, read_parts, aside);
@@ -94,10 +97,11 @@ pub(super) async fn collect(
     let sizes = store.membership_sizes().await?;
     for (name, lack) in &lacking {
         report.errors.push(format!("group {name:?}: {lack}"));
-        keep_before_anew(name, &mut snapshot, wanted, &sizes);
     }
     report.errors.extend(said(&strangers.doubtful));
-    let (lacking, whole) = wanted.partition(&lacking.into_keys().collect());
+    let lacking = lacking.into_keys().collect();
+    let names_read = names_read(store, wanted, &lacking, &snapshot).await?;
+    let (lacking, whole) = wanted.partition(&lacking);
     let unread = unread_or_strange(&lacking, &strangers.doubtful, wanted);
     let held = judge(collector, &whole, &sizes, &mut snapshot).await?;
     if !held.is_empty() || !unread.is_empty() {
@@ -112,7 +116,8 @@ pub(super) async fn collect(
     store
         .absorb_groups(&snapshot, &read_parts, &gone, collector.now)
         .await?;
-    let read_for = read_for(directory.by_name || !strangers.groups.is_empty());
+    let by_name = directory.by_name || !strangers.groups.is_empty();
+    let read_for = read_for(&names_read, by_name);
     store.set(&GROUPS_READ_FOR.of(), &read_for).await?;
     Ok(())
 }
@@ -127,12 +132,8 @@ struct Directory {
     unbelieved: BTreeSet<GroupId>,
     /// Whether such a row does not even say which group it is of.
     nameless: bool,
-    /// The number of the last part that has each group, from 1.
-    last_in: HashMap<GroupId, usize>,
-    /// How many groups each part has.
-    sizes: Vec<u64>,
-    /// How many groups two parts share.
-    shared: BTreeMap<(usize, usize), u64>,
+    /// Which parts have which groups.
+    shares: Shares<GroupId>,
 }
 
 /// What a group calls members where that leaves open whom it means, and whether it is a group.
@@ -209,7 +210,7 @@ impl Directory {
         collector: &Collector<'_>,
         part: &Part,
     ) -> Result<PartRead, CollectError> {
-        self.sizes.push(0);
+        self.shares.begin_part();
         let mut reader = Reader::start(&[part], collector.now, files::groups);
         let read = loop {
             match reader.next().await? {
@@ -237,37 +238,11 @@ impl Directory {
         Ok(read)
     }
 
-    /// Notes which part a group is in. A delta query spreads a large group over several.
-    fn see(&mut self, group: &Group) {
-        if group.adds_up {
-            return;
-        }
-        let at = self.sizes.len();
-        let before = self.last_in.insert(group.id.clone(), at);
-        if before == Some(at) {
-            return;
-        }
-        if let Some(size) = self.sizes.last_mut() {
-            *size += 1;
-        }
-        if let Some(before) = before {
-            *self.shared.entry((before, at)).or_default() += 1;
-        }
-    }
-
-    /// Pairs of parts that share so many groups that they are editions of one thing (rule 3.5).
-    fn editions(&self, names: &[&str]) -> Vec<(String, String)> {
-        let pairs = self.shared.iter().filter(|((one, other), shared)| {
-            let smaller = self.sizes[one - 1].min(self.sizes[other - 1]);
-            **shared * EDITION_SHARE >= smaller
-        });
-        pairs
-            .map(|((one, other), _)| (names[one - 1].to_owned(), names[other - 1].to_owned()))
-            .collect()
-    }
-
     fn add(&mut self, group: Group) {
-        self.see(&group);
+        // A delta query spreads a large group over several parts.
+        if !group.adds_up {
+            self.shares.extend([group.id.clone()]);
+        }
         self.by_name |= group
             .members
             .iter()

@@ -4,6 +4,7 @@ mod editions;
 mod groups;
 mod parts;
 pub(super) mod reader;
+pub mod survey;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,7 @@ use crate::sources::{Collection, Named};
 use crate::store::StoreError;
 use crate::store::logs::PartEnd;
 use crate::store::people::{Import, Imported};
-use crate::store::settings::{OTHERS_NAMED, REGISTRATION_JOINED_WITH as JOINED_WITH};
+use crate::store::settings::{LAST_REPORT, OTHERS_NAMED, REGISTRATION_JOINED_WITH as JOINED_WITH};
 use crate::store::sources::{Source, StoredPart};
 
 /// Log rows that are committed at once: a gigabyte of sign-ins is not one transaction.
@@ -291,10 +292,7 @@ impl Collector<'_> {
         // One report, whatever it is cut into: its dates and its bytes are those of all parts.
         let mut change = difference(parts, stored, true);
         change.report = Some(if is_new {
-            let digest = digest_of(parts).await?;
-            Another::Yes {
-                digest: Some(digest),
-            }
+            self.another(parts, &change).await?
         } else {
             Another::No
         });
@@ -320,6 +318,28 @@ impl Collector<'_> {
         report.read.registrations += imported.0;
         collected.imported(source, imported.1, "export");
         Ok(true)
+    }
+
+    /// Files that have together the bytes of the report before and are not younger are that report:
+    /// they were moved, renamed or restored (rule 7.8).
+    async fn another(
+        &self,
+        parts: &[Part],
+        change: &Difference<'_>,
+    ) -> Result<Another, CollectError> {
+        let digest = Some(digest_of(parts).await?);
+        let before = self.store.setting(&LAST_REPORT).await?.unwrap_or_default();
+        let sources = self.store.sources().await?;
+        let read = sources
+            .into_iter()
+            .find(|one| one.name == Source::Registration.as_str())
+            .and_then(|source| source.reading);
+        let reading = parts.iter().map(|part| self.reading_of(part, change)).min();
+        Ok(if before.digest == digest && reading <= read {
+            Another::No
+        } else {
+            Another::Yes { digest }
+        })
     }
 
     /// Names files that look meant and are none of ours, each once while it is there.

@@ -59,9 +59,10 @@ pub(super) fn difference(parts: &[Part], stored: Vec<StoredPart>, all: bool) -> 
                 result.unchanged.push(known);
             }
             known => {
-                let same = known
-                    .as_ref()
-                    .filter(|known| known.fingerprint == fingerprint(part));
+                // Written at the same time, it was read before, also where it was copied since.
+                let same = known.as_ref().filter(|known| {
+                    without_inode(&known.fingerprint) == without_inode(&fingerprint(part))
+                });
                 let first_read = same.map(|known| (part.name.clone(), known.as_of));
                 result.first_read.extend(first_read);
                 result.reread.extend(known.map(|known| known.id));
@@ -82,6 +83,12 @@ pub(super) fn fingerprint(part: &Part) -> String {
         mark.modified.as_nanosecond(),
         mark.inode
     )
+}
+
+/// What a copy that keeps the time has in common with the file.
+fn without_inode(fingerprint: &str) -> Option<&str> {
+    let (mark, _) = fingerprint.rsplit_once('/')?;
+    Some(mark)
 }
 
 pub(super) fn new_part(part: &Part) -> NewPart {

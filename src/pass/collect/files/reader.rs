@@ -139,10 +139,10 @@ fn read_part<T: Weighed>(mut rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, 
             Item::Quarantined(row, named) => {
                 read.quarantined_count += 1;
                 read.anonymous += u64::from(named.is_none());
-                read.unbelieved.extend(named);
                 if read.quarantined.len() < QUARANTINE_SHOWN {
-                    read.quarantined.push(row);
+                    read.quarantined.push(row.about(named.as_ref()));
                 }
+                read.unbelieved.extend(named);
             }
         }
     }

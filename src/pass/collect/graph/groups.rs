@@ -7,7 +7,7 @@ use super::{Graph, READING, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
 use crate::graph::GraphError;
-use crate::pass::collect::groups::{ReadFor, Wanted, judge, keep_before_anew, meant, unread};
+use crate::pass::collect::groups::{ReadFor, Wanted, judge, meant, names_read, unread};
 use crate::pass::collect::{CollectError, Collected};
 use crate::report::PassReport;
 use crate::store::memberships::{GroupSnapshot, Members};
@@ -33,15 +33,13 @@ impl Graph<'_> {
         let refused = self
             .read_members(wanted, &sizes, &mut snapshot, report)
             .await?;
-        for name in &refused {
-            keep_before_anew(name, &mut snapshot, wanted, &sizes);
-        }
+        let names_read = names_read(self.collector.store, wanted, &refused, &snapshot).await?;
         let (refused, readable) = wanted.partition(&refused);
         collected.unread.extend(unread(&refused));
         let held = judge(self.collector, &readable, &sizes, &mut snapshot).await?;
         collected.holds.extend(held);
         self.accept_groups(&snapshot).await?;
-        let read_for: ReadFor = (wanted.names.clone(), None, None);
+        let read_for: ReadFor = (names_read, None, None);
         let store = self.collector.store;
         Ok(store.set(&GROUPS_READ_FOR.of(), &read_for).await?)
     }

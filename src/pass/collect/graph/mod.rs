@@ -23,9 +23,9 @@ use crate::domain::sign_in::SignIn;
 use crate::graph::{Client, GraphError, Page};
 use crate::pass::PassError;
 use crate::report::PassReport;
-use crate::sources::Quarantined;
 use crate::sources::graph::Pages;
-use crate::sources::wire::{Row, RowError, object_id};
+use crate::sources::wire::{self, Row, RowError};
+use crate::sources::{Named, Quarantined};
 use crate::store::StoreError;
 use crate::store::sources::{NewPart, Source, StoredPart};
 
@@ -145,12 +145,16 @@ impl Graph<'_> {
                 Ok(Row::Fact(fact)) => facts.push(fact),
                 Ok(Row::Skipped(_)) => {}
                 Err(error) => {
-                    unbelieved.extend(object_id(row.get().as_bytes()));
-                    aside.push(Quarantined {
+                    let named = wire::named(row.get().as_bytes());
+                    let row = Quarantined {
                         file: format!("Graph: {source}"),
                         line,
                         reason: error.to_string(),
-                    });
+                    };
+                    aside.push(row.about(named.as_ref()));
+                    if let Some(Named::Id(id)) = named {
+                        unbelieved.push(id);
+                    }
                 }
             }
         }

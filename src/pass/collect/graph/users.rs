@@ -4,6 +4,8 @@
 //! in any order, and a reading of everybody may miss some. A mass of doubts is not
 //! settled at all before an operator approves (rule 7.6).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,7 @@ use crate::domain::person::Person;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
 use crate::report::PassReport;
+use crate::sources::Quarantined;
 use crate::sources::graph::Pages;
 use crate::sources::wire::{self, Row, RowError, UserRow};
 use crate::store::StoreError;
@@ -23,6 +26,9 @@ use crate::store::sources::Source;
 
 /// Doubts that are settled in one transaction.
 const SETTLED_AT_ONCE: usize = 100;
+
+/// People whose rows cannot be believed, who are asked for in one pass; the others in the next ones.
+const UNCLEAR_AT_ONCE: usize = 1_000;
 
 /// Where the reading of users is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,12 +48,17 @@ struct Reading {
     link: Option<Link>,
     #[serde(default)]
     pages: Pages,
+    /// Whose rows cannot be believed, although each may by itself: they are asked for by id.
+    #[serde(default)]
+    unclear: BTreeSet<UserId>,
 }
 
 /// A row of a page.
 enum Told {
     Present(Person),
     Removed(UserId),
+    /// The row lacks something, or what it says is none: Graph's changes need not be whole.
+    Unclear(UserId),
 }
 
 impl Graph<'_> {
@@ -105,7 +116,7 @@ impl Graph<'_> {
                 .doubt_absent(reading.part, &kept(&reading))
                 .await?;
         }
-        self.settle(&reading, collected).await
+        self.settle(&mut reading, collected, report).await
     }
 
     /// Whether all users are to be read again, because the link has died; that it may have is
@@ -147,6 +158,7 @@ impl Graph<'_> {
             told: false,
             link: None,
             pages,
+            unclear: BTreeSet::new(),
         })
     }
 
@@ -177,6 +189,10 @@ impl Graph<'_> {
             match row {
                 Told::Present(person) => users.people.push(person),
                 Told::Removed(id) => users.removed.push(id),
+                Told::Unclear(id) => {
+                    reading.unclear.insert(id.clone());
+                    users.unbelieved.push(id);
+                }
             }
         }
         reading.over = page.next.is_none();
@@ -198,8 +214,9 @@ impl Graph<'_> {
     /// Asks for each of the doubted by id, unless they are too many to be believed.
     async fn settle(
         &self,
-        reading: &Reading,
+        reading: &mut Reading,
         collected: &mut Collected,
+        report: &mut PassReport,
     ) -> Result<(), CollectError> {
         let store = self.collector.store;
         let doubted = store.doubted_users().await?;
@@ -211,11 +228,29 @@ impl Graph<'_> {
                 .extend(collapse(Source::Users, &seen, "directory"));
             return Ok(());
         }
-        self.ask_for(&doubted, reading.part).await?;
+        let unclear: BTreeSet<UserId> = {
+            let some = reading.unclear.iter().take(UNCLEAR_AT_ONCE);
+            some.cloned().collect()
+        };
+        let asked: BTreeSet<UserId> = doubted.into_iter().chain(unclear.clone()).collect();
+        let ids: Vec<UserId> = asked.into_iter().collect();
+        let mut aside = self.ask_for(&ids, reading.part).await?;
+        // Whoever is doubted is asked for in every pass: once is enough to name them.
+        aside.retain(|(id, _)| unclear.contains(id));
+        reading.unclear.retain(|id| !unclear.contains(id));
+        let count = aside.len() as u64;
+        let aside = aside.into_iter().map(|(id, error)| Quarantined {
+            file: format!("Graph: users/{id}"),
+            line: 1,
+            reason: error.to_string(),
+        });
+        self.collector
+            .note_quarantined(Source::Users, aside.collect(), count, report)
+            .await?;
         let read = UsersRead {
             part: reading.part,
             as_of: reading.began_at.min(self.collector.now),
-            differs: reading.told || !doubted.is_empty(),
+            differs: reading.told || !ids.is_empty(),
         };
         let accepted = Reading {
             told: false,
@@ -226,9 +261,15 @@ impl Graph<'_> {
             .await?)
     }
 
-    /// Asks for people by id: who is there, and who is not.
-    async fn ask_for(&self, ids: &[UserId], part: i64) -> Result<(), CollectError> {
+    /// Asks for people by id: who is there, and who is not. Of some what it answers cannot be believed
+    /// either: who, and why.
+    async fn ask_for(
+        &self,
+        ids: &[UserId],
+        part: i64,
+    ) -> Result<Vec<(UserId, RowError)>, CollectError> {
         let store = self.collector.store;
+        let mut aside = Vec::new();
         for ids in ids.chunks(SETTLED_AT_ONCE) {
             let (mut present, mut unreadable, mut gone) = (Vec::new(), Vec::new(), Vec::new());
             for id in ids {
@@ -236,7 +277,11 @@ impl Graph<'_> {
                     Ok(row) => match wire::user(row.get().as_bytes()) {
                         Ok(Row::Fact(person)) => present.push(person),
                         // They are there, whatever else their row says.
-                        Ok(Row::Skipped(_)) | Err(_) => unreadable.push(id.clone()),
+                        Ok(Row::Skipped(_)) => unreadable.push(id.clone()),
+                        Err(error) => {
+                            unreadable.push(id.clone());
+                            aside.push((id.clone(), error));
+                        }
                     },
                     Err(GraphError::NotFound { .. }) => gone.push(id.clone()),
                     Err(error) => return Err(error.into()),
@@ -246,7 +291,7 @@ impl Graph<'_> {
                 .settle_doubts(part, present, &unreadable, &gone, self.collector.now)
                 .await?;
         }
-        Ok(())
+        Ok(aside)
     }
 
     /// Who is gone, and whom something newer names that this pass has read, is asked for by id: a
@@ -263,7 +308,7 @@ impl Graph<'_> {
                 tracing::warn!("asking for people who may be back: {error}");
                 Ok(())
             }
-            Ok(()) | Err(CollectError::CutShort | CollectError::Reader) => Ok(()),
+            Ok(_) | Err(CollectError::CutShort | CollectError::Reader) => Ok(()),
         }
     }
 
@@ -288,8 +333,12 @@ fn told(raw: &[u8]) -> Result<Row<Told>, RowError> {
         let id = UserId::parse(id).map_err(|why| RowError::Id { name: "id", why })?;
         return Ok(Row::Fact(Told::Removed(id)));
     }
-    Ok(match row.person()? {
-        Row::Fact(person) => Row::Fact(Told::Present(person)),
-        Row::Skipped(why) => Row::Skipped(why),
+    Ok(match row.person() {
+        Ok(Row::Fact(person)) => Row::Fact(Told::Present(person)),
+        Ok(Row::Skipped(why)) => Row::Skipped(why),
+        Err(error) => {
+            let id = row.id.as_str().and_then(|id| UserId::parse(id).ok());
+            Row::Fact(Told::Unclear(id.ok_or(error)?))
+        }
     })
 }
