@@ -11,7 +11,9 @@ use super::standing::ScopeMemory;
 use super::window::GraceWindow;
 
 impl Case<'_> {
-    /// What operators did since the last decision (rule T18).
+    /// What operators did since the last decision (rule T18), each as if a pass had come just before
+    /// it: a window that a sign-in before the act opens is there to be extended or closed. A reset
+    /// forgets what was before it anyway.
     pub(super) fn follow_acts(&mut self) {
         let facts = self.facts;
         for act in facts.acts {
@@ -21,6 +23,9 @@ impl Case<'_> {
                 .is_none_or(|policy| *policy == self.policy.name);
             if act.id > self.standing.last_act && mine {
                 self.standing.last_act = act.id;
+                if act.kind != ActKind::Reset {
+                    self.follow_facts(act.at);
+                }
                 self.apply(act);
             }
         }

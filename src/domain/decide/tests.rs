@@ -1504,6 +1504,74 @@ fn extending_where_no_window_is_open_says_so() {
     assert_eq!(story.reports_say(Level::Capable).pass(day(1)).effects, []);
 }
 
+/// These acts on somebody who has just signed in for the first time: with a pass before each of them
+/// and one at the end, or with that one alone.
+fn acted(acts: &[ActKind], seen: bool) -> Story {
+    let mut story = Story::default_policy();
+    let at = hour(0, 3);
+    story.sign_in(hour(0, 1), 0);
+    for act in acts {
+        if seen {
+            story.pass(at);
+        }
+        story.act(at, *act);
+    }
+    story.pass(at);
+    story
+}
+
+#[test]
+fn an_act_counts_after_the_sign_ins_before_it_whether_a_pass_saw_them_or_not() {
+    use ActKind::{Close, Reopen, Reset};
+    let kinds = [EXTEND_5, Reset, Close, Reopen];
+    let mut orders: Vec<Vec<ActKind>> = kinds.iter().map(|kind| vec![*kind]).collect();
+    for _ in 0..2 {
+        let longer = orders.iter().flat_map(|acts| {
+            kinds.map(|kind| acts.iter().copied().chain([kind]).collect::<Vec<_>>())
+        });
+        orders.extend(longer.collect::<Vec<_>>());
+    }
+    for acts in orders {
+        let [late, seen] = [false, true].map(|seen| acted(&acts, seen).decisions.remove(0));
+        let of = |decision: &Decision| (decision.state, decision.deadline, decision.remaining);
+        assert_eq!(of(&late), of(&seen), "{acts:?}");
+    }
+    let extended = acted(&[EXTEND_5], false);
+    assert_eq!(extended.decisions[0].deadline, Some(hour(19, 1)));
+    assert!(says(&extended.decisions[0], ReasonCode::OperatorAct));
+    assert_eq!(extended.mails(), ["d0 window.extended"]);
+    assert_eq!(
+        acted(&[Close], false).decisions[0].remaining,
+        Some(days(14) - SignedDuration::from_hours(2)),
+        "it goes on with that once it is reopened"
+    );
+    assert!(acted(&[Reset], false).events().is_empty());
+}
+
+#[test]
+fn an_act_finds_no_window_that_a_later_sign_in_opens() {
+    let mut story = Story::default_policy();
+    story.act(hour(0, 1), EXTEND_5).sign_in(hour(0, 2), 0);
+    let decision = story.pass(hour(0, 3));
+    assert_eq!(decision.deadline, Some(hour(14, 2)));
+    assert!(decision.reasons[0].text.contains("but no window is open"));
+}
+
+#[test]
+fn an_act_finds_what_else_was_there_before_it() {
+    // An earlier sign-in that arrived late moves the deadline from which an operator counts.
+    let mut earlier = Story::default_policy();
+    earlier.server = Server::Silent;
+    earlier.sign_in(day(3), 0).pass(day(3));
+    earlier.sign_in(day(1), 0).act(day(4), EXTEND_5);
+    assert_eq!(earlier.pass(day(4)).deadline, Some(day(20)));
+    // Whoever has registered has no window to be extended.
+    let mut registered = opened();
+    registered.reports_say(Level::Capable);
+    registered.act(day(1), EXTEND_5).pass(day(1));
+    assert!(!registered.happened(EventKind::WindowExtended));
+}
+
 #[test]
 fn a_reset_takes_all_and_a_later_sign_in_opens_a_full_window() {
     let mut story = flagged();
