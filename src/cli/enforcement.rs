@@ -4,6 +4,7 @@ use super::args::EnforcementCommand;
 use super::output::{Format, Printer};
 use super::{Usage, operator};
 use crate::config::Config;
+use crate::delivery::text::clean_line;
 use crate::desk::plan::{self, Planned};
 use crate::desk::{Reader, acts};
 use crate::exit::{DEGRADED, DONE};
@@ -52,7 +53,8 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
         &[]
     };
     for hold in said {
-        out.line(format!("Held ({}): {}", hold.id, hold.text))?;
+        let text = clean_line(&hold.text, 1_000);
+        out.line(format!("Held ({}): {text}", hold.id))?;
         out.line(format!("  {}", hold.kind.remedy(&hold.id)))?;
     }
     let headings = ["policy", "user", "state", "deadline", "why", "id"];
