@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::delivery::text::clean_line;
 use crate::desk::plan::{self, Planned};
 use crate::desk::{Reader, acts};
+use crate::domain::state::State;
 use crate::exit::{DEGRADED, DONE};
 use crate::store::Store;
 
@@ -74,10 +75,18 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     Ok(code)
 }
 
+/// What whoever lets flags go should know of a person.
 fn why(planned: &Planned) -> String {
-    if planned.would_flag {
+    if planned.person.state == State::EnforcementNeeded {
+        let last = planned.person.reasons.last();
+        return last.map(|reason| reason.text.clone()).unwrap_or_default();
+    }
+    let reasons = planned.reasons.iter().map(|reason| reason.text.clone());
+    let waits = planned.waits.iter();
+    let waits = waits.map(|wait| format!("waits for {}", wait.words()));
+    let known: Vec<String> = reasons.chain(waits).collect();
+    if known.is_empty() {
         return "everything is proven".to_owned();
     }
-    let last = planned.person.reasons.last();
-    last.map(|reason| reason.text.clone()).unwrap_or_default()
+    known.join("; ")
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::domain::age::{Frozen, ReportAge};
 use crate::domain::assignment::Include;
 use crate::domain::audit::AuditKind;
 use crate::domain::decision::NextAction;
@@ -1539,7 +1540,7 @@ fn an_act_counts_after_the_sign_ins_before_it_whether_a_pass_saw_them_or_not() {
     let extended = acted(&[EXTEND_5], false);
     assert_eq!(extended.decisions[0].deadline, Some(hour(19, 1)));
     assert!(says(&extended.decisions[0], ReasonCode::OperatorAct));
-    assert_eq!(extended.mails(), ["d0 window.extended"]);
+    assert_eq!(extended.mails(), ["d0+3h window.extended"]);
     assert_eq!(
         acted(&[Close], false).decisions[0].remaining,
         Some(days(14) - SignedDuration::from_hours(2)),
@@ -1689,6 +1690,65 @@ fn blocked_registrations_delay_seven_days_at_most_and_lift_nothing() {
         story.decisions[0].standing.enforcement,
         Enforcement::Needed { at: day(21) }
     );
+}
+
+#[test]
+fn whoever_lets_a_flag_go_learns_what_speaks_against_it() {
+    let said = |story: &Story, at: Timestamp| {
+        let decision = story.look(at);
+        assert!(decision.would_flag, "{:?}", decision.waits);
+        let codes: Vec<_> = decision.misgivings().iter().map(|one| one.code).collect();
+        (
+            codes,
+            decision.held_back_by(story.world.registration.as_ref()),
+        )
+    };
+    let mut told = opened();
+    told.daily(1..=13);
+    assert_eq!(said(&told, day(14)), (vec![], vec![]));
+    let mut blocked = opened();
+    for number in 12..=20 {
+        blocked.sign_in(day(number), 53010);
+    }
+    blocked.daily(1..=20);
+    assert_eq!(said(&blocked, day(21)).0, [ReasonCode::RegistrationBlocked]);
+    let mut unreachable = Story::default_policy();
+    unreachable.server = Server::RefusesForGood;
+    unreachable.sign_in(day(0), 0);
+    unreachable.daily(0..=20);
+    assert_eq!(
+        said(&unreachable, day(21)).0,
+        [ReasonCode::NoticeMissing, ReasonCode::Unreachable]
+    );
+    // A report that may be an old one proves nothing by its own time.
+    let mut doubted = opened();
+    doubted.daily(1..=13);
+    doubted.without_reports();
+    let proof = vec![Wait::Proof(day(14))];
+    for (frozen, as_of, waits) in [
+        (Frozen::Copied, day(13), &proof),
+        (Frozen::Copied, day(14), &vec![]),
+        (Frozen::Old { newest: day(6) }, day(14), &proof),
+        (
+            Frozen::Overtaken {
+                newest: day(11),
+                event: day(12),
+            },
+            day(14),
+            &proof,
+        ),
+    ] {
+        doubted.world.registration = Some(ReportAge {
+            as_of,
+            frozen: Some(frozen),
+            ..ReportAge::at(day(14))
+        });
+        assert_eq!(
+            &said(&doubted, day(14)).1,
+            waits,
+            "{frozen:?} as of {as_of}"
+        );
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::shape::{Listed, Shape, Step, opens_envelope};
 /// Far beyond any row of the directory, a group's apart.
 pub const ROW_LIMIT: usize = 1 << 20;
 /// A group is one row with all its members: 100,000 of them are some 20 MiB as objects.
-pub const GROUP_LIMIT: usize = 32 << 20;
+pub(super) const GROUP_LIMIT: usize = 32 << 20;
 /// Large enough that moving a row's beginning to the front costs nothing.
 const CHUNK: usize = 128 << 10;
 /// What follows the rows of a page is a link, a mark or a few numbers.
