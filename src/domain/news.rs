@@ -730,13 +730,13 @@ mod tests {
             language: Language::German,
             zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
         };
-        let flagged = Some("2026-10-08T08:00:00Z".parse().unwrap());
-        let line = refused("ana@contoso.example", "1", "550 no", flagged, &manner);
+        let flagged = "2026-10-08T08:00:00Z".parse().unwrap();
+        let line = refused("ana@contoso.example", "1", "550 no", Some(flagged), &manner);
         assert_eq!(
             line,
             format!(
                 "ana@contoso.example (1): die Adresse wurde abgelehnt (550 no); ab {} markiert, wenn bis dahin weder eine E-Mail angenommen wird noch die Person sich registriert",
-                manner.moment(flagged.unwrap())
+                manner.moment(flagged)
             )
         );
         let told = |count| {
