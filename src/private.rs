@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 const FILE: u32 = 0o600;
@@ -21,6 +23,37 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     opened(&mut options, path)
+}
+
+/// Opens a file of ours beside the database to read and write, and makes it if it is not there and
+/// `make` says so.
+pub(crate) fn open_own(path: &Path, make: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(make).truncate(false);
+    tightened(by_its_name(&mut options, path)?)
+}
+
+/// Opens a file of ours beside the database to read it.
+pub(crate) fn read_own(path: &Path) -> io::Result<File> {
+    by_its_name(OpenOptions::new().read(true), path)
+}
+
+/// Follows no link, so that nobody has us write into what it leads to, and waits for no pipe.
+fn by_its_name(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.custom_flags(flags.bits().cast_signed());
+    let file = match options.mode(FILE).open(path) {
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(io::Error::other(
+                "it is a symbolic link, which is not followed: move it away",
+            ));
+        }
+        file => file?,
+    };
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is no file: move it away"))
 }
 
 /// Opens a file to write it anew.
@@ -37,7 +70,10 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 }
 
 fn opened(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let file = options.mode(FILE).open(path)?;
+    tightened(options.mode(FILE).open(path)?)
+}
+
+fn tightened(file: File) -> io::Result<File> {
     let found = file.metadata()?;
     if found.is_file() && found.mode() & 0o777 != FILE {
         file.set_permissions(Permissions::from_mode(FILE))
@@ -129,6 +165,34 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "");
         tighten(&wide.join("absent")).unwrap();
         assert_eq!(stranger(&file), None);
+    }
+
+    #[test]
+    fn of_our_own_files_no_link_is_followed_and_nothing_but_a_file_is_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
+        fs::write(path("target"), "kept").unwrap();
+        fs::set_permissions(path("target"), Permissions::from_mode(0o644)).unwrap();
+        for (name, to) in [("link", "target"), ("dangling", "nowhere")] {
+            std::os::unix::fs::symlink(to, path(name)).unwrap();
+            for make in [false, true] {
+                let error = open_own(&path(name), make).unwrap_err().to_string();
+                assert!(error.contains("a symbolic link"), "{error}");
+            }
+        }
+        assert!(!path("nowhere").exists());
+        assert_eq!(mode(&path("target")), 0o644);
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(path("pipe"))
+            .status();
+        assert!(pipe.unwrap().success());
+        for name in ["pipe", "socket", ""] {
+            open_own(&path(name), true).unwrap_err();
+        }
+        assert!(open_own(&path("absent"), false).is_err());
+        open_own(&path("made"), true).unwrap();
+        assert_eq!(mode(&path("made")), FILE);
     }
 
     #[test]

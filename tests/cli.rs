@@ -406,6 +406,7 @@ fn explain_and_status_keep_their_shape() {
         "registered": "bool",
         "state": "text",
         "user_principal_name": "text",
+        "waits_for": [],
         "window": {
           "bypasses": "number",
           "deadline": "text",
@@ -500,6 +501,51 @@ async fn a_daemon_that_died_is_not_well() {
     assert_eq!(cycle(&world, now, &[]).code, 0);
     let ran = run(&world, &["status", "--format", "json"]);
     assert_eq!((ran.code, &json(&ran)["overdue"]), (0, &Value::Null));
+}
+
+#[test]
+fn what_comes_next_is_never_past_and_says_what_the_flag_waits_for() {
+    let mut world = begun(&["ana"]);
+    for number in [1, 8, 12, 14] {
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    // The deadline passes, and no newer report comes.
+    world.frozen.insert("registration");
+    world.export(hour(15, 1));
+    cycle(&world, hour(15, 1), &[]);
+    let asked = |world: &World| {
+        let explained = run(world, &["explain", "ana@contoso.example"]).out;
+        let next = explained
+            .lines()
+            .find(|line| line.contains("What comes next?"));
+        let listed = json(&run(
+            world,
+            &["users", "--search", "ana@", "--format", "json"],
+        ));
+        let status = json(&run(world, &["status", "--format", "json"]));
+        for next in [&listed[0]["next"], &status["next"]] {
+            let at: jiff::Timestamp = next["at"].as_str().unwrap().parse().unwrap();
+            assert!(at > hour(15, 1), "{next}");
+            assert_eq!(next["action"], "check_flag");
+        }
+        next.unwrap().to_owned()
+    };
+    insta::assert_snapshot!(asked(&world), @"  What comes next?  the flag waits for a registration report as of 2026-01-19T23:00:00Z or later; the next pass looks again, 2026-01-20T01:10:00Z");
+    let plan = run(&world, &["enforcement", "plan", "--format", "csv"]).out;
+    let line = plan.lines().nth(1).unwrap();
+    assert!(
+        line.contains("waits for a registration report as of 2026-01-19T23:00:00Z or later"),
+        "{line}"
+    );
+    // Two days later the report is too old as well.
+    world.export(hour(17, 1));
+    cycle(&world, hour(17, 1), &[]);
+    let next = asked(&world);
+    assert!(
+        next.contains("or later, and for the end of the hold stale:registration; the next pass"),
+        "{next}"
+    );
 }
 
 #[test]
@@ -1637,7 +1683,7 @@ fn a_row_of_more_than_a_mebibyte() {
         out.write_all(b"\"}]}").unwrap();
     });
     let world = spoiled("users.json.gz", &bomb);
-    insta::assert_snapshot!(errors(&world), @"users: users.json.gz, line 1: a row is longer than 1 MiB; no row of the directory is that long: check who wrote it");
+    insta::assert_snapshot!(errors(&world), @"users: users.json.gz, line 1: a row is longer than 1 MiB; check who wrote it");
 }
 
 #[test]

@@ -173,6 +173,54 @@ fn what_was_accepted_is_settled_first_when_the_database_takes_it_again() {
     }
 }
 
+/// Whoever may write beside the database has us write, or send unwritten, nothing.
+#[test]
+fn a_link_beside_the_database_is_not_followed_and_nothing_is_sent() {
+    for name in ["fortnight.db.outcomes", "fortnight.db.lock"] {
+        let recorder = Recorder::start(well);
+        let organisation = organisation(3, &recorder);
+        organisation.cycle(after(monday(), hours(-2)));
+        let (own, precious) = (organisation.path(name), organisation.path("precious"));
+        std::fs::write(&precious, "precious\n".repeat(200)).unwrap();
+        let _ = std::fs::remove_file(&own);
+        std::os::unix::fs::symlink("precious", &own).unwrap();
+        let said = organisation.say(&["cycle", "--as-of", &monday().to_string()]);
+        assert_eq!(said.code, Some(1), "{name}: {}", said.err);
+        for part in [
+            name,
+            "it is a symbolic link, which is not followed: move it away",
+        ] {
+            assert!(said.err.contains(part), "{}", said.err);
+        }
+        assert_eq!(recorder.kept().len(), 0, "{name}");
+        let left = std::fs::read_to_string(&precious).unwrap();
+        assert_eq!(left, "precious\n".repeat(200), "{name}");
+        std::fs::remove_file(&own).unwrap();
+        organisation.cycle(after(monday(), minutes(15)));
+        assert_eq!(recorder.kept().len(), 3, "{name}");
+    }
+}
+
+#[test]
+fn what_was_kept_and_cannot_be_read_is_said() {
+    let recorder = Recorder::start(well);
+    let organisation = organisation(3, &recorder);
+    organisation.cycle(after(monday(), hours(-2)));
+    let kept = organisation.path("fortnight.db.outcomes");
+    std::fs::write(&kept, "{\"destination\":\"email\",\"sett\nnonsense").unwrap();
+    let said = organisation.say(&["cycle", "--as-of", &monday().to_string()]);
+    for line in ["sett", "nonsense"] {
+        let line = said
+            .err
+            .lines()
+            .find(|said| said.contains(line))
+            .unwrap_or(&said.err);
+        assert!(line.contains("a line that cannot be read"), "{line}");
+    }
+    assert_eq!(recorder.kept().len(), 3);
+    assert!(std::fs::read(&kept).unwrap().iter().all(|byte| *byte == 0));
+}
+
 #[test]
 fn a_refused_login_holds_flags_and_keeps_the_mails() {
     let recorder = Recorder::start(well);

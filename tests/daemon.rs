@@ -431,26 +431,29 @@ fn a_database_that_is_replaced_ends_it() {
     );
 }
 
-/// The mark can be removed while passes run; the database is locked too.
+/// The mark can be emptied and removed while passes run; the database is locked too.
 #[test]
-fn a_second_one_is_refused_without_the_mark_and_under_another_name() {
+fn a_second_one_leaves_it_to_the_first_without_the_mark_and_under_another_name() {
     let begun = begin(2);
-    let link = begun.organisation.path("link.db");
-    std::os::unix::fs::symlink("fortnight.db", &link).unwrap();
-    let cycle = || begun.organisation.command(&["cycle"]);
-    let plain = Said::by(cycle());
-    let mut linked = cycle();
-    linked.env("FORTNIGHT__DATABASE__URL", "sqlite:link.db");
-    let linked = Said::by(linked);
-    std::fs::remove_file(begun.organisation.path("fortnight.db.lock")).unwrap();
-    let unmarked = Said::by(cycle());
-    for said in [linked, plain, unmarked] {
+    let path = |name: &str| begun.organisation.path(name);
+    std::os::unix::fs::symlink("fortnight.db", path("link.db")).unwrap();
+    std::fs::hard_link(path("fortnight.db"), path("hard.db")).unwrap();
+    let cycle = |database: &str| {
+        let mut cycle = begun.organisation.command(&["cycle"]);
+        cycle.env("FORTNIGHT__DATABASE__URL", format!("sqlite:{database}"));
+        Said::by(cycle)
+    };
+    let mut said = vec![cycle("fortnight.db"), cycle("link.db"), cycle("hard.db")];
+    std::fs::write(path("fortnight.db.lock"), "").unwrap();
+    said.push(cycle("fortnight.db"));
+    std::fs::remove_file(path("fortnight.db.lock")).unwrap();
+    said.push(cycle("fortnight.db"));
+    for said in said {
         assert!(!said.out.contains("Pass of"), "{}", said.out);
-        assert!(
-            said.err.contains(&format!("process {}", begun.daemon.id())),
-            "{}",
-            said.err
-        );
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let named = format!("process {}", begun.daemon.id());
+        assert!(said.err.contains(&named), "{}", said.err);
+        assert!(said.err.contains("this pass is left to it"), "{}", said.err);
     }
 }
 

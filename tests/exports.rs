@@ -162,6 +162,31 @@ async fn a_registration_report_is_as_old_as_the_oldest_of_its_files() {
     );
 }
 
+/// What rule R9 goes by is the reading; only what a report is as of never goes back.
+#[tokio::test]
+async fn an_older_report_put_back_is_as_old_as_it_is_and_flags_nobody() {
+    let mut world = World::opened("ana").await;
+    world.daily(2..=10).await;
+    world.frozen.insert("registration");
+    let write = |world: &World, made: Timestamp| {
+        let mut rows = world.registration_rows(made);
+        rows[0]["made"] = json!(made.to_string());
+        world.write("registration.json", rows, made);
+    };
+    for number in 11..=13 {
+        write(&world, day(number));
+        world.pass(day(number)).await;
+    }
+    write(&world, hour(14, 1));
+    world.pass(hour(14, 1)).await;
+    assert_eq!(world.held(), [""; 0]);
+    write(&world, day(11));
+    world.pass(hour(14, 2)).await;
+    assert_eq!(world.held(), ["stale:registration"]);
+    world.daily(15..=17).await;
+    assert_eq!(world.state("ana").await, State::OverdueChecking);
+}
+
 #[tokio::test]
 async fn a_report_by_upn_is_joined_again_when_the_users_export_comes_later() {
     let mut world = World::of(&["ana"]);

@@ -111,6 +111,33 @@ fn restricted_mailboxes_keep_nobody_from_being_told() {
     );
 }
 
+/// As every mail to operators is: in their language and zone, and people by name.
+#[test]
+fn what_was_refused_is_told_in_the_language_and_zone_of_operators_by_name() {
+    let recorder = Recorder::start(|moment| match (moment.verb, moment.to) {
+        ("RCPT", to) if to.starts_with('p') => Answer::Say("550 5.1.1 no such user\r\n"),
+        _ => Answer::Well,
+    });
+    let organisation = organisation(12, &recorder);
+    let file = organisation.path("fortnight.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let german = text.replace("operators = [", "language = \"de\"\noperators = [");
+    std::fs::write(&file, german).unwrap();
+    pass(&organisation, monday());
+    let database = rusqlite::Connection::open(organisation.path("fortnight.db")).unwrap();
+    let said = "SELECT title, lines FROM outbox WHERE user_id IS NULL AND event = 'delivery.dead'";
+    let (title, lines): (String, String) = database
+        .query_row(said, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(title, "12 E-Mails wurden nicht angenommen");
+    let lines: Vec<String> = serde_json::from_str(&lines).unwrap();
+    assert!(lines.is_sorted(), "{lines:?}");
+    for line in lines {
+        assert!(line.contains("die Adresse wurde abgelehnt"), "{line}");
+        assert!(line.contains("Uhr CET (UTC+1) markiert"), "{line}");
+    }
+}
+
 #[test]
 fn one_due_and_refused_costs_one_mail_to_operators() {
     let recorder = Recorder::start(|moment| match (moment.verb, moment.to) {

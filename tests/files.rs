@@ -315,6 +315,56 @@ fn a_quote_that_swallows_rows_fails_the_file() {
 }
 
 #[test]
+fn a_group_of_a_hundred_thousand_members_is_read_however_it_is_spelled() {
+    use fortnight::sources::files::groups;
+    let id = |number: usize| format!("00000000-0000-4000-8000-{number:012x}");
+    let all = |member: &dyn Fn(String) -> String, between: &str| {
+        let members: Vec<String> = (0..100_000).map(|number| member(id(number))).collect();
+        members.join(between)
+    };
+    let as_graph = |id: String| {
+        format!(
+            r##"{{"@odata.type":"#microsoft.graph.user","id":"{id}","displayName":"Somebody of a long name","jobTitle":null,"userPrincipalName":"{id}@contoso.example","mail":null}}"##
+        )
+    };
+    let otherwise = |id: String| format!(r#"{{"Id":"{id}","DisplayName":"Somebody"}}"#);
+    let (row, folded) = (all(&as_graph, ","), all(&otherwise, ",\n  "));
+    for (name, content) in [
+        (
+            "groups.json",
+            format!(r#"{{"value":[{{"id":"g","members":[{row}]}}]}}"#),
+        ),
+        (
+            "groups.json",
+            format!(r#"[{{"Id":"g","Members":[{folded}]}}]"#),
+        ),
+        (
+            "groups.ndjson",
+            format!(r#"{{"id":"g","members":[{row}]}}"#),
+        ),
+        (
+            "groups.csv",
+            format!("id,members\ng,{}\n", all(&|id| id, ";")),
+        ),
+    ] {
+        let read = read(name, content, Collection::Groups, groups);
+        assert_eq!(read.error, None, "{name}");
+        assert_eq!(read.facts[0].members.len(), 100_000, "{name}");
+    }
+    let swollen = format!(r#"[{{"id":"g","members":["{}"]}}]"#, "x".repeat(33 << 20));
+    let error = read("groups.json", swollen, Collection::Groups, groups)
+        .error
+        .unwrap();
+    assert!(
+        error.contains("a row is longer than 32 MiB; export the group"),
+        "{error}"
+    );
+    let hostile = format!(r#"[{{"id":"g","members":[{}0]}}]"#, "0,".repeat(10 << 20));
+    let read = read("groups.json", hostile, Collection::Groups, groups);
+    assert!(read.error.unwrap().contains("a list of at most 250,000"));
+}
+
+#[test]
 fn files_that_are_something_else_are_refused_with_the_remedy() {
     let unmarked: Vec<u8> = "[{}]".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, content, expected) in [

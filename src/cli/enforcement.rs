@@ -4,8 +4,10 @@ use super::args::EnforcementCommand;
 use super::output::{Format, Printer};
 use super::{Usage, operator};
 use crate::config::Config;
+use crate::delivery::text::clean_line;
 use crate::desk::plan::{self, Planned};
 use crate::desk::{Reader, acts};
+use crate::domain::state::State;
 use crate::exit::{DEGRADED, DONE};
 use crate::store::Store;
 
@@ -52,7 +54,8 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
         &[]
     };
     for hold in said {
-        out.line(format!("Held ({}): {}", hold.id, hold.text))?;
+        let text = clean_line(&hold.text, 1_000);
+        out.line(format!("Held ({}): {text}", hold.id))?;
         out.line(format!("  {}", hold.kind.remedy(&hold.id)))?;
     }
     let headings = ["policy", "user", "state", "deadline", "why", "id"];
@@ -72,10 +75,18 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     Ok(code)
 }
 
+/// What whoever lets flags go should know of a person.
 fn why(planned: &Planned) -> String {
-    if planned.would_flag {
+    if planned.person.state == State::EnforcementNeeded {
+        let last = planned.person.reasons.last();
+        return last.map(|reason| reason.text.clone()).unwrap_or_default();
+    }
+    let reasons = planned.reasons.iter().map(|reason| reason.text.clone());
+    let waits = planned.waits.iter();
+    let waits = waits.map(|wait| format!("waits for {}", wait.words()));
+    let known: Vec<String> = reasons.chain(waits).collect();
+    if known.is_empty() {
         return "everything is proven".to_owned();
     }
-    let last = planned.person.reasons.last();
-    last.map(|reason| reason.text.clone()).unwrap_or_default()
+    known.join("; ")
 }

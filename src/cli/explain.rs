@@ -94,7 +94,13 @@ fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
         let action = match next.action {
             NextAction::Reminder(step) => format!("the reminder {step}"),
             NextAction::Deadline => "the deadline".to_owned(),
-            NextAction::CheckFlag => "the flag is checked again at every pass".to_owned(),
+            NextAction::CheckFlag if explanation.waits_for.is_empty() => {
+                "the flag, at the next pass".to_owned()
+            }
+            NextAction::CheckFlag => format!(
+                "the flag waits for {}; the next pass looks again",
+                explanation.waits_for.join(", and for ")
+            ),
             NextAction::WaitEnds => "a wait ends".to_owned(),
             NextAction::SignInDue => "a sign-in dated ahead comes due".to_owned(),
             NextAction::DueSoon => "three days are left".to_owned(),

@@ -6,11 +6,15 @@ use super::check::prompts;
 use super::output::{Format, Printer};
 use crate::config::Config;
 use crate::courier::Queue;
+use crate::delivery::text::clean_line;
 use crate::desk::Reader;
 use crate::desk::status::{self, Status};
 use crate::domain::hold::StandingHold;
 use crate::exit::{DEGRADED, DONE};
 use crate::store::destinations::{HealthState, TroubledDestination};
+
+/// The longest line: what is in it comes from a directory that people can edit, or from a server.
+const LINE: usize = 1_000;
 
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
@@ -69,7 +73,7 @@ fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         let error = source
             .error
             .as_ref()
-            .map(|error| format!(" — {error}"))
+            .map(|error| format!(" — {}", clean_line(error, LINE)))
             .unwrap_or_default();
         out.line(format!(
             "  {:<13} {as_of}, {} {rows}{stale}{error}",
@@ -124,7 +128,9 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
     for hold in &status.holds {
         out.line(format!(
             "Held ({}) since {}: {}",
-            hold.id, hold.since, hold.text
+            hold.id,
+            hold.since,
+            clean_line(&hold.text, LINE)
         ))?;
         out.line(format!("  {}", ends(hold)))?;
     }
@@ -137,22 +143,29 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         .chain(&status.unresolved)
         .chain(&status.capacity)
     {
-        out.line(format!("Note: {line}"))?;
+        out.line(format!("Note: {}", clean_line(line, LINE)))?;
     }
     for person in &status.blocked {
         out.line(format!(
             "Could not register: {} ({}) at {}, code {}: {}",
-            person.user_principal_name, person.policy, person.at, person.code, person.meaning
+            clean_line(&person.user_principal_name, LINE),
+            person.policy,
+            person.at,
+            person.code,
+            person.meaning
         ))?;
         out.line(format!("  {}", person.remedy))?;
     }
     for person in &status.repeated_losses {
+        let person = clean_line(person, LINE);
         out.line(format!("Lost methods twice within 90 days: {person}"))?;
     }
     for row in &status.quarantined {
         out.line(format!(
             "Put aside: {}, line {}: {}",
-            row.file, row.line, row.reason
+            clean_line(&row.file, LINE),
+            row.line,
+            clean_line(&row.reason, LINE)
         ))?;
     }
     Ok(())

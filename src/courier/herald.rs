@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, Webhook};
+use crate::delivery::text::clean_line;
 use crate::delivery::webhook::{Block, Group, Happening, MAX_NAMES, Per, Person, Window};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
@@ -34,6 +35,9 @@ use crate::time::to_micros;
 const STANDINGS_USEFUL: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What only people read is old news after this.
 const NEWS_USEFUL: SignedDuration = SignedDuration::from_hours(72);
+
+/// The longest line of news that a program gets.
+const MAX_LINE: usize = 1_000;
 
 /// Writes what endpoints are told in a pass.
 #[derive(Debug, Clone)]
@@ -203,7 +207,10 @@ impl Herald {
     /// What operators are told, for endpoints that get each event by itself.
     fn of_news(&self, news: &News) -> Option<Announcement> {
         let (programs, _) = self.who_wants(news.event)?;
-        let text = news.lines.join("\n");
+        // Foreign words in a line make no further line.
+        let lines = news.lines.iter();
+        let lines: Vec<String> = lines.map(|line| clean_line(line, MAX_LINE)).collect();
+        let text = lines.join("\n");
         let happening = Happening {
             id: delivery_id(&format!("event/{}/{text}", news.key)),
             kind: news.event,

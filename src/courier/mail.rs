@@ -80,7 +80,9 @@ impl<'a> MailLane<'a> {
             (refused, notes_of(&mut judge), doubt)
         };
         let ids: Vec<String> = refused.iter().map(|(id, _)| id.clone()).collect();
-        let rows = self.store.refused(&ids).await?;
+        let mut rows = self.store.refused(&ids).await?;
+        rows.sort_by_cached_key(|row| row.user_principal_name.to_lowercase());
+        let manner = self.config.manner();
         let line = |row: &crate::store::addresses::Refused| {
             let (_, answer) = refused.iter().find(|(id, _)| *id == row.id)?;
             let mut policies = self.config.policies.iter();
@@ -92,11 +94,12 @@ impl<'a> MailLane<'a> {
                 &row.user,
                 answer,
                 flagged,
+                &manner,
             ))
         };
         let lines = rows.iter().filter_map(line).collect();
         let doubt = doubt.as_ref().map(|doubt| doubt.text.as_str());
-        let news = news::not_accepted(lines, doubt, now);
+        let news = news::not_accepted(lines, doubt, manner.language, now);
         let store = self.store;
         let queued = store.ask_operators(news, &self.operators, &notes, now);
         Ok(queued.await? > 0)

@@ -8,6 +8,7 @@ use super::person::PersonView;
 use super::{DeskError, Reader};
 use crate::config::Config;
 use crate::delivery::text::mask_address;
+use crate::domain::decision::Wait;
 use crate::domain::delivery;
 use crate::domain::facts::NoticeBy;
 use crate::domain::hold::{Hold, StandingHold};
@@ -35,6 +36,8 @@ pub struct Explanation {
     pub last_mail: Option<LastMail>,
     /// What ends this state.
     pub ends: String,
+    /// What the flag of somebody whose deadline has passed waits for.
+    pub waits_for: Vec<String>,
     /// What was decided and done before, oldest first.
     pub history: Vec<Happened>,
 }
@@ -79,11 +82,20 @@ pub async fn explain(
     deliveries.retain(|row| tells(config, row));
     let explanations = outcomes
         .iter()
-        .flat_map(|outcome| PersonView::of(outcome, reader.now))
-        .filter(|row| policy.is_none_or(|policy| row.policy == policy))
-        .map(|row| {
+        .flat_map(|outcome| {
+            PersonView::of(outcome, reader.now)
+                .into_iter()
+                .zip(&outcome.decisions)
+        })
+        .filter(|(row, _)| policy.is_none_or(|policy| row.policy == policy))
+        .map(|(mut row, decision)| {
+            row.next = reader.upcoming(row.next);
+            let waits = decision.held_back_by(reader.world.registration.as_ref());
             let history = happened(config, &row.policy, &history, &deliveries);
-            explain_one(row, &holds, &deliveries, history, reader.now)
+            let mut explanation = explain_one(row, &holds, &deliveries, history, reader.now);
+            let waits = waits.into_iter().map(Wait::words);
+            explanation.waits_for.splice(0..0, waits);
+            explanation
         });
     Ok(explanations.collect())
 }
@@ -131,19 +143,16 @@ fn explain_one(
     now: Timestamp,
 ) -> Explanation {
     let mut reasons = std::mem::take(&mut person.reasons);
+    let mut waits_for = Vec::new();
     if person.state == State::OverdueChecking {
-        reasons.extend(
-            holds
-                .iter()
-                .filter(|hold| stops(hold, &person.policy))
-                .map(|hold| {
-                    Reason::new(
-                        ReasonCode::Held,
-                        format!("flags are held ({}): {}", hold.id, hold.text),
-                        hold.since,
-                    )
-                }),
-        );
+        for hold in holds.iter().filter(|hold| stops(hold, &person.policy)) {
+            reasons.push(Reason::new(
+                ReasonCode::Held,
+                format!("flags are held ({}): {}", hold.id, hold.text),
+                hold.since,
+            ));
+            waits_for.push(format!("the end of the hold {}", hold.id));
+        }
     }
     let last_mail = deliveries
         .iter()
@@ -163,6 +172,7 @@ fn explain_one(
     Explanation {
         as_of: now,
         ends: ends(&person, &reasons).to_owned(),
+        waits_for,
         reasons,
         may_skip: may_skip(&person) != MaySkip::No,
         last_mail,

@@ -16,13 +16,14 @@ use jiff::Timestamp;
 pub use self::error::DeskError;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
+use crate::domain::decision::Next;
 use crate::domain::facts::{Channel, World};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Policy;
 use crate::pass;
 use crate::store::outcome::Outcome;
 use crate::store::{Store, StoreError, Whom};
-use crate::time::Clock;
+use crate::time::{Clock, cron};
 
 /// What every reader needs: the store, the policies as they are, and the time of the newest pass,
 /// by which states are told.
@@ -36,6 +37,10 @@ pub struct Reader {
     pub world: World,
     /// The newest pass.
     pub now: Timestamp,
+    /// The present: of a rehearsal the newest pass.
+    present: Timestamp,
+    /// When the schedule asks for the next pass.
+    next_pass: Option<Timestamp>,
 }
 
 impl Reader {
@@ -46,6 +51,9 @@ impl Reader {
             .newest_pass()
             .await?
             .unwrap_or_else(|| Clock::system().now());
+        let clocked = store.newest_clocked_pass().await?;
+        // A rehearsal stands still at its own time, a daemon that died does not.
+        let present = clocked.map_or(now, |last| Clock::system().now().max(last));
         let channel = if config.can_tell() {
             Channel::Works
         } else {
@@ -58,7 +66,19 @@ impl Reader {
             policies,
             world,
             now,
+            present,
+            next_pass: cron::next_after(&config.schedule.poll, &config.zone, present),
         })
+    }
+
+    /// What comes next, which is never past: what is due, and a flag that is checked at every pass, is
+    /// for the next one.
+    #[must_use]
+    pub fn upcoming(&self, next: Option<Next>) -> Option<Next> {
+        let next = next?;
+        let is_due = next.at <= self.present;
+        let at = if is_due { self.next_pass? } else { next.at };
+        Some(Next { at, ..next })
     }
 
     /// Decides about some people, the effects thrown away.

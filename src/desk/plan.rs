@@ -6,6 +6,7 @@ use super::person::PersonView;
 use super::{DeskError, Reader};
 use crate::domain::decision::Wait;
 use crate::domain::hold::StandingHold;
+use crate::domain::reason::Reason;
 use crate::domain::state::State;
 use crate::store::Whom;
 
@@ -27,10 +28,12 @@ pub struct Planned {
     /// The person.
     #[serde(flatten)]
     pub person: PersonView,
-    /// Everything about the person is proven: the next pass flags unless a hold stands.
+    /// The next pass flags unless a hold stands.
     pub would_flag: bool,
     /// What keeps the person from being flagged.
     pub waits: Vec<Wait>,
+    /// What is known of the person that speaks against it.
+    pub reasons: Vec<Reason>,
 }
 
 /// The plan as things stand. Whose deadline has passed is read, and decided about anew for what
@@ -43,10 +46,14 @@ pub async fn plan(reader: &Reader) -> Result<Plan, DeskError> {
         for outcome in reader.look(&Whom::these(ids)).await? {
             let rows = PersonView::of(&outcome, reader.now).into_iter();
             let rows = rows.zip(outcome.decisions).filter(|(row, _)| is_past(row));
-            people.extend(rows.map(|(person, decision)| Planned {
-                person,
-                would_flag: decision.would_flag,
-                waits: decision.waits,
+            people.extend(rows.map(|(mut person, decision)| {
+                person.next = reader.upcoming(person.next);
+                Planned {
+                    person,
+                    would_flag: decision.would_flag,
+                    waits: decision.held_back_by(reader.world.registration.as_ref()),
+                    reasons: decision.misgivings(),
+                }
             }));
         }
     }

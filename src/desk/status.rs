@@ -17,7 +17,7 @@ use crate::domain::language::Language;
 use crate::domain::policy::Enforce;
 use crate::store::destinations::{HealthState, TroubledDestination};
 use crate::store::sources::Source;
-use crate::time::{Clock, CronPattern, cron, format_duration};
+use crate::time::{CronPattern, cron, format_duration};
 
 /// A daemon that missed so many passes does not run; fewer can be one long pass.
 const PASSES_MISSED: u32 = 3;
@@ -138,11 +138,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     let policies = reader.policy_names();
     let holds = store.holds().await?;
     let clocked = store.newest_clocked_pass().await?;
-    // A rehearsal stands still at its own time, a daemon that died does not.
-    let now = match clocked {
-        Some(last) => Clock::system().now().max(last),
-        None => reader.now,
-    };
+    let now = reader.present;
     let overdue = clocked.and_then(|last| overdue(&config.schedule.poll, &config.zone, last, now));
     let sources = sources(config, reader, now).await?;
     let unresolved = unresolved(reader, &sources);
@@ -162,7 +158,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         states: states(reader).await?,
         deliveries: store.delivery_counts().await?,
         queue: Queue::of(store, config, now).await?,
-        next: store.next_of_all(&policies).await?,
+        next: reader.upcoming(store.next_of_all(&policies).await?),
         holds,
         webhooks,
         stranded: stranded(config, reader).await?,

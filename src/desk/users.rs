@@ -126,7 +126,8 @@ impl Users<'_> {
             let Some(person) = self.next_listed().await? else {
                 return Ok(None);
             };
-            let row = PersonView::of_list(person, self.reader.now);
+            let mut row = PersonView::of_list(person, self.reader.now);
+            row.next = self.reader.upcoming(row.next);
             if self.search.as_ref().is_none_or(|text| contains(&row, text)) {
                 self.left -= 1;
                 return Ok(Some(row));

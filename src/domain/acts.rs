@@ -11,18 +11,28 @@ use super::standing::ScopeMemory;
 use super::window::GraceWindow;
 
 impl Case<'_> {
-    /// What operators did since the last decision (rule T18).
+    /// What operators did since the last decision (rule T18), each as if a pass had come just before
+    /// it: a window that a sign-in before the act opens is there to be extended. A reset forgets what
+    /// was before it anyway, and whoever is closed in the end gets no new window.
     pub(super) fn follow_acts(&mut self) {
         let facts = self.facts;
-        for act in facts.acts {
-            let mine = act
-                .policy
-                .as_ref()
-                .is_none_or(|policy| *policy == self.policy.name);
-            if act.id > self.standing.last_act && mine {
-                self.standing.last_act = act.id;
-                self.apply(act);
+        let (last, policy) = (self.standing.last_act, &self.policy.name);
+        let is_mine = |act: &&OperatorAct| {
+            act.id > last && act.policy.as_ref().is_none_or(|named| named == policy)
+        };
+        let mine: Vec<&OperatorAct> = facts.acts.iter().filter(is_mine).collect();
+        let closing = mine.iter().rev().find_map(|act| match act.kind {
+            ActKind::Close => Some(true),
+            ActKind::Reopen => Some(false),
+            ActKind::Extend { .. } | ActKind::Reset => None,
+        });
+        let ends_closed = closing.unwrap_or(self.standing.closed_by_operator);
+        for act in mine {
+            self.standing.last_act = act.id;
+            if !ends_closed && act.kind != ActKind::Reset {
+                self.follow_facts(act.at);
             }
+            self.apply(act);
         }
     }
 

@@ -31,33 +31,15 @@ pub fn decide(policy: &Policy, facts: &PersonFacts<'_>, now: Timestamp) -> Decis
     // Before anything can move a deadline, since what was told is what moves.
     case.follow_deliveries();
     case.follow_acts();
-    let scope = scope(policy, facts, case.standing.closed_by_operator);
-    let verdict = verdict(
-        facts.registration,
-        facts.audits,
-        policy.accept_passwordless,
-        facts.world.report(),
-    );
-    let applies = matches!(scope, Scope::In(_));
-    case.since = case.follow_scope(&scope);
-    case.follow_registration(&scope, verdict);
-    case.since = case.since.max(case.since_memory());
-    case.follow_length();
-    // Whoever may be excluded is neither asked nor told.
-    let is_known = !policy.assignment.excludes_unread();
-    if is_known && (applies || scope == Scope::Disabled) {
-        // A sign-in made while enabled opens the window even if the person is disabled by now.
-        case.follow_sign_ins(verdict);
-    }
-    if applies {
+    let (scope, verdict) = case.follow_facts(now);
+    if matches!(scope, Scope::In(_)) {
         // An act may have moved the deadline behind what an accepted mail names.
         case.follow_deliveries();
-        if is_known {
+        // Whoever may be excluded is neither asked nor told.
+        if !policy.assignment.excludes_unread() {
             case.tell();
         }
         case.judge(verdict);
-    } else {
-        case.stop();
     }
     case.finish(&scope, verdict)
 }
@@ -221,6 +203,32 @@ impl<'a> Case<'a> {
             }
             Enforcement::None | Enforcement::Released { .. } => {}
         }
+    }
+
+    /// What sources tell: who is in scope, who registered, and who signed in, as a pass at `until`
+    /// would see it.
+    pub(super) fn follow_facts(&mut self, until: Timestamp) -> (Scope, Verdict) {
+        let (policy, facts) = (self.policy, self.facts);
+        let scope = scope(policy, facts, self.standing.closed_by_operator);
+        let verdict = verdict(
+            facts.registration,
+            facts.audits,
+            policy.accept_passwordless,
+            facts.world.report(),
+        );
+        self.since = self.follow_scope(&scope);
+        self.follow_registration(&scope, verdict);
+        self.since = self.since.max(self.since_memory());
+        self.follow_length();
+        let is_known = !policy.assignment.excludes_unread();
+        if is_known && matches!(scope, Scope::In(_) | Scope::Disabled) {
+            // A sign-in made while enabled opens the window even if the person is disabled by now.
+            self.follow_sign_ins(verdict, until);
+        }
+        if !matches!(scope, Scope::In(_)) {
+            self.stop();
+        }
+        (scope, verdict)
     }
 
     /// A longer window moves open ones out and adds to paused remainders (rules T19 and 7.2).

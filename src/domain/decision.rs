@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::age::{Frozen, ReportAge};
 use super::effect::Effect;
 use super::id::PolicyName;
 use super::policy::Step;
-use super::reason::Reason;
+use super::reason::{Reason, ReasonCode};
 use super::sign_in::Blocked;
 use super::standing::Standing;
 use super::state::State;
@@ -41,6 +42,74 @@ pub struct Decision {
     pub would_flag: bool,
     /// What sign-ins of the window show of registering.
     pub shown: Shown,
+}
+
+impl Decision {
+    /// What keeps the person from being flagged, with what only the hold `frozen` says: a report that
+    /// may be an old one proves nothing by its own time (rule 7.8).
+    #[must_use]
+    pub fn held_back_by(&self, report: Option<&ReportAge>) -> Vec<Wait> {
+        let mut waits = self.waits.clone();
+        let Some((deadline, (report, frozen))) = self
+            .deadline
+            .filter(|_| self.would_flag)
+            .zip(report.and_then(|report| Some((report, report.frozen?))))
+        else {
+            return waits;
+        };
+        let proven = match frozen {
+            Frozen::Copied => report.as_of,
+            Frozen::Old { newest } | Frozen::Overtaken { newest, .. } => newest,
+        };
+        waits.extend((proven < deadline).then_some(Wait::Proof(deadline)));
+        waits
+    }
+
+    /// What is known of somebody whose deadline has passed and that whoever lets the flag go should
+    /// know: never told, not to be reached, kept from registering.
+    #[must_use]
+    pub fn misgivings(&self) -> Vec<Reason> {
+        let told = self.standing.window.run().map(|run| run.told.is_some());
+        let never_told = (told == Some(false)).then(|| {
+            Reason::new(
+                ReasonCode::NoticeMissing,
+                "no message that names the deadline was ever accepted",
+                None,
+            )
+        });
+        let known = self.reasons.iter().filter(|reason| {
+            matches!(
+                reason.code,
+                ReasonCode::Unreachable | ReasonCode::RegistrationBlocked
+            )
+        });
+        never_told.into_iter().chain(known.cloned()).collect()
+    }
+}
+
+impl Wait {
+    /// What is waited for.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::RegistrationUnknown => {
+                "a registration report that contains the person".to_owned()
+            }
+            Self::Reported(until) => {
+                format!("a registration report that shows what the log says, at most until {until}")
+            }
+            Self::Proof(deadline) => format!("a registration report as of {deadline} or later"),
+            Self::Notice(Some(until)) => format!("the end of the minimum notice, {until}"),
+            Self::Notice(None) => "a message that is accepted".to_owned(),
+            Self::Unreachable(until) => format!("a message that is accepted, or {until}"),
+            Self::Blocked(until) => format!("a sign-in that can register, or {until}"),
+            Self::LeftExclusion(from) => {
+                format!("readings of users and groups of {from} or later")
+            }
+            Self::RowUnbelieved => "a users row of the person that can be read".to_owned(),
+            Self::ChannelDown => "the way to people to open".to_owned(),
+        }
+    }
 }
 
 /// What the sign-ins of a window show of registering.

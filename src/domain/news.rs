@@ -183,11 +183,19 @@ fn unless_reached(flagged: Option<Timestamp>, manner: &Manner) -> String {
 
 /// The line about a mail that was refused, before it is known whose fault that is.
 #[must_use]
-pub fn refused(name: &str, id: &str, answer: &str, flagged: Option<Timestamp>) -> String {
-    format!(
-        "{name} ({id}): the address was refused ({answer}){}",
-        unless_reached(flagged, &Manner::default())
-    )
+pub fn refused(
+    name: &str,
+    id: &str,
+    answer: &str,
+    flagged: Option<Timestamp>,
+    manner: &Manner,
+) -> String {
+    let was_refused = match manner.language {
+        Language::English => "the address was refused",
+        Language::German => "die Adresse wurde abgelehnt",
+    };
+    let unless = unless_reached(flagged, manner);
+    format!("{name} ({id}): {was_refused} ({answer}){unless}")
 }
 
 /// A mail names at most so many.
@@ -195,18 +203,27 @@ const NAMED: usize = 100;
 
 /// The mail that operators get as witnesses: whether it is accepted tells the recipients' fault from the channel's (rule 7.11).
 #[must_use]
-pub fn not_accepted(mut lines: Vec<String>, doubt: Option<&str>, now: Timestamp) -> News {
-    let title = match lines.len() {
-        0 => "Mails are not accepted".to_owned(),
-        1 => "A mail was not accepted".to_owned(),
-        count => format!("{count} mails were not accepted"),
+pub fn not_accepted(
+    mut lines: Vec<String>,
+    doubt: Option<&str>,
+    language: Language,
+    now: Timestamp,
+) -> News {
+    let title = match (language, lines.len()) {
+        (Language::English, 0) => "Mails are not accepted".to_owned(),
+        (Language::English, 1) => "A mail was not accepted".to_owned(),
+        (Language::English, count) => format!("{count} mails were not accepted"),
+        (Language::German, 0) => "E-Mails werden nicht angenommen".to_owned(),
+        (Language::German, 1) => "Eine E-Mail wurde nicht angenommen".to_owned(),
+        (Language::German, count) => format!("{count} E-Mails wurden nicht angenommen"),
     };
     if let Some(more @ 1..) = lines.len().checked_sub(NAMED) {
         lines.truncate(NAMED);
-        lines.push(format!("and {more} more"));
+        lines.push(and_more(more as u64, language));
     }
-    lines.extend(doubt.map(|answer| {
-        format!("Nothing was accepted for a while ({answer}). What waits is kept and sent later, and nobody is flagged before.")
+    lines.extend(doubt.map(|answer| match language {
+        Language::English => format!("Nothing was accepted for a while ({answer}). What waits is kept and sent later, and nobody is flagged before."),
+        Language::German => format!("Seit einer Weile wurde nichts angenommen ({answer}). Was wartet, wird aufbewahrt und später verschickt, und vorher wird niemand markiert."),
     }));
     News {
         key: format!("refused/{}", now.as_microsecond()),
@@ -216,6 +233,14 @@ pub fn not_accepted(mut lines: Vec<String>, doubt: Option<&str>, now: Timestamp)
         title,
         lines,
         people: Vec::new(),
+    }
+}
+
+/// How many lines a mail leaves out.
+fn and_more(count: u64, language: Language) -> String {
+    match language {
+        Language::English => format!("and {count} more"),
+        Language::German => format!("und {count} weitere"),
     }
 }
 
@@ -639,10 +664,7 @@ fn of_topics<'a>(
     lines.truncate(MAX_LINES);
     let left_out = all().map(|one| one.count).sum::<u64>();
     let left_out = left_out.saturating_sub(lines.len() as u64);
-    lines.extend((left_out > 0).then(|| match language {
-        Language::English => format!("and {left_out} more"),
-        Language::German => format!("und {left_out} weitere"),
-    }));
+    lines.extend((left_out > 0).then(|| and_more(left_out, language)));
     let news = News {
         key: format!("{about}/{}", now.as_microsecond()),
         about,
@@ -700,6 +722,43 @@ mod tests {
             ]
         );
         assert_eq!(said[0].0.lines, ["ana", "bo", "desk"]);
+    }
+
+    #[test]
+    fn what_was_refused_is_told_in_the_language_and_zone_of_operators() {
+        let manner = Manner {
+            language: Language::German,
+            zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
+        };
+        let flagged = "2026-10-08T08:00:00Z".parse().unwrap();
+        let line = refused("ana@contoso.example", "1", "550 no", Some(flagged), &manner);
+        assert_eq!(
+            line,
+            format!(
+                "ana@contoso.example (1): die Adresse wurde abgelehnt (550 no); ab {} markiert, wenn bis dahin weder eine E-Mail angenommen wird noch die Person sich registriert",
+                manner.moment(flagged)
+            )
+        );
+        let told = |count| {
+            not_accepted(
+                vec![line.clone(); count],
+                Some("421"),
+                Language::German,
+                NOW,
+            )
+        };
+        let titles = [0, 1, 102].map(|count| told(count).title);
+        assert_eq!(
+            titles,
+            [
+                "E-Mails werden nicht angenommen",
+                "Eine E-Mail wurde nicht angenommen",
+                "102 E-Mails wurden nicht angenommen"
+            ]
+        );
+        let lines = told(102).lines;
+        assert_eq!((lines.len(), lines[100].as_str()), (102, "und 2 weitere"));
+        assert!(lines[101].starts_with("Seit einer Weile"), "{}", lines[101]);
     }
 
     #[test]

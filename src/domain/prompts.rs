@@ -16,8 +16,9 @@ use super::standing::Enforcement;
 use super::window::{GraceWindow, Run, later};
 
 impl Case<'_> {
-    /// Qualifying prompts open a window or move its opening back (rules T2, T3, T4 and T5).
-    pub(super) fn follow_sign_ins(&mut self, verdict: Verdict) {
+    /// Qualifying prompts open a window or move its opening back (rules T2, T3, T4 and T5): those that
+    /// a pass at `until` would see.
+    pub(super) fn follow_sign_ins(&mut self, verdict: Verdict, until: Timestamp) {
         // Before the first report most of those who sign in may be registered: nobody is asked for
         // what they did long ago. The report finds every sign-in that came before it.
         if matches!(
@@ -32,7 +33,7 @@ impl Case<'_> {
             .sign_ins
             .iter()
             .filter_map(|sign_in| {
-                let class = sign_in.qualifies(codes, self.policy.start_on, since, self.now)?;
+                let class = sign_in.qualifies(codes, self.policy.start_on, since, until)?;
                 Some((sign_in, class))
             })
             .min_by_key(|(sign_in, _)| (sign_in.at, &sign_in.id));

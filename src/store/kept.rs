@@ -3,8 +3,8 @@
 //! What the mail server accepted must not be sent once more because the disk was full in that moment. So room for outcomes is
 //! set aside in `<database>.outcomes` before anything is sent, and writing into it needs none.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -16,6 +16,11 @@ use crate::private;
 
 /// Some thousand outcomes: more than are under way and not settled at any time.
 const ROOM: u64 = 1 << 18;
+
+/// No file of ours is longer.
+const LONGEST: u64 = 1 << 25;
+/// So much of a line that cannot be read is logged.
+const SHOWN: usize = 200;
 
 /// Destinations are delivered to side by side, and the file is one.
 static KEEPING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -37,8 +42,8 @@ impl Store {
     /// Sets room aside for what will be known of attempts. Without it nothing may be sent.
     pub fn set_room_aside(&self) -> Result<(), StoreError> {
         let path = self.outcomes();
-        let room = || -> std::io::Result<()> {
-            let file = private::open(&path)?;
+        let room = || -> io::Result<()> {
+            let file = private::open_own(&path, true)?;
             if file.metadata()?.len() < ROOM {
                 rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, ROOM)?;
                 file.sync_all()?;
@@ -59,8 +64,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let _alone = KEEPING.lock().await;
         let path = self.outcomes();
-        let keep = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let keep = || -> io::Result<()> {
+            let mut file = private::open_own(&path, false)?;
             let before = kept_in(&mut file)?.len();
             file.seek(SeekFrom::Start(before as u64))?;
             for settled in settled {
@@ -86,28 +91,39 @@ impl Store {
             path: path.clone(),
             source,
         };
-        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let mut file = match private::open_own(&path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(SettledTally::default());
             }
             file => file.map_err(failed)?,
         };
-        let text = kept_in(&mut file).map_err(failed)?;
+        let bytes = kept_in(&mut file).map_err(failed)?;
         let mut tally = SettledTally::default();
-        if text.is_empty() {
+        if bytes.is_empty() {
             return Ok(tally);
         }
-        // A line that was cut off by a power cut is of no use.
-        let kept: Vec<Kept> = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect();
-        for kept in kept {
-            let settled = [kept.settled];
-            let one = self.settle_at(&kept.destination, &settled, None, None, None, now);
+        for line in bytes.split(|byte| *byte == b'\n') {
+            if line.is_empty() {
+                continue;
+            }
+            let Ok(Kept {
+                destination,
+                settled,
+            }) = serde_json::from_slice(line)
+            else {
+                // Cut off by a power cut, or not ours.
+                let shown = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
+                tracing::warn!(
+                    "{} has a line that cannot be read, {shown:?}: what it says of a mail or webhook is lost, and that one is tried once more",
+                    path.display()
+                );
+                continue;
+            };
+            let settled = [settled];
+            let one = self.settle_at(&destination, &settled, None, None, None, now);
             tally.add(one.await?);
         }
-        let empty = vec![0; text.len()];
+        let empty = vec![0; bytes.len()];
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.write_all(&empty))
             .and_then(|()| file.sync_all())
@@ -117,11 +133,15 @@ impl Store {
 }
 
 /// What the file holds before the room that is left in it.
-fn kept_in(file: &mut File) -> std::io::Result<String> {
+fn kept_in(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut bytes)?;
-    let end = memchr::memchr(0, &bytes).unwrap_or(bytes.len());
-    bytes.truncate(end);
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    BufReader::new(file.take(LONGEST)).read_until(0, &mut bytes)?;
+    if bytes.len() as u64 == LONGEST {
+        return Err(io::Error::other(
+            "it is too long to be one of fortnight's: move it away",
+        ));
+    }
+    bytes.pop_if(|last| *last == 0);
+    Ok(bytes)
 }

@@ -7,7 +7,7 @@
 //! is written: on a full disk it would say nothing any more.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,9 @@ const MADE: &str = "a fortnight database stands beside this file";
 /// The first line before there is one.
 const NOT_MADE: &str = "no fortnight database yet";
 
+/// Far more than a mark has.
+const LONGEST: u64 = 1 << 12;
+
 /// What the file says, a line each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Mark {
@@ -54,7 +57,8 @@ pub(super) struct Mark {
 impl Mark {
     /// The mark of a database; where there is none, nothing is known.
     pub(super) fn of(database: &Path) -> Self {
-        std::fs::read_to_string(mark(database))
+        private::read_own(&mark(database))
+            .and_then(|file| said(&file))
             .map_or_else(|_| Self::default(), |text| Self::parse(&text))
     }
 
@@ -84,6 +88,13 @@ impl Mark {
     }
 }
 
+/// What a mark says; no mark is long.
+fn said(file: &File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Notes that the database was made, and of which installation; what the lock's holder wrote stays.
 pub(super) fn set_mark(database: &Path, installation: &str) -> io::Result<()> {
     let before = Mark::of(database);
@@ -92,7 +103,7 @@ pub(super) fn set_mark(database: &Path, installation: &str) -> io::Result<()> {
         installation: Some(installation.to_owned()),
         ..before.clone()
     };
-    let mut file = private::open(&mark(database))?;
+    let mut file = private::open_own(&mark(database), true)?;
     if now != before {
         now.write(&mut file)?;
     }
@@ -115,11 +126,9 @@ impl PassLock {
             path: path.clone(),
             source,
         };
-        let mut file = private::open(&path).map_err(failed)?;
+        let mut file = private::open_own(&path, true).map_err(failed)?;
         let is_ours = exclusive(&file).map_err(failed)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
-        let before = Mark::parse(&text);
+        let before = Mark::parse(&said(&file).map_err(failed)?);
         if !is_ours {
             return Err(refused(&file, &path, &before.holder));
         }
@@ -169,7 +178,8 @@ fn shared(file: &File) -> bool {
     }
 }
 
-/// Who has the lock: whoever said so, unless the system names another.
+/// Who has the lock: whoever said so, unless the system names another. One of which nobody can tell
+/// what it is runs passes as well; only another program does not.
 fn refused(file: &File, path: &Path, said: &str) -> StoreError {
     let known = file
         .metadata()
@@ -178,23 +188,31 @@ fn refused(file: &File, path: &Path, said: &str) -> StoreError {
         .split_whitespace()
         .nth(1)
         .and_then(|word| word.parse().ok());
-    match known.first() {
-        Some(process) if who.is_none_or(|who| !known.contains(&who)) => {
-            StoreError::LockedByStranger {
-                path: path.to_owned(),
-                process: *process,
-                user: std::fs::metadata(format!("/proc/{process}")).map_or_else(
-                    |_| "an unknown user".to_owned(),
-                    |process| format!("user {}", process.uid()),
-                ),
-            }
+    let process = match known.first() {
+        Some(process) if who.is_none_or(|who| !known.contains(&who)) => *process,
+        _ if said.is_empty() => {
+            let holder = "a process that has not said who it is".to_owned();
+            return StoreError::Locked { holder };
         }
-        _ if said.is_empty() => StoreError::Locked {
-            holder: "a process that has not said who it is".to_owned(),
-        },
-        _ => StoreError::Locked {
-            holder: said.to_owned(),
-        },
+        _ => {
+            let holder = said.to_owned();
+            return StoreError::Locked { holder };
+        }
+    };
+    let user = std::fs::metadata(format!("/proc/{process}")).map_or_else(
+        |_| "an unknown user".to_owned(),
+        |process| format!("user {}", process.uid()),
+    );
+    let program = |process: &str| std::fs::read(format!("/proc/{process}/comm")).ok();
+    let theirs = program(&process.to_string());
+    if theirs.is_none() || theirs == program("self") {
+        let holder = format!("process {process} of {user}");
+        return StoreError::Locked { holder };
+    }
+    StoreError::LockedByStranger {
+        path: path.to_owned(),
+        process,
+        user,
     }
 }
 
@@ -285,23 +303,50 @@ mod tests {
     #[test]
     fn whoever_holds_the_lock_without_a_word_is_named_with_their_owner() {
         let (_folder, database) = folder();
-        take(&database).unwrap();
         let path = mark(&database);
-        let text = std::fs::read_to_string(&path).unwrap();
-        // Another process ran passes before.
-        std::fs::write(
-            &path,
-            text.replace(&std::process::id().to_string(), "4194305"),
-        )
-        .unwrap();
-        let other = File::open(&path).unwrap();
-        assert!(exclusive(&other).unwrap());
-        let refused = take(&database).unwrap_err().to_string();
         let (process, user) = (std::process::id(), rustix::process::geteuid().as_raw());
+        let held = take(&database).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Another process ran passes before, the mark was emptied, or is not there any more.
+        let before = text.replace(&process.to_string(), "4194305");
+        let changes: [&dyn Fn(); 3] = [
+            &|| std::fs::write(&path, &before).unwrap(),
+            &|| std::fs::write(&path, "").unwrap(),
+            &|| std::fs::remove_file(&path).unwrap(),
+        ];
+        for change in changes {
+            change();
+            let refused = take(&database).unwrap_err();
+            assert!(matches!(refused, StoreError::Locked { .. }), "{refused:?}");
+            let named = format!("process {process} of user {user}");
+            assert!(refused.to_string().contains(&named), "{refused}");
+        }
+        drop(held);
+    }
+
+    #[test]
+    fn another_program_that_holds_the_lock_runs_no_passes() {
+        let (_folder, database) = folder();
+        take(&database).unwrap();
+        let mut stranger = std::process::Command::new("flock")
+            .args(["--no-fork".as_ref(), mark(&database).as_os_str()])
+            .args(["sleep", "60"])
+            .spawn()
+            .unwrap();
+        let refused = loop {
+            match take(&database) {
+                Ok(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
+                Err(error) => break error,
+            }
+        };
+        let named = format!("process {}", stranger.id());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
         assert!(
-            refused.contains(&format!("process {process} of user {user}")),
-            "{refused}"
+            matches!(refused, StoreError::LockedByStranger { .. }),
+            "{refused:?}"
         );
+        assert!(refused.to_string().contains(&named), "{refused}");
     }
 
     #[test]

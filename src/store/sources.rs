@@ -305,13 +305,19 @@ pub(super) async fn accept(
     rows: u64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    // The age never goes back: an older export put back brings its rows, not a younger date.
+    // An older export put back makes a snapshot as old as it is. What a log told is still known, and
+    // a report is never as of a time before the one before it.
+    let (reads_on, proves_on) = match source {
+        Source::Users | Source::Groups => (false, false),
+        Source::Registration => (false, true),
+        Source::SignIns | Source::Audits => (true, true),
+    };
     sqlx::query(
         "INSERT INTO sources (name, reading, as_of, accepted_at, rows_read) VALUES ($1, $5, $2, $3, $4)
          ON CONFLICT (name) DO UPDATE SET
              previous_as_of = sources.as_of,
-             reading = CASE WHEN sources.reading > excluded.reading THEN sources.reading ELSE excluded.reading END,
-             as_of = CASE WHEN sources.as_of > excluded.as_of THEN sources.as_of ELSE excluded.as_of END,
+             reading = CASE WHEN $6 AND sources.reading > excluded.reading THEN sources.reading ELSE excluded.reading END,
+             as_of = CASE WHEN $7 AND sources.as_of > excluded.as_of THEN sources.as_of ELSE excluded.as_of END,
              accepted_at = excluded.accepted_at, rows_read = excluded.rows_read, error = NULL, error_at = NULL",
     )
     .bind(source.as_str())
@@ -319,6 +325,8 @@ pub(super) async fn accept(
     .bind(micros(now))
     .bind(i64::try_from(rows).unwrap_or(i64::MAX))
     .bind(micros(reading))
+    .bind(reads_on)
+    .bind(proves_on)
     .execute(connection)
     .await
     .doing("accepting a source")

@@ -53,12 +53,17 @@ fn ana(last_sign_in_at: Option<Timestamp>) -> Person {
 
 /// Imports a users export with this one person.
 async fn import(store: &Store, person: Person, now: Timestamp) {
+    import_of(store, person, now, now).await;
+}
+
+/// Imports one that was written at `reading`.
+async fn import_of(store: &Store, person: Person, reading: Timestamp, now: Timestamp) {
     let parts = store.parts(Source::Users).await.unwrap();
     let reread: Vec<i64> = parts.iter().map(|part| part.id).collect();
     let mut import = store.import(Source::Users, &reread, now).await.unwrap();
     import.begin_part(part("users.json", now)).await.unwrap();
     import.people(vec![person]).await.unwrap();
-    import.end_part(now);
+    import.end_part(reading);
     import.finish(&[], &[], None).await.unwrap();
 }
 
@@ -223,6 +228,33 @@ async fn rows_that_come_after_all_shorten_the_gap() {
         accept(&store, day(41)).await;
         assert_eq!(gap(&store).await, left, "{row}");
     }
+}
+
+/// Rule 7.8: what rule R9 goes by.
+#[tokio::test]
+async fn an_older_export_put_back_is_as_old_as_it_is_and_a_log_is_as_new_as_it_was() {
+    let reading = async |store: &Store, source: Source| {
+        let sources = store.sources().await.unwrap();
+        let one = sources.into_iter().find(|one| one.name == source.as_str());
+        let one = one.unwrap();
+        (one.reading, one.as_of)
+    };
+    let (_folder, store) = store().await;
+    import_of(&store, ana(None), day(9), day(9)).await;
+    import_of(&store, ana(None), day(5), day(10)).await;
+    let old = (Some(day(5)), Some(day(5)));
+    assert_eq!(reading(&store, Source::Users).await, old);
+    read_log(&store, "new", &[], day(9)).await;
+    accept(&store, day(9)).await;
+    let parts = store.parts(Source::SignIns).await.unwrap();
+    read_log(&store, "old", &[], day(5)).await;
+    store
+        .accept_log(Source::SignIns, &parts, day(10))
+        .await
+        .unwrap();
+    accept(&store, day(11)).await;
+    let new = (Some(day(9)), Some(day(9)));
+    assert_eq!(reading(&store, Source::SignIns).await, new);
 }
 
 /// A row of the outbox for a destination.

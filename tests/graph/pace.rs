@@ -9,6 +9,7 @@ use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
 use fortnight::graph::{Ask, Client, GraphError, Trail};
 use fortnight::report::{PassReport, Progress};
+use fortnight::store::sources::Source;
 use fortnight::time::Clock;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
@@ -250,6 +251,42 @@ async fn whoever_waits_for_graph_keeps_nobody_waiting_and_feeds_no_watchdog() {
         pass = engine.look(Wake::Sources, &mut reading, &never) => panic!("{pass:?}"),
     }
     progress.looked();
+}
+
+/// A window that a sign-in opens is there to be extended although the pass that brought it still reads.
+#[tokio::test]
+async fn who_signed_in_while_a_pass_reads_is_extended_all_the_same() {
+    let mut world = World::on_graph(&["ana"]);
+    world.pass(day(0)).await;
+    world.sign_in("ana", hour(0, 1));
+    world.export(day(1));
+    let graph = world.graph.clone().unwrap();
+    graph.take_requests();
+    graph.break_down(Kind::Report, Fault::Hang);
+    let (store, progress) = (world.store().await, Arc::new(Progress::default()));
+    let (config, clock) = (world.config(), Clock::fixed_at(day(1)));
+    let engine = Engine::new(store.clone(), config, clock, Arc::clone(&progress)).unwrap();
+    let mut reading = PassReport::new(day(1));
+    let never = CancellationToken::new();
+    let beside = async {
+        while graph.count(Kind::Report) == 0
+            || store.events_kept(Source::SignIns).await.unwrap() == 0
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        world.act("ana", ActKind::Extend { days: 3 }, day(1)).await;
+        let mut report = PassReport::new(day(1));
+        engine
+            .look(Wake::Acts, &mut report, &CancellationToken::new())
+            .await
+            .unwrap();
+        assert_eq!(report.windows.opened, 1, "{report:?}");
+    };
+    tokio::select! {
+        () = beside => {}
+        pass = engine.look(Wake::Sources, &mut reading, &never) => panic!("{pass:?}"),
+    }
+    assert_eq!(world.deadline("ana").await, Some(hour(17, 1)));
 }
 
 /// Rule 7.29: an approval does not wait for Graph. What hangs is read on in the next pass, and is no fault.

@@ -132,7 +132,8 @@ async fn assert_ordered(reader: &Reader, sort: Sort, kept: &Rows) {
             .filter(|_| runs);
         let at = match sort {
             Sort::Deadline => deadline,
-            Sort::Next => row.next.map(|next| next.at),
+            // What is due is shown as of the next pass, and comes first all the same.
+            Sort::Next => listed.next.map(|next| next.at),
             Sort::Name | Sort::Id => None,
         };
         let name = (sort == Sort::Name).then(|| row.user_principal_name.to_lowercase());

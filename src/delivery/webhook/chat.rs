@@ -150,10 +150,10 @@ fn names(group: &Group) -> Vec<String> {
     names
 }
 
+/// One of each: a line break in a name makes no further person.
 fn clean(lines: &[String], limit: usize) -> Vec<String> {
     lines
         .iter()
-        .flat_map(|line| line.lines())
         .map(|line| text::clean_line(line, limit))
         .filter(|line| !line.is_empty())
         .collect()

@@ -171,6 +171,22 @@ fn one_deadline_is_no_range_and_operators_get_their_lines() {
 }
 
 #[test]
+fn a_line_break_in_a_name_names_nobody_else() {
+    for fold in [
+        "\n", "\r\n", "\u{b}", "\u{85}", "\u{2028}", "\u{2029}", "\0",
+    ] {
+        let name = format!("Ana{fold}Eve{fold}");
+        let group = group(EventKind::WindowOpened, 3, &[&name, "Ben", fold]);
+        let words = Words::of(&group, &berlin());
+        assert_eq!(words.names.len(), 3, "{fold:?}: {:?}", words.names);
+        assert_eq!(words.names[1..], ["Ben", "and 1 more"], "{fold:?}");
+        let mut lines = group;
+        lines.lines = vec![name];
+        assert_eq!(Words::of(&lines, &berlin()).lines.len(), 1, "{fold:?}");
+    }
+}
+
+#[test]
 fn what_is_too_long_is_cut_and_counted() {
     let digest = digest();
     let happening = Happening {

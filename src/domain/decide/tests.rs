@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::domain::age::{Frozen, ReportAge};
 use crate::domain::assignment::{Include, NameList, Unresolved};
 use crate::domain::audit::AuditKind;
 use crate::domain::decision::NextAction;
@@ -1558,6 +1559,74 @@ fn extending_where_no_window_is_open_says_so() {
     assert_eq!(story.reports_say(Level::Capable).pass(day(1)).effects, []);
 }
 
+/// These acts on somebody who has just signed in for the first time: with a pass before each of them
+/// and one at the end, or with that one alone.
+fn acted(acts: &[ActKind], seen: bool) -> Story {
+    let mut story = Story::default_policy();
+    let at = hour(0, 3);
+    story.sign_in(hour(0, 1), 0);
+    for act in acts {
+        if seen {
+            story.pass(at);
+        }
+        story.act(at, *act);
+    }
+    story.pass(at);
+    story
+}
+
+#[test]
+fn an_act_counts_after_the_sign_ins_before_it_whether_a_pass_saw_them_or_not() {
+    use ActKind::{Close, Reopen, Reset};
+    let kinds = [EXTEND_5, Reset, Close, Reopen];
+    let mut orders: Vec<Vec<ActKind>> = kinds.iter().map(|kind| vec![*kind]).collect();
+    for _ in 0..2 {
+        let longer = orders.iter().flat_map(|acts| {
+            kinds.map(|kind| acts.iter().copied().chain([kind]).collect::<Vec<_>>())
+        });
+        orders.extend(longer.collect::<Vec<_>>());
+    }
+    for acts in orders {
+        let [late, seen] = [false, true].map(|seen| acted(&acts, seen).decisions.remove(0));
+        let of = |decision: &Decision| (decision.state, decision.deadline, decision.remaining);
+        // Whoever is closed in the end gets no new window; all else is as after a pass.
+        match late.state {
+            State::Paused => assert_eq!((seen.state, late.remaining), (State::Paused, None)),
+            _ => assert_eq!(of(&late), of(&seen), "{acts:?}"),
+        }
+    }
+    let extended = acted(&[EXTEND_5], false);
+    assert_eq!(extended.decisions[0].deadline, Some(hour(19, 1)));
+    assert!(says(&extended.decisions[0], ReasonCode::OperatorAct));
+    assert_eq!(extended.mails(), ["d0+3h window.extended"]);
+    assert!(acted(&[EXTEND_5, Close], false).events().is_empty());
+    assert!(acted(&[Reset], false).events().is_empty());
+}
+
+#[test]
+fn an_act_finds_no_window_that_a_later_sign_in_opens() {
+    let mut story = Story::default_policy();
+    story.act(hour(0, 1), EXTEND_5).sign_in(hour(0, 2), 0);
+    let decision = story.pass(hour(0, 3));
+    assert_eq!(decision.deadline, Some(hour(14, 2)));
+    assert!(decision.reasons[0].text.contains("but no window is open"));
+}
+
+#[test]
+fn an_act_finds_what_else_was_there_before_it() {
+    // An earlier sign-in that arrived late moves the deadline from which an operator counts.
+    let mut earlier = Story::default_policy();
+    earlier.server = Server::Silent;
+    earlier.sign_in(day(3), 0).pass(day(3));
+    earlier.sign_in(day(1), 0).act(day(4), EXTEND_5);
+    assert_eq!(earlier.pass(day(4)).deadline, Some(day(20)));
+    // Whoever has registered has no window to be extended.
+    let mut registered = opened();
+    registered.reports_say(Level::Capable);
+    registered.act(day(1), EXTEND_5).pass(day(1));
+    assert!(!registered.happened(EventKind::WindowExtended));
+}
+
 #[test]
 fn a_reset_takes_all_and_a_later_sign_in_opens_a_full_window() {
     let mut story = flagged();
@@ -1675,6 +1744,65 @@ fn blocked_registrations_delay_seven_days_at_most_and_lift_nothing() {
         story.decisions[0].standing.enforcement,
         Enforcement::Needed { at: day(21) }
     );
+}
+
+#[test]
+fn whoever_lets_a_flag_go_learns_what_speaks_against_it() {
+    let said = |story: &Story, at: Timestamp| {
+        let decision = story.look(at);
+        assert!(decision.would_flag, "{:?}", decision.waits);
+        let codes: Vec<_> = decision.misgivings().iter().map(|one| one.code).collect();
+        (
+            codes,
+            decision.held_back_by(story.world.registration.as_ref()),
+        )
+    };
+    let mut told = opened();
+    told.daily(1..=13);
+    assert_eq!(said(&told, day(14)), (vec![], vec![]));
+    let mut blocked = opened();
+    for number in 12..=20 {
+        blocked.sign_in(day(number), 53010);
+    }
+    blocked.daily(1..=20);
+    assert_eq!(said(&blocked, day(21)).0, [ReasonCode::RegistrationBlocked]);
+    let mut unreachable = Story::default_policy();
+    unreachable.server = Server::RefusesForGood;
+    unreachable.sign_in(day(0), 0);
+    unreachable.daily(0..=20);
+    assert_eq!(
+        said(&unreachable, day(21)).0,
+        [ReasonCode::NoticeMissing, ReasonCode::Unreachable]
+    );
+    // A report that may be an old one proves nothing by its own time.
+    let mut doubted = opened();
+    doubted.daily(1..=13);
+    doubted.without_reports();
+    let proof = vec![Wait::Proof(day(14))];
+    for (frozen, as_of, waits) in [
+        (Frozen::Copied, day(13), &proof),
+        (Frozen::Copied, day(14), &vec![]),
+        (Frozen::Old { newest: day(6) }, day(14), &proof),
+        (
+            Frozen::Overtaken {
+                newest: day(11),
+                event: day(12),
+            },
+            day(14),
+            &proof,
+        ),
+    ] {
+        doubted.world.registration = Some(ReportAge {
+            as_of,
+            frozen: Some(frozen),
+            ..ReportAge::at(day(14))
+        });
+        assert_eq!(
+            &said(&doubted, day(14)).1,
+            waits,
+            "{frozen:?} as of {as_of}"
+        );
+    }
 }
 
 #[test]

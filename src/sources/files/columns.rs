@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::csv::{Cells, Column};
+use super::long;
 use crate::domain::audit::AuditEvent;
 use crate::domain::person::Person;
 use crate::domain::sign_in::SignIn;
@@ -73,6 +74,12 @@ pub(super) const GROUPS: &[Column] = &[
 ];
 
 pub(super) fn group(cells: &Cells<'_>) -> Result<Row<Group>, RowError> {
+    let members = cells.value("members")?;
+    let is_between = |byte: &u8| matches!(byte, b',' | b';' | b'\n');
+    let between = members.as_str().unwrap_or_default().bytes();
+    if between.filter(is_between).count() >= long::MOST_MEMBERS {
+        return Err(long::too_many());
+    }
     GroupRow {
         id: cells.value("id")?,
         members: cells.members("members")?,

@@ -16,7 +16,6 @@ use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 use memchr::memchr_iter;
 
 use super::Part;
-use super::json::ROW_LIMIT;
 use super::open::{Input, Opened, open};
 use crate::quote::quote;
 use crate::sources::SourceError;
@@ -193,6 +192,7 @@ impl Table {
         part: &Part,
         opened: Opened,
         columns: &'static [Column],
+        limit: usize,
     ) -> Result<Self, SourceError> {
         let mut head = opened.head;
         let returns = head.contains(&b'\r') && !head.contains(&b'\n');
@@ -213,7 +213,8 @@ impl Table {
             delimiter(header, columns)
         };
         let shared = Arc::new(Shared {
-            left: AtomicUsize::new(ROW_LIMIT + READ_AHEAD),
+            limit,
+            left: AtomicUsize::new(limit + READ_AHEAD),
             over: AtomicBool::new(false),
         });
         let input = Allowance {
@@ -332,7 +333,8 @@ impl Table {
             }
         }
         if self.dates.proven.is_none() && !self.dates.searched {
-            self.dates.proven = Self::open(part, open(part)?, self.columns)?.proof(part)?;
+            self.dates.proven =
+                Self::open(part, open(part)?, self.columns, self.shared.limit)?.proof(part)?;
             self.dates.searched = true;
         }
         if self.dates.proven.or(self.dates.configured).is_none() {
@@ -371,7 +373,7 @@ impl Table {
         let more = self.reader.read_byte_record(&mut self.record);
         self.shared
             .left
-            .store(ROW_LIMIT + READ_AHEAD, Ordering::Relaxed);
+            .store(self.shared.limit + READ_AHEAD, Ordering::Relaxed);
         more.map_err(|error| {
             let line = Some(self.reader.position().line());
             match error.into_kind() {
@@ -382,7 +384,7 @@ impl Table {
                 {
                     part.wrong(
                         line,
-                        "a row is longer than 1 MiB".to_owned(),
+                        format!("a row is longer than {} MiB", self.shared.limit >> 20),
                         "look for a quote that is not closed, or export again",
                     )
                 }
@@ -484,6 +486,8 @@ fn feed_lines(text: &mut [u8]) {
 
 /// What the table and its input tell each other.
 struct Shared {
+    /// The longest row.
+    limit: usize,
     /// As much may be read before the row must end.
     left: AtomicUsize,
     /// The end of the input was needed to end a row: its line has no end.
@@ -491,7 +495,7 @@ struct Shared {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a row is longer than 1 MiB")]
+#[error("a row is too long")]
 struct TooLong;
 
 impl Read for Allowance {

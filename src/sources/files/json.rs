@@ -15,8 +15,10 @@ use serde_json::{Map, Value};
 
 use super::shape::{Listed, Shape, Step, opens_envelope};
 
-/// Far beyond any row of the directory (a group of 20,000 members is 800 KiB as plain ids).
+/// Far beyond any row of the directory, a group's apart.
 pub const ROW_LIMIT: usize = 1 << 20;
+/// A group is one row with all its members: 100,000 of them are some 20 MiB as objects.
+pub(super) const GROUP_LIMIT: usize = 32 << 20;
 /// Large enough that moving a row's beginning to the front costs nothing.
 const CHUNK: usize = 128 << 10;
 /// The byte order mark of UTF-8.
@@ -39,9 +41,12 @@ pub enum Broken {
         /// The first byte.
         found: u8,
     },
-    /// A row is longer than [`ROW_LIMIT`].
-    #[error("a row is longer than 1 MiB")]
-    TooLong,
+    /// A row is longer than one may be.
+    #[error("a row is longer than {} MiB", limit >> 20)]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The content ends within a row or list.
     #[error("the file is cut off: the JSON that begins here has no end")]
     Truncated,
@@ -102,6 +107,8 @@ pub struct Splitter<R> {
     end: usize,
     line: u64,
     place: Place,
+    /// The longest row.
+    limit: usize,
     may_be_empty: bool,
     prefer_lines: bool,
     /// Within the `tables` of an answer.
@@ -117,8 +124,8 @@ pub struct Splitter<R> {
 
 impl<R: Read> Splitter<R> {
     /// Splits what `input` gives. `by_name` says that the file's name promises one row a line:
-    /// then it may also be empty.
-    pub fn new(input: R, by_name: bool) -> Self {
+    /// then it may also be empty. No row may be longer than `limit`.
+    pub fn new(input: R, by_name: bool, limit: usize) -> Self {
         Self {
             input,
             buffer: vec![0; CHUNK],
@@ -126,6 +133,7 @@ impl<R: Read> Splitter<R> {
             end: 0,
             line: 1,
             place: Place::Start,
+            limit,
             may_be_empty: by_name,
             prefer_lines: by_name,
             in_tables: false,
@@ -260,8 +268,8 @@ impl<R: Read> Splitter<R> {
             return Ok(None);
         }
         let (length, ended) = self.line_length()?;
-        if length > ROW_LIMIT {
-            return Err(Broken::TooLong);
+        if length > self.limit {
+            return Err(self.too_long());
         }
         if !ended {
             let mut shape = Shape::default();
@@ -283,7 +291,7 @@ impl<R: Read> Splitter<R> {
                 return Ok((seen + at, true));
             }
             seen = self.end - self.start;
-            if seen > ROW_LIMIT || !self.fill()? {
+            if seen > self.limit || !self.fill()? {
                 return Ok((seen, false));
             }
         }
@@ -292,7 +300,7 @@ impl<R: Read> Splitter<R> {
     /// Whether the first line is a row, whole or broken, and no beginning of a page.
     fn looks_like_a_row(&mut self) -> Result<bool, Broken> {
         let (length, _) = self.line_length()?;
-        if length > ROW_LIMIT {
+        if length > self.limit {
             return Ok(false);
         }
         let line = self.buffer[self.start..self.start + length].trim_ascii_end();
@@ -316,7 +324,7 @@ impl<R: Read> Splitter<R> {
                 Some(b'\n') => return Ok(true),
                 Some(b' ' | b'\t' | b'\r') => at += 1,
                 Some(_) => return Ok(false),
-                None if at > length + ROW_LIMIT => return Ok(false),
+                None if at > length + self.limit => return Ok(false),
                 None if !self.fill()? => return Ok(true),
                 None => {}
             }
@@ -333,8 +341,8 @@ impl<R: Read> Splitter<R> {
                 Step::Closed(n) | Step::List(n) => at + n,
                 Step::More => self.end - self.start,
             };
-            if at > ROW_LIMIT {
-                return Err(Broken::TooLong);
+            if at > self.limit {
+                return Err(self.too_long());
             }
             match step {
                 Step::Closed(_) => return Ok(Scanned::Row(at)),
@@ -359,8 +367,8 @@ impl<R: Read> Splitter<R> {
                 .iter()
                 .position(|b| matches!(b, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'));
             at = end.map_or(self.end - self.start, |n| at + n);
-            if at > ROW_LIMIT {
-                return Err(Broken::TooLong);
+            if at > self.limit {
+                return Err(self.too_long());
             }
             if end.is_some() {
                 return Ok(at);
@@ -437,6 +445,10 @@ impl<R: Read> Splitter<R> {
         }
     }
 
+    fn too_long(&self) -> Broken {
+        Broken::TooLong { limit: self.limit }
+    }
+
     fn take(&mut self, length: usize) -> (Range<usize>, u64) {
         let taken = (self.start..self.start + length, self.line);
         self.consume(length);
@@ -456,7 +468,9 @@ impl<R: Read> Splitter<R> {
             self.end -= self.start;
             self.start = 0;
             if self.end == self.buffer.len() {
-                self.buffer.resize(self.end * 2, 0);
+                // No more than a row may take, and what is read at once.
+                let most = self.limit.max(self.end) + CHUNK;
+                self.buffer.resize((self.end * 2).min(most), 0);
             }
         }
         loop {
@@ -535,7 +549,7 @@ mod tests {
             sizes,
             turn: 0,
         };
-        let mut splitter = Splitter::new(crumbs, by_name);
+        let mut splitter = Splitter::new(crumbs, by_name, ROW_LIMIT);
         let mut rows = Vec::new();
         loop {
             match splitter.next_row() {

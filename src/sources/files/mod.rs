@@ -12,6 +12,7 @@ mod digest;
 mod editions;
 mod folder;
 mod json;
+mod long;
 mod names;
 mod open;
 mod rows;

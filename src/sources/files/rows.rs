@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use super::columns;
 use super::csv::{Cells, Column, Table};
-use super::json::{Broken, Splitter};
+use super::json::{Broken, GROUP_LIMIT, ROW_LIMIT, Splitter};
+use super::long;
 use super::open::{Input, open};
 use super::{Format, Part};
 use crate::domain::audit::AuditEvent;
@@ -24,6 +25,7 @@ pub fn users(part: &Part, now: Timestamp) -> Rows<Person> {
         now,
         Kind {
             columns: columns::USERS,
+            row_limit: ROW_LIMIT,
             of_objects: true,
             needs: &["id", "userPrincipalName", "accountEnabled"],
             remedy: "add it to `$select` and export again",
@@ -51,6 +53,7 @@ pub fn groups(part: &Part, now: Timestamp) -> Rows<Group> {
         now,
         Kind {
             columns: columns::GROUPS,
+            row_limit: GROUP_LIMIT,
             of_objects: true,
             needs: &["id", "members"],
             remedy: "export each group with its members (object ids or user principal names)",
@@ -75,6 +78,7 @@ pub fn registration(part: &Part, now: Timestamp) -> Rows<Report> {
         now,
         Kind {
             columns: columns::REGISTRATION,
+            row_limit: ROW_LIMIT,
             of_objects: true,
             needs: &["isMfaCapable"],
             remedy: "export `userRegistrationDetails` with all its properties",
@@ -97,6 +101,7 @@ pub fn sign_ins(part: &Part, now: Timestamp) -> Rows<SignIn> {
         now,
         Kind {
             columns: columns::SIGN_IN,
+            row_limit: ROW_LIMIT,
             of_objects: false,
             needs: &[],
             remedy: "",
@@ -115,6 +120,7 @@ pub fn audits(part: &Part, now: Timestamp) -> Rows<AuditEvent> {
         now,
         Kind {
             columns: columns::AUDIT,
+            row_limit: ROW_LIMIT,
             of_objects: false,
             needs: &[],
             remedy: "",
@@ -146,6 +152,8 @@ struct Context {
 /// How rows of one collection are read.
 struct Kind<T> {
     columns: &'static [Column],
+    /// The longest row.
+    row_limit: usize,
     /// Whether a row's id is that of an object, of which there are few, and not of an event.
     of_objects: bool,
     /// Properties that at least one row of a JSON file must have.
@@ -205,10 +213,14 @@ impl<T> Rows<T> {
     fn open(part: &Part, now: Timestamp, kind: Kind<T>) -> Self {
         let state = open(part).and_then(|opened| {
             Ok(match part.format {
-                Format::Csv => State::Csv(Box::new(Table::open(part, opened, kind.columns)?)),
+                Format::Csv => {
+                    let table = Table::open(part, opened, kind.columns, kind.row_limit)?;
+                    State::Csv(Box::new(table))
+                }
                 Format::Json | Format::JsonLines => State::Json(Box::new(Splitter::new(
                     opened.input,
                     part.format == Format::JsonLines,
+                    kind.row_limit,
                 ))),
             })
         });
@@ -358,7 +370,10 @@ impl<T> Rows<T> {
             Broken::NotRows { .. } => {
                 "save a page {\"value\":[…]}, an array, or one object a line; name CSV files .csv"
             }
-            Broken::TooLong => "no row of the directory is that long: check who wrote it",
+            Broken::TooLong {
+                limit: GROUP_LIMIT..,
+            } => "export the group as a delta query gives it: in several rows, which add up",
+            Broken::TooLong { .. } => "check who wrote it",
             Broken::Truncated => "copy or export it again",
             Broken::Garbage { .. } => "export it again, or save one object a line",
         };
@@ -377,6 +392,9 @@ fn json_row<T>(
     context: &Context,
     seen: &mut Seen,
 ) -> Result<Row<T>, RowError> {
+    if bytes.len() > ROW_LIMIT {
+        return (kind.json)(&long::spelled(bytes)?, context, seen);
+    }
     let as_graph = *seen
         .as_graph
         .get_or_insert_with(|| wire::respelled(bytes).is_none());
@@ -395,7 +413,7 @@ fn json_row<T>(
 
 /// A row of a table, which is a list of values, as an object with the names of its columns.
 fn of_table(columns: &[String], row: &[u8]) -> Option<Vec<u8>> {
-    if columns.is_empty() {
+    if columns.is_empty() || row.len() > ROW_LIMIT {
         return None;
     }
     let values: Vec<&RawValue> = serde_json::from_slice(row).ok()?;
@@ -413,7 +431,11 @@ fn of_table(columns: &[String], row: &[u8]) -> Option<Vec<u8>> {
 /// What a row is about, whatever else is wrong with it.
 fn named_by(bytes: &[u8]) -> Option<Named> {
     let text = String::from_utf8_lossy(bytes);
-    wire::named(text.as_bytes()).or_else(|| wire::named(&wire::respelled(text.as_bytes())?))
+    let respelled = |bytes: &[u8]| match bytes.len() {
+        ..=ROW_LIMIT => wire::respelled(bytes),
+        _ => long::spelled(bytes).ok(),
+    };
+    wire::named(text.as_bytes()).or_else(|| wire::named(&respelled(text.as_bytes())?))
 }
 
 fn named_in(cells: &Cells<'_>) -> Option<Named> {
