@@ -638,7 +638,8 @@ fn notify(states: &[NotifyState<'_>]) {
 /// A socket of an abstract name, as older systemd and some containers have it.
 fn notify_abstract(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
     let address = SocketAddr::from_abstract_name(name)?;
-    let lines: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
     let socket = UnixDatagram::unbound()?;
-    socket.send_to_addr(lines.as_bytes(), &address).map(|_| ())
+    let sent = socket.send_to_addr(lines.join("\n").as_bytes(), &address);
+    sent.map(|_| ())
 }
