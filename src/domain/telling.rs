@@ -233,9 +233,14 @@ impl Case<'_> {
         let Enforcement::Released { at } = self.standing.enforcement else {
             return;
         };
+        let PersonFacts { person, groups, .. } = self.facts;
+        // Who is not included any more may be excluded or disabled as well.
+        let is_exempt = || self.policy.assignment.exclude.matches(&person.id, groups);
         let hears = match scope {
             Scope::Exempt(_) | Scope::Disabled | Scope::Gone { .. } => false,
-            Scope::OutOfScope | Scope::NotEligible(_) | Scope::Paused(_) | Scope::In(_) => true,
+            Scope::OutOfScope | Scope::NotEligible(_) | Scope::Paused(_) | Scope::In(_) => {
+                person.enabled && is_exempt().is_none()
+            }
         };
         let is_registered = matches!(verdict, Verdict::Done | Verdict::DoneUnconfirmed { .. });
         let by_mail = self.facts.world.notice_by == NoticeBy::Mail

@@ -2320,7 +2320,7 @@ fn a_release_is_told_to_whom_the_flag_was_unless_they_are_out_of_it() {
     let close: Change = |story| {
         story.act(hour(14, 1), ActKind::Close);
     };
-    let table: [(&str, Change, Option<&str>); 11] = [
+    let table: [(&str, Change, Option<&str>); 13] = [
         (
             "left the scope",
             |story| story.policy().assignment.include = Include::default(),
@@ -2361,7 +2361,23 @@ fn a_release_is_told_to_whom_the_flag_was_unless_they_are_out_of_it() {
             |story| story.policy().assignment.exclude = users(&["ana"]),
             None,
         ),
+        (
+            "left the scope and excluded",
+            |story| {
+                story.policy().assignment.include = Include::default();
+                story.policy().assignment.exclude = users(&["ana"]);
+            },
+            None,
+        ),
         ("disabled", |story| story.person.enabled = false, None),
+        (
+            "left the scope and disabled",
+            |story| {
+                story.policy().assignment.include = Include::default();
+                story.person.enabled = false;
+            },
+            None,
+        ),
         (
             "gone",
             |story| story.person.presence = Presence::Gone { at: day(15) },
