@@ -179,6 +179,22 @@ fn users_as_other_tools_spell_them() {
     );
 }
 
+/// Whoever stands behind the cut would be gone.
+#[test]
+fn a_table_that_was_cut_off_in_its_last_row_is_a_wrong_file() {
+    let whole = "id,userPrincipalName,accountEnabled\nu1,a@x.example,true\nu2,b@x.example,true";
+    assert_eq!(read_users("users.csv", whole).counts(), (2, 0, 0));
+    let cut = read_users("users.csv", &whole[..whole.len() - 7]);
+    assert_eq!(
+        cut.error.as_deref(),
+        Some(
+            "users.csv, line 3: it is cut off: its last row has 2 cells where the header has 3, and no end of its line; export it again"
+        )
+    );
+    let short = format!("{}\n", &whole[..whole.len() - 7]);
+    assert_eq!(read_users("users.csv", short).counts(), (1, 0, 1));
+}
+
 #[test]
 fn a_file_none_of_whose_rows_can_be_read_is_a_wrong_file() {
     let bad = |count: usize| -> Vec<String> {

@@ -56,7 +56,7 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     for hold in said {
         let text = clean_line(&hold.text, 1_000);
         out.line(format!("Held ({}): {text}", hold.id))?;
-        out.line(format!("  {}", hold.kind.remedy(&hold.id)))?;
+        out.line(format!("  {}", hold.remedy()))?;
     }
     let headings = ["policy", "user", "state", "deadline", "why", "id"];
     let cells = plan.people.into_iter().map(|planned| {

@@ -174,7 +174,7 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
 fn ends(hold: &StandingHold) -> String {
     match hold.approved_at {
         Some(at) => format!("Approved at {at}; the next pass uses it."),
-        None => hold.kind.remedy(&hold.id),
+        None => hold.remedy(),
     }
 }
 

@@ -325,6 +325,20 @@ pub struct StandingHold {
     pub told: bool,
 }
 
+impl StandingHold {
+    /// What an operator can do about it, in a sentence.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match (self.kind, self.released_by) {
+            (HoldKind::Channel, ReleasedBy::Approval) => format!(
+                "It ends when a message to somebody is accepted. If it is these addresses that are wrong: fortnight enforcement approve {} --reason TEXT",
+                self.id
+            ),
+            _ => self.kind.remedy(&self.id),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

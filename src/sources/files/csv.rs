@@ -295,6 +295,16 @@ impl Table {
                     "mend the row or export again",
                 ));
             }
+            if found < self.width && self.shared.over.load(Ordering::Relaxed) {
+                return Err(part.wrong(
+                    Some(line),
+                    format!(
+                        "it is cut off: its last row has {found} cells where the header has {}, and no end of its line",
+                        self.width
+                    ),
+                    "export it again",
+                ));
+            }
             return Ok(Some((
                 Err(RowError::Cells {
                     found,
