@@ -12,8 +12,8 @@ use super::window::GraceWindow;
 
 impl Case<'_> {
     /// What operators did since the last decision (rule T18), each as if a pass had come just before
-    /// it: a window that a sign-in before the act opens is there to be extended. A reset forgets what
-    /// was before it anyway, and whoever is closed in the end gets no new window.
+    /// it: a window that a sign-in before the act opens is there to be extended. What was before the
+    /// last reset is forgotten with it, and whoever is closed in the end gets no new window.
     pub(super) fn follow_acts(&mut self) {
         let facts = self.facts;
         let (last, policy) = (self.standing.last_act, &self.policy.name);
@@ -27,9 +27,10 @@ impl Case<'_> {
             ActKind::Extend { .. } | ActKind::Reset => None,
         });
         let ends_closed = closing.unwrap_or(self.standing.closed_by_operator);
-        for act in mine {
+        let reset = mine.iter().rposition(|act| act.kind == ActKind::Reset);
+        for (place, act) in mine.into_iter().enumerate() {
             self.standing.last_act = act.id;
-            if !ends_closed && act.kind != ActKind::Reset {
+            if !ends_closed && reset.is_none_or(|reset| place > reset) {
                 self.follow_facts(act.at);
             }
             self.apply(act);

@@ -66,6 +66,19 @@ fn quiet(days: i64) -> Happening {
 }
 
 #[test]
+fn an_extension_opens_no_window_that_a_reset_takes_in_the_same_pass() -> Tried {
+    let act = |kind| Happening::Act { who: 0, kind };
+    let steps = vec![
+        (0, Happening::Pass),
+        (0, signs_in(0)),
+        (0, act(ActKind::Extend { days: 1 })),
+        (1, act(ActKind::Reset)),
+        (0, quiet(1)),
+    ];
+    windows_open_rightly(&history(person(), vec![rule()], steps))
+}
+
+#[test]
 fn a_reset_does_not_let_earlier_sign_ins_count() -> Tried {
     let steps = vec![
         (

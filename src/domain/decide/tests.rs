@@ -1601,6 +1601,7 @@ fn an_act_counts_after_the_sign_ins_before_it_whether_a_pass_saw_them_or_not() {
     assert_eq!(extended.mails(), ["d0+3h window.extended"]);
     assert!(acted(&[EXTEND_5, Close], false).events().is_empty());
     assert!(acted(&[Reset], false).events().is_empty());
+    assert!(acted(&[EXTEND_5, Reset], false).events().is_empty());
 }
 
 #[test]
