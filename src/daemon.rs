@@ -126,7 +126,6 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
         reading: None,
         cut: CancellationToken::new(),
         unfinished: false,
-        is_failing: false,
         since: Instant::now(),
         has_passed: false,
     };
@@ -257,8 +256,6 @@ struct Watch {
     cut: CancellationToken,
     /// The last pass left some of a source unread.
     unfinished: bool,
-    /// The last pass failed.
-    is_failing: bool,
     since: Instant,
     /// A pass has ended since the start.
     has_passed: bool,
@@ -285,15 +282,12 @@ impl Watch {
                 return DEGRADED;
             }
             match self.look(&engine).await {
-                Ok(()) if self.is_failing => {}
                 Ok(()) => self.progress.looked(),
                 Err(error) => {
                     // A database that is busy or full now may be well at the next ring.
                     let error = chain(&error);
                     tracing::error!("{error}");
-                    notify(&[NotifyState::Status(&format!(
-                        "the last pass failed: {error}"
-                    ))]);
+                    notify(&[NotifyState::Status(&failed(&error))]);
                     self.health.send_modify(|health| health.error = Some(error));
                 }
             }
@@ -401,8 +395,7 @@ impl Watch {
         self.unfinished = error.is_none() && report.unfinished;
         let status = status(&report, error.as_deref());
         notify(&[NotifyState::Status(&status)]);
-        self.is_failing = error.is_some();
-        self.progress.fails(self.is_failing);
+        self.progress.fails(error.is_some());
         let engine = self.engine();
         let schedule = &engine.config().schedule;
         let now = self.clock.now();
@@ -605,9 +598,13 @@ fn unusable(why: &str) -> String {
     format!("the new configuration cannot be used, the old one stays:\n{why}")
 }
 
+fn failed(error: &str) -> String {
+    format!("the last pass failed: {error}")
+}
+
 fn status(report: &PassReport, error: Option<&str>) -> String {
     match error {
-        Some(error) => format!("the last pass failed: {error}"),
+        Some(error) => failed(error),
         None if report.holds.is_empty() => format!("last pass {}", report.as_of),
         None => format!("last pass {}; {} holds", report.as_of, report.holds.len()),
     }

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Email};
+use crate::config::Config;
 use crate::courier::endpoint::{self, EndpointLane};
 use crate::courier::herald::Herald;
+use crate::courier::mail;
 use crate::courier::transport::Transport;
 use crate::courier::{Courier, Queue};
 use crate::delivery::webhook::ClientError;
@@ -550,14 +551,13 @@ impl Engine {
         };
         let mut hold = brake::channel_hold(NoticeBy::Mail, &doubt.text);
         let email = self.config.email.as_ref();
-        let operators = email.map(Email::operator_addresses).unwrap_or_default();
-        let why = if operators.is_empty() {
+        let why = if email.is_none_or(|email| email.operator_addresses().is_empty()) {
             Some("without email.operators only an accepted message or an approval ends this")
         } else if doubt.of_people {
             Some(
                 "mails to operators do, none to people: only one that is accepted, or an approval, ends this",
             )
-        } else if self.store.at_fault(&operators).await?.len() >= operators.len() {
+        } else if mail::witnesses(&self.store, &self.config).await?.is_empty() {
             Some(
                 "email.operators refuse their mails too: only an accepted message or an approval ends this",
             )

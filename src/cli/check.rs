@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use super::Usage;
 use super::args::{Cli, Color};
 use super::output::Printer;
-use crate::config::{Config, Fault, Severity};
+use crate::config::{Config, Directory, Fault, Severity};
 use crate::desk::{Reader, capacity};
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, WRONG};
+use crate::sources::files::{self, Folder};
 use crate::store::StoreError;
 use crate::time::Clock;
 
@@ -25,6 +26,14 @@ pub(super) fn load(cli: &Cli) -> Result<Config, Usage> {
         tracing::warn!("{warning}");
     }
     Ok(config)
+}
+
+/// The folder of exports, where there is one that can be looked at.
+fn folder(config: &Config) -> Option<Folder> {
+    let Directory::Files(exports) = &config.directory else {
+        return None;
+    };
+    files::scan(&exports.path, exports.dates).ok()
 }
 
 fn path(cli: &Cli) -> PathBuf {

@@ -1,10 +1,9 @@
 //! `enforcement`: who is flagged, who would be and what keeps them, and the release of a hold.
 
 use super::args::EnforcementCommand;
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, foreign};
 use super::{Usage, operator};
 use crate::config::Config;
-use crate::delivery::text::clean_line;
 use crate::desk::plan::{self, Planned};
 use crate::desk::{Reader, acts};
 use crate::domain::state::State;
@@ -54,7 +53,7 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
         &[]
     };
     for hold in said {
-        let text = clean_line(&hold.text, 1_000);
+        let text = foreign(&hold.text);
         out.line(format!("Held ({}): {text}", hold.id))?;
         out.line(format!("  {}", hold.remedy()))?;
     }

@@ -28,8 +28,16 @@ pub enum Format {
 /// A cell that a table shows is no longer than this.
 const CELL: usize = 200;
 
+/// A line of text is no longer than this.
+const LINE: usize = 1_000;
+
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 16;
+
+/// What a directory that people can edit says, or a server: on one line, and no longer than one.
+pub(super) fn foreign(text: &str) -> String {
+    clean_line(text, LINE)
+}
 
 /// Where results go.
 pub(crate) struct Printer {

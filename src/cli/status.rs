@@ -3,18 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::check::prompts;
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, foreign};
 use crate::config::Config;
 use crate::courier::Queue;
-use crate::delivery::text::clean_line;
 use crate::desk::Reader;
 use crate::desk::status::{self, Status};
 use crate::domain::hold::StandingHold;
 use crate::exit::{DEGRADED, DONE};
 use crate::store::destinations::{HealthState, TroubledDestination};
-
-/// The longest line: what is in it comes from a directory that people can edit, or from a server.
-const LINE: usize = 1_000;
 
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
@@ -73,7 +69,7 @@ fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         let error = source
             .error
             .as_ref()
-            .map(|error| format!(" — {}", clean_line(error, LINE)))
+            .map(|error| format!(" — {}", foreign(error)))
             .unwrap_or_default();
         out.line(format!(
             "  {:<13} {as_of}, {} {rows}{stale}{error}",
@@ -130,7 +126,7 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
             "Held ({}) since {}: {}",
             hold.id,
             hold.since,
-            clean_line(&hold.text, LINE)
+            foreign(&hold.text)
         ))?;
         out.line(format!("  {}", ends(hold)))?;
     }
@@ -143,12 +139,12 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         .chain(&status.unresolved)
         .chain(&status.capacity)
     {
-        out.line(format!("Note: {}", clean_line(line, LINE)))?;
+        out.line(format!("Note: {}", foreign(line)))?;
     }
     for person in &status.blocked {
         out.line(format!(
             "Could not register: {} ({}) at {}, code {}: {}",
-            clean_line(&person.user_principal_name, LINE),
+            foreign(&person.user_principal_name),
             person.policy,
             person.at,
             person.code,
@@ -157,15 +153,15 @@ fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
         out.line(format!("  {}", person.remedy))?;
     }
     for person in &status.repeated_losses {
-        let person = clean_line(person, LINE);
+        let person = foreign(person);
         out.line(format!("Lost methods twice within 90 days: {person}"))?;
     }
     for row in &status.quarantined {
         out.line(format!(
             "Put aside: {}, line {}: {}",
-            clean_line(&row.file, LINE),
+            foreign(&row.file),
             row.line,
-            clean_line(&row.reason, LINE)
+            foreign(&row.reason)
         ))?;
     }
     Ok(())

@@ -10,7 +10,7 @@ pub mod endpoint;
 mod health;
 pub mod herald;
 mod lane;
-mod mail;
+pub(crate) mod mail;
 mod pace;
 mod retry;
 pub mod transport;

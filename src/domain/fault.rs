@@ -86,17 +86,10 @@ pub struct Memory {
     /// Rows that were refused, and nobody could say whose fault it is by the end of a delivery: by the next one somebody
     /// else may have been heard.
     #[serde(default)]
-    suspects: BTreeMap<String, Carried>,
-}
-
-/// Who was refused in a delivery before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Carried {
-    address: String,
-    first: Timestamp,
-    text: String,
-    /// It was to be tried once more at once, and the delivery had to end: a budget was spent.
-    again: bool,
+    suspects: BTreeMap<String, Suspect>,
+    /// Those of them that were to be tried once more at once, when the delivery had to end: a budget was spent.
+    #[serde(default)]
+    again: BTreeSet<String>,
 }
 
 /// Recipients who came to nothing since the last acceptance.
@@ -141,10 +134,11 @@ impl Memory {
             in_vain.since = in_vain.since.min(now);
         }
         for suspect in self.suspects.values_mut() {
-            suspect.first = suspect.first.min(now);
+            suspect.first.0 = suspect.first.0.min(now);
         }
         self.suspects
-            .retain(|_, suspect| now.duration_since(suspect.first) < HOUR);
+            .retain(|_, suspect| now.duration_since(suspect.first.0) < HOUR);
+        self.again.retain(|row| self.suspects.contains_key(row));
         self
     }
 
@@ -152,6 +146,10 @@ impl Memory {
     pub fn approve(&mut self, now: Timestamp) {
         self.approved = Some(now);
         self.trust();
+    }
+
+    fn is_in_doubt_of_people(&self) -> bool {
+        self.doubt.as_ref().is_some_and(|doubt| doubt.of_people)
     }
 
     fn trust(&mut self) {
@@ -221,7 +219,7 @@ pub enum Order {
 type Moment = (Timestamp, u64);
 
 /// A row that was refused, and the words did not say whose fault it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Suspect {
     address: String,
     first: Moment,
@@ -286,24 +284,8 @@ impl Judge {
         let mut memory = memory;
         let accepted = memory.accepted.iter();
         let accepted = accepted.map(|(who, at)| (who.clone(), (*at, 0))).collect();
-        let carried = std::mem::take(&mut memory.suspects).into_iter();
-        let mut again = BTreeSet::new();
-        let suspects: BTreeMap<String, Suspect> = carried
-            .map(|(row, one)| {
-                if one.again {
-                    again.insert(row.clone());
-                }
-                let (address, text, first) = (one.address, one.text, (one.first, 0));
-                (
-                    row,
-                    Suspect {
-                        address,
-                        first,
-                        text,
-                    },
-                )
-            })
-            .collect();
+        let suspects = std::mem::take(&mut memory.suspects);
+        let again = std::mem::take(&mut memory.again);
         Self {
             accepted,
             again,
@@ -492,8 +474,7 @@ impl Judge {
     /// Whether what operators accept says anything of mails to people: a server may well take those to its own house
     /// alone, and so nothing where five people and more came to nothing and none was heard for three days.
     fn operators_vouch(&self, now: Timestamp) -> bool {
-        let doubt = self.memory.doubt.as_ref();
-        let is_doubted = doubt.is_some_and(|doubt| doubt.of_people);
+        let is_doubted = self.memory.is_in_doubt_of_people();
         let mut good = self.memory.person.iter().chain(&self.memory.approved);
         (self.unheard.len() < FEW && !is_doubted) || good.any(|at| now.duration_since(*at) < HEARD)
     }
@@ -648,12 +629,7 @@ impl Judge {
         } else {
             ASKED_RARELY
         };
-        let of_people = self
-            .memory
-            .doubt
-            .as_ref()
-            .is_some_and(|doubt| doubt.of_people);
-        !of_people
+        !self.memory.is_in_doubt_of_people()
             && asked.len() < ASKED_A_DAY
             && asked.iter().all(|at| now.duration_since(*at) >= apart)
     }
@@ -714,15 +690,12 @@ impl Judge {
                 // Only times are remembered, and by a fixed clock what came after it has the same.
                 let is_before = self.others_got_through(&one.address, one.first, now);
                 let earlier = SignedDuration::from_micros(-i64::from(is_before));
-                let carried = Carried {
-                    address: one.address.clone(),
-                    first: later(one.first.0, earlier),
-                    text: one.text.clone(),
-                    again: self.again.contains(row),
-                };
-                (row.clone(), carried)
+                let first = (later(one.first.0, earlier), 0);
+                let one = one.clone();
+                (row.clone(), Suspect { first, ..one })
             });
             self.memory.suspects = carried.collect();
+            self.memory.again = std::mem::take(&mut self.again);
         }
         self.memory.doubt.is_some() && self.asking == Asking::NotYet && self.may_ask(now)
     }

@@ -6,12 +6,15 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::folder;
 use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, nearest};
 use crate::desk::Reader;
 use crate::domain::assignment::{NameList, is_same_name};
+use crate::domain::person::Person;
 use crate::errors::chain;
 use crate::pass::{self, survey};
-use crate::sources::{SourceError, files};
+use crate::sources::SourceError;
+use crate::sources::wire::Group;
 use crate::time::Clock;
 
 /// A name that means nobody, or more than one group.
@@ -81,14 +84,13 @@ async fn in_snapshot(
 
 /// How many people who can sign in the exports tell of; none, where there are no exports.
 pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64>> {
-    let Directory::Files(exports) = config.directory.clone() else {
+    let Some(folder) = folder(config) else {
         return Ok(None);
     };
     let count = move || {
-        let folder = files::scan(&exports.path, exports.dates).ok()?;
-        let people = survey::users(&folder, Clock::system().now()).ok()?.facts;
-        let enabled = people.into_iter().filter(|person| person.enabled);
-        u64::try_from(enabled.count()).ok()
+        let is_enabled = |person: Person| person.enabled.then_some(());
+        let enabled = survey::users(&folder, Clock::system().now(), is_enabled).ok()?;
+        u64::try_from(enabled.facts.len()).ok()
     };
     let counted = tokio::task::spawn_blocking(count).await;
     counted.context("reading the exports")
@@ -96,27 +98,25 @@ pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64
 
 /// Against the files; those that cannot be read say nothing here, a pass will name them.
 fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
-    let Directory::Files(exports) = &config.directory else {
+    let Some(folder) = folder(config) else {
         return Vec::new();
     };
-    let Ok(folder) = files::scan(&exports.path, exports.dates) else {
-        return Vec::new();
-    };
-    let users = survey::users(&folder, now);
+    let both = |person: Person| Some((person.id, person.user_principal_name));
+    let users = survey::users(&folder, now, both);
     if matches!(users, Err(SourceError::Absent { .. })) {
         return Vec::new();
     }
-    let all = survey::groups(&folder, now);
+    let both = |group: Group| Some((group.id, group.name.unwrap_or_default()));
+    let all = survey::groups(&folder, now, both);
     let (mut known, mut ids) = (Known::default(), BTreeSet::new());
-    for person in users.iter().flat_map(|users| &users.facts) {
-        ids.insert(person.id.as_str().to_owned());
-        known.users.push(person.user_principal_name.clone());
+    for (id, name) in users.iter().flat_map(|users| &users.facts) {
+        ids.insert(id.as_str().to_owned());
+        known.users.push(name.clone());
     }
     ids.extend(known.users.iter().map(|name| name.to_lowercase()));
     let mut groups = BTreeSet::new();
-    for group in all.iter().flat_map(|all| &all.facts) {
-        let name = group.name.clone().unwrap_or_default();
-        groups.insert((group.id.as_str().to_owned(), name));
+    for (id, name) in all.iter().flat_map(|all| &all.facts) {
+        groups.insert((id.as_str().to_owned(), name.clone()));
     }
     known.groups = groups.iter().map(|(_, name)| name.clone()).collect();
     // What no pass would read says nothing about names.

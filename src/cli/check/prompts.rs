@@ -1,6 +1,7 @@
 //! Whether the exported logs hold sign-ins at which anybody could have been asked (rule T2).
 
-use crate::config::{Config, Directory};
+use super::folder;
+use crate::config::Config;
 use crate::sources::wire::Recorded;
 use crate::sources::{Collection, files};
 
@@ -9,10 +10,7 @@ pub(in crate::cli) const UNSEEN: &str = "the sign-ins in the folder are all non-
 
 /// Whether every log of sign-ins in the folder is one of sign-ins that prompt nobody.
 pub(in crate::cli) fn are_absent(config: &Config) -> bool {
-    let Directory::Files(exports) = &config.directory else {
-        return false;
-    };
-    let Ok(folder) = files::scan(&exports.path, exports.dates) else {
+    let Some(folder) = folder(config) else {
         return false;
     };
     let parts = folder.parts(Collection::SignIns).unwrap_or(&[]);

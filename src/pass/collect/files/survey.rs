@@ -11,7 +11,7 @@ use crate::sources::files::{self, Folder, Part, Rows};
 use crate::sources::wire::Group;
 use crate::sources::{Collection, Item, SourceError};
 
-/// The parts that count, and their facts.
+/// The parts that count, and what was kept of their facts.
 #[derive(Debug)]
 pub struct Survey<T> {
     /// Without the older editions.
@@ -20,14 +20,22 @@ pub struct Survey<T> {
     pub facts: Vec<T>,
 }
 
-/// The people of the users export.
-pub fn users(folder: &Folder, now: Timestamp) -> Result<Survey<Person>, SourceError> {
-    survey(folder, Collection::Users, files::users, now, Some)
+/// The users export, and of its people what `keep` keeps.
+pub fn users<T>(
+    folder: &Folder,
+    now: Timestamp,
+    keep: impl Fn(Person) -> Option<T>,
+) -> Result<Survey<T>, SourceError> {
+    survey(folder, Collection::Users, files::users, now, keep)
 }
 
-/// The groups of the groups export.
-pub fn groups(folder: &Folder, now: Timestamp) -> Result<Survey<Group>, SourceError> {
-    survey(folder, Collection::Groups, files::groups, now, Some)
+/// The groups export, and of its groups what `keep` keeps.
+pub fn groups<T>(
+    folder: &Folder,
+    now: Timestamp,
+    keep: impl Fn(Group) -> Option<T>,
+) -> Result<Survey<T>, SourceError> {
+    survey(folder, Collection::Groups, files::groups, now, keep)
 }
 
 /// The parts of a collection that a pass would read.
@@ -37,8 +45,8 @@ pub fn parts(
     now: Timestamp,
 ) -> Result<Vec<Part>, SourceError> {
     Ok(match collection {
-        Collection::Users => users(folder, now)?.parts,
-        Collection::Groups => groups(folder, now)?.parts,
+        Collection::Users => users(folder, now, |_| None::<()>)?.parts,
+        Collection::Groups => groups(folder, now, |_| None::<()>)?.parts,
         Collection::Registration => {
             let rows = files::registration;
             survey(folder, collection, rows, now, |_| None::<()>)?.parts
