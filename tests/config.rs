@@ -1529,7 +1529,7 @@ fn the_published_reference_is_that_of_the_program() {
 }
 
 /// `FORTNIGHT_BLESS=1 ./dev test published` writes what is out of date.
-fn published(file: &str, text: &str) {
+pub(crate) fn published(file: &str, text: &str) {
     if std::env::var_os("FORTNIGHT_BLESS").is_some() {
         std::fs::create_dir_all("docs").unwrap();
         std::fs::write(file, text).unwrap();

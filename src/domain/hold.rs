@@ -37,6 +37,21 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Mass,
+        Self::MissingGrowth,
+        Self::Snapshot,
+        Self::Exclusion,
+        Self::Assignment,
+        Self::Stale,
+        Self::Proof,
+        Self::Frozen,
+        Self::Channel,
+        Self::Clock,
+        Self::Database,
+    ];
+
     /// The name in JSON and SQL.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -58,21 +73,7 @@ impl HoldKind {
     /// The kind of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Mass,
-            Self::MissingGrowth,
-            Self::Snapshot,
-            Self::Exclusion,
-            Self::Assignment,
-            Self::Stale,
-            Self::Proof,
-            Self::Frozen,
-            Self::Channel,
-            Self::Clock,
-            Self::Database,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// The kind of a hold, which its id begins with.
