@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use fortnight::cli::args::{Cli, Color, Command, LogFormat};
+use fortnight::cli::args::{Cli, Command, LogFormat};
 use fortnight::cli::later;
 use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
@@ -58,11 +58,7 @@ fn log(cli: &Cli) {
             LogFormat::Json
         }
     });
-    let coloured = match cli.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let coloured = cli.color.is_wanted(std::io::stderr().is_terminal());
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(coloured);

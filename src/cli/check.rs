@@ -41,11 +41,7 @@ fn path(cli: &Cli) -> PathBuf {
 }
 
 fn render(faults: &[Fault], color: Color) -> String {
-    let color = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let color = color.is_wanted(std::io::stderr().is_terminal());
     let count = if faults.len() == 1 {
         "one fault".to_owned()
     } else {

@@ -3,12 +3,28 @@
 use super::Usage;
 use super::args::Deliveries;
 use super::output::{Format, Printer};
+use super::table::Column;
+use super::times::Times;
 use crate::config::Config;
 use crate::delivery::text::mask_address;
 use crate::desk::deliveries::{self, Replay};
 use crate::exit::DONE;
 use crate::store::Store;
 use crate::store::outbox::{DeliveryRow, EMAIL};
+use crate::time::Clock;
+
+const COLUMNS: [Column; 10] = [
+    Column::kept("channel", 8),
+    Column::kept("event", 18),
+    Column::ranked("step", 4, 3),
+    Column::kept("user", 12),
+    Column::ranked("address", 12, 4),
+    Column::kept("state", 9),
+    Column::ranked("attempts", 8, 5).number(),
+    Column::ranked("next", 20, 2),
+    Column::ranked("code", 8, 1),
+    Column::ranked("id", 36, 6),
+];
 
 pub(super) async fn run(
     config: &Config,
@@ -23,7 +39,8 @@ pub(super) async fn run(
             format,
         } => {
             let rows = deliveries::list(&store, &state, user.as_deref()).await?;
-            print(rows, format, out)?;
+            let times = Times::new(config, Clock::system().now());
+            print(rows, format, &times, out)?;
         }
         Deliveries::Retry {
             destination: Some(name),
@@ -42,13 +59,15 @@ pub(super) async fn run(
     Ok(DONE)
 }
 
-fn print(rows: Vec<DeliveryRow>, format: Format, out: &mut Printer) -> anyhow::Result<()> {
+fn print(
+    rows: Vec<DeliveryRow>,
+    format: Format,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     if format == Format::Json {
         return Ok(out.json(&rows)?);
     }
-    let headings = [
-        "channel", "event", "step", "user", "address", "state", "attempts", "next", "code", "id",
-    ];
     let cells = rows.into_iter().map(|row| {
         let (nobody, address) = if row.channel == EMAIL {
             ("operators", row.address.as_deref().map(mask_address))
@@ -56,19 +75,19 @@ fn print(rows: Vec<DeliveryRow>, format: Format, out: &mut Printer) -> anyhow::R
             ("", None)
         };
         vec![
-            row.channel,
-            row.event,
-            row.step.unwrap_or_default(),
-            row.user.unwrap_or_else(|| nobody.to_owned()),
-            address.unwrap_or_default(),
-            row.state.as_str().to_owned(),
-            row.attempts.to_string(),
-            format.moment(row.next_at),
-            row.last_code.unwrap_or_default(),
-            row.id,
+            row.channel.into(),
+            row.event.into(),
+            row.step.unwrap_or_default().into(),
+            row.user.unwrap_or_else(|| nobody.to_owned()).into(),
+            address.unwrap_or_default().into(),
+            row.state.as_str().into(),
+            row.attempts.to_string().into(),
+            format.moment(times, row.next_at).into(),
+            row.last_code.unwrap_or_default().into(),
+            row.id.into(),
         ]
     });
-    Ok(out.rows(format, &headings, cells.collect())?)
+    Ok(out.rows(format, &COLUMNS, cells.collect())?)
 }
 
 async fn replay(

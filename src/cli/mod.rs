@@ -13,9 +13,13 @@ pub mod later;
 mod output;
 mod preview;
 mod progress;
+mod screen;
 mod status;
+mod table;
+mod times;
 mod users;
 mod window;
+mod words;
 
 use std::process::ExitCode;
 
@@ -23,6 +27,7 @@ use clap::CommandFactory as _;
 
 use self::args::{Cli, Command};
 use self::output::Printer;
+use self::screen::Screen;
 use crate::desk::DeskError;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
@@ -30,7 +35,7 @@ use crate::store::StoreError;
 
 /// Runs a command.
 pub async fn run(cli: Cli) -> ExitCode {
-    let mut out = Printer::stdout();
+    let mut out = Printer::stdout(Screen::stdout(cli.color));
     match Box::pin(command(cli, &mut out)).await {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::reader_went_away(&error) => ExitCode::from(DONE),

@@ -29,16 +29,13 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
 
 fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<()> {
     if format == Format::Csv {
-        let rows = status
-            .states
-            .iter()
-            .flat_map(|(policy, states)| {
-                states.iter().map(move |(state, count)| {
-                    vec![policy.clone(), state.clone(), count.to_string()]
-                })
-            })
-            .collect();
-        return Ok(out.rows(format, &["policy", "state", "people"], rows)?);
+        let mut csv = out.csv(&["policy", "state", "people"])?;
+        for (policy, states) in &status.states {
+            for (state, people) in states {
+                csv.row(&[policy.as_str(), state, &people.to_string()])?;
+            }
+        }
+        return Ok(csv.end()?);
     }
     print_counts(status, out)?;
     print_troubles(status, out)

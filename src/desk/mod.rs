@@ -71,6 +71,12 @@ impl Reader {
         })
     }
 
+    /// The present, by which people are told how far off something is; of a rehearsal its newest pass.
+    #[must_use]
+    pub fn present(&self) -> Timestamp {
+        self.present
+    }
+
     /// What comes next, which is never past: what is due, and a flag that is checked at every pass, is
     /// for the next one.
     #[must_use]
