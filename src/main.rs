@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fortnight::cli::args::{Cli, Command, LogFormat};
 use fortnight::cli::later;
+use fortnight::cli::progress::Stderr;
 use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -60,7 +61,7 @@ fn log(cli: &Cli) {
     });
     let coloured = cli.color.is_wanted(std::io::stderr().is_terminal());
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(Stderr::default)
         .with_ansi(coloured);
     match format {
         LogFormat::Text => registry.with(layer.with_target(false)).init(),

@@ -8,8 +8,9 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use super::Usage;
-use super::args::{Cli, Color};
+use super::args::Cli;
 use super::output::Printer;
+use super::screen::Color;
 use crate::config::{Config, Directory, Fault, Severity};
 use crate::desk::{Reader, capacity};
 use crate::errors::chain;

@@ -12,7 +12,7 @@ mod explain;
 pub mod later;
 mod output;
 mod preview;
-mod progress;
+pub mod progress;
 mod screen;
 mod status;
 mod table;
@@ -35,12 +35,13 @@ use crate::store::StoreError;
 
 /// Runs a command.
 pub async fn run(cli: Cli) -> ExitCode {
-    let mut out = Printer::stdout(Screen::stdout(cli.color));
+    let (screen, errors) = (Screen::stdout(cli.color), Screen::stderr(cli.color));
+    let mut out = Printer::stdout(screen);
     match Box::pin(command(cli, &mut out)).await {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::reader_went_away(&error) => ExitCode::from(DONE),
         Err(error) => {
-            eprintln!("fortnight: {}", chain(error.as_ref()));
+            eprintln!("{}", errors.complaint(&chain(error.as_ref())));
             ExitCode::from(exit_code(&error))
         }
     }

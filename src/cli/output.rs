@@ -138,7 +138,7 @@ impl Printer {
             }
             return csv.end();
         }
-        let (lines, hidden) = table::lay_out(self.screen, columns, rows);
+        let (lines, hidden) = table::lay_out(self.screen, columns, &rows);
         for line in lines {
             self.line(line)?;
         }

@@ -5,13 +5,23 @@
 use std::io::{IsTerminal as _, stderr, stdout};
 
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use terminal_size::{Width, terminal_size_of};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-use super::args::Color;
-
 /// Prose that is wider is hard to read, however wide the terminal is.
 const PROSE: usize = 100;
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// What the reader sees through.
 #[derive(Debug, Clone, Copy)]
@@ -79,11 +89,6 @@ impl Screen {
         self.width
     }
 
-    /// Whether colours are wanted.
-    pub(crate) fn is_colored(self) -> bool {
-        self.is_colored
-    }
-
     /// A text in the colour of what it means.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.is_colored || tone == Tone::Plain || text.is_empty() {
@@ -105,6 +110,15 @@ impl Screen {
             .word_separator(WordSeparator::AsciiSpace)
             .word_splitter(WordSplitter::NoHyphenation);
         textwrap::fill(text, options)
+    }
+
+    /// What went wrong. What has lines of its own keeps them.
+    pub(crate) fn complaint(self, text: &str) -> String {
+        let begin = "fortnight: ";
+        if text.contains('\n') {
+            return format!("{begin}{text}");
+        }
+        self.wrap(begin, "  ", text)
     }
 }
 

@@ -10,6 +10,8 @@ use crate::delivery::text::clean_line;
 const CELL: usize = 200;
 /// Between two columns.
 const GAP: usize = 2;
+/// A column that stays gets so much before one that may go gets anything.
+const COMFORT: usize = 30;
 /// Where a cell was cut.
 const CUT: char = '…';
 
@@ -94,11 +96,11 @@ impl From<&str> for Cell {
 pub(crate) fn lay_out(
     screen: Screen,
     columns: &[Column],
-    rows: Vec<Vec<Cell>>,
+    rows: &[Vec<Cell>],
 ) -> (Vec<String>, Vec<&'static str>) {
     let rows: Vec<Vec<Cell>> = rows
-        .into_iter()
-        .map(|row| row.into_iter().map(cleaned).collect())
+        .iter()
+        .map(|row| row.iter().map(cleaned).collect())
         .collect();
     let natural = natural(columns, &rows);
     let shown = shown(columns, &natural, screen.width());
@@ -111,45 +113,47 @@ pub(crate) fn lay_out(
         .chain(&rows)
         .map(|row| line(screen, columns, row, &shown, &widths))
         .collect();
-    let hidden = (0..columns.len()).filter(|at| !shown.contains(at));
+    let hidden = (0..columns.len()).filter(|at| natural[*at].is_some() && !shown.contains(at));
     (lines, hidden.map(|at| columns[at].title).collect())
 }
 
-fn cleaned(cell: Cell) -> Cell {
-    Cell {
-        text: clean_line(&cell.text, CELL),
-        ..cell
-    }
+fn cleaned(cell: &Cell) -> Cell {
+    Cell::toned(cell.tone, clean_line(&cell.text, CELL))
 }
 
-/// How wide each column wants to be.
-fn natural(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<usize> {
+/// How wide each column wants to be; none of which no cell says anything.
+fn natural(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<Option<usize>> {
     let widest = |at: usize| {
-        rows.iter()
-            .filter_map(move |row| Some(row.get(at)?.text.width()))
-            .max()
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        cells.map(|cell| cell.text.width()).max()
     };
     let widths = columns.iter().enumerate();
     widths
-        .map(|(at, column)| widest(at).unwrap_or(0).max(column.title.width()))
+        .map(|(at, column)| {
+            let widest = widest(at).filter(|width| *width > 0)?;
+            Some(widest.max(column.title.width()))
+        })
         .collect()
 }
 
-/// Which columns fit, each at its least.
-fn shown(columns: &[Column], natural: &[usize], width: Option<usize>) -> Vec<usize> {
-    let mut shown: Vec<usize> = (0..columns.len()).collect();
+/// Which columns fit beside each other. One in which nothing stands is none; one that may be left out takes
+/// no comfort from those that stay.
+fn shown(columns: &[Column], natural: &[Option<usize>], width: Option<usize>) -> Vec<usize> {
+    let mut shown: Vec<usize> = (0..columns.len())
+        .filter(|at| natural[*at].is_some())
+        .collect();
     let Some(width) = width else {
         return shown;
     };
-    let least = |at: usize| natural[at].min(columns[at].least);
-    let total = |shown: &[usize]| shown.iter().map(|at| least(*at) + GAP).sum::<usize>();
+    let wanted = |at: usize| match (natural[at], columns[at].rank) {
+        (None, _) => 0,
+        (Some(natural), 0) => natural.min(columns[at].least.max(COMFORT)),
+        (Some(natural), _) => natural.min(columns[at].least),
+    };
+    let total = |shown: &[usize]| shown.iter().map(|at| wanted(*at) + GAP).sum::<usize>();
     while total(&shown) > width + GAP {
-        let Some(dropped) = shown
-            .iter()
-            .copied()
-            .filter(|at| columns[*at].rank > 0)
-            .max_by_key(|at| columns[*at].rank)
-        else {
+        let ranked = shown.iter().copied().filter(|at| columns[*at].rank > 0);
+        let Some(dropped) = ranked.max_by_key(|at| columns[*at].rank) else {
             break;
         };
         shown.retain(|at| *at != dropped);
@@ -157,15 +161,16 @@ fn shown(columns: &[Column], natural: &[usize], width: Option<usize>) -> Vec<usi
     shown
 }
 
-/// How wide each shown column is: what room there is goes where most is lacking.
+/// How wide each shown column is: what room there is goes first to those that lack little.
 fn widths(
     columns: &[Column],
-    natural: &[usize],
+    natural: &[Option<usize>],
     shown: &[usize],
     width: Option<usize>,
 ) -> Vec<usize> {
+    let natural: Vec<usize> = natural.iter().map(|natural| natural.unwrap_or(0)).collect();
     let Some(width) = width else {
-        return natural.to_vec();
+        return natural;
     };
     let mut widths: Vec<usize> = natural
         .iter()
@@ -173,16 +178,13 @@ fn widths(
         .map(|(natural, column)| (*natural).min(column.least))
         .collect();
     let taken: usize = shown.iter().map(|at| widths[*at] + GAP).sum();
-    let room = (width + GAP).saturating_sub(taken);
-    for _ in 0..room {
-        let lacking = shown
-            .iter()
-            .copied()
-            .max_by_key(|at| natural[*at] - widths[*at]);
-        match lacking {
-            Some(at) if natural[at] > widths[at] => widths[at] += 1,
-            _ => break,
-        }
+    let mut room = (width + GAP).saturating_sub(taken);
+    let mut lacking = shown.to_vec();
+    lacking.sort_by_key(|at| natural[*at] - widths[*at]);
+    for at in lacking {
+        let more = room.min(natural[at] - widths[at]);
+        widths[at] += more;
+        room -= more;
     }
     widths
 }
@@ -205,12 +207,11 @@ fn line(
         } else {
             (0, pad)
         };
+        gap += before;
         if !text.is_empty() {
-            line.push_str(&" ".repeat(gap + before));
+            line.push_str(&" ".repeat(gap));
             line.push_str(&screen.paint(cell.tone, &text));
             gap = 0;
-        } else {
-            gap += before;
         }
         gap += after + GAP;
     }
@@ -269,7 +270,7 @@ mod tests {
     }
 
     fn at(width: Option<usize>) -> (String, Vec<&'static str>) {
-        let (lines, hidden) = lay_out(Screen::of(width, false), &COLUMNS, people());
+        let (lines, hidden) = lay_out(Screen::of(width, false), &COLUMNS, &people());
         for line in &lines {
             assert!(width.is_none_or(|width| line.width() <= width), "{line:?}");
             assert_eq!(line.trim_end(), line);
@@ -308,8 +309,8 @@ mod tests {
 
     #[test]
     fn colours_take_no_room() {
-        let plain = lay_out(Screen::of(Some(60), false), &COLUMNS, people()).0;
-        let colored = lay_out(Screen::of(Some(60), true), &COLUMNS, people()).0;
+        let plain = lay_out(Screen::of(Some(60), false), &COLUMNS, &people()).0;
+        let colored = lay_out(Screen::of(Some(60), true), &COLUMNS, &people()).0;
         for (plain, colored) in plain.iter().zip(&colored) {
             let stripped = colored.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
             assert_eq!(*plain, stripped);

@@ -35,7 +35,7 @@ impl Times {
     }
 
     /// `in 3 days`, `2 hours ago`, `now`: what is begun does not count.
-    pub(crate) fn from_now(&self, at: Timestamp) -> String {
+    pub(crate) fn how_far(&self, at: Timestamp) -> String {
         let off = at.duration_since(self.now);
         match length(off) {
             None => "now".to_owned(),
@@ -44,9 +44,14 @@ impl Times {
         }
     }
 
+    /// Whether a moment is over.
+    pub(crate) fn is_past(&self, at: Timestamp) -> bool {
+        at <= self.now
+    }
+
     /// `Wed 2026-01-21 08:36, in 3 days`.
     pub(crate) fn told(&self, at: Timestamp) -> String {
-        format!("{}, {}", self.at(at), self.from_now(at))
+        format!("{}, {}", self.at(at), self.how_far(at))
     }
 
     /// The name of the zone.

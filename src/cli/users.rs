@@ -24,6 +24,8 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
         states: states.collect::<Result<_, _>>()?,
         policy: args.policy.clone(),
         search: args.search.clone(),
+        blocked: args.blocked,
+        unreachable: args.unreachable,
         sort: args.sort.into(),
         limit: args.limit,
     };
@@ -32,7 +34,7 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     match args.format {
         Format::Json => json(&mut rows, out).await?,
         Format::Csv => csv(&mut rows, out).await?,
-        Format::Table => table(&mut rows, &Times::new(config, reader.present()), out).await?,
+        Format::Table => table(&mut rows, args, &Times::new(config, reader.present()), out).await?,
     }
     Ok(DONE)
 }
@@ -58,7 +60,7 @@ const COLUMNS: [Column; 8] = [
     Column::ranked("name", 14, 4),
     Column::kept("state", 19),
     Column::kept("deadline", 20),
-    Column::ranked("", 12, 1),
+    Column::ranked("from now", 12, 1),
     Column::ranked("next", 26, 2),
     Column::ranked("policy", 8, 3),
     Column::ranked("id", 36, 5),
@@ -88,6 +90,7 @@ async fn csv(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<(
 /// A table is as wide as its widest cells: it is there once all rows are.
 async fn table(
     rows: &mut users::Users<'_>,
+    args: &Users,
     times: &Times,
     out: &mut Printer,
 ) -> anyhow::Result<()> {
@@ -96,12 +99,42 @@ async fn table(
         lines.push(cells(row, times));
     }
     if lines.is_empty() {
-        return Ok(out.text("Nobody fits.")?);
+        return Ok(out.text(&nobody(args))?);
     }
     let total = lines.len();
     out.rows(Format::Table, &COLUMNS, lines)?;
     let rows = if total == 1 { "row" } else { "rows" };
-    Ok(out.note(&format!("{total} {rows}; times in {}", times.zone()))?)
+    let more = match args.limit {
+        Some(limit) if limit == total as u64 => ", and perhaps more: --limit ends it there",
+        _ => "",
+    };
+    Ok(out.note(&format!(
+        "{total} {rows}{more}. Times are in {}.",
+        times.zone()
+    ))?)
+}
+
+/// An empty result, in words.
+fn nobody(args: &Users) -> String {
+    let states = (!args.state.is_empty()).then(|| format!("in state {}", args.state.join(" or ")));
+    let under = args
+        .policy
+        .as_ref()
+        .map(|policy| format!("under policy {policy}"));
+    let found = args
+        .search
+        .as_ref()
+        .map(|text| format!("found by {text:?}"));
+    let blocked = args.blocked.then(|| "who cannot register".to_owned());
+    let unreachable = args.unreachable.then(|| "whom nobody can reach".to_owned());
+    let asked: Vec<String> = [states, under, found, blocked, unreachable]
+        .into_iter()
+        .flatten()
+        .collect();
+    if asked.is_empty() {
+        return "Nobody is known yet: the first pass reads who is there.".to_owned();
+    }
+    format!("There is nobody {}.", asked.join(", "))
 }
 
 fn fields(row: PersonView) -> [String; 11] {
@@ -138,7 +171,7 @@ fn cells(row: PersonView, times: &Times) -> Vec<Cell> {
         words::state(row.state),
         times.maybe(deadline).into(),
         deadline
-            .map(|at| times.from_now(at))
+            .map(|at| times.how_far(at))
             .unwrap_or_default()
             .into(),
         next.unwrap_or_default().into(),
