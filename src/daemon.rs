@@ -56,7 +56,7 @@ const FIRST_PASS: Duration = Duration::from_mins(2);
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<u8> {
     let clock = Clock::system();
-    let lock = PassLock::take(&config.database, clock.now())?;
+    let lock = PassLock::take(&config.database, "run", clock.now())?;
     let store = match Store::open(&config.database).await {
         Err(error @ StoreError::Vanished { .. }) => {
             tracing::error!("{error}");

@@ -4,8 +4,9 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use fortnight::cli::args::{Cli, Color, Command, LogFormat};
+use fortnight::cli::args::{Cli, Command, LogFormat};
 use fortnight::cli::later;
+use fortnight::cli::progress::Stderr;
 use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -58,13 +59,9 @@ fn log(cli: &Cli) {
             LogFormat::Json
         }
     });
-    let coloured = match cli.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let coloured = cli.color.is_wanted(std::io::stderr().is_terminal());
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(Stderr::default)
         .with_ansi(coloured);
     match format {
         LogFormat::Text => registry.with(layer.with_target(false)).init(),

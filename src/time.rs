@@ -10,7 +10,7 @@ pub mod cron;
 pub mod retry_after;
 pub mod skew;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
 pub use self::cron::CronPattern;
@@ -155,17 +155,6 @@ pub fn write_duration(length: SignedDuration) -> String {
     format!("{}{name}", seconds / unit)
 }
 
-/// The moment without fractions of a second, for people.
-#[must_use]
-pub fn to_second(at: Timestamp) -> Timestamp {
-    at.round(
-        jiff::TimestampRound::new()
-            .smallest(Unit::Second)
-            .mode(jiff::RoundMode::Floor),
-    )
-    .unwrap_or(at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,7 +230,6 @@ mod tests {
         let now = Clock::fixed_at(at).now();
         assert_eq!(now.to_string(), "2026-11-24T09:30:00.123456Z");
         assert_eq!(from_micros(to_micros(now)), Ok(now));
-        assert_eq!(to_second(now).to_string(), "2026-11-24T09:30:00Z");
         assert_eq!(from_micros(i64::MAX), Err(OutOfRange(i64::MAX)));
     }
 

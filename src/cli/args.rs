@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 
 use super::output::Format;
+use super::screen::Color;
 use crate::time::parse_duration;
 
 /// Runs an Entra multi-factor registration rollout: 14-day windows, reminders before the
@@ -55,17 +56,6 @@ pub enum LogFormat {
     Json,
     /// Native fields of the journal.
     Journald,
-}
-
-/// When colours are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// The commands.
@@ -178,9 +168,15 @@ pub struct Users {
     /// Only this policy
     #[arg(long)]
     pub policy: Option<String>,
-    /// Only people whose name, user principal name, mail or id contains this
+    /// Only people a word of whose name, user principal name or mail begins with this, or whose id it is
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
+    /// Only people whose newest sign-ins could not register
+    #[arg(long)]
+    pub blocked: bool,
+    /// Only people whom nobody can reach
+    #[arg(long)]
+    pub unreachable: bool,
     /// By what the rows are ordered; whoever has none of it comes last
     #[arg(long, value_enum, value_name = "KEY", default_value = "deadline")]
     pub sort: SortBy,
@@ -255,6 +251,9 @@ pub enum Deliveries {
         /// Only this person's
         #[arg(long)]
         user: Option<String>,
+        /// At most so many rows, the newest
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
         /// The form of the result
         #[arg(long, default_value = "table")]
         format: Format,

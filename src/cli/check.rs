@@ -8,8 +8,9 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use super::Usage;
-use super::args::{Cli, Color};
+use super::args::Cli;
 use super::output::Printer;
+use super::screen::Color;
 use crate::config::{Config, Directory, Fault, Severity};
 use crate::desk::{Reader, capacity};
 use crate::errors::chain;
@@ -41,11 +42,7 @@ fn path(cli: &Cli) -> PathBuf {
 }
 
 fn render(faults: &[Fault], color: Color) -> String {
-    let color = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let color = color.is_wanted(std::io::stderr().is_terminal());
     let count = if faults.len() == 1 {
         "one fault".to_owned()
     } else {

@@ -1,13 +1,16 @@
 //! `cycle`: one whole pass, then exit.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::args::Cycle;
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, foreign};
+use super::table::{Cell, Column};
+use super::times::Times;
 use crate::config::{Config, EmailTransport};
-use crate::delivery::text::clean_line;
 use crate::engine::Engine;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
@@ -18,38 +21,38 @@ use crate::stop;
 use crate::store::lock::PassLock;
 use crate::store::read::Happening;
 use crate::store::{Store, StoreError};
-use crate::time::Clock;
+use crate::time::{Clock, format_duration};
 
 /// A dry run lists so many things that would happen; nobody reads further on a terminal.
 const SHOWN: usize = 50;
 
 pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> anyhow::Result<u8> {
     let clock = args.as_of.map_or_else(Clock::system, Clock::fixed_at);
-    let mut config = config.clone();
+    let mut ours = config.clone();
     let rehearsal = if args.dry_run {
-        Some(rehearsal(&mut config).await?)
+        Some(rehearsal(&mut ours).await?)
     } else {
         None
     };
-    let lock = match PassLock::take(&config.database, clock.now()) {
+    let lock = match PassLock::take(&ours.database, "cycle", clock.now()) {
         Err(error @ StoreError::Locked { .. }) => {
             // Its pass is as good as ours.
             eprintln!("fortnight: {error}; this pass is left to it");
             if args.format == Format::Json {
-                print(&PassReport::new(clock.now()), args, out)?;
+                print(&PassReport::new(clock.now()), config, args, out)?;
             }
             return Ok(DONE);
         }
         lock => lock?,
     };
-    let store = match Store::open(&config.database).await {
+    let store = match Store::open(&ours.database).await {
         Err(error @ StoreError::Vanished { .. }) => {
             eprintln!("fortnight: {error}");
             let mut report = PassReport::new(clock.now());
             report
                 .holds
                 .push(crate::engine::database_hold(&error, clock.now()));
-            print(&report, args, out)?;
+            print(&report, config, args, out)?;
             return Ok(DEGRADED);
         }
         store => store?,
@@ -61,7 +64,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
         return Ok(WRONG);
     }
     let bar = super::progress::Bar::new();
-    let engine = Engine::new(store.clone(), config, clock, bar.progress())?;
+    let engine = Engine::new(store.clone(), ours, clock, bar.progress())?;
     let mut report = PassReport::new(clock.now());
     engine.recover().await?;
     let before = store.bookmark().await?;
@@ -83,7 +86,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     store.close().await;
     drop(lock);
     drop(rehearsal);
-    print(&report, args, out)?;
+    print(&report, config, args, out)?;
     match result {
         Some(Ok(())) if report.is_degraded() => Ok(DEGRADED),
         Some(Ok(())) => Ok(DONE),
@@ -120,65 +123,118 @@ async fn rehearsal(config: &mut Config) -> anyhow::Result<TempDir> {
     Ok(folder)
 }
 
-fn print(report: &PassReport, args: &Cycle, out: &mut Printer) -> anyhow::Result<()> {
-    if args.format == Format::Json {
-        return Ok(out.json(report)?);
+fn print(
+    report: &PassReport,
+    config: &Config,
+    args: &Cycle,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
+    match args.format {
+        Format::Json => Ok(out.json(report)?),
+        Format::Csv => counts(report, out),
+        Format::Table => {
+            let times = Times::new(config, report.as_of);
+            summary(report, &times, args, out)?;
+            would(report.would.as_deref().unwrap_or_default(), out)
+        }
     }
-    let read = report.read;
-    let windows = report.windows;
-    let deliveries = report.deliveries;
+}
+
+/// What was counted, a line each.
+fn counts(report: &PassReport, out: &mut Printer) -> anyhow::Result<()> {
+    let mut csv = out.csv(&["what", "count"])?;
+    let report = serde_json::to_value(report)?;
+    for part in ["read", "windows", "deliveries"] {
+        let counts = report[part].as_object().into_iter().flatten();
+        for (name, count) in counts.filter(|(_, count)| count.is_number()) {
+            csv.row(&[format!("{part}.{name}"), count.to_string()])?;
+        }
+    }
+    for name in ["flagged", "released"] {
+        csv.row(&[name.to_owned(), report[name].to_string()])?;
+    }
+    Ok(csv.end()?)
+}
+
+fn summary(
+    report: &PassReport,
+    times: &Times,
+    args: &Cycle,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
+    let (read, windows, deliveries) = (report.read, report.windows, report.deliveries);
     let dry = if args.dry_run {
         " (dry run: nothing was written or sent)"
     } else {
         ""
     };
-    out.line(format!(
-        "Pass of {}{dry}, {} ms",
-        at(report.as_of),
-        report.duration_ms
-    ))?;
-    out.line(format!(
-        "read        {} users, {} groups, {} registrations, {} sign-ins, {} audit events; {} rows put aside",
-        read.users, read.groups, read.registrations, read.sign_ins, read.audits, read.quarantined
-    ))?;
-    out.line(format!(
-        "windows     {} opened, {} closed, {} paused, {} resumed",
-        windows.opened, windows.closed, windows.paused, windows.resumed
-    ))?;
-    out.line(format!(
-        "flags       {} needed, {} released",
-        report.flagged, report.released
-    ))?;
-    out.line(format!(
-        "deliveries  {} queued, {} sent, {} failed, {} of unknown outcome",
-        deliveries.queued, deliveries.sent, deliveries.failed, deliveries.ambiguous
-    ))?;
+    let took = took(report.duration_ms);
+    out.heading(&format!("Pass of {}{dry}, {took}", times.at(report.as_of)))?;
+    let rows = [
+        counted(read.users, "user", "users"),
+        counted(read.groups, "group", "groups"),
+        counted(read.registrations, "registration", "registrations"),
+        counted(read.sign_ins, "sign-in", "sign-ins"),
+        counted(read.audits, "audit event", "audit events"),
+    ];
+    let aside = counted(read.quarantined, "row", "rows");
+    let mut lines = vec![
+        ("read", format!("{}; {aside} put aside", rows.join(", "))),
+        (
+            "windows",
+            format!(
+                "{} opened, {} closed, {} paused, {} resumed",
+                windows.opened, windows.closed, windows.paused, windows.resumed
+            ),
+        ),
+        (
+            "flags",
+            format!("{} needed, {} released", report.flagged, report.released),
+        ),
+        (
+            "deliveries",
+            format!(
+                "{} queued, {} sent, {} failed, {} of unknown outcome",
+                deliveries.queued, deliveries.sent, deliveries.failed, deliveries.ambiguous
+            ),
+        ),
+    ];
     if deliveries.waiting > 0 {
-        out.line(format!("waiting     {}", waiting(report)))?;
+        lines.push(("waiting", waiting(report, times)));
     }
-    for hold in &report.holds {
-        out.line(format!("held        {}: {}", hold.id, hold.text))?;
-    }
-    for error in &report.errors {
-        out.line(format!("error       {error}"))?;
-    }
-    let would = report.would.as_deref().unwrap_or_default();
-    for happening in would.iter().take(SHOWN) {
-        out.line(format!("would       {}", words(happening)))?;
-    }
-    if let Some(more @ 1..) = would.len().checked_sub(SHOWN) {
-        out.line(format!(
-            "            and {more} more: --format json has them all"
-        ))?;
+    let holds = report.holds.iter().map(|hold| {
+        let text = times.localised(&foreign(&hold.text));
+        ("held", format!("{}: {text}", foreign(&hold.id)))
+    });
+    lines.extend(holds);
+    lines.extend(report.errors.iter().map(|error| ("error", foreign(error))));
+    for (what, text) in lines {
+        out.item(&format!("{what:<12}"), &text)?;
     }
     Ok(())
 }
 
+fn took(milliseconds: u64) -> String {
+    let length = Duration::from_millis(milliseconds);
+    match SignedDuration::try_from(length) {
+        Ok(length) if length >= SignedDuration::from_secs(1) => format_duration(length),
+        _ => format!("{milliseconds} ms"),
+    }
+}
+
+fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// What waits for a budget, and for how long.
-fn waiting(report: &PassReport) -> String {
+fn waiting(report: &PassReport, times: &Times) -> String {
     let deliveries = report.deliveries;
+    let mails = match deliveries.waiting {
+        1 => "one mail waits".to_owned(),
+        mails => format!("{mails} mails wait"),
+    };
     let until = match deliveries.waits_until {
-        Some(until) => format!("the last could go at {}", at(until)),
+        Some(until) => format!("the last could go {}", times.told(until)),
         None => "a budget lets none go".to_owned(),
     };
     let late = match report.late {
@@ -187,34 +243,48 @@ fn waiting(report: &PassReport) -> String {
             "; {late} will be of no use when it is their turn: raise the budgets, or include people in waves"
         ),
     };
-    format!(
-        "{} mails wait for the budgets, {until}{late}",
-        deliveries.waiting
-    )
+    format!("{mails} for the budgets, {until}{late}")
 }
 
-fn words(happening: &Happening) -> String {
-    let Happening { event, step, .. } = happening;
-    let step = step.as_ref().map(|step| format!(" ({step})"));
-    let of = |name: &Option<String>| {
-        let name = name
-            .as_ref()
-            .map(|name| format!("  {}", clean_line(name, 120)));
-        name.unwrap_or_default()
-    };
-    let mark = match (happening.rehearsed, happening.mail) {
-        (true, _) => "  [report-only]",
-        (false, true) => "  [mail]",
-        (false, false) => "",
-    };
-    format!(
-        "{event}{}{}{}{mark}",
-        step.unwrap_or_default(),
-        of(&happening.policy),
-        of(&happening.user_principal_name)
-    )
-}
+const HAPPENINGS: [Column; 6] = [
+    Column::kept("would happen", 12),
+    Column::ranked("step", 4, 2),
+    Column::kept("of", 14),
+    Column::ranked("policy", 8, 3),
+    Column::kept("mail", 4),
+    Column::ranked("mode", 11, 1),
+];
 
-fn at(at: Timestamp) -> String {
-    at.to_string()
+/// What a dry run would have done.
+fn would(happenings: &[Happening], out: &mut Printer) -> anyhow::Result<()> {
+    if happenings.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    let rows = happenings.iter().take(SHOWN).map(|happening| {
+        let text = |text: &Option<String>| Cell::from(text.clone().unwrap_or_default());
+        vec![
+            happening.event.as_str().into(),
+            text(&happening.step),
+            text(
+                happening
+                    .hold
+                    .as_ref()
+                    .map_or(&happening.user_principal_name, |_| &happening.hold),
+            ),
+            text(&happening.policy),
+            if happening.mail { "mail" } else { "" }.into(),
+            if happening.rehearsed {
+                "report-only"
+            } else {
+                ""
+            }
+            .into(),
+        ]
+    });
+    out.rows(Format::Table, &HAPPENINGS, rows.collect())?;
+    if let Some(more @ 1..) = happenings.len().checked_sub(SHOWN) {
+        out.note(&format!("And {more} more: --format json has them all."))?;
+    }
+    Ok(())
 }

@@ -1,14 +1,40 @@
 //! `deliveries`: the outbox, and what can be done about a row.
 
+use jiff::Timestamp;
+
 use super::Usage;
 use super::args::Deliveries;
 use super::output::{Format, Printer};
+use super::screen::Tone;
+use super::table::{Cell, Column};
+use super::times::Times;
 use crate::config::Config;
 use crate::delivery::text::mask_address;
 use crate::desk::deliveries::{self, Replay};
+use crate::domain::delivery::State;
 use crate::exit::DONE;
 use crate::store::Store;
 use crate::store::outbox::{DeliveryRow, EMAIL};
+use crate::time::Clock;
+
+/// For spreadsheets; further ones come behind.
+const HEADINGS: [&str; 14] = [
+    "channel", "event", "step", "user", "address", "state", "attempts", "next", "code", "id",
+    "name", "policy", "settled", "error",
+];
+
+/// For people.
+const COLUMNS: [Column; 9] = [
+    Column::kept("when", 20),
+    Column::kept("to", 10),
+    Column::kept("event", 15),
+    Column::ranked("step", 4, 2),
+    Column::kept("state", 8),
+    Column::ranked("why", 24, 1),
+    Column::ranked("channel", 8, 3),
+    Column::ranked("address", 12, 4),
+    Column::ranked("id", 36, 5),
+];
 
 pub(super) async fn run(
     config: &Config,
@@ -20,10 +46,16 @@ pub(super) async fn run(
         Deliveries::List {
             state,
             user,
+            limit,
             format,
         } => {
-            let rows = deliveries::list(&store, &state, user.as_deref()).await?;
-            print(rows, format, out)?;
+            let mut rows = deliveries::list(&store, &state, user.as_deref()).await?;
+            rows.drain(..rows.len().saturating_sub(limit.unwrap_or(rows.len())));
+            match format {
+                Format::Json => out.json(&rows)?,
+                Format::Csv => csv(rows, out)?,
+                Format::Table => table(rows, &Times::new(config, Clock::system().now()), out)?,
+            }
         }
         Deliveries::Retry {
             destination: Some(name),
@@ -42,33 +74,104 @@ pub(super) async fn run(
     Ok(DONE)
 }
 
-fn print(rows: Vec<DeliveryRow>, format: Format, out: &mut Printer) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return Ok(out.json(&rows)?);
-    }
-    let headings = [
-        "channel", "event", "step", "user", "address", "state", "attempts", "next", "code", "id",
-    ];
-    let cells = rows.into_iter().map(|row| {
-        let (nobody, address) = if row.channel == EMAIL {
-            ("operators", row.address.as_deref().map(mask_address))
-        } else {
-            ("", None)
-        };
-        vec![
+fn csv(rows: Vec<DeliveryRow>, out: &mut Printer) -> anyhow::Result<()> {
+    let mut csv = out.csv(&HEADINGS)?;
+    let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    for row in rows {
+        let (user, address) = (user(&row), address(&row));
+        csv.row(&[
             row.channel,
             row.event,
             row.step.unwrap_or_default(),
-            row.user.unwrap_or_else(|| nobody.to_owned()),
-            address.unwrap_or_default(),
+            user,
+            address,
             row.state.as_str().to_owned(),
             row.attempts.to_string(),
-            format.moment(row.next_at),
+            moment(row.next_at),
             row.last_code.unwrap_or_default(),
             row.id,
-        ]
-    });
-    Ok(out.rows(format, &headings, cells.collect())?)
+            row.user_principal_name.unwrap_or_default(),
+            row.policy.unwrap_or_default(),
+            moment(row.settled_at),
+            row.last_error.unwrap_or_default(),
+        ])?;
+    }
+    Ok(csv.end()?)
+}
+
+fn table(rows: Vec<DeliveryRow>, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    if rows.is_empty() {
+        return Ok(out.text("No delivery fits.")?);
+    }
+    let total = rows.len();
+    let cells = rows.into_iter().map(|row| cells(row, times)).collect();
+    out.rows(Format::Table, &COLUMNS, cells)?;
+    let rows = if total == 1 { "delivery" } else { "deliveries" };
+    let zone = times.zone();
+    Ok(out.note(&format!(
+        "{total} {rows}, the newest last. Times are in {zone}."
+    ))?)
+}
+
+fn cells(row: DeliveryRow, times: &Times) -> Vec<Cell> {
+    let when = match (row.settled_at, row.next_at) {
+        (Some(at), _) => times.at(at),
+        (None, Some(at)) => format!("due {}", times.at(at)),
+        (None, None) => times.at(row.queued_at),
+    };
+    let to = row.user_principal_name.clone();
+    let state = Cell::toned(tone(row.state), row.state.as_str());
+    vec![
+        when.into(),
+        to.unwrap_or_else(|| user(&row)).into(),
+        row.event.clone().into(),
+        row.step.clone().unwrap_or_default().into(),
+        state,
+        why(&row).into(),
+        row.channel.clone().into(),
+        address(&row).into(),
+        row.id.into(),
+    ]
+}
+
+/// What the server said, or what the state means; what was accepted needs no reason.
+fn why(row: &DeliveryRow) -> String {
+    let said = [row.last_code.as_deref(), row.last_error.as_deref()];
+    let said: Vec<&str> = said.into_iter().flatten().collect();
+    match row.state {
+        State::Sent => String::new(),
+        State::Superseded => "overtaken by a later one, or needed no more".to_owned(),
+        State::Expired => "of no use any more".to_owned(),
+        State::Leased => "being sent".to_owned(),
+        State::Ambiguous if said.is_empty() => "the outcome was lost: sent once more".to_owned(),
+        State::Pending | State::Ambiguous | State::Failed | State::Dead => said.join(": "),
+    }
+}
+
+fn tone(state: State) -> Tone {
+    match state {
+        State::Pending | State::Leased => Tone::Plain,
+        State::Sent => Tone::Good,
+        State::Ambiguous => Tone::Watch,
+        State::Failed | State::Dead => Tone::Bad,
+        State::Superseded | State::Expired => Tone::Faint,
+    }
+}
+
+/// Whom it is about; nobody: it is for operators, or for whoever reads the endpoint.
+fn user(row: &DeliveryRow) -> String {
+    let nobody = if row.channel == EMAIL {
+        "operators"
+    } else {
+        ""
+    };
+    row.user.clone().unwrap_or_else(|| nobody.to_owned())
+}
+
+/// The address of a mail, masked; that of an endpoint is a secret.
+fn address(row: &DeliveryRow) -> String {
+    let address = row.address.as_deref().filter(|_| row.channel == EMAIL);
+    address.map(mask_address).unwrap_or_default()
 }
 
 async fn replay(

@@ -86,10 +86,11 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
     match format {
         Format::Json => out.json(&checks)?,
         Format::Csv => {
-            let rows = checks
-                .into_iter()
-                .map(|check| vec![check.part, check.verdict.word().to_owned(), check.text]);
-            out.rows(format, &["part", "verdict", "text"], rows.collect())?;
+            let mut csv = out.csv(&["part", "verdict", "text"])?;
+            for check in checks {
+                csv.row(&[check.part.as_str(), check.verdict.word(), &check.text])?;
+            }
+            csv.end()?;
         }
         Format::Table => {
             let width = checks.iter().map(|check| check.part.len()).max();
@@ -100,7 +101,7 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
             } in checks
             {
                 let (word, width) = (verdict.word(), width.unwrap_or(0));
-                out.line(format!("{part:width$}  {word:9}  {text}"))?;
+                out.item(&format!("{part:width$}  {word:9}  "), &text)?;
             }
         }
     }

@@ -2,13 +2,24 @@
 
 use super::args::EnforcementCommand;
 use super::output::{Format, Printer, foreign};
-use super::{Usage, operator};
+use super::table::Column;
+use super::times::Times;
+use super::{Usage, operator, words};
 use crate::config::Config;
 use crate::desk::plan::{self, Planned};
 use crate::desk::{Reader, acts};
 use crate::domain::state::State;
 use crate::exit::{DEGRADED, DONE};
 use crate::store::Store;
+
+const COLUMNS: [Column; 6] = [
+    Column::ranked("policy", 8, 2),
+    Column::kept("user", 14),
+    Column::kept("state", 18),
+    Column::kept("deadline", 20),
+    Column::ranked("why", 30, 1),
+    Column::ranked("id", 36, 3),
+];
 
 pub(super) async fn run(
     config: &Config,
@@ -57,20 +68,22 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
         out.line(format!("Held ({}): {text}", hold.id))?;
         out.line(format!("  {}", hold.remedy()))?;
     }
-    let headings = ["policy", "user", "state", "deadline", "why", "id"];
+    let times = Times::new(config, reader.present());
     let cells = plan.people.into_iter().map(|planned| {
         let why = why(&planned);
         let person = planned.person;
         vec![
-            person.policy,
-            person.user_principal_name,
-            person.state.as_str().to_owned(),
-            format.moment(person.window.and_then(|window| window.deadline)),
-            why,
-            person.id,
+            person.policy.into(),
+            person.user_principal_name.into(),
+            words::state(person.state),
+            format
+                .moment(&times, person.window.and_then(|window| window.deadline))
+                .into(),
+            why.into(),
+            person.id.into(),
         ]
     });
-    out.rows(format, &headings, cells.collect())?;
+    out.rows(format, &COLUMNS, cells.collect())?;
     Ok(code)
 }
 

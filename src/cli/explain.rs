@@ -1,13 +1,17 @@
 //! `explain`: why a person is in this state, and what a help desk is asked.
 
 use super::Usage;
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, foreign};
+use super::times::Times;
+use super::words;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
 use crate::desk::Reader;
-use crate::desk::explain::{self, Explanation, Happened, MaySkip, may_skip};
-use crate::domain::decision::NextAction;
+use crate::desk::explain::{self, Explanation, Happened, LastMail, MaySkip, may_skip};
+use crate::desk::person::WindowView;
+use crate::domain::decision::{Next, NextAction};
 use crate::domain::message::EventKind;
+use crate::domain::reason::Reason;
 use crate::exit::DONE;
 use crate::time::format_duration;
 
@@ -28,106 +32,127 @@ pub(super) async fn run(
         out.json(&explanations)?;
         return Ok(DONE);
     }
-    for explanation in &explanations {
-        print(explanation, out)?;
+    let times = Times::new(config, reader.present());
+    for (at, explanation) in explanations.iter().enumerate() {
+        if at > 0 {
+            out.line("")?;
+        }
+        print(explanation, &times, out)?;
     }
+    out.line("")?;
+    out.note(&format!("Times are in {}.", times.zone()))?;
     Ok(DONE)
 }
 
-fn print(explanation: &Explanation, out: &mut Printer) -> anyhow::Result<()> {
-    let person = &explanation.person;
-    let name = person.display_name.as_deref().unwrap_or_default();
-    out.line(format!(
-        "{} <{}>  {}",
-        clean_line(name, 64),
-        clean_line(&person.user_principal_name, 120),
-        person.id
-    ))?;
-    out.line(format!(
-        "Policy {}: {} (as of {})",
-        clean_line(&person.policy, 64),
-        person.state.as_str(),
-        explanation.as_of
-    ))?;
+fn print(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    who(explanation, times, out)?;
     out.line("")?;
-    out.line("Why")?;
+    out.heading("Why")?;
     for reason in &explanation.reasons {
-        let at = reason.at.map(|at| format!("  [{at}]")).unwrap_or_default();
-        out.line(format!("  · {}{at}", clean_line(&reason.text, 300)))?;
+        out.item("  · ", &evidence(reason, times))?;
     }
     out.line("")?;
-    out.line("What the help desk is asked")?;
-    out.line(format!(
-        "  May the person skip registering at the next sign-in?  {}",
-        words(may_skip(person))
-    ))?;
-    if let Some(window) = &person.window {
-        let until = match (window.deadline, window.remaining_seconds) {
-            _ if person.registered => "nothing is due: the person is registered".to_owned(),
-            (Some(deadline), Some(left)) if left > 0 => format!(
-                "{deadline} ({} left)",
-                format_duration(jiff::SignedDuration::from_secs(left))
-            ),
-            (Some(deadline), _) => format!("{deadline} (passed)"),
-            (None, Some(left)) => format!(
-                "the clock is stopped, {} left",
-                format_duration(jiff::SignedDuration::from_secs(left))
-            ),
-            (None, None) => "no deadline".to_owned(),
-        };
-        out.line(format!("  Until when?  {until}"))?;
-    }
-    let mail = explanation.last_mail.as_ref().map_or_else(
-        || "none was accepted".to_owned(),
-        |mail| {
-            format!(
-                "{} at {}, to {}",
-                mail.event,
-                mail.at,
-                clean_line(&mail.address, 120)
-            )
-        },
-    );
-    out.line(format!("  The last mail?  {mail}"))?;
-    out.line(format!("  What ends this?  {}", explanation.ends))?;
-    if let Some(next) = person.next {
-        let action = match next.action {
-            NextAction::Reminder(step) => format!("the reminder {step}"),
-            NextAction::Deadline => "the deadline".to_owned(),
-            NextAction::CheckFlag if explanation.waits_for.is_empty() => {
-                "the flag, at the next pass".to_owned()
-            }
-            NextAction::CheckFlag => format!(
-                "the flag waits for {}; the next pass looks again",
-                explanation.waits_for.join(", and for ")
-            ),
-            NextAction::WaitEnds => "a wait ends".to_owned(),
-            NextAction::SignInDue => "a sign-in dated ahead comes due".to_owned(),
-            NextAction::DueSoon => "three days are left".to_owned(),
-        };
-        out.line(format!("  What comes next?  {action}, {}", next.at))?;
-    }
+    asked(explanation, times, out)?;
     if !explanation.history.is_empty() {
         out.line("")?;
-        out.line("History")?;
+        out.heading("History")?;
         for happened in &explanation.history {
-            out.line(format!("  {}", history_line(happened)))?;
+            let begin = format!("  {}  ", times.at(happened.line.at));
+            out.item(&begin, &history(happened))?;
         }
     }
-    out.line("")?;
     Ok(())
 }
 
-fn words(skip: MaySkip) -> &'static str {
+/// A reason with the time of its evidence, unless the reason says it.
+fn evidence(reason: &Reason, times: &Times) -> String {
+    let text = times.localised(&clean_line(&reason.text, 300));
+    match reason.at.map(|at| times.at(at)) {
+        Some(at) if !text.contains(&at) => format!("{text}  [{at}]"),
+        _ => text,
+    }
+}
+
+fn who(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    let person = &explanation.person;
+    let name = clean_line(person.display_name.as_deref().unwrap_or_default(), 64);
+    let upn = clean_line(&person.user_principal_name, 120);
+    out.heading(format!("{name} <{upn}>").trim_start())?;
+    out.note(&person.id)?;
+    let state = out
+        .screen()
+        .paint(words::tone(person.state), person.state.as_str());
+    let policy = clean_line(&person.policy, 64);
+    let as_of = times.told(explanation.as_of);
+    Ok(out.line(format!("Policy {policy}: {state}, as of {as_of}"))?)
+}
+
+/// What a help desk is asked, each question with its answer.
+fn asked(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    let person = &explanation.person;
+    out.heading("What the help desk is asked")?;
+    let skip = words_of(may_skip(person));
+    let mut answers = vec![("May they skip it?", skip.to_owned())];
+    if let Some(window) = &person.window {
+        answers.push(("Until when?", until(window, person.registered, times)));
+    }
+    let mail = explanation.last_mail.as_ref();
+    let mail = mail.map_or_else(|| "none was accepted".to_owned(), |mail| last(mail, times));
+    answers.push(("The last mail?", mail));
+    answers.push(("What ends this?", explanation.ends.clone()));
+    if let Some(next) = person.next {
+        answers.push((
+            "What comes next?",
+            coming(next, &explanation.waits_for, times),
+        ));
+    }
+    for (question, answer) in answers {
+        out.item(&format!("  {question:<18}"), &answer)?;
+    }
+    Ok(())
+}
+
+fn until(window: &WindowView, registered: bool, times: &Times) -> String {
+    match (window.deadline, window.remaining_seconds) {
+        _ if registered => "nothing is due: the person is registered".to_owned(),
+        (Some(deadline), Some(left)) if left > 0 => times.told(deadline),
+        (Some(deadline), _) => format!("{}: it has passed", times.told(deadline)),
+        (None, Some(left)) => {
+            let left = format_duration(jiff::SignedDuration::from_secs(left));
+            format!("the clock is stopped, {left} left")
+        }
+        (None, None) => "no deadline".to_owned(),
+    }
+}
+
+fn last(mail: &LastMail, times: &Times) -> String {
+    let address = clean_line(&mail.address, 120);
+    format!("{} to {address}, {}", mail.event, times.told(mail.at))
+}
+
+fn coming(next: Next, waits_for: &[String], times: &Times) -> String {
+    let what = match next.action {
+        NextAction::CheckFlag if waits_for.is_empty() => "the flag, at the next pass".to_owned(),
+        NextAction::CheckFlag => {
+            let waits: Vec<String> = waits_for.iter().map(|wait| foreign(wait)).collect();
+            let waits = times.localised(&waits.join(", and for "));
+            format!("the flag waits for {waits}; the next pass looks again")
+        }
+        action => words::next(action),
+    };
+    format!("{what}, {}", times.told(next.at))
+}
+
+fn words_of(skip: MaySkip) -> &'static str {
     match skip {
-        MaySkip::Yes => "yes",
+        MaySkip::Yes => "yes, where the next sign-in lets them",
         MaySkip::Opens => "yes; that sign-in opens the window",
         MaySkip::NotAsked => "nothing is asked of the person",
         MaySkip::No => "no",
     }
 }
 
-fn history_line(Happened { line, mail }: &Happened) -> String {
+fn history(Happened { line, mail }: &Happened) -> String {
     let step = line.step.as_ref().map(|step| format!(" ({step})"));
     let step = step.unwrap_or_default();
     let mark = match mail.as_deref() {
@@ -143,5 +168,5 @@ fn history_line(Happened { line, mail }: &Happened) -> String {
     } else {
         String::new()
     };
-    format!("{}  {}{step}{mark}{why}", line.at, line.kind)
+    format!("{}{step}{mark}{why}", line.kind)
 }

@@ -12,10 +12,14 @@ mod explain;
 pub mod later;
 mod output;
 mod preview;
-mod progress;
+pub mod progress;
+mod screen;
 mod status;
+mod table;
+mod times;
 mod users;
 mod window;
+mod words;
 
 use std::process::ExitCode;
 
@@ -23,6 +27,7 @@ use clap::CommandFactory as _;
 
 use self::args::{Cli, Command};
 use self::output::Printer;
+use self::screen::Screen;
 use crate::desk::DeskError;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
@@ -30,12 +35,13 @@ use crate::store::StoreError;
 
 /// Runs a command.
 pub async fn run(cli: Cli) -> ExitCode {
-    let mut out = Printer::stdout();
+    let (screen, errors) = (Screen::stdout(cli.color), Screen::stderr(cli.color));
+    let mut out = Printer::stdout(screen);
     match Box::pin(command(cli, &mut out)).await {
         Ok(code) => ExitCode::from(code),
         Err(error) if output::reader_went_away(&error) => ExitCode::from(DONE),
         Err(error) => {
-            eprintln!("fortnight: {}", chain(error.as_ref()));
+            eprintln!("{}", errors.complaint(&chain(error.as_ref())));
             ExitCode::from(exit_code(&error))
         }
     }

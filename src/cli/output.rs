@@ -3,16 +3,16 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
-use terminal_size::{Width, terminal_size_of};
 
+use super::screen::{Screen, Tone};
+use super::table::{self, Cell, Column};
+use super::times::Times;
 use crate::delivery::text::clean_line;
 use crate::domain::id::acts;
-use crate::time::to_second;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,9 +24,6 @@ pub enum Format {
     /// For spreadsheets.
     Csv,
 }
-
-/// A cell that a table shows is no longer than this.
-const CELL: usize = 200;
 
 /// A line of text is no longer than this.
 const LINE: usize = 1_000;
@@ -42,25 +39,55 @@ pub(super) fn foreign(text: &str) -> String {
 /// Where results go.
 pub(crate) struct Printer {
     out: Box<dyn Write>,
+    screen: Screen,
 }
 
 impl Format {
-    /// A moment: for people without fractions of a second, for programs as it is.
-    pub(crate) fn moment(self, at: Option<Timestamp>) -> String {
+    /// A moment: for people in their zone, for programs as it is.
+    pub(crate) fn moment(self, times: &Times, at: Option<Timestamp>) -> String {
         match (at, self) {
             (None, _) => String::new(),
-            (Some(at), Self::Table) => to_second(at).to_string(),
+            (Some(at), Self::Table) => times.at(at),
             (Some(at), Self::Json | Self::Csv) => at.to_string(),
         }
     }
 }
 
 impl Printer {
-    /// Prints to stdout.
-    pub(crate) fn stdout() -> Self {
+    /// Prints to stdout, which is read on that screen.
+    pub(crate) fn stdout(screen: Screen) -> Self {
         Self {
-            out: Box::new(anstream()),
+            out: Box::new(io::stdout().lock()),
+            screen,
         }
+    }
+
+    /// What the reader sees through.
+    pub(crate) fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// Prints a heading.
+    pub(crate) fn heading(&mut self, text: &str) -> io::Result<()> {
+        self.line(self.screen.paint(Tone::Strong, text))
+    }
+
+    /// Prints a sentence behind its beginning, its further lines below its first word. Nothing of a
+    /// beginning is in colours.
+    pub(crate) fn item(&mut self, begin: &str, text: &str) -> io::Result<()> {
+        let hang = " ".repeat(begin.chars().count());
+        self.line(self.screen.wrap(begin, &hang, text))
+    }
+
+    /// Prints a sentence.
+    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.item("", text)
+    }
+
+    /// Prints what is there to be looked up.
+    pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
+        let wrapped = self.screen.wrap("", "", text);
+        self.line(self.screen.paint(Tone::Faint, &wrapped))
     }
 
     /// Prints a line.
@@ -96,32 +123,32 @@ impl Printer {
         Ok(Csv { writer })
     }
 
-    /// Prints rows under headings, as a table or as CSV. Cells are cleaned: names come from a
-    /// directory that people can edit.
+    /// Prints rows under headings, as a table or as CSV.
     pub(crate) fn rows(
         &mut self,
         format: Format,
-        headings: &[&str],
-        rows: Vec<Vec<String>>,
+        columns: &[Column],
+        rows: Vec<Vec<Cell>>,
     ) -> io::Result<()> {
         if format == Format::Csv {
-            let mut csv = self.csv(headings)?;
+            let headings: Vec<&str> = columns.iter().map(|column| column.title).collect();
+            let mut csv = self.csv(&headings)?;
             for row in rows {
                 csv.row(&row)?;
             }
             return csv.end();
         }
-        let mut table = Table::new();
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        // Cells wrap within a terminal; elsewhere a row is one line.
-        if let Some((Width(width), _)) = terminal_size_of(io::stdout()) {
-            table.set_width(width);
+        let (lines, hidden) = table::lay_out(self.screen, columns, &rows);
+        for line in lines {
+            self.line(line)?;
         }
-        table.set_header(headings);
-        for row in rows {
-            table.add_row(row.iter().map(|cell| clean_line(cell, CELL)));
+        if hidden.is_empty() {
+            return Ok(());
         }
-        writeln!(self.out, "{table}")
+        let hidden = hidden.join(", ");
+        self.note(&format!(
+            "Left out, the terminal is too narrow: {hidden}. --format csv has all."
+        ))
     }
 }
 
@@ -198,8 +225,8 @@ pub(crate) struct Csv<'a> {
 
 impl Csv<'_> {
     /// Writes a row, its cells cleaned.
-    pub(crate) fn row(&mut self, cells: &[String]) -> io::Result<()> {
-        let cells = cells.iter().map(|cell| neutral(cell));
+    pub(crate) fn row(&mut self, cells: &[impl AsRef<str>]) -> io::Result<()> {
+        let cells = cells.iter().map(|cell| neutral(cell.as_ref()));
         self.writer.write_record(cells).map_err(plain)
     }
 
@@ -207,10 +234,6 @@ impl Csv<'_> {
     pub(crate) fn end(mut self) -> io::Result<()> {
         self.writer.flush()
     }
-}
-
-fn anstream() -> io::StdoutLock<'static> {
-    io::stdout().lock()
 }
 
 /// What went wrong while writing CSV, by its kind: the library hides a reader that went away.

@@ -1,114 +1,393 @@
-//! `status`: is it well, how old is the data, where do people stand, what comes next, what is held.
+//! `status`: is it well, how far it is, what comes next, how old the data is, what is held, and who needs a person.
 
 use std::collections::BTreeMap;
 
 use super::check::prompts;
 use super::output::{Format, Printer, foreign};
+use super::screen::Tone;
+use super::table::{Cell, Column};
+use super::times::Times;
+use super::words;
 use crate::config::Config;
 use crate::courier::Queue;
 use crate::desk::Reader;
-use crate::desk::status::{self, Status};
+use crate::desk::status::{self, PolicyView, SourceView, Status};
 use crate::domain::hold::StandingHold;
+use crate::domain::policy::Enforce;
+use crate::domain::state::State;
 use crate::exit::{DEGRADED, DONE};
 use crate::store::destinations::{HealthState, TroubledDestination};
+
+/// People of a kind that are named; a list of all is one command away.
+const NAMED: usize = 20;
 
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
     let status = status::status(config, &reader).await?;
     let code = if status.is_well() { DONE } else { DEGRADED };
-    if format == Format::Json {
-        out.json(&status)?;
-    } else {
-        print(&status, format, out)?;
-        if format == Format::Table && prompts::are_absent(config) {
-            out.line(format!("Note: {}", prompts::UNSEEN))?;
+    match format {
+        Format::Json => out.json(&status)?,
+        Format::Csv => csv(&status, out)?,
+        Format::Table => {
+            let times = Times::new(config, reader.present());
+            Page { status, times, out }.print()?;
+            if prompts::are_absent(config) {
+                out.text("")?;
+                out.item("Note  ", prompts::UNSEEN)?;
+            }
         }
     }
     Ok(code)
 }
 
-fn print(status: &Status, format: Format, out: &mut Printer) -> anyhow::Result<()> {
-    if format == Format::Csv {
-        let rows = status
-            .states
-            .iter()
-            .flat_map(|(policy, states)| {
-                states.iter().map(move |(state, count)| {
-                    vec![policy.clone(), state.clone(), count.to_string()]
-                })
-            })
-            .collect();
-        return Ok(out.rows(format, &["policy", "state", "people"], rows)?);
+/// How many people are in each state.
+fn csv(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
+    let mut csv = out.csv(&["policy", "state", "people"])?;
+    for (policy, states) in &status.states {
+        for (state, people) in states {
+            csv.row(&[policy.as_str(), state, &people.to_string()])?;
+        }
     }
-    print_counts(status, out)?;
-    print_troubles(status, out)
+    Ok(csv.end()?)
 }
 
-fn print_counts(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
-    let last = status
-        .last_pass
-        .map_or_else(|| "never".to_owned(), |at| at.to_string());
-    out.line(format!("Health {}, last pass {last}", status.health))?;
-    if let Some(overdue) = &status.overdue {
-        out.line(format!("  {overdue}"))?;
+/// What is read from above to below, and given up reading where all is well.
+struct Page<'a> {
+    status: Status,
+    times: Times,
+    out: &'a mut Printer,
+}
+
+const SOURCES: [Column; 4] = [
+    Column::kept("data", 13),
+    Column::kept("rows", 6).number(),
+    Column::kept("as of", 20),
+    Column::ranked("from now", 14, 1),
+];
+
+impl Page<'_> {
+    fn print(mut self) -> anyhow::Result<()> {
+        self.health()?;
+        self.passes()?;
+        self.policies()?;
+        self.sources()?;
+        self.deliveries()?;
+        self.holds()?;
+        self.people()?;
+        self.notes()
     }
-    for source in &status.sources {
-        let as_of = source
-            .as_of
-            .map_or_else(|| "never read".to_owned(), |at| at.to_string());
-        let as_of = match source.reading.filter(|at| Some(*at) != source.as_of) {
-            Some(reading) => format!("read {reading}, as of {as_of}"),
-            None => as_of,
+
+    fn health(&mut self) -> anyhow::Result<()> {
+        let troubles = self.troubles();
+        let (tone, word) = match (self.status.is_well(), troubles.is_empty()) {
+            (true, true) => (Tone::Good, "All is well"),
+            (true, false) => (Tone::Watch, "Well"),
+            (false, _) => (Tone::Bad, "A person should look"),
         };
-        let rows = if source.is_log() { "kept" } else { "rows" };
-        let stale = if source.stale {
-            ", too old to flag anybody"
+        let mut line = self.out.screen().paint(tone, word);
+        if !troubles.is_empty() {
+            line.push_str(": ");
+            line.push_str(&troubles.join(", "));
+        }
+        self.out.line(line)?;
+        if let Some(overdue) = &self.status.overdue {
+            self.out.text(overdue)?;
+        }
+        Ok(())
+    }
+
+    /// What makes somebody read on, each in three words.
+    fn troubles(&self) -> Vec<String> {
+        let status = &self.status;
+        let failed = status
+            .sources
+            .iter()
+            .filter(|source| source.error.is_some());
+        let away = |webhook: &&TroubledDestination| webhook.state != HealthState::Active;
+        let counted = [
+            (
+                usize::from(status.overdue.is_some()),
+                "no passes",
+                "no passes",
+            ),
+            (status.holds.len(), "one hold", "holds"),
+            (
+                failed.count(),
+                "one source cannot be read",
+                "sources cannot be read",
+            ),
+            (
+                status.webhooks.iter().filter(away).count(),
+                "one webhook is away",
+                "webhooks are away",
+            ),
+            (
+                status.blocked.len(),
+                "one person cannot register",
+                "people cannot register",
+            ),
+            (
+                status.unreachable.len(),
+                "one person cannot be reached",
+                "people cannot be reached",
+            ),
+            (
+                status.unreadable.len(),
+                "one person cannot be read",
+                "people cannot be read",
+            ),
+        ];
+        let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
+        counted
+            .map(|(count, one, several)| match count {
+                1 => one.to_owned(),
+                count => format!("{count} {several}"),
+            })
+            .collect()
+    }
+
+    fn passes(&mut self) -> anyhow::Result<()> {
+        let Self { status, times, out } = self;
+        let last = status.last_pass.map_or_else(
+            || "none yet: `fortnight cycle` makes the first".to_owned(),
+            |at| times.told(at),
+        );
+        let rehearsed = if status.rehearsed {
+            "; a rehearsal: its time was given, and all is told by it"
         } else {
             ""
         };
-        let error = source
-            .error
-            .as_ref()
-            .map(|error| format!(" — {}", foreign(error)))
-            .unwrap_or_default();
-        out.line(format!(
-            "  {:<13} {as_of}, {} {rows}{stale}{error}",
-            source.name, source.rows
-        ))?;
+        out.item("Last pass  ", &format!("{last}{rehearsed}"))?;
+        let running = match &status.running {
+            Some(running) => format!(
+                "`fortnight {}` since {} (process {})",
+                running.command,
+                times.maybe(running.since),
+                running.process
+            ),
+            None => "no `fortnight run` at present".to_owned(),
+        };
+        out.item("Running    ", &running)?;
+        if let Some(at) = status.next_pass.filter(|_| !status.rehearsed) {
+            out.item("Next pass  ", &times.told(at))?;
+        }
+        if let Some(one) = &status.next {
+            let name = foreign(&one.user_principal_name);
+            let what = words::next(one.next.action);
+            let next = format!(
+                "{}: {name} ({}), {what}",
+                times.told(one.next.at),
+                one.policy
+            );
+            out.item("Next due   ", &next)?;
+        }
+        if let Some(queue) = queue(&status.queue, times) {
+            out.item("Queue      ", &queue)?;
+        }
+        Ok(())
     }
-    for (policy, states) in &status.states {
-        out.line(format!("Policy {policy}: {}", counted(states)))?;
+
+    fn policies(&mut self) -> anyhow::Result<()> {
+        for policy in &self.status.policies {
+            self.out.line("")?;
+            let name = self
+                .out
+                .screen()
+                .paint(Tone::Strong, &foreign(&policy.name));
+            self.out.line(format!("{name}  {}", far(policy)))?;
+            let states = State::ALL.iter().filter_map(|state| {
+                let people = policy.states.get(state.as_str())?;
+                Some((people, *state))
+            });
+            for (people, state) in states {
+                let word = self.out.screen().paint(words::tone(state), state.as_str());
+                let gap = " ".repeat(23usize.saturating_sub(state.as_str().len()));
+                let begin = format!("{people:>9}  {word}{gap}");
+                self.out.line(format!("{begin}{}", words::meaning(state)))?;
+            }
+        }
+        Ok(())
     }
-    let deliveries = if status.deliveries.is_empty() {
-        "none".to_owned()
-    } else {
-        counted(&status.deliveries)
+
+    fn sources(&mut self) -> anyhow::Result<()> {
+        if self.status.sources.is_empty() {
+            return Ok(());
+        }
+        let rows = self.status.sources.iter().map(|source| {
+            let age = source.as_of.map(|at| self.times.how_far(at));
+            vec![
+                source.name.as_str().into(),
+                source.rows.to_string().into(),
+                as_of(source, &self.times),
+                age.unwrap_or_default().into(),
+            ]
+        });
+        let rows = rows.collect();
+        self.out.line("")?;
+        self.out.rows(Format::Table, &SOURCES, rows)?;
+        for source in &self.status.sources {
+            let name = &source.name;
+            if let Some(error) = &source.error {
+                self.out.item(&format!("{name}: "), &foreign(error))?;
+            }
+            if source.stale {
+                self.out.text(&format!("{name}: too old to flag anybody"))?;
+            }
+            if let Some(reading) = source.reading.filter(|at| Some(*at) != source.as_of) {
+                let read = self.times.told(reading);
+                self.out
+                    .note(&format!("{name}: read {read}; what it proves is older"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliveries(&mut self) -> anyhow::Result<()> {
+        let deliveries = if self.status.deliveries.is_empty() {
+            "none yet".to_owned()
+        } else {
+            counted(&self.status.deliveries)
+        };
+        self.out.line("")?;
+        self.out.item("Deliveries  ", &deliveries)?;
+        let destinations = self.status.mail.iter().chain(&self.status.webhooks);
+        for troubled in destinations {
+            self.out.text(&words_of(troubled, &self.times))?;
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self) -> anyhow::Result<()> {
+        let Self { status, times, out } = self;
+        for hold in &status.holds {
+            out.line("")?;
+            let held = out.screen().paint(Tone::Bad, "Held");
+            out.line(format!(
+                "{held}  {}, since {}",
+                foreign(&hold.id),
+                times.told(hold.since)
+            ))?;
+            out.item("      ", &times.localised(&foreign(&hold.text)))?;
+            out.item("      ", &ends(hold, times))?;
+        }
+        Ok(())
+    }
+
+    /// Who needs a person, each with what helps.
+    fn people(&mut self) -> anyhow::Result<()> {
+        let Self { status, times, out } = self;
+        if !status.blocked.is_empty() {
+            out.line("")?;
+            out.heading("Cannot register")?;
+        }
+        for person in status.blocked.iter().take(NAMED) {
+            let (name, policy) = (foreign(&person.user_principal_name), &person.policy);
+            let (at, code, meaning) = (times.told(person.at), person.code, &person.meaning);
+            out.item(
+                "  ",
+                &format!("{name} ({policy}), {at}, code {code}: {meaning}"),
+            )?;
+            out.item("    ", &person.remedy)?;
+        }
+        more(out, status.blocked.len(), "--blocked")?;
+        if !status.unreachable.is_empty() {
+            out.line("")?;
+            out.heading("Cannot be reached")?;
+        }
+        for person in status.unreachable.iter().take(NAMED) {
+            let (name, policy) = (foreign(&person.user_principal_name), &person.policy);
+            let since = times.at(person.since);
+            let flagged = match person.flagged_from {
+                None => String::new(),
+                Some(at) if times.is_past(at) => {
+                    ": the seven days after the deadline are over".to_owned()
+                }
+                Some(at) => format!(
+                    ": flagged from {} on ({}), unless a mail gets through",
+                    times.at(at),
+                    times.how_far(at)
+                ),
+            };
+            out.item("  ", &format!("{name} ({policy}) since {since}{flagged}"))?;
+        }
+        more(out, status.unreachable.len(), "--unreachable")?;
+        if !status.unreadable.is_empty() {
+            out.line("")?;
+            out.heading(
+                "Cannot be read: what was known of them stays, and nobody is flagged on it",
+            )?;
+        }
+        for person in status.unreadable.iter().take(NAMED) {
+            out.item("  ", &foreign(&person.user_principal_name))?;
+        }
+        if let Some(rest @ 1..) = status.unreadable.len().checked_sub(NAMED) {
+            out.note(&format!("  and {rest} more: --format json has all"))?;
+        }
+        for person in &status.repeated_losses {
+            let text = format!("{} lost methods twice within 90 days", foreign(person));
+            out.item("Note  ", &text)?;
+        }
+        Ok(())
+    }
+
+    fn notes(&mut self) -> anyhow::Result<()> {
+        let Self { status, out, .. } = self;
+        let lines = status.stranded.iter().chain(&status.unresolved);
+        let lines: Vec<&String> = lines.chain(&status.capacity).collect();
+        if !lines.is_empty() || !status.quarantined.is_empty() {
+            out.line("")?;
+        }
+        for line in lines {
+            out.item("Note  ", &foreign(line))?;
+        }
+        for row in &status.quarantined {
+            let (file, reason) = (foreign(&row.file), foreign(&row.reason));
+            out.item(
+                "Put aside  ",
+                &format!("{file}, line {}: {reason}", row.line),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn far(policy: &PolicyView) -> String {
+    let mode = match policy.mode {
+        Enforce::On => "on",
+        Enforce::ReportOnly => "report-only: nobody is told or flagged",
+        Enforce::Off => "off: windows are paused",
     };
-    out.line(format!("Deliveries: {deliveries}"))?;
-    if let Some(line) = queue(&status.queue) {
-        out.line(line)?;
+    let (registered, in_scope) = (policy.registered, policy.in_scope);
+    match (registered * 100).checked_div(in_scope) {
+        Some(percent) => format!("{mode}; {registered} of {in_scope} registered, {percent} %"),
+        None => format!("{mode}; it reaches nobody yet"),
     }
-    if let Some(next) = status.next {
-        out.line(format!("Next: {}", next.at))?;
+}
+
+fn as_of(source: &SourceView, times: &Times) -> Cell {
+    match source.as_of {
+        None => Cell::toned(Tone::Watch, "never read"),
+        Some(at) if source.stale || source.error.is_some() => Cell::toned(Tone::Bad, times.at(at)),
+        Some(at) => times.at(at).into(),
     }
-    Ok(())
 }
 
 /// When the queue will be empty.
-fn queue(queue: &Queue) -> Option<String> {
+fn queue(queue: &Queue, times: &Times) -> Option<String> {
+    let mails = match queue.waiting {
+        0 => return None,
+        1 => "one mail is due".to_owned(),
+        waiting => format!("{waiting} mails are due"),
+    };
     let until = match queue.empty_at {
-        _ if queue.waiting == 0 => return None,
-        Some(at) => format!("the last can go at {at} by the budgets"),
+        Some(at) => format!("the last can go {} by the budgets", times.told(at)),
         None => "a budget lets none go".to_owned(),
     };
     let late = match queue.late {
         0 => String::new(),
         late => format!("; {late} will be of no use by then"),
     };
-    Some(format!(
-        "Queue: {} mails are due, {until}{late}",
-        queue.waiting
-    ))
+    Some(format!("{mails}, {until}{late}"))
 }
 
 fn counted<N: std::fmt::Display>(counts: &BTreeMap<String, N>) -> String {
@@ -119,73 +398,37 @@ fn counted<N: std::fmt::Display>(counts: &BTreeMap<String, N>) -> String {
     words.join(", ")
 }
 
-/// What a person should look at, each with what mends it.
-fn print_troubles(status: &Status, out: &mut Printer) -> anyhow::Result<()> {
-    for hold in &status.holds {
-        out.line(format!(
-            "Held ({}) since {}: {}",
-            hold.id,
-            hold.since,
-            foreign(&hold.text)
-        ))?;
-        out.line(format!("  {}", ends(hold)))?;
-    }
-    for webhook in &status.webhooks {
-        out.line(troubled(webhook))?;
-    }
-    for line in status
-        .stranded
-        .iter()
-        .chain(&status.unresolved)
-        .chain(&status.capacity)
-    {
-        out.line(format!("Note: {}", foreign(line)))?;
-    }
-    for person in &status.blocked {
-        out.line(format!(
-            "Could not register: {} ({}) at {}, code {}: {}",
-            foreign(&person.user_principal_name),
-            person.policy,
-            person.at,
-            person.code,
-            person.meaning
-        ))?;
-        out.line(format!("  {}", person.remedy))?;
-    }
-    for person in &status.repeated_losses {
-        let person = foreign(person);
-        out.line(format!("Lost methods twice within 90 days: {person}"))?;
-    }
-    for row in &status.quarantined {
-        out.line(format!(
-            "Put aside: {}, line {}: {}",
-            foreign(&row.file),
-            row.line,
-            foreign(&row.reason)
-        ))?;
+/// How many are not named, and what lists them.
+fn more(out: &mut Printer, people: usize, list: &str) -> anyhow::Result<()> {
+    if let Some(rest @ 1..) = people.checked_sub(NAMED) {
+        out.note(&format!("  and {rest} more: fortnight users {list}"))?;
     }
     Ok(())
 }
 
-fn ends(hold: &StandingHold) -> String {
+fn ends(hold: &StandingHold, times: &Times) -> String {
     match hold.approved_at {
-        Some(at) => format!("Approved at {at}; the next pass uses it."),
-        None => hold.remedy(),
+        Some(at) => format!("Approved {}; the next pass uses it.", times.told(at)),
+        None => times.localised(&hold.remedy()),
     }
 }
 
-fn troubled(webhook: &TroubledDestination) -> String {
-    let name = &webhook.name;
-    let reason = webhook.reason.as_deref().unwrap_or_default();
-    let until = webhook
+fn words_of(troubled: &TroubledDestination, times: &Times) -> String {
+    let name = match troubled.name.as_str() {
+        crate::store::outbox::EMAIL => "The mail server".to_owned(),
+        name => format!("Webhook {name}"),
+    };
+    let reason = foreign(troubled.reason.as_deref().unwrap_or_default());
+    let until = troubled
         .paused_until
-        .map_or_else(String::new, |until| format!(" until {until}"));
-    match webhook.state {
+        .map_or_else(String::new, |until| format!(" until {}", times.told(until)));
+    match troubled.state {
         // A server asked for time, or failed and is tried again later.
-        HealthState::Active => format!("Webhook {name} waits{until}: {reason}"),
-        HealthState::Paused => format!("Webhook {name} is paused{until}: {reason}"),
+        HealthState::Active => format!("{name} is left alone{until}: {reason}"),
+        HealthState::Paused => format!("{name} is paused{until}: {reason}"),
         HealthState::Dead => format!(
-            "Webhook {name} is dead: {reason}\n  When it is back: fortnight deliveries retry --destination {name}"
+            "{name} is dead: {reason}. When it is back: fortnight deliveries retry --destination {}",
+            troubled.name
         ),
     }
 }

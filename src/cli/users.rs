@@ -2,12 +2,15 @@
 
 use std::io::{self, Write as _};
 
+use jiff::Timestamp;
 use serde::Serializer as _;
 use serde::ser::SerializeSeq as _;
 
-use super::Usage;
 use super::args::{SortBy, Users};
 use super::output::{Escaping, Format, Printer};
+use super::table::{Cell, Column};
+use super::times::Times;
+use super::{Usage, words};
 use crate::config::Config;
 use crate::desk::Reader;
 use crate::desk::person::PersonView;
@@ -21,6 +24,8 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
         states: states.collect::<Result<_, _>>()?,
         policy: args.policy.clone(),
         search: args.search.clone(),
+        blocked: args.blocked,
+        unreachable: args.unreachable,
         sort: args.sort.into(),
         limit: args.limit,
     };
@@ -29,13 +34,36 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     match args.format {
         Format::Json => json(&mut rows, out).await?,
         Format::Csv => csv(&mut rows, out).await?,
-        Format::Table => table(&mut rows, out).await?,
+        Format::Table => table(&mut rows, args, &Times::new(config, reader.present()), out).await?,
     }
     Ok(DONE)
 }
 
-const HEADINGS: [&str; 8] = [
-    "policy", "user", "name", "state", "opened", "deadline", "next", "id",
+/// For spreadsheets; further ones come behind.
+const HEADINGS: [&str; 11] = [
+    "policy",
+    "user",
+    "name",
+    "state",
+    "opened",
+    "deadline",
+    "next",
+    "id",
+    "mail",
+    "registered",
+    "enforcement",
+];
+
+/// For people.
+const COLUMNS: [Column; 8] = [
+    Column::kept("user", 14),
+    Column::ranked("name", 14, 4),
+    Column::kept("state", 19),
+    Column::kept("deadline", 20),
+    Column::ranked("from now", 12, 1),
+    Column::ranked("next", 26, 2),
+    Column::ranked("policy", 8, 3),
+    Column::ranked("id", 36, 5),
 ];
 
 /// One row after the other, as they are read.
@@ -54,31 +82,101 @@ async fn json(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<
 async fn csv(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
     let mut csv = out.csv(&HEADINGS)?;
     while let Some(row) = rows.next().await? {
-        csv.row(&cells(row, Format::Csv))?;
+        csv.row(&fields(row))?;
     }
     Ok(csv.end()?)
 }
 
 /// A table is as wide as its widest cells: it is there once all rows are.
-async fn table(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
+async fn table(
+    rows: &mut users::Users<'_>,
+    args: &Users,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     while let Some(row) = rows.next().await? {
-        lines.push(cells(row, Format::Table));
+        lines.push(cells(row, times));
     }
-    Ok(out.rows(Format::Table, &HEADINGS, lines)?)
+    if lines.is_empty() {
+        return Ok(out.text(&nobody(args))?);
+    }
+    let total = lines.len();
+    out.rows(Format::Table, &COLUMNS, lines)?;
+    let rows = if total == 1 { "row" } else { "rows" };
+    let more = match args.limit {
+        Some(limit) if limit == total as u64 => ", and perhaps more: --limit ends it there",
+        _ => "",
+    };
+    Ok(out.note(&format!(
+        "{total} {rows}{more}. Times are in {}.",
+        times.zone()
+    ))?)
 }
 
-fn cells(row: PersonView, format: Format) -> Vec<String> {
+/// An empty result, in words.
+fn nobody(args: &Users) -> String {
+    let states = (!args.state.is_empty()).then(|| format!("in state {}", args.state.join(" or ")));
+    let under = args
+        .policy
+        .as_ref()
+        .map(|policy| format!("under policy {policy}"));
+    let found = args
+        .search
+        .as_ref()
+        .map(|text| format!("found by {text:?}"));
+    let blocked = args.blocked.then(|| "who cannot register".to_owned());
+    let unreachable = args.unreachable.then(|| "whom nobody can reach".to_owned());
+    let asked: Vec<String> = [states, under, found, blocked, unreachable]
+        .into_iter()
+        .flatten()
+        .collect();
+    if asked.is_empty() {
+        return "Nobody is known yet: the first pass reads who is there.".to_owned();
+    }
+    format!("There is nobody {}.", asked.join(", "))
+}
+
+fn fields(row: PersonView) -> [String; 11] {
     let window = row.window.as_ref();
-    vec![
+    let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    [
         row.policy,
         row.user_principal_name,
         row.display_name.unwrap_or_default(),
         row.state.as_str().to_owned(),
-        format.moment(window.map(|window| window.opened_at)),
-        format.moment(window.and_then(|window| window.deadline)),
-        format.moment(row.next.map(|next| next.at)),
+        moment(window.map(|window| window.opened_at)),
+        moment(window.and_then(|window| window.deadline)),
+        moment(row.next.map(|next| next.at)),
         row.id,
+        row.mail.unwrap_or_default(),
+        row.registered.to_string(),
+        row.enforcement
+            .map_or("none", |enforcement| enforcement.state)
+            .to_owned(),
+    ]
+}
+
+fn cells(row: PersonView, times: &Times) -> Vec<Cell> {
+    let deadline = row.window.as_ref().and_then(|window| window.deadline);
+    // Of who is done, it says nothing more.
+    let deadline = deadline.filter(|_| !row.registered);
+    let next = row.next.map(|next| {
+        let what = words::next(next.action);
+        format!("{}  {what}", times.at(next.at))
+    });
+    vec![
+        row.user_principal_name.into(),
+        row.display_name.unwrap_or_default().into(),
+        words::state(row.state),
+        times.maybe(deadline).into(),
+        deadline
+            .map(|at| times.how_far(at))
+            .unwrap_or_default()
+            .into(),
+        next.unwrap_or_default().into(),
+        row.policy.into(),
+        row.id.into(),
     ]
 }
 

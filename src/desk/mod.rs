@@ -22,6 +22,7 @@ use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Policy;
 use crate::pass;
 use crate::store::outcome::Outcome;
+use crate::store::read::Named;
 use crate::store::{Store, StoreError, Whom};
 use crate::time::{Clock, cron};
 
@@ -69,6 +70,12 @@ impl Reader {
             present,
             next_pass: cron::next_after(&config.schedule.poll, &config.zone, present),
         })
+    }
+
+    /// The present, by which people are told how far off something is; of a rehearsal its newest pass.
+    #[must_use]
+    pub fn present(&self) -> Timestamp {
+        self.present
     }
 
     /// What comes next, which is never past: what is due, and a flag that is checked at every pass, is
@@ -119,17 +126,52 @@ impl Reader {
     }
 }
 
+/// People that are shown where a name fits none or several.
+const SUGGESTED: u32 = 10;
+
 /// The one person whom an id, a user principal name or a mail address means.
 pub async fn one(store: &Store, name: &str) -> Result<UserId, DeskError> {
     let found = store.find(name).await?;
     let key = name.trim().to_lowercase();
     match (found.as_slice(), found.iter().find(|id| id.as_str() == key)) {
         (_, Some(id)) | ([id], None) => Ok(id.clone()),
-        ([], None) => Err(DeskError::Unknown(format!(
-            "nobody is known by {name:?}: give an object id, a user principal name or a mail address"
-        ))),
+        ([], None) => Err(nobody(store, name).await?),
         (several, None) => Err(several_fit(store, name, several).await?),
     }
+}
+
+/// What to say where a name means nobody: it may be a part of one.
+async fn nobody(store: &Store, name: &str) -> Result<DeskError, StoreError> {
+    let fit = if name.trim().is_empty() {
+        Vec::new()
+    } else {
+        store.like(name, SUGGESTED + 1).await?
+    };
+    let asked = "give an object id, a user principal name or a mail address";
+    if fit.is_empty() {
+        let text = format!("nobody is known by {name:?}: {asked}");
+        return Ok(DeskError::Unknown(text));
+    }
+    let more = if fit.len() > SUGGESTED as usize {
+        "\n  and more: `fortnight users --search` lists all"
+    } else {
+        ""
+    };
+    let lines: Vec<String> = fit
+        .iter()
+        .take(SUGGESTED as usize)
+        .map(suggestion)
+        .collect();
+    Ok(DeskError::Unknown(format!(
+        "nobody is known by just {name:?}: {asked}. It fits:\n{}{more}",
+        lines.join("\n")
+    )))
+}
+
+fn suggestion(person: &Named) -> String {
+    let name = clean_line(person.display_name.as_deref().unwrap_or_default(), 60);
+    let upn = clean_line(&person.user_principal_name, 100);
+    format!("  {upn}  {name}").trim_end().to_owned()
 }
 
 async fn several_fit(

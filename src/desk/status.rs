@@ -15,7 +15,10 @@ use crate::domain::hold::StandingHold;
 use crate::domain::id::PolicyName;
 use crate::domain::language::Language;
 use crate::domain::policy::Enforce;
+use crate::domain::state::State;
 use crate::store::destinations::{HealthState, TroubledDestination};
+use crate::store::lock::{self, Running};
+use crate::store::outbox::EMAIL;
 use crate::store::sources::Source;
 use crate::time::{CronPattern, cron, format_duration};
 
@@ -35,20 +38,30 @@ pub struct Status {
     pub health: &'static str,
     /// The newest pass.
     pub last_pass: Option<Timestamp>,
+    /// Whether its time was given by `--as-of`: a rehearsal, by whose time everything is told.
+    pub rehearsed: bool,
+    /// Who runs passes at present, as far as the system says.
+    pub running: Option<Running>,
+    /// When the schedule asks for the next pass.
+    pub next_pass: Option<Timestamp>,
     /// A sentence if the schedule has asked for passes and none came.
     pub overdue: Option<String>,
     /// Where facts come from, and how old they are.
     pub sources: Vec<SourceView>,
+    /// How far each policy is.
+    pub policies: Vec<PolicyView>,
     /// How many people are in each state, by policy.
     pub states: BTreeMap<String, BTreeMap<String, u64>>,
     /// How many rows of the outbox are in each state.
     pub deliveries: BTreeMap<String, u64>,
     /// The mails that are due, and when the last of them can go by the budgets alone.
     pub queue: Queue,
-    /// What comes next, of all people.
-    pub next: Option<Next>,
+    /// What comes next, of all people, and whose it is.
+    pub next: Option<NextView>,
     /// What stops flags.
     pub holds: Vec<StandingHold>,
+    /// The way to mailboxes, where its server asked for time.
+    pub mail: Option<TroubledDestination>,
     /// Webhooks that are paused or dead, or asked for time.
     pub webhooks: Vec<TroubledDestination>,
     /// What waits for webhooks that are not configured any more.
@@ -59,6 +72,10 @@ pub struct Status {
     pub capacity: Option<String>,
     /// People whose newest sign-ins could not register, until one is completed.
     pub blocked: Vec<BlockedView>,
+    /// People whom nobody can reach, until a message is accepted.
+    pub unreachable: Vec<UnreachableView>,
+    /// People whose newest row of the users could not be believed.
+    pub unreadable: Vec<UnreadableView>,
     /// People who lost methods they had registered for the second time within 90 days.
     pub repeated_losses: Vec<String>,
     /// Rows of the sources that could not be read.
@@ -71,6 +88,35 @@ impl Status {
     pub fn is_well(&self) -> bool {
         self.health == "ok"
     }
+}
+
+/// How far a policy is.
+#[derive(Debug, Serialize)]
+pub struct PolicyView {
+    /// Its name.
+    pub name: String,
+    /// `on`, `report-only` or `off`.
+    pub mode: Enforce,
+    /// How many people it reaches, be it on or not.
+    pub in_scope: u64,
+    /// How many of them are registered.
+    pub registered: u64,
+    /// How many people are in each state.
+    pub states: BTreeMap<String, u64>,
+}
+
+/// What comes next, and whose it is.
+#[derive(Debug, Serialize)]
+pub struct NextView {
+    /// When, and for what.
+    #[serde(flatten)]
+    pub next: Next,
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// Under which policy.
+    pub policy: String,
 }
 
 /// A source.
@@ -119,6 +165,30 @@ pub struct BlockedView {
     pub remedy: String,
 }
 
+/// Somebody whom nobody can reach.
+#[derive(Debug, Serialize)]
+pub struct UnreachableView {
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// Under which policy.
+    pub policy: String,
+    /// The first refusal, or the pass in which a message fell due with no address.
+    pub since: Timestamp,
+    /// The flag comes from then on; null under a strict policy, which does not wait for it.
+    pub flagged_from: Option<Timestamp>,
+}
+
+/// Somebody whose newest row could not be believed.
+#[derive(Debug, Serialize)]
+pub struct UnreadableView {
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+}
+
 /// A row that could not be read.
 #[derive(Debug, Serialize)]
 pub struct QuarantinedView {
@@ -143,7 +213,11 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     let sources = sources(config, reader, now).await?;
     let unresolved = unresolved(reader, &sources);
     let mut webhooks = store.troubled_destinations(reader.now).await?;
+    let mail = webhooks.iter().position(|troubled| troubled.name == EMAIL);
+    let mail = mail.map(|at| webhooks.remove(at));
     webhooks.retain(|troubled| config.webhook(&troubled.name).is_some());
+    let policy_views = policy_views(reader).await?;
+    let next = store.next_of_all(&policies).await?;
     let degraded = overdue.is_some()
         || !holds.is_empty()
         || sources.iter().any(|source| source.error.is_some())
@@ -153,18 +227,44 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
+        rehearsed: clocked.is_none() && store.newest_pass().await?.is_some(),
+        running: lock::running(&config.database),
+        next_pass: reader.next_pass,
         overdue,
         sources,
-        states: states(reader).await?,
+        states: policy_views
+            .iter()
+            .filter(|policy| !policy.states.is_empty())
+            .map(|policy| (policy.name.clone(), policy.states.clone()))
+            .collect(),
+        policies: policy_views,
         deliveries: store.delivery_counts().await?,
         queue: Queue::of(store, config, now).await?,
-        next: reader.upcoming(store.next_of_all(&policies).await?),
+        next: next.and_then(|one| {
+            Some(NextView {
+                next: reader.upcoming(Some(one.next))?,
+                id: one.id,
+                user_principal_name: one.user_principal_name,
+                policy: one.policy,
+            })
+        }),
         holds,
+        mail,
         webhooks,
         stranded: stranded(config, reader).await?,
         unresolved,
         capacity: capacity::shortage(config, store.people_in_scope().await?, now),
         blocked: blocked(config, reader).await?,
+        unreachable: unreachable(reader).await?,
+        unreadable: store
+            .unreadable()
+            .await?
+            .into_iter()
+            .map(|(id, user_principal_name)| UnreadableView {
+                id,
+                user_principal_name,
+            })
+            .collect(),
         repeated_losses: store
             .lost_again(&policies)
             .await?
@@ -185,15 +285,28 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     })
 }
 
-/// How many people are in each state; nothing while the rows of an earlier version are not whole.
-async fn states(reader: &Reader) -> Result<BTreeMap<String, BTreeMap<String, u64>>, DeskError> {
-    if !reader.store.is_listed().await? {
-        return Ok(BTreeMap::new());
-    }
-    let mut counts = reader.store.state_counts().await?;
-    let policies = reader.policies.iter().filter_map(|policy| {
-        let counts = counts.remove(&policy.name)?;
-        Some((policy.name.to_string(), counts))
+/// How far each policy is; no counts while the rows of an earlier version are not whole.
+async fn policy_views(reader: &Reader) -> Result<Vec<PolicyView>, DeskError> {
+    let mut counts = if reader.store.is_listed().await? {
+        reader.store.state_counts().await?
+    } else {
+        BTreeMap::new()
+    };
+    let policies = reader.policies.iter().map(|policy| {
+        let states = counts.remove(&policy.name).unwrap_or_default();
+        let reached = states
+            .iter()
+            .filter(|(state, _)| State::parse(state).is_some_and(State::is_in_scope));
+        PolicyView {
+            name: policy.name.to_string(),
+            mode: policy.enforce,
+            in_scope: reached.map(|(_, people)| people).sum(),
+            registered: states
+                .get(State::Registered.as_str())
+                .copied()
+                .unwrap_or_default(),
+            states,
+        }
     });
     Ok(policies.collect())
 }
@@ -269,6 +382,18 @@ async fn blocked(config: &Config, reader: &Reader) -> Result<Vec<BlockedView>, D
             meaning,
             remedy,
         }
+    });
+    Ok(views.collect())
+}
+
+async fn unreachable(reader: &Reader) -> Result<Vec<UnreachableView>, DeskError> {
+    let people = reader.store.unreached(&on(reader)).await?;
+    let views = people.into_iter().map(|person| UnreachableView {
+        id: person.id,
+        user_principal_name: person.user_principal_name,
+        policy: person.policy,
+        since: person.unreached.since,
+        flagged_from: person.unreached.flagged_from,
     });
     Ok(views.collect())
 }

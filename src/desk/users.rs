@@ -44,8 +44,12 @@ pub struct Query {
     pub states: Vec<State>,
     /// Only this policy.
     pub policy: Option<String>,
-    /// Only people whose name, user principal name, mail or id contains this.
+    /// Only people a word of whose name, user principal name or mail begins with this, or whose id it is.
     pub search: Option<String>,
+    /// Only people who cannot register.
+    pub blocked: bool,
+    /// Only people whom nobody can reach.
+    pub unreachable: bool,
     /// The order.
     pub sort: Sort,
     /// At most so many.
@@ -92,8 +96,10 @@ pub async fn list(reader: &Reader, query: Query) -> Result<Users<'_>, DeskError>
         wanted: Arc::new(Wanted {
             policies,
             states: query.states,
+            blocked: query.blocked,
+            unreached: query.unreachable,
         }),
-        search: query.search.map(|text| text.to_lowercase()),
+        search: query.search.map(|text| text.trim().to_lowercase()),
         left: query.limit.unwrap_or(u64::MAX),
         lanes: lanes(query.sort),
     })
@@ -128,7 +134,7 @@ impl Users<'_> {
             };
             let mut row = PersonView::of_list(person, self.reader.now);
             row.next = self.reader.upcoming(row.next);
-            if self.search.as_ref().is_none_or(|text| contains(&row, text)) {
+            if self.search.as_ref().is_none_or(|text| fits(&row, text)) {
                 self.left -= 1;
                 return Ok(Some(row));
             }
@@ -208,14 +214,51 @@ fn place(lane: &Lane, now: Timestamp) -> Option<(Option<Timestamp>, &str, &str)>
     Some((deadline, &first.id, &first.policy))
 }
 
-fn contains(row: &PersonView, text: &str) -> bool {
-    [
-        Some(&row.id),
+fn fits(row: &PersonView, text: &str) -> bool {
+    let fields = [
         Some(&row.user_principal_name),
         row.display_name.as_ref(),
         row.mail.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .any(|field| field.to_lowercase().contains(text))
+    ];
+    row.id == text
+        || fields
+            .into_iter()
+            .flatten()
+            .any(|field| begins_a_word(&field.to_lowercase(), text))
+}
+
+/// Whether a word of a text begins with another text.
+fn begins_a_word(text: &str, beginning: &str) -> bool {
+    let mut before = None;
+    text.char_indices().any(|(at, c)| {
+        let is_first = !before.replace(c).is_some_and(char::is_alphanumeric);
+        is_first && text[at..].starts_with(beginning)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_finds_beginnings_of_words() {
+        for (text, beginning, fits) in [
+            ("goran jansen26", "jan", true),
+            ("goran jansen26", "goran j", true),
+            ("goran jansen26", "ansen", false),
+            ("goran.jansen26@contoso.example", "jansen26@", true),
+            ("goran.jansen26@contoso.example", "contoso", true),
+            ("o'neil", "neil", true),
+            ("李小龍", "小", false),
+            ("李 小龍", "小", true),
+            ("", "a", false),
+            ("ana", "", true),
+        ] {
+            assert_eq!(
+                begins_a_word(text, beginning),
+                fits,
+                "{beginning} in {text}"
+            );
+        }
+    }
 }

@@ -283,6 +283,7 @@ impl Case<'_> {
         let state = self.state(scope, verdict);
         let now = self.now;
         let policy = self.policy;
+        let unreached = self.unreached();
         let due = self.standing.window.due(policy);
         let deadline = due.map(|due| due.at(now));
         let until = |deadline: Timestamp| deadline.duration_since(now).max(SignedDuration::ZERO);
@@ -302,6 +303,7 @@ impl Case<'_> {
             waits: self.waits,
             would_flag: self.would_flag,
             shown: self.shown,
+            unreached,
             standing: self.standing,
         }
     }

@@ -42,6 +42,8 @@ pub struct Decision {
     pub would_flag: bool,
     /// What sign-ins of the window show of registering.
     pub shown: Shown,
+    /// That nobody can reach the person, while a window asks for something.
+    pub unreached: Option<Unreached>,
 }
 
 impl Decision {
@@ -110,6 +112,16 @@ impl Wait {
             Self::ChannelDown => "the way to people to open".to_owned(),
         }
     }
+}
+
+/// Somebody whom nobody can reach (rule R8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreached {
+    /// The first refusal, or the pass in which a message fell due with no address.
+    pub since: Timestamp,
+    /// The flag comes from then on, while the way to people works; none under a strict policy, which does
+    /// not wait for it.
+    pub flagged_from: Option<Timestamp>,
 }
 
 /// What the sign-ins of a window show of registering.

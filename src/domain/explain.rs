@@ -190,11 +190,17 @@ impl Case<'_> {
     pub(super) fn explain_waiting(&mut self) {
         let activity = self.facts.activity;
         match (activity.non_interactive, activity.legacy) {
-            (None, None) => self.because(
-                ReasonCode::NeverSignedIn,
-                "no qualifying sign-in since the person came into scope",
-                None,
-            ),
+            (None, None) => {
+                let before = self.signed_in_before();
+                let text = match before {
+                    Some(at) => format!(
+                        "signed in at {at}, before the person was in scope on {}; the next sign-in opens the window",
+                        self.since
+                    ),
+                    None => "no qualifying sign-in since the person came into scope".to_owned(),
+                };
+                self.because(ReasonCode::NeverSignedIn, text, before);
+            }
             (Some(at), None) => self.because(
                 ReasonCode::ActiveOnlyByRefresh,
                 "only tokens refreshed in the background; revoking sessions would prompt",
@@ -206,6 +212,20 @@ impl Case<'_> {
                 at,
             ),
         }
+    }
+
+    /// The newest sign-in that would have opened the window, had the person been in scope.
+    fn signed_in_before(&self) -> Option<Timestamp> {
+        let world = self.facts.world;
+        let sign_ins = self.facts.sign_ins.iter();
+        sign_ins
+            .filter(|sign_in| {
+                sign_in
+                    .qualifies(&world.codes, self.policy.start_on, Timestamp::MIN, self.now)
+                    .is_some()
+            })
+            .map(|sign_in| sign_in.at)
+            .max()
     }
 
     pub(super) fn explain_deadline(&mut self, run: &Run) {
@@ -249,10 +269,17 @@ impl Case<'_> {
             self.because(ReasonCode::NoticeGiven, text, at);
         }
         if let Some(unreachable) = &run.unreachable {
-            let text = if unreachable.address.is_some() {
+            let lack = if unreachable.address.is_some() {
                 "the address was refused for good"
             } else {
                 "there is no address"
+            };
+            let is_flagged = self.standing.is_flagged();
+            let text = match self.unreached_until(run).filter(|_| !is_flagged) {
+                Some(until) => {
+                    format!("{lack}: not flagged before {until}, seven days after the deadline")
+                }
+                None => lack.to_owned(),
             };
             self.because(ReasonCode::Unreachable, text, unreachable.since);
         }

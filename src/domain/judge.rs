@@ -9,7 +9,7 @@ use super::person::Presence;
 use super::policy::Enforce;
 use super::registration::{LostRegistration, Verdict};
 use super::sign_in::SignInClass;
-use super::window::{GraceWindow, Run, UNREACHABLE_AFTER, later};
+use super::window::{GraceWindow, Run, later};
 
 /// A blocked registration this recent delays a flag (rule R11) …
 const BLOCKED_RECENTLY: SignedDuration = SignedDuration::from_hours(72);
@@ -38,7 +38,7 @@ impl Case<'_> {
         if proof.is_none_or(|as_of| as_of < deadline) {
             self.waits.push(Wait::Proof(deadline));
         }
-        self.waits.extend(self.notice_wait(&run, deadline));
+        self.waits.extend(self.notice_wait(&run));
         let blocked = self
             .last_blocked()
             .map(|at| later(at, BLOCKED_RECENTLY).min(later(deadline, BLOCKED_AT_MOST)))
@@ -55,7 +55,7 @@ impl Case<'_> {
     }
 
     /// Rules R7 and R8: nobody is flagged without notice, unless nobody can be reached for seven days.
-    pub(super) fn notice_wait(&self, run: &Run, deadline: Timestamp) -> Option<Wait> {
+    pub(super) fn notice_wait(&self, run: &Run) -> Option<Wait> {
         if self.policy.strict {
             return None;
         }
@@ -66,7 +66,7 @@ impl Case<'_> {
         if run.unreachable.is_none() {
             return Some(Wait::Notice(None));
         }
-        let until = later(deadline, UNREACHABLE_AFTER);
+        let until = self.unreached_until(run)?;
         (until > self.now).then_some(Wait::Unreachable(until))
     }
 

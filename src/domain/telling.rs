@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::audit::AuditKind;
 use super::decide::Case;
-use super::decision::{Next, NextAction};
+use super::decision::{Next, NextAction, Unreached};
 use super::effect::Effect;
 use super::facts::{Channel, DeliveryFact, DeliveryOutcome, NoticeBy, PersonFacts};
 use super::message::EventKind;
@@ -303,6 +303,25 @@ impl Case<'_> {
         self.effects.push(Effect::Message(message));
     }
 
+    /// That nobody can reach the person, while a window of a policy that is on asks for something.
+    pub(super) fn unreached(&self) -> Option<Unreached> {
+        let (GraceWindow::Open(run) | GraceWindow::Elapsed(run)) = &self.standing.window else {
+            return None;
+        };
+        let is_on = self.policy.enforce == Enforce::On;
+        let unreachable = run.unreachable.as_ref().filter(|_| is_on)?;
+        Some(Unreached {
+            since: unreachable.since,
+            flagged_from: self.unreached_until(run),
+        })
+    }
+
+    /// Until when whoever cannot be reached is not flagged.
+    pub(super) fn unreached_until(&self, run: &Run) -> Option<Timestamp> {
+        let deadline = run.deadline(self.policy, self.now);
+        (!self.policy.strict).then(|| later(deadline, UNREACHABLE_AFTER))
+    }
+
     /// Operators hear once of whom nobody can reach.
     pub(super) fn tell_of_unreachable(&mut self) {
         let told = |standing: &Standing| {
@@ -334,10 +353,7 @@ impl Case<'_> {
                 return;
             }
             let run = self.standing.window.run();
-            let deadline = run.map(|run| run.deadline(self.policy, self.now));
-            let flagged = deadline
-                .filter(|_| !self.policy.strict)
-                .map(|deadline| later(deadline, UNREACHABLE_AFTER));
+            let flagged = run.and_then(|run| self.unreached_until(run));
             self.effects.push(Effect::TellOperators {
                 topic: Topic::Unreachable,
                 line: news::unreachable(

@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Row as _};
 use super::db::{Db, Row};
 use super::settings::UNLISTED;
 use super::{Doing, Store, StoreError, Whom, instant, micros};
-use crate::domain::decision::{Next, NextAction};
+use crate::domain::decision::{Next, NextAction, Unreached};
 use crate::domain::id::PolicyName;
 use crate::domain::listed::{Listed, ListedWindow};
 use crate::domain::standing::Enforcement;
@@ -50,6 +50,32 @@ pub struct BlockedPerson {
     pub at: Timestamp,
 }
 
+/// Somebody whom nobody can reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreachedPerson {
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// Under which policy.
+    pub policy: String,
+    /// Since when, and from when on the flag comes all the same.
+    pub unreached: Unreached,
+}
+
+/// What comes next of all people, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextPerson {
+    /// When, and for what.
+    pub next: Next,
+    /// The object id.
+    pub id: String,
+    /// For display.
+    pub user_principal_name: String,
+    /// Under which policy.
+    pub policy: String,
+}
+
 /// Which rows are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -57,6 +83,10 @@ pub struct Wanted {
     pub policies: Vec<PolicyName>,
     /// In these states; in all if none is named.
     pub states: Vec<State>,
+    /// Only people who cannot register.
+    pub blocked: bool,
+    /// Only people whom nobody can reach.
+    pub unreached: bool,
 }
 
 /// Rows that have an index of their own, and its order.
@@ -123,18 +153,78 @@ impl Store {
     }
 
     /// What comes next, of all people.
-    pub async fn next_of_all(&self, policies: &[PolicyName]) -> Result<Option<Next>, StoreError> {
+    pub async fn next_of_all(
+        &self,
+        policies: &[PolicyName],
+    ) -> Result<Option<NextPerson>, StoreError> {
+        let reading = "reading what comes next";
         let mut statement = QueryBuilder::<Db>::new(
-            "SELECT user_id, next_at, next_action FROM standings WHERE next_at IS NOT NULL AND ",
+            "SELECT standings.user_id, next_at, next_action, people.user_principal_name, standings.policy
+             FROM standings JOIN people ON people.id = standings.user_id WHERE next_at IS NOT NULL AND ",
         );
-        Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
+        Whom::these(policies.iter().map(PolicyName::as_str))
+            .restrict(&mut statement, "standings.policy");
         let row = statement
             .push(" ORDER BY next_at LIMIT 1")
             .build()
             .fetch_optional(&self.read)
             .await
-            .doing("reading what comes next")?;
-        row.map_or(Ok(None), |row| next(&row, [0, 1, 2]))
+            .doing(reading)?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let Some(next) = next(&row, [0, 1, 2])? else {
+            return Ok(None);
+        };
+        Ok(Some(NextPerson {
+            next,
+            id: row.try_get(0).doing(reading)?,
+            user_principal_name: row.try_get(3).doing(reading)?,
+            policy: row.try_get(4).doing(reading)?,
+        }))
+    }
+
+    /// Whom nobody can reach, those first who wait longest.
+    pub async fn unreached(
+        &self,
+        policies: &[PolicyName],
+    ) -> Result<Vec<UnreachedPerson>, StoreError> {
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT standings.user_id, people.user_principal_name, standings.policy, standings.unreached_since, standings.unreached_until
+             FROM standings JOIN people ON people.id = standings.user_id WHERE standings.unreached_since IS NOT NULL AND ",
+        );
+        Whom::these(policies.iter().map(PolicyName::as_str))
+            .restrict(&mut statement, "standings.policy");
+        let rows: Vec<(String, String, String, i64, Option<i64>)> = statement
+            .push(" ORDER BY standings.unreached_since, standings.user_id, standings.policy")
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading whom nobody can reach")?;
+        let people = rows.into_iter();
+        Ok(people
+            .map(
+                |(id, user_principal_name, policy, since, until)| UnreachedPerson {
+                    id,
+                    user_principal_name,
+                    policy,
+                    unreached: Unreached {
+                        since: instant(since),
+                        flagged_from: until.map(instant),
+                    },
+                },
+            )
+            .collect())
+    }
+
+    /// People whose newest row of the users could not be believed: what was known of them stays.
+    pub async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
+        sqlx::query_as(
+            "SELECT id, user_principal_name FROM people WHERE unsure = TRUE AND gone_at IS NULL ORDER BY id",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading whose rows cannot be read")
     }
 
     /// Who could not register at the newest sign-ins, and has completed none since; oldest first.
@@ -262,6 +352,17 @@ fn page(
         statement.push(" AND ");
         Whom::these(wanted.states.iter().map(|state| state.as_str()))
             .restrict(&mut statement, "standings.state");
+    }
+    for (is_wanted, column) in [
+        (wanted.blocked, " AND standings.blocked_code IS NOT NULL"),
+        (
+            wanted.unreached,
+            " AND standings.unreached_since IS NOT NULL",
+        ),
+    ] {
+        if is_wanted {
+            statement.push(column);
+        }
     }
     order.restrict(&mut statement, now);
     let columns = [key, Some(order.id()), Some("standings.policy")];

@@ -119,8 +119,8 @@ pub struct PassLock {
 }
 
 impl PassLock {
-    /// Takes the lock, or says who holds it.
-    pub fn take(database: &Path, now: Timestamp) -> Result<Self, StoreError> {
+    /// Takes the lock for a command, or says who holds it.
+    pub fn take(database: &Path, command: &str, now: Timestamp) -> Result<Self, StoreError> {
         let path = mark(database);
         let failed = |source| StoreError::Lock {
             path: path.clone(),
@@ -145,7 +145,7 @@ impl PassLock {
             return Err(refused(file, database, &before.holder));
         }
         let mark = Mark {
-            holder: format!("process {} since {now}", std::process::id()),
+            holder: format!("process {} ({command}) since {now}", std::process::id()),
             ..before
         };
         mark.write(&mut file).map_err(failed)?;
@@ -154,6 +154,33 @@ impl PassLock {
             _database: kept,
         })
     }
+}
+
+/// Who runs passes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Running {
+    /// The process.
+    pub process: u32,
+    /// Which command it carries out.
+    pub command: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// Who runs passes on a database at present, as far as the system says: whoever asks locks nothing.
+#[must_use]
+pub fn running(database: &Path) -> Option<Running> {
+    let path = mark(database);
+    let holders = holders(std::fs::metadata(&path).ok()?.ino());
+    let said = Mark::of(database).holder;
+    let mut words = said.split_whitespace().skip(1);
+    let process = words.next()?.parse().ok()?;
+    let command = words.next()?.trim_matches(['(', ')']);
+    holders.contains(&process).then(|| Running {
+        process,
+        command: command.to_owned(),
+        since: words.last().and_then(|word| word.parse().ok()),
+    })
 }
 
 /// Locks a file for this process alone, unless another has it.
@@ -241,7 +268,7 @@ mod tests {
     }
 
     fn take(database: &Path) -> Result<PassLock, StoreError> {
-        PassLock::take(database, Timestamp::UNIX_EPOCH)
+        PassLock::take(database, "run", Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -257,6 +284,21 @@ mod tests {
         let mark = Mark::of(&database);
         assert_eq!(mark.installation.as_deref(), Some("urn:uuid:a"));
         assert!(mark.is_made);
+    }
+
+    #[test]
+    fn who_runs_passes_is_known_while_they_do() {
+        let (_folder, database) = folder();
+        assert_eq!(running(&database), None);
+        let held = take(&database).unwrap();
+        let ours = Running {
+            process: std::process::id(),
+            command: "run".to_owned(),
+            since: Some(Timestamp::UNIX_EPOCH),
+        };
+        assert_eq!(running(&database), Some(ours));
+        drop(held);
+        assert_eq!(running(&database), None);
     }
 
     #[test]

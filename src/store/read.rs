@@ -74,6 +74,20 @@ pub struct Happening {
     pub rehearsed: bool,
     /// Whether the person gets a mail that says so.
     pub mail: bool,
+    /// Of which hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+}
+
+/// Somebody, for display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The object id.
+    pub id: String,
+    /// The user principal name.
+    pub user_principal_name: String,
+    /// The display name.
+    pub display_name: Option<String>,
 }
 
 impl Store {
@@ -93,10 +107,10 @@ impl Store {
         let rows = sqlx::query(
             "SELECT journal.kind AS event, journal.step, journal.policy, journal.user_id AS user, people.user_principal_name,
                     journal.rehearsed, EXISTS (SELECT 1 FROM outbox WHERE outbox.position > $2 AND outbox.destination = $3
-                        AND outbox.user_id = journal.user_id AND outbox.policy = journal.policy AND outbox.event = journal.kind) AS mail
+                        AND outbox.user_id = journal.user_id AND outbox.policy = journal.policy AND outbox.event = journal.kind) AS mail, journal.hold
              FROM journal LEFT JOIN people ON people.id = journal.user_id WHERE journal.id > $1
              UNION ALL
-             SELECT outbox.event, outbox.step, outbox.policy, outbox.user_id, people.user_principal_name, FALSE, TRUE
+             SELECT outbox.event, outbox.step, outbox.policy, outbox.user_id, people.user_principal_name, FALSE, TRUE, NULL
              FROM outbox JOIN people ON people.id = outbox.user_id WHERE outbox.position > $2 AND outbox.destination = $3
                  AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.id > $1 AND journal.user_id = outbox.user_id
                      AND journal.policy = outbox.policy AND journal.kind = outbox.event)",
@@ -117,6 +131,7 @@ impl Store {
                     user_principal_name: row.try_get(4)?,
                     rehearsed: row.try_get(5)?,
                     mail: row.try_get(6)?,
+                    hold: row.try_get(7)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -234,6 +249,36 @@ impl Store {
         .await
         .doing("looking for a person")?;
         ids.iter().map(|id| user_id("people", id)).collect()
+    }
+
+    /// People a word of whose name, user principal name or mail begins like this, by name.
+    pub async fn like(&self, beginning: &str, limit: u32) -> Result<Vec<Named>, StoreError> {
+        let beginning = beginning.trim().to_lowercase();
+        let plain = beginning
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+            "SELECT id, user_principal_name, display_name FROM people
+             WHERE upn_key LIKE $1 ESCAPE '\\' OR upn_key LIKE $2 ESCAPE '\\' OR LOWER(display_name) LIKE $1 ESCAPE '\\'
+                 OR LOWER(display_name) LIKE $3 ESCAPE '\\' OR LOWER(mail) LIKE $1 ESCAPE '\\' OR LOWER(mail) LIKE $2 ESCAPE '\\'
+             ORDER BY upn_key, id LIMIT $4",
+        )
+        .bind(format!("{plain}%"))
+        .bind(format!("%.{plain}%"))
+        .bind(format!("% {plain}%"))
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await
+        .doing("looking for people")?;
+        let people = rows.into_iter();
+        Ok(people
+            .map(|(id, user_principal_name, display_name)| Named {
+                id,
+                user_principal_name,
+                display_name,
+            })
+            .collect())
     }
 
     /// The user principal names of everybody who is there.

@@ -159,13 +159,15 @@ async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<
     let statements = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
         let mut statement = QueryBuilder::<Db>::new(
             "INSERT INTO standings (user_id, policy, state, registered, in_scope, asks, sequence, is_open, window_opened_at, window_deadline, window_notice, window_left,
-                 bypasses, may_skip, enforcement, enforced_at, lost_again, must_register, blocked_code, blocked_at, next_at, next_action, memory) ",
+                 bypasses, may_skip, enforcement, enforced_at, lost_again, must_register, blocked_code, blocked_at, unreached_since, unreached_until,
+                 next_at, next_action, memory) ",
         );
         statement.push_values(rows, |mut row, one| {
             let (listed, standing) = (&one.listed, &one.decision.standing);
             let window = listed.window.as_ref();
             let (deadline, notice) = split(window.and_then(|window| window.deadline));
             let (enforcement, enforced_at) = enforcement(standing.enforcement);
+            let unreached = one.decision.unreached;
             row.push_bind(one.id.as_str())
                 .push_bind(one.decision.policy.as_str())
                 .push_bind(listed.state.as_str())
@@ -186,6 +188,8 @@ async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<
                 .push_bind(one.decision.shown.demanded_at.is_some())
                 .push_bind(one.decision.shown.blocked.map(|blocked| blocked.code))
                 .push_bind(one.decision.shown.blocked.map(|blocked| micros(blocked.at)))
+                .push_bind(unreached.map(|unreached| micros(unreached.since)))
+                .push_bind(unreached.and_then(|unreached| unreached.flagged_from).map(micros))
                 .push_bind(listed.next.map(|next| micros(next.at)))
                 .push_bind(one.next_action.as_deref())
                 .push_bind(one.memory.as_str());
@@ -195,7 +199,8 @@ async fn write_whole(connection: &mut Connection, rows: &[RowOf<'_>]) -> Result<
               in_scope = excluded.in_scope, asks = excluded.asks, sequence = excluded.sequence, is_open = excluded.is_open, window_opened_at = excluded.window_opened_at,
               window_deadline = excluded.window_deadline, window_notice = excluded.window_notice, window_left = excluded.window_left, bypasses = excluded.bypasses,
               may_skip = excluded.may_skip, enforcement = excluded.enforcement, enforced_at = excluded.enforced_at,
-              lost_again = excluded.lost_again, must_register = excluded.must_register, blocked_code = excluded.blocked_code, blocked_at = excluded.blocked_at, next_at = excluded.next_at, next_action = excluded.next_action, memory = excluded.memory",
+              lost_again = excluded.lost_again, must_register = excluded.must_register, blocked_code = excluded.blocked_code, blocked_at = excluded.blocked_at,
+              unreached_since = excluded.unreached_since, unreached_until = excluded.unreached_until, next_at = excluded.next_at, next_action = excluded.next_action, memory = excluded.memory",
         );
         statement
     });

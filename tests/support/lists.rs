@@ -40,6 +40,7 @@ async fn kept(reader: &Reader) -> Rows {
     let wanted = Wanted {
         policies: reader.policy_names(),
         states: Vec::new(),
+        ..Wanted::default()
     };
     let rows = reader
         .store

@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 use self::people::{FIRST_DAY, Part, Someone, everybody};
 use super::output::Printer;
 use super::progress::Bar;
+use super::words;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
 use crate::desk::person::PersonView;
 use crate::domain::facts::Channel;
 use crate::domain::hold::HoldKind;
+use crate::domain::state::State;
 use crate::engine::{Engine, Wake};
 use crate::exit::DONE;
 use crate::pass::{self};
@@ -67,25 +69,42 @@ pub(crate) async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Re
     let file = folder.join("fortnight.toml");
     let (config, _) = Config::load(&file, []).map_err(|faults| anyhow::anyhow!("{faults}"))?;
     let people = everybody();
-    out.line(format!(
-        "Contoso switches on a registration policy for {} accounts. Five weeks follow, in {}.",
+    out.text(&format!(
+        "Contoso switches on a registration policy for {} accounts. Five weeks follow, played by the real program on made-up data, in {}.",
         people.len(),
         folder.display()
     ))?;
-    out.line("")?;
     let bar = Bar::new();
     let mut story = Story::default();
-    let lock = PassLock::take(&config.database, FIRST_DAY)?;
+    let lock = PassLock::take(&config.database, "demo", FIRST_DAY)?;
     let store = Store::open(&config.database).await?;
     for count in 0..DAYS {
+        let week = usize::try_from(count / 7).ok().filter(|_| count % 7 == 0);
+        if let Some((week, about)) = week.and_then(|week| Some((week, WEEKS.get(week)?))) {
+            bar.aside(|| {
+                out.line("")?;
+                out.heading(&format!("Week {}", week + 1))?;
+                out.text(about)
+            })?;
+        }
+        let (mut reports, mut lines) = (Vec::new(), Vec::new());
         for hours in HOURS {
             let now = crate::domain::window::later(
                 FIRST_DAY,
                 SignedDuration::from_hours(24 * count + hours),
             );
             export(&folder.join("tenant"), &people, now, count)?;
-            story.day(&store, &config, &bar, now, count, out).await?;
+            let report = story.pass(&store, &config, &bar, now).await?;
+            lines.extend(story.holds(&store, &report, now).await?);
+            reports.push(report);
         }
+        let begin = format!("  {}  ", reports[0].as_of.strftime("%a %d %b"));
+        let lines = happened(&reports).into_iter().chain(lines);
+        bar.aside(|| {
+            lines
+                .into_iter()
+                .try_for_each(|line| out.item(&begin, &line))
+        })?;
     }
     bar.finish();
     summary(&store, &config, &people, &folder, &story, out).await?;
@@ -165,6 +184,17 @@ fn write(folder: &Path, name: &str, rows: &[Value]) -> anyhow::Result<()> {
         .with_context(|| format!("writing {}", path.display()))
 }
 
+/// What each week is about, told before it is played.
+const WEEKS: [&str; 5] = [
+    "People sign in. With the first sign-in a window of 14 days opens, and a mail says by when to register.",
+    "Many register, and hear no more. The others are reminded seven days, three days and one day before their deadline.",
+    "The first deadlines pass. Whoever has still not registered is flagged: put on a list for you to act on.",
+    "Late ones: who has no address or cannot register waits a week longer before the flag.",
+    "Nothing changes any more: people on leave were never asked, and some of those who were flagged do not register.",
+];
+
+const HOLD: &str = "A hold: new flags wait until better data or an operator ends it, so that a mistake flags nobody. Mails and windows go on.";
+
 /// What happened, for the summary.
 #[derive(Debug, Default)]
 struct Story {
@@ -177,21 +207,15 @@ struct Story {
 }
 
 impl Story {
-    async fn day(
+    async fn pass(
         &mut self,
         store: &Store,
         config: &Config,
         bar: &Bar,
         now: Timestamp,
-        day: i64,
-        out: &mut Printer,
-    ) -> anyhow::Result<()> {
-        let engine = Engine::new(
-            store.clone(),
-            config.clone(),
-            Clock::fixed_at(now),
-            bar.progress(),
-        )?;
+    ) -> anyhow::Result<PassReport> {
+        let clock = Clock::fixed_at(now);
+        let engine = Engine::new(store.clone(), config.clone(), clock, bar.progress())?;
         let mut report = PassReport::new(now);
         engine
             .pass(Wake::Sources, &mut report, &CancellationToken::new())
@@ -200,45 +224,71 @@ impl Story {
         self.flagged += report.flagged;
         self.released += report.released;
         self.sent += report.deliveries.sent;
+        Ok(report)
+    }
+
+    /// Holds that are new, and the approval of the one that an operator has looked at.
+    async fn holds(
+        &mut self,
+        store: &Store,
+        report: &PassReport,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<String>> {
         let mut lines = Vec::new();
         for hold in &report.holds {
-            if self
-                .held
-                .insert(hold.id.clone(), hold.text.clone())
-                .is_none()
-            {
-                lines.push(format!("held ({}): {}", hold.id, hold.text));
+            let before = self.held.insert(hold.id.clone(), hold.text.clone());
+            if before.is_none() {
+                let explained = if self.held.len() == 1 { HOLD } else { "" };
+                lines.push(format!("held ({}): {}. {explained}", hold.id, hold.text));
             }
             if hold.kind == HoldKind::Mass && !self.approved && hold.since < now {
-                store
-                    .approve(
-                        &hold.id,
-                        "demo",
-                        "the department was told in person; the flags are right",
-                        now,
-                    )
-                    .await?;
+                let reason = "the department was told in person; the flags are right";
+                store.approve(&hold.id, "demo", reason, now).await?;
                 self.approved = true;
-                lines.push(format!("an operator approves the hold {}", hold.id));
+                lines.push(format!(
+                    "an operator looks at the people and approves the hold {}: the next pass flags them",
+                    hold.id
+                ));
             }
         }
-        if report.flagged + report.released > 0 {
-            lines.push(format!(
-                "{} flagged, {} flags taken back",
-                report.flagged, report.released
-            ));
-        }
-        if report.windows.opened > 10 {
-            lines.push(format!(
-                "{} windows open, {} mails go out",
-                report.windows.opened, report.deliveries.sent
-            ));
-        }
-        for line in lines {
-            out.line(format!("day {day:>2}  {line}"))?;
-        }
-        Ok(())
+        Ok(lines)
     }
+}
+
+/// What the passes of a day did, where they did something.
+fn happened(reports: &[PassReport]) -> Option<String> {
+    let sum = |count: fn(&PassReport) -> u64| reports.iter().map(count).sum::<u64>();
+    let counts = [
+        (
+            sum(|pass| pass.windows.opened),
+            "window opens",
+            "windows open",
+        ),
+        (sum(|pass| pass.windows.closed), "closes", "close"),
+        (sum(|pass| pass.windows.paused), "is paused", "are paused"),
+        (sum(|pass| pass.windows.resumed), "goes on", "go on"),
+        (
+            sum(|pass| pass.deliveries.sent),
+            "mail goes out",
+            "mails go out",
+        ),
+        (
+            sum(|pass| pass.flagged),
+            "person is flagged",
+            "people are flagged",
+        ),
+        (
+            sum(|pass| pass.released),
+            "flag is taken back",
+            "flags are taken back",
+        ),
+    ];
+    let words: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, several)| format!("{count} {}", if count == 1 { one } else { several }))
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 async fn summary(
@@ -252,38 +302,46 @@ async fn summary(
     let now = store.newest_pass().await?.unwrap_or(FIRST_DAY);
     let policies = pass::policies(store, config, now).await?;
     let world = pass::world(store, config, Channel::Works, now).await?;
-    let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut states: BTreeMap<State, u64> = BTreeMap::new();
     let mut rows: BTreeMap<String, PersonView> = BTreeMap::new();
     let everyone = Whom::these(people.iter().map(Someone::id));
     for dossier in store.load(&everyone).await? {
         for row in PersonView::of(&pass::look(dossier, &policies, &world, now), now) {
-            *states.entry(row.state.as_str()).or_default() += 1;
+            *states.entry(row.state).or_default() += 1;
             rows.insert(row.id.clone(), row);
         }
     }
     out.line("")?;
-    out.line(format!(
-        "After five weeks: {} windows opened, {} people flagged, {} flags taken back, {} mails accepted.",
-        story.opened, story.flagged, story.released, story.sent
-    ))?;
-    for (state, count) in &states {
-        out.line(format!("  {count:>4}  {state}"))?;
+    out.heading("After five weeks")?;
+    out.item(
+        "  ",
+        &format!(
+            "{} windows opened, {} people flagged, {} flags taken back, {} mails accepted",
+            story.opened, story.flagged, story.released, story.sent
+        ),
+    )?;
+    for (state, count) in states {
+        let begin = format!("  {count:>4}  {:<23}", state.as_str());
+        out.item(&begin, words::meaning(state))?;
     }
     out.line("")?;
-    out.line("Some of their stories")?;
+    out.heading("Some of their stories")?;
     for someone in people {
         if let (Some(told), Some(row)) = (told(someone.part), rows.get(&someone.id())) {
-            out.line(format!(
-                "  {:<28} {:<22} {told}",
-                clean_line(&someone.name, 27),
-                row.state.as_str()
-            ))?;
+            let name = clean_line(&someone.name, 27);
+            let state = row.state.as_str();
+            out.item("  · ", &format!("{name}, {state}: {told}"))?;
         }
     }
+    next(people, folder, out)
+}
+
+/// What to try on what was played.
+fn next(people: &[Someone], folder: &Path, out: &mut Printer) -> anyhow::Result<()> {
     let file = folder.join("fortnight.toml");
     let command = format!("{} -c {}", program(), file.display());
     out.line("")?;
-    out.line("What to try next")?;
+    out.heading("What to try next")?;
     out.line(format!("  {command} status"))?;
     out.line(format!("  {command} users --state enforcement_needed"))?;
     if let Some(someone) = people
@@ -296,10 +354,13 @@ async fn summary(
         ))?;
     }
     out.line(format!("  {command} deliveries list"))?;
-    out.line(format!(
-        "  and the mails themselves, in {}",
-        folder.join("outbox").display()
-    ))?;
+    out.item(
+        "  ",
+        &format!(
+            "and the mails themselves, in {}",
+            folder.join("outbox").display()
+        ),
+    )?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::age::{Frozen, ReportAge};
 use crate::domain::assignment::{Include, NameList, Unresolved};
 use crate::domain::audit::AuditKind;
-use crate::domain::decision::NextAction;
+use crate::domain::decision::{NextAction, Unreached};
 use crate::domain::facts::{ActKind, Channel, DeliveryFact, DeliveryOutcome, NoticeBy};
 use crate::domain::id::PolicyName;
 use crate::domain::person::{AccountKind, Presence};
@@ -540,9 +540,43 @@ fn without_an_address_the_present_is_when_a_message_fell_due() {
     story.person.mail = None;
     story.sign_in(day(0), 0).pass(hour(12, 0));
     assert_eq!(unreachable(&story), Some(day(12)));
-    assert_eq!(story.daily(13..=21).deadline, Some(day(15)));
+    let unreached = Unreached {
+        since: day(12),
+        flagged_from: Some(day(22)),
+    };
+    assert_eq!(story.decisions[0].unreached, Some(unreached));
+    assert_eq!(story.daily(13..=14).deadline, Some(day(15)));
+    // The seven days are said before the deadline, and not only once it has passed.
+    let said = format!(
+        "there is no address: not flagged before {}, seven days after the deadline",
+        day(22)
+    );
+    let reasons = &story.decisions[0].reasons;
+    assert!(
+        reasons.iter().any(|reason| reason.text == said),
+        "{reasons:?}"
+    );
+    assert_eq!(story.daily(15..=21).deadline, Some(day(15)));
     assert_eq!(story.decisions[0].waits, [Wait::Unreachable(day(22))]);
     assert_eq!(story.pass(day(22)).state, State::EnforcementNeeded);
+}
+
+#[test]
+fn who_signed_in_before_the_policy_began_is_told_so() {
+    let mut story = Story::default_policy();
+    story.policy().since = day(3);
+    story.sign_in(day(1), 0);
+    let decision = story.pass(day(4));
+    assert_eq!(decision.state, State::WaitingFirstSignIn);
+    let reason = decision.reasons.iter();
+    let reason = reason.filter(|reason| reason.code == ReasonCode::NeverSignedIn);
+    let said = format!(
+        "signed in at {}, before the person was in scope on {}; the next sign-in opens the window",
+        day(1),
+        day(3)
+    );
+    let texts: Vec<&str> = reason.map(|reason| reason.text.as_str()).collect();
+    assert_eq!(texts, [said]);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct DeliveryRow {
     pub step: Option<String>,
     /// To whom; null: to operators.
     pub user: Option<String>,
+    /// The same, for display.
+    pub user_principal_name: Option<String>,
     /// Under which policy.
     pub policy: Option<String>,
     /// Where it stands.
@@ -56,8 +58,9 @@ impl Store {
         user: Option<&UserId>,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(
-            "SELECT id, destination, event, step, user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
-                    settled_at, deadline, queued_at FROM outbox WHERE 1 = 1",
+            "SELECT outbox.id, destination, event, step, outbox.user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
+                    settled_at, deadline, queued_at, people.user_principal_name
+             FROM outbox LEFT JOIN people ON people.id = outbox.user_id WHERE 1 = 1",
         );
         if !states.is_empty() {
             statement.push(" AND ");
@@ -66,7 +69,7 @@ impl Store {
         }
         if let Some(user) = user {
             statement
-                .push(" AND user_id = ")
+                .push(" AND outbox.user_id = ")
                 .push_bind(user.as_str().to_owned());
         }
         statement.push(" ORDER BY position");
@@ -168,6 +171,7 @@ fn delivery(row: &Row) -> Result<DeliveryRow, StoreError> {
         settled_at: at(13)?,
         deadline: at(14)?,
         queued_at: instant(row.try_get(15).doing(reading)?),
+        user_principal_name: row.try_get(16).doing(reading)?,
         id,
     })
 }
