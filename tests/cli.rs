@@ -926,7 +926,20 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
             &["enforcement", "approve", "mass", "--reason", "x"],
             "nothing is held",
         ),
-        (&["users", "--state", "late"], "there is no state \"late\""),
+        (
+            &["users", "--state", "late"],
+            "[possible values: out_of_scope, exempt, not_eligible, disabled, gone, unknown, \
+             registered, registration_reported, waiting_first_sign_in, in_grace, due_soon, \
+             overdue_checking, enforcement_needed, enforced, paused]",
+        ),
+        (
+            &["deliveries", "list", "--state", "lost"],
+            "[possible values: pending, leased, sent, ambiguous, failed, superseded, expired, dead]",
+        ),
+        (
+            &["preview", "webhook", "--message", "window.open"],
+            "a similar value exists: 'window.opened'",
+        ),
         (
             &["users", "--policy", "foo"],
             "there is no policy \"foo\"; the policies are everyone",
@@ -950,7 +963,7 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
         ),
         (
             &["preview", "email", "--language", "fr"],
-            "there are no mails in \"fr\"; the languages are en, de",
+            "invalid value 'fr' for '--language <LANGUAGE>'\n  [possible values: en, de]",
         ),
         (
             &["preview", "email", "--sign-in-code", "50126"],

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod enforcement;
 mod explain;
+pub mod known;
 pub mod later;
 mod output;
 mod preview;

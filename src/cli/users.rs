@@ -5,20 +5,17 @@ use std::io::{self, Write as _};
 use serde::Serializer as _;
 use serde::ser::SerializeSeq as _;
 
-use super::Usage;
 use super::args::{SortBy, Users};
 use super::output::{Escaping, Format, Printer};
 use crate::config::Config;
 use crate::desk::Reader;
 use crate::desk::person::PersonView;
 use crate::desk::users::{self, Query, Sort};
-use crate::domain::state::State;
 use crate::exit::DONE;
 
 pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> anyhow::Result<u8> {
-    let states = args.state.iter().map(|name| state(name));
     let query = Query {
-        states: states.collect::<Result<_, _>>()?,
+        states: args.state.clone(),
         policy: args.policy.clone(),
         search: args.search.clone(),
         sort: args.sort.into(),
@@ -91,14 +88,4 @@ impl From<SortBy> for Sort {
             SortBy::Id => Self::Id,
         }
     }
-}
-
-fn state(name: &str) -> Result<State, Usage> {
-    State::parse(name).ok_or_else(|| {
-        let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-        let known = known.join(", ");
-        Usage(format!(
-            "there is no state {name:?}; the states are {known}"
-        ))
-    })
 }
