@@ -1036,18 +1036,37 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn completions_and_the_manual_page_are_there() {
+fn completions_offer_what_can_follow() {
     let world = World::of(&[]);
-    for arguments in [
-        &["completions", "bash"][..],
-        &["completions", "zsh"],
-        &["completions", "fish"],
-        &["man"],
-    ] {
-        let ran = run(&world, arguments);
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&world, &["completions", shell]);
         assert_eq!(ran.code, 0);
-        assert!(ran.out.contains("fortnight"), "{arguments:?}");
+        for offered in ["approve", "in_grace", "ambiguous", "window.opened", "csv"] {
+            assert!(ran.out.contains(offered), "{shell}: {offered}");
+        }
     }
+}
+
+#[test]
+fn the_manual_is_one_page_or_a_page_for_each_command() {
+    let world = World::of(&[]);
+    let printed = |arguments: &[&str]| {
+        let output = command(&world, arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let pages = world.folder().join("pages");
+    let wrote = printed(&["man", "--folder", pages.to_str().unwrap()]);
+    let count = std::fs::read_dir(&pages).unwrap().count();
+    assert!(wrote.starts_with(&format!("wrote {count} pages into ")));
+    let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
+    assert_eq!(page("fortnight.1"), printed(&["man"]));
+    assert_eq!(page("fortnight-explain.1"), printed(&["man", "explain"]));
+
+    let unknown = run(&world, &["man", "explian"]);
+    assert_eq!(unknown.code, 2);
+    let said = "there is no command \"explian\"; the commands are run, cycle, ";
+    assert!(unknown.err.contains(said), "{}", unknown.err);
 }
 
 /// `check` of a configuration with one change.

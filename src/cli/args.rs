@@ -148,8 +148,18 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// The manual page
-    Man,
+    /// The manual: all of it, one command's page, or a file for each
+    Man(Man),
+}
+
+/// Which pages of the manual.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Only the page of this command
+    pub command: Option<String>,
+    /// Write all pages into this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    pub folder: Option<PathBuf>,
 }
 
 /// One pass.
