@@ -34,7 +34,7 @@ pub struct Cli {
         value_name = "FILE"
     )]
     pub config: Option<PathBuf>,
-    /// More log; twice for even more
+    /// Tell each step in the log; twice: each decision and connection too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Only errors in the log

@@ -283,6 +283,8 @@ impl Client {
                 Tried::Again(error, None)
             }
         };
+        let asked_at = Instant::now();
+        tracing::debug!("asking Graph for {}: {}", ask.what, ask.place);
         let response = match request.send().await {
             Ok(response) => response,
             Err(source) => return Ok(network(source)),
@@ -303,6 +305,13 @@ impl Client {
             End::Broken(source) => return Ok(network(source)),
         }
         let body = answer.bytes;
+        tracing::debug!(
+            status,
+            bytes = body.len(),
+            duration_ms = asked_at.elapsed().as_millis(),
+            "Graph answered {status} to the question for {}",
+            ask.what
+        );
         Ok(match status {
             200..300 => Tried::Answered(cleaned(body)),
             429 => {
