@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command};
 use roff::{Inline, Roff, bold, italic, roman};
 
@@ -297,17 +298,17 @@ fn value_of(arg: &Arg) -> String {
 /// The help of an argument, what it may be, and what it is otherwise.
 fn said_of(arg: &Arg) -> String {
     let help = arg.get_long_help().or_else(|| arg.get_help());
-    let mut said = sentence(&help.map(ToString::to_string).unwrap_or_default());
-    let values = arg.get_possible_values();
-    if arg.get_action().takes_values() && !values.is_empty() {
-        let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
-        said.push_str(&format!(" One of {}.", names.join(", ")));
+    let mut said = vec![sentence(&help.map(ToString::to_string).unwrap_or_default())];
+    if arg.get_action().takes_values() {
+        let values = arg.get_possible_values();
+        if !values.is_empty() {
+            let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+            said.push(format!("One of {}.", names.join(", ")));
+        }
+        let defaults = arg.get_default_values().iter();
+        said.extend(defaults.map(|default| format!("Default: `{}`.", default.to_string_lossy())));
     }
-    let default = arg.get_default_values();
-    if let ([default], true) = (default, arg.get_action().takes_values()) {
-        said.push_str(&format!(" Default: `{}`.", default.to_string_lossy()));
-    }
-    said
+    said.join(" ")
 }
 
 fn about(command: &Command) -> String {

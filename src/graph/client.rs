@@ -24,6 +24,7 @@ use super::link::Link;
 use super::text::cleaned;
 use crate::answer::{self, End};
 use crate::entra::{Application, Cloud, Tokens};
+use crate::errors::chain;
 use crate::time::{Clock, retry_after};
 
 /// Tries of one page.
@@ -240,7 +241,13 @@ impl Client {
                 Tried::Again(error, wait) => (error, wait),
             };
             let wait = wait.unwrap_or(FIRST_WAIT * 2_u32.pow(attempt - 1));
-            tracing::warn!(what = ask.what, attempt, wait_s = wait.as_secs(), "{error}");
+            tracing::warn!(
+                what = ask.what,
+                attempt,
+                wait_s = wait.as_secs(),
+                "{}",
+                chain(&error)
+            );
             self.limiter(ask.bucket).pause(wait).await;
             attempt += 1;
             if attempt > self.tries || begun.elapsed() + wait > LONGEST_WAIT {

@@ -87,7 +87,6 @@ fn a_document_tells_of_each_exit_code_what_the_manual_does() {
     let texts = texts();
     for (code, meaning) in fortnight::exit::MEANINGS {
         let row = format!("| {code} | {meaning} |");
-        let mut documents = texts.iter().filter(|(path, _)| path.ends_with(".md"));
-        assert!(documents.any(|(_, text)| text.contains(&row)), "{row}");
+        assert!(texts.values().any(|text| text.contains(&row)), "{row}");
     }
 }
