@@ -49,6 +49,17 @@ pub enum Wake {
     Acts,
 }
 
+impl Wake {
+    /// What a pass that runs for it does.
+    fn about(self) -> &'static str {
+        match self {
+            Self::Sources => "it reads the sources",
+            Self::Changes => "it looks at who changed",
+            Self::Acts => "it looks at operators' acts",
+        }
+    }
+}
+
 /// Everything that passes need.
 pub struct Engine {
     store: Store,
@@ -264,6 +275,7 @@ impl Engine {
         report: &mut PassReport,
         cut: &CancellationToken,
     ) -> Result<(), PassError> {
+        tracing::debug!(as_of = %report.as_of, "a pass begins: {}", wake.about());
         let went_back = self.went_back(report).await?;
         let parted = self
             .clock_fault
@@ -513,7 +525,7 @@ impl Engine {
         let health = self.store.health(EMAIL).await?;
         let is_left_alone = health.paused_until.is_some_and(|until| until > now);
         if !is_left_alone && let Err(error) = transport.probe().await {
-            tracing::warn!(error, "mail does not connect or log in");
+            tracing::warn!(error, "mail does not connect or log in: {error}");
             let why = format!("it does not connect or log in: {error}");
             let hold = brake::channel_hold(NoticeBy::Mail, &why);
             return Ok((Channel::Down, Some(hold.into())));

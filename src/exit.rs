@@ -8,3 +8,14 @@ pub const FAILED: u8 = 1;
 pub const WRONG: u8 = 2;
 /// Done, but held or degraded: a person should look.
 pub const DEGRADED: u8 = 3;
+
+/// Each with its meaning, as the manual and the documents name them.
+pub const MEANINGS: [(u8, &str); 4] = [
+    (DONE, "done"),
+    (FAILED, "failed"),
+    (WRONG, "wrong usage or configuration"),
+    (
+        DEGRADED,
+        "done, but something is held or degraded: a person should look",
+    ),
+];

@@ -1032,7 +1032,20 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
             &["enforcement", "approve", "mass", "--reason", "x"],
             "nothing is held",
         ),
-        (&["users", "--state", "late"], "there is no state \"late\""),
+        (
+            &["users", "--state", "late"],
+            "[possible values: out_of_scope, exempt, not_eligible, disabled, gone, unknown, \
+             registered, registration_reported, waiting_first_sign_in, in_grace, due_soon, \
+             overdue_checking, enforcement_needed, enforced, paused]",
+        ),
+        (
+            &["deliveries", "list", "--state", "lost"],
+            "[possible values: pending, leased, sent, ambiguous, failed, superseded, expired, dead]",
+        ),
+        (
+            &["preview", "webhook", "--message", "window.open"],
+            "a similar value exists: 'window.opened'",
+        ),
         (
             &["users", "--policy", "foo"],
             "there is no policy \"foo\"; the policies are everyone",
@@ -1056,7 +1069,7 @@ fn acts_and_approvals_that_mean_nothing_are_wrong_usage() {
         ),
         (
             &["preview", "email", "--language", "fr"],
-            "there are no mails in \"fr\"; the languages are en, de",
+            "invalid value 'fr' for '--language <LANGUAGE>'\n  [possible values: en, de]",
         ),
         (
             &["preview", "email", "--sign-in-code", "50126"],
@@ -1129,18 +1142,37 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn completions_and_the_manual_page_are_there() {
+fn completions_offer_what_can_follow() {
     let world = World::of(&[]);
-    for arguments in [
-        &["completions", "bash"][..],
-        &["completions", "zsh"],
-        &["completions", "fish"],
-        &["man"],
-    ] {
-        let ran = run(&world, arguments);
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&world, &["completions", shell]);
         assert_eq!(ran.code, 0);
-        assert!(ran.out.contains("fortnight"), "{arguments:?}");
+        for offered in ["approve", "in_grace", "ambiguous", "window.opened", "csv"] {
+            assert!(ran.out.contains(offered), "{shell}: {offered}");
+        }
     }
+}
+
+#[test]
+fn the_manual_is_one_page_or_a_page_for_each_command() {
+    let world = World::of(&[]);
+    let printed = |arguments: &[&str]| {
+        let output = command(&world, arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let pages = world.folder().join("pages");
+    let wrote = printed(&["man", "--folder", pages.to_str().unwrap()]);
+    let count = std::fs::read_dir(&pages).unwrap().count();
+    assert!(wrote.starts_with(&format!("wrote {count} pages into ")));
+    let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
+    assert_eq!(page("fortnight.1"), printed(&["man"]));
+    assert_eq!(page("fortnight-explain.1"), printed(&["man", "explain"]));
+
+    let unknown = run(&world, &["man", "explian"]);
+    assert_eq!(unknown.code, 2);
+    let said = "there is no command \"explian\"; the commands are run, cycle, ";
+    assert!(unknown.err.contains(said), "{}", unknown.err);
 }
 
 /// `check` of a configuration with one change.

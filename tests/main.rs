@@ -36,6 +36,7 @@ mod report_age;
 mod smtp;
 mod support;
 mod tls;
+mod verbose;
 mod webhook_schemas;
 mod webhook_tools;
 mod webhooks;

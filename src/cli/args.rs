@@ -7,8 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
+use super::known::{delivery_states, events, languages, states};
 use super::output::Format;
 use super::screen::Color;
+use crate::domain::delivery;
+use crate::domain::language::Language;
+use crate::domain::message::EventKind;
+use crate::domain::state::State;
 use crate::time::parse_duration;
 
 /// Runs an Entra multi-factor registration rollout: 14-day windows, reminders before the
@@ -30,7 +35,7 @@ pub struct Cli {
         value_name = "FILE"
     )]
     pub config: Option<PathBuf>,
-    /// More log; twice for even more
+    /// Tell each step in the log; twice: each decision and connection too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Only errors in the log
@@ -133,8 +138,18 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// The manual page
-    Man,
+    /// The manual: all of it, one command's page, or a file for each
+    Man(Man),
+}
+
+/// Which pages of the manual.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Only the page of this command
+    pub command: Option<String>,
+    /// Write all pages into this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    pub folder: Option<PathBuf>,
 }
 
 /// One pass.
@@ -163,8 +178,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 pub struct Users {
     /// Only these states; may be given several times
-    #[arg(long, value_name = "STATE")]
-    pub state: Vec<String>,
+    #[arg(long, value_name = "STATE", value_parser = states())]
+    pub state: Vec<State>,
     /// Only this policy
     #[arg(long)]
     pub policy: Option<String>,
@@ -246,8 +261,8 @@ pub enum Deliveries {
     /// Every row, oldest first, unless filtered
     List {
         /// Only these states; may be given several times
-        #[arg(long, value_name = "STATE")]
-        state: Vec<String>,
+        #[arg(long, value_name = "STATE", value_parser = delivery_states())]
+        state: Vec<delivery::State>,
         /// Only this person's
         #[arg(long)]
         user: Option<String>,
@@ -301,12 +316,12 @@ pub enum EnforcementCommand {
 pub enum Preview {
     /// A mail, as .eml
     Email {
-        /// The message, by its event: window.opened, window.reminder, …
-        #[arg(long, default_value = "window.opened", value_name = "EVENT")]
-        message: String,
+        /// The message, by its event
+        #[arg(long, default_value = "window.opened", value_name = "EVENT", value_parser = events())]
+        message: EventKind,
         /// The language
-        #[arg(long, default_value = "en")]
-        language: String,
+        #[arg(long, default_value = "en", value_name = "LANGUAGE", value_parser = languages())]
+        language: Language,
         /// How many days are left
         #[arg(long, default_value_t = 7)]
         days_left: u32,
@@ -322,9 +337,9 @@ pub enum Preview {
     Webhook {
         /// As this one would get it; default: the first that is configured
         name: Option<String>,
-        /// The message, by its event: window.opened, hold.raised, …
-        #[arg(long, default_value = "window.opened", value_name = "EVENT")]
-        message: String,
+        /// The message, by its event
+        #[arg(long, default_value = "window.opened", value_name = "EVENT", value_parser = events())]
+        message: EventKind,
         /// Where to write; default: stdout
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,

@@ -9,7 +9,9 @@ mod demo;
 mod doctor;
 mod enforcement;
 mod explain;
+pub mod known;
 pub mod later;
+mod man;
 mod output;
 mod preview;
 pub mod progress;
@@ -79,12 +81,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             out.bytes(&text)?;
             return Ok(DONE);
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            out.bytes(&text)?;
-            return Ok(DONE);
-        }
+        Command::Man(args) => return man::run(args, &Cli::command(), out),
         Command::Demo { folder } => return demo::play(folder.as_deref(), out).await,
         Command::Check { strict } => return check::run(&cli, *strict, out).await,
         _ => {}
@@ -107,7 +104,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Preview { command } => preview::preview(&config, &command, out).await,
         Command::Test { command } => preview::test(&config, &command, out).await,
         Command::Completions { .. }
-        | Command::Man
+        | Command::Man(_)
         | Command::Demo { .. }
         | Command::Check { .. } => Ok(DONE),
     }

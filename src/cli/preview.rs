@@ -40,20 +40,16 @@ pub(super) async fn preview(
             name,
             message,
             out: file,
-        } => return webhook::preview(config, name.as_deref(), message, file.as_deref(), out).await,
+        } => {
+            return webhook::preview(config, name.as_deref(), *message, file.as_deref(), out).await;
+        }
     };
-    let kind = event_kind(message)?;
-    if mail::Language::of_tag(language).is_none() {
-        let known = mail::Language::ALL.map(mail::Language::code).join(", ");
-        let text = format!("there are no mails in {language:?}; the languages are {known}");
-        return Err(Usage(text).into());
-    }
     let email = email(config)?;
     let now = Clock::system().now();
     let mut sample = sample(
         config,
-        kind,
-        Some(language),
+        *message,
+        Some(language.code()),
         i64::from(*days_left),
         "preview",
         now,
@@ -64,16 +60,6 @@ pub(super) async fn preview(
     let letter = mail::letter(&email.sender, &notice(&sample), now)?;
     write(&letter.bytes, file.as_deref(), out)?;
     Ok(DONE)
-}
-
-fn event_kind(name: &str) -> Result<EventKind, Usage> {
-    EventKind::parse(name).ok_or_else(|| {
-        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        Usage(format!(
-            "there is no message {name:?}; the messages are {}",
-            known.join(", ")
-        ))
-    })
 }
 
 /// What a sign-in with that code shows; whoever hears of people who are kept from registering is

@@ -266,6 +266,7 @@ impl Config {
             .unwrap_or(text);
         let document = Document::new(path, text, variables);
         let config = read(&document);
+        tracing::debug!("read the configuration {}", path.display());
         let mut faults = document.faults.into_inner();
         faults.sort_by_key(|fault| (fault.severity, fault.position()));
         match config {

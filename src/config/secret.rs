@@ -58,6 +58,7 @@ impl Section<'_> {
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => {
+                tracing::debug!("read {} from {}", self.shown(key_file), path.display());
                 if private::is_readable_by_others(&path) {
                     let key = self.shown(key_file);
                     let message = format!("others can read the file that `{key}` names");

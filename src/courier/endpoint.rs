@@ -72,7 +72,8 @@ pub async fn channel(
             tracing::warn!(
                 webhook = endpoint.name(),
                 trouble,
-                "no notice can be given by webhook"
+                "no notice can be given by webhook {}: {trouble}",
+                endpoint.name()
             );
             channel = Channel::Down;
         }

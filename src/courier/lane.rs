@@ -18,8 +18,10 @@ use super::pace::{Pace, SETTLE_EVERY};
 use super::retry::retry_at;
 use super::{Courier, Ledger};
 use crate::delivery::Outcome;
+use crate::delivery::text::mask_addresses;
 use crate::domain::delivery::Disposition;
 use crate::domain::fault::{DAY, Order, Verdict};
+use crate::domain::id::UserId;
 use crate::domain::window::later;
 use crate::store::StoreError;
 use crate::store::addresses::Notes;
@@ -365,18 +367,7 @@ impl<'a, 'r, L: Lane> Ride<'a, 'r, L> {
             | Outcome::Declined { .. }
             | Outcome::Refused { .. } => self.in_vain = 0,
         }
-        if !outcome.is_accepted() {
-            tracing::warn!(
-                delivery.id = row.id,
-                destination = self.lane.name(),
-                attempt = row.attempt,
-                code = outcome.code(),
-                text = outcome.text(),
-                "{} did not take delivery {}",
-                self.lane.name(),
-                row.id
-            );
-        }
+        say(self.lane.name(), row, outcome);
         let verdict = self.lane.verdict(row, outcome, now);
         let settled = Settled {
             id: row.id.clone(),
@@ -519,4 +510,29 @@ impl Known {
         self.since
             .is_some_and(|since| at_once || since.elapsed() >= SETTLE_EVERY)
     }
+}
+/// Tells the log what became of an attempt: whom it was about by id, and nobody's address.
+fn say(lane: &str, row: &Claimed, outcome: &Outcome) {
+    let event = row.event.as_str();
+    let user = row.user.as_ref().map_or("operators", UserId::as_str);
+    if outcome.is_accepted() {
+        tracing::debug!(
+            delivery.id = row.id,
+            user.id = user,
+            "{lane} took delivery {} ({event}, {user})",
+            row.id
+        );
+        return;
+    }
+    let text = mask_addresses(outcome.text());
+    let reason = mask_addresses(&outcome.reason());
+    tracing::warn!(
+        delivery.id = row.id,
+        destination = lane,
+        attempt = row.attempt,
+        code = outcome.code(),
+        text,
+        "{lane} did not take delivery {}: {reason}",
+        row.id
+    );
 }

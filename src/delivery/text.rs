@@ -180,6 +180,23 @@ pub fn mask_address(address: &str) -> String {
     }
 }
 
+/// A server's words for the log, in which it may have repeated an address.
+#[must_use]
+pub fn mask_addresses(text: &str) -> String {
+    let is_between = |c: char| c.is_whitespace() || "<>()[]{},;:\"'".contains(c);
+    let mut masked = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_between) {
+        let word = piece.trim_end_matches(is_between);
+        if word.contains('@') {
+            masked.push_str(&mask_address(word));
+        } else {
+            masked.push_str(word);
+        }
+        masked.push_str(&piece[word.len()..]);
+    }
+    masked
+}
+
 /// The first of these lines that fit into so many bytes as JSON spells them, and how many do not.
 #[must_use]
 pub fn fitting(lines: &[String], limit: usize) -> (&[String], usize) {
@@ -346,6 +363,10 @@ pub(in crate::delivery) mod tests {
     fn logs_see_no_address() {
         assert_eq!(mask_address("ana.weber@contoso.com"), "a***@contoso.com");
         assert_eq!(mask_address("nobody"), "***");
+        assert_eq!(
+            mask_addresses("5.1.1 <ana@contoso.com>: no such user, ana@contoso.com"),
+            "5.1.1 <a***@contoso.com>: no such user, a***@contoso.com"
+        );
         assert_eq!(mask_address("@contoso.com"), "***@contoso.com");
     }
 

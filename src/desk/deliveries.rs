@@ -19,25 +19,14 @@ pub enum Replay {
 /// The outbox, oldest first: all of it, some states, or one person's.
 pub async fn list(
     store: &Store,
-    states: &[String],
+    states: &[State],
     person: Option<&str>,
 ) -> Result<Vec<DeliveryRow>, DeskError> {
-    let states = states.iter().map(|name| known(name));
-    let states: Vec<State> = states.collect::<Result<_, _>>()?;
     let user = match person {
         Some(name) => Some(one(store, name).await?),
         None => None,
     };
-    Ok(store.deliveries(&states, user.as_ref()).await?)
-}
-
-fn known(name: &str) -> Result<State, DeskError> {
-    State::parse(name).ok_or_else(|| {
-        let names = State::ALL.map(State::as_str).join(", ");
-        DeskError::Unknown(format!(
-            "there is no state {name:?}; the states are {names}"
-        ))
-    })
+    Ok(store.deliveries(states, user.as_ref()).await?)
 }
 
 /// An endpoint is well again: what waits for it, or died with it, is due now. How many rows.

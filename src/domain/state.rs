@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! states {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+    ($(#[doc = $about:literal] $name:ident = $text:literal,)*) => {
         /// Where a person stands under a policy.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum State {
-            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+            $(#[doc = $about] #[serde(rename = $text)] $name,)*
         }
 
         impl State {
@@ -17,6 +17,11 @@ macro_rules! states {
             /// The name in JSON, on the command line and in SQL.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// What it means, in a line.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$name => $about.trim_ascii(),)* }
             }
 
             /// The state of that name.

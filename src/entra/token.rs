@@ -169,6 +169,7 @@ impl Tokens {
 
     async fn ask(&self, resource: &str) -> Result<Token, TokenError> {
         let asked_at = Instant::now();
+        tracing::debug!("asking for a token for {resource}");
         let (status, body, host) = match self.application.credential {
             Credential::ManagedIdentity => self.ask_the_machine(resource).await?,
             _ => self.ask_the_authority(resource).await?,
@@ -177,6 +178,8 @@ impl Tokens {
             && status.is_success()
         {
             let lifetime = answer.expires_in.get();
+            let seconds = lifetime.as_secs();
+            tracing::debug!("{host} gave a token for {resource}, good for {seconds} seconds");
             return Ok(Token {
                 value: answer.access_token,
                 // A token that ends sooner than in five minutes serves for half of its life.

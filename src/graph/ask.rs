@@ -1,5 +1,7 @@
 //! The questions that Graph is asked, each with its bucket, its cost, and what it takes.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use super::link::Link;
@@ -49,6 +51,16 @@ pub(super) enum Place {
     Path(Vec<String>, Vec<(&'static str, String)>),
     /// A link that Graph gave.
     Link(Link),
+}
+
+/// For the log: no query, which can name people, and no link, which can hold a token.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(steps, _) => write!(f, "/{}", steps.join("/")),
+            Self::Link(_) => f.write_str("the next page"),
+        }
+    }
 }
 
 impl Ask {

@@ -24,6 +24,7 @@ use super::link::Link;
 use super::text::cleaned;
 use crate::answer::{self, End};
 use crate::entra::{Application, Cloud, Tokens};
+use crate::errors::chain;
 use crate::time::{Clock, retry_after};
 
 /// Tries of one page.
@@ -240,7 +241,13 @@ impl Client {
                 Tried::Again(error, wait) => (error, wait),
             };
             let wait = wait.unwrap_or(FIRST_WAIT * 2_u32.pow(attempt - 1));
-            tracing::warn!(what = ask.what, attempt, wait_s = wait.as_secs(), "{error}");
+            tracing::warn!(
+                what = ask.what,
+                attempt,
+                wait_s = wait.as_secs(),
+                "{}",
+                chain(&error)
+            );
             self.limiter(ask.bucket).pause(wait).await;
             attempt += 1;
             if attempt > self.tries || begun.elapsed() + wait > LONGEST_WAIT {
@@ -283,6 +290,8 @@ impl Client {
                 Tried::Again(error, None)
             }
         };
+        let asked_at = Instant::now();
+        tracing::debug!("asking Graph for {}: {}", ask.what, ask.place);
         let response = match request.send().await {
             Ok(response) => response,
             Err(source) => return Ok(network(source)),
@@ -303,6 +312,13 @@ impl Client {
             End::Broken(source) => return Ok(network(source)),
         }
         let body = answer.bytes;
+        tracing::debug!(
+            status,
+            bytes = body.len(),
+            duration_ms = asked_at.elapsed().as_millis(),
+            "Graph answered {status} to the question for {}",
+            ask.what
+        );
         Ok(match status {
             200..300 => Tried::Answered(cleaned(body)),
             429 => {

@@ -127,6 +127,7 @@ impl Decider<'_> {
             if let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| {
                 outcome(dossier, self.policies, self.world, self.pass.now)
             })) {
+                say(&outcome);
                 if outcome.decisions.iter().any(|decision| decision.would_flag) {
                     waiting.push(id.clone());
                     self.waiting.insert(id, outcome);
@@ -178,6 +179,22 @@ impl Decider<'_> {
             self.pass.progress.decided(people);
         }
         Ok(())
+    }
+}
+
+/// Tells the log where somebody stands now, and what they are to be told.
+fn say(outcome: &Outcome) {
+    let id = &outcome.dossier.person.id;
+    for decision in &outcome.decisions {
+        let (policy, state) = (&decision.policy, decision.state.as_str());
+        tracing::trace!(user.id = %id, "{id} is {state} under {policy}");
+        if decision.would_flag {
+            tracing::debug!(user.id = %id, "{id} would be flagged under {policy}, if nothing holds it");
+        }
+    }
+    if let Some(mail) = &outcome.mail {
+        let event = mail.kind.as_str();
+        tracing::debug!(user.id = %id, "{id} is to be told: {event}");
     }
 }
 

@@ -156,6 +156,7 @@ impl<'a> Brakes<'a> {
                             now,
                         ));
                     }
+                    tracing::debug!(user.id = %user, "{user} is flagged under {}", flagged.policy);
                     decisions.push(flagged);
                 }
                 _ => decisions.push(decision),
@@ -183,8 +184,10 @@ impl<'a> Brakes<'a> {
                 tracing::warn!(
                     hold.id = hold.id,
                     hold.text = hold.text,
-                    "{}",
-                    kind.as_str()
+                    "{} {}: {}",
+                    kind.as_str(),
+                    hold.id,
+                    hold.text
                 );
             }
         }

@@ -177,6 +177,8 @@ impl Pass<'_> {
         let begins = world.users.is_some();
         let policies =
             assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
+        let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+        tracing::debug!("deciding under {}, as of {}", names.join(", "), self.now);
         let mut brakes = Brakes::new(self, &world, &policies, collected, approvals);
         if !begins {
             return brakes.record(report).await;
@@ -196,6 +198,14 @@ impl Pass<'_> {
         decider.due(report).await?;
         let waiting = decider.waiting.into_values().collect();
         let flagged = brakes.judge(waiting).await?;
+        let (opened, closed) = (report.windows.opened, report.windows.closed);
+        tracing::debug!(
+            opened,
+            closed,
+            released = report.released,
+            queued = report.deliveries.queued,
+            "decided: {opened} windows opened, {closed} closed; flags come last, where nothing holds them"
+        );
         for mut batch in chunks(flagged, PEOPLE_AT_ONCE) {
             self.herald.announce(&mut batch);
             let people = batch.len();

@@ -79,6 +79,10 @@ impl Store {
         store.assert_durable().await?;
         store.try_write().await?;
         let installation = store.installation(mark.installation).await?;
+        tracing::debug!(
+            "opened the database {} of installation {installation}",
+            path.display()
+        );
         lock::set_mark(path, &installation).map_err(|source| StoreError::Lock {
             path: lock::mark(path),
             source,

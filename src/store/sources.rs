@@ -177,6 +177,7 @@ impl Store {
 
     /// Notes that a source is whole although nothing was read: it is as old as it was.
     pub async fn source_unchanged(&self, source: Source) -> Result<(), StoreError> {
+        tracing::debug!("{source}: nothing has changed since it was read");
         sqlx::query(
             "UPDATE sources SET error = NULL, error_at = NULL WHERE name = $1 AND error IS NOT NULL",
         )

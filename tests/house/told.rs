@@ -14,6 +14,7 @@ use fortnight::domain::delivery;
 use fortnight::domain::hold::HoldKind;
 use fortnight::domain::message::EventKind;
 use fortnight::domain::state::State;
+use fortnight::exit::MEANINGS;
 
 use super::commands;
 use super::pages::{Page, Section, page, pages, sections};
@@ -211,17 +212,8 @@ fn kinds() -> Vec<Kind> {
     kinds
 }
 
-/// The codes of `src/exit.rs`, which stand there as constants.
 fn exit_codes() -> Vec<String> {
-    let text = fs::read_to_string(root().join("src/exit.rs")).unwrap();
-    let codes: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub const "))
-        .filter_map(|line| line.split_once(": u8 = "))
-        .map(|(_, code)| code.trim_end_matches(';').to_owned())
-        .collect();
-    assert!(!codes.is_empty(), "src/exit.rs has no constants");
-    codes
+    MEANINGS.map(|(code, _)| code.to_string()).to_vec()
 }
 
 /// The heading under which the reference of the configuration has a table's keys.

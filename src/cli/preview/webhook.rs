@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::Usage;
 use super::super::output::Printer;
-use super::{event_kind, sample_policy, write};
+use super::{sample_policy, write};
 use crate::config::{Config, Webhook};
 use crate::delivery::webhook::{
     Attempt, Block, Client, DIALECTS, Dialect, Group, Happening, Per, Person, Window,
@@ -31,11 +31,10 @@ const SAMPLE_CODE: i64 = 53004;
 pub(super) async fn preview(
     config: &Config,
     name: Option<&str>,
-    message: &str,
+    kind: EventKind,
     file: Option<&std::path::Path>,
     out: &mut Printer,
 ) -> anyhow::Result<u8> {
-    let kind = event_kind(message)?;
     let webhook = match name {
         Some(name) => Some(find(config, name)?),
         None => config.webhooks.first(),

@@ -31,6 +31,7 @@ pub(super) async fn open(
     trust: Option<&Arc<ClientConfig>>,
 ) -> Result<(Wire<Box<dyn Stream>>, Offer), Outcome> {
     let tcp = connect(config).await?;
+    tracing::debug!("connected to {} port {}", config.host, config.port());
     let peer = tcp.peer_addr().ok().map(|peer| peer.ip());
     let hello = Ehlo::new(hello_name(&tcp)).to_string();
     let command = config.timeouts.command;
@@ -64,6 +65,7 @@ pub(super) async fn open(
             return Err(Outcome::unreachable(None, text));
         }
         log_in(&mut wire, &offer, login, command).await?;
+        tracing::debug!("logged in at {}", config.host);
     }
     Ok((wire, offer))
 }
@@ -145,7 +147,10 @@ async fn handshake(
     let connector = TlsConnector::from(Arc::clone(trust));
     let limit = config.timeouts.connect;
     match timeout(limit, connector.connect(name, tcp)).await {
-        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Ok(stream)) => {
+            tracing::debug!("{place}: the certificate is trusted");
+            Ok(Box::new(stream))
+        }
         Ok(Err(error)) => Err(failure(&error)),
         Err(_) => Err(failure(&WireError::TimedOut(limit))),
     }

@@ -209,6 +209,7 @@ impl Client {
 
     async fn judge(&self, response: Response, at: Timestamp) -> Outcome {
         let (status, headers) = (response.status(), response.headers().clone());
+        tracing::debug!("webhook {} answered {status}", self.endpoint.name);
         let read = answer::read(response, MAX_ANSWER).await;
         let mut body = read.bytes;
         if self

@@ -184,6 +184,7 @@ impl Collector<'_> {
                 self.fail(source, &error, report).await
             }
             Err(CollectError::CutShort) => {
+                tracing::debug!("{source}: the rest is read in the next pass");
                 collected.is_read_on(source);
                 report.unfinished = true;
                 Ok(())
@@ -200,7 +201,7 @@ impl Collector<'_> {
         report: &mut PassReport,
     ) -> Result<(), PassError> {
         let text = chain(error);
-        tracing::error!(source = source.as_str(), error = %text, "could not read {}", source.as_str());
+        tracing::error!(source = source.as_str(), error = %text, "could not read {}: {text}", source.as_str());
         report.errors.push(format!("{}: {text}", source.as_str()));
         self.store.source_failed(source, &text, self.now).await?;
         Ok(())
@@ -275,7 +276,7 @@ impl Collector<'_> {
             file,
             line,
             reason,
-            "put {count} rows of {source} aside"
+            "put {count} rows of {source} aside, the first at line {line} of {file}: {reason}"
         );
         let rows: Vec<_> = rows
             .into_iter()

@@ -42,6 +42,7 @@ pub(super) async fn collect(
     collected: &mut Collected,
     report: &mut PassReport,
 ) -> Result<(), PassError> {
+    tracing::debug!("looking for exports in {}", exports.path.display());
     let exports = exports.clone();
     let folder = tokio::task::spawn_blocking(move || files::scan(&exports.path, exports.dates))
         .await

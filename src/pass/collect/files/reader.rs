@@ -73,7 +73,8 @@ impl<T: Weighed + Send + 'static> Reader<T> {
         };
         let thread = tokio::task::spawn_blocking(move || {
             for part in &parts {
-                if read_part(rows(part, now), &out)?.is_none() {
+                tracing::debug!("reading {}", part.name);
+                if read_part(&part.name, rows(part, now), &out)?.is_none() {
                     // Nobody absorbs any more: the import ended for a reason of its own.
                     break;
                 }
@@ -113,7 +114,11 @@ impl<T> Out<T> {
 }
 
 /// Reads one part; none when nobody listens any more.
-fn read_part<T: Weighed>(mut rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, SourceError> {
+fn read_part<T: Weighed>(
+    name: &str,
+    mut rows: Rows<T>,
+    out: &Out<T>,
+) -> Result<Option<()>, SourceError> {
     let mut read = PartRead::default();
     let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
     for item in rows.by_ref() {
@@ -147,6 +152,12 @@ fn read_part<T: Weighed>(mut rows: Rows<T>, out: &Out<T>) -> Result<Option<()>, 
         }
     }
     read.names_next = rows.names_next();
+    let (facts, aside) = (read.facts, read.quarantined_count);
+    tracing::debug!(
+        facts,
+        aside,
+        "read {facts} rows of {name}, {aside} more are put aside"
+    );
     let sent = out.send(Step::Facts(batch), bytes);
     Ok(sent.and_then(|()| out.send(Step::PartRead(read), 0)))
 }

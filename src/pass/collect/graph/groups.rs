@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Graph, READING, part};
 use crate::config::PolicyConfig;
 use crate::domain::id::{GroupId, UserId};
+use crate::errors::chain;
 use crate::graph::GraphError;
 use crate::pass::collect::groups::{ReadFor, Wanted, judge, meant, names_read, unread};
 use crate::pass::collect::{CollectError, Collected};
@@ -87,7 +88,7 @@ impl Graph<'_> {
                         | GraphError::NotFound { .. }
                         | GraphError::BrokenOff { .. }),
                     ) => {
-                        tracing::error!(group.id = %group, "{error}");
+                        tracing::error!(group.id = %group, "{}", chain(&error));
                         report.errors.push(format!("group {name:?}: {error}"));
                         refused.insert(name.clone());
                     }

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::domain::audit::AuditEvent;
 use crate::domain::sign_in::SignIn;
 use crate::domain::window::later;
+use crate::errors::chain;
 use crate::graph::{Ask, GraphError, Trail};
 use crate::pass::collect::log::LogRow;
 use crate::pass::collect::{CollectError, Collector};
@@ -61,7 +62,11 @@ impl Graph<'_> {
                     if !given_up || restarted {
                         return Err(error.into());
                     }
-                    tracing::warn!("{error}: the slice from {} on is read anew", slice.from);
+                    tracing::warn!(
+                        "{}: the slice from {} on is read anew",
+                        chain(&error),
+                        slice.from
+                    );
                     restarted = true;
                     reading.restart_slice(depth);
                     trail = Trail::default();

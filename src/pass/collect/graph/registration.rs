@@ -9,6 +9,7 @@ use super::{Graph, kept, part};
 use crate::domain::age::{self, Another};
 use crate::domain::registration::{Level, ReportRow};
 use crate::domain::window::later;
+use crate::errors::chain;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::pass::collect::{CollectError, Collected, Collector};
 use crate::report::PassReport;
@@ -134,7 +135,7 @@ impl Graph<'_> {
                         && !begun_anew
                         && self.is_report_link_dead(&error, reading).await? =>
                 {
-                    tracing::warn!("{error}: the registration report is read anew");
+                    tracing::warn!("{}: the registration report is read anew", chain(&error));
                     begun_anew = true;
                     trail = Trail::default();
                     // Kept only with the first page: if there is none, the link may be good after
@@ -280,7 +281,7 @@ impl Graph<'_> {
                 Err(GraphError::CutShort) => break,
                 // The whole report will tell, and say what is wrong if it cannot.
                 Err(error) => {
-                    tracing::warn!(user.id = %id, "following up a reported registration: {error}");
+                    tracing::warn!(user.id = %id, "following up a reported registration: {}", chain(&error));
                     break;
                 }
             }

@@ -13,6 +13,7 @@ use super::{Graph, dead_end, kept};
 use crate::domain::brake::{Size, not_believed};
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
+use crate::errors::chain;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
 use crate::report::PassReport;
@@ -97,7 +98,7 @@ impl Graph<'_> {
                     trail = Trail::default();
                     // Where the beginning fails as well, the link may be good after all.
                     let page = self.user_page(None, &mut trail).await?;
-                    tracing::warn!("{error}: all users are read again");
+                    tracing::warn!("{}: all users are read again", chain(&error));
                     reading = self.everybody(reading.pages).await?;
                     page
                 }
@@ -305,7 +306,7 @@ impl Graph<'_> {
         match self.ask_for(&named, reading.part).await {
             Err(CollectError::Store(error)) => Err(error),
             Err(CollectError::Source(error)) => {
-                tracing::warn!("asking for people who may be back: {error}");
+                tracing::warn!("asking for people who may be back: {}", chain(&error));
                 Ok(())
             }
             Ok(_) | Err(CollectError::CutShort | CollectError::Reader) => Ok(()),
