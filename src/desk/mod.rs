@@ -2,10 +2,12 @@
 //! JSON. Parsing what was asked, and printing, are the callers'.
 
 pub mod acts;
+pub mod approvals;
 pub mod capacity;
 pub mod deliveries;
 mod error;
 pub mod explain;
+pub mod log;
 pub mod person;
 pub mod plan;
 pub mod status;
@@ -51,9 +53,7 @@ impl Reader {
             .newest_pass()
             .await?
             .unwrap_or_else(|| Clock::system().now());
-        let clocked = store.newest_clocked_pass().await?;
-        // A rehearsal stands still at its own time, a daemon that died does not.
-        let present = clocked.map_or(now, |last| Clock::system().now().max(last));
+        let present = present(&store).await?.at;
         let channel = if config.can_tell() {
             Channel::Works
         } else {
@@ -123,6 +123,27 @@ impl Reader {
     pub async fn person(&self, name: &str) -> Result<UserId, DeskError> {
         one(&self.store, name).await
     }
+}
+
+/// The present, and whether it is that of a rehearsal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// A rehearsal stands still at its newest pass, a daemon that died does not.
+    pub at: Timestamp,
+    /// The newest pass was given its time by `--as-of`.
+    pub is_rehearsed: bool,
+}
+
+/// The present: by the clock of the host, which is never before the newest pass, or of a rehearsal.
+pub async fn present(store: &Store) -> Result<Present, StoreError> {
+    let newest = store.newest_pass().await?;
+    let clocked = store.newest_clocked_pass().await?;
+    let rehearsed = newest.filter(|_| clocked.is_none());
+    let now = Clock::system().now();
+    Ok(Present {
+        at: rehearsed.unwrap_or_else(|| clocked.map_or(now, |last| now.max(last))),
+        is_rehearsed: rehearsed.is_some(),
+    })
 }
 
 /// The one person whom an id, a user principal name or a mail address means.
