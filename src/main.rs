@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fortnight::cli::args::{Cli, Command, LogFormat};
-use fortnight::cli::later;
 use fortnight::cli::progress::Stderr;
+use fortnight::cli::{later, usage};
 use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -20,13 +20,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => match later::refusal(&error) {
-            Some(text) => {
+        Err(error) => {
+            if let Some(text) = later::refusal(&error) {
                 eprintln!("fortnight: {text}");
                 return ExitCode::from(WRONG);
             }
-            None => error.exit(),
-        },
+            error.print().ok();
+            if let Some(examples) = usage::examples(&error, std::env::args()) {
+                eprintln!("\n{examples}");
+            }
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG));
+        }
     };
     log(&cli);
     // One provider of cryptography for everything that speaks TLS.

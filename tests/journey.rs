@@ -572,12 +572,14 @@ async fn an_approval_covers_the_listed_and_the_rest_is_judged() {
 
 #[tokio::test]
 async fn an_approval_that_nobody_used_lapses_after_a_day() {
-    let (mut world, _) = department(20).await;
-    world.pass(day(15)).await;
-    world.approve("mass", hour(15, 1)).await;
-    let report = world.pass(hour(16, 1)).await;
-    assert_eq!(report.flagged, 0);
-    assert_eq!(world.held(), ["mass"]);
+    // A pass a day later still uses it: rehearsals go from midnight to midnight.
+    for (pass, flagged) in [(hour(16, 1), 20), (hour(16, 2), 0)] {
+        let (mut world, _) = department(20).await;
+        world.pass(day(15)).await;
+        world.approve("mass", hour(15, 1)).await;
+        assert_eq!(world.pass(pass).await.flagged, flagged);
+        assert_eq!(world.held().is_empty(), flagged > 0);
+    }
 }
 
 #[tokio::test]

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use jiff::Timestamp;
 
 use super::known::{delivery_states, events, languages, states};
+use super::moment::Moment;
 use super::output::Format;
 use super::screen::Color;
+use crate::desk::log;
 use crate::domain::delivery;
 use crate::domain::language::Language;
 use crate::domain::message::EventKind;
@@ -101,7 +102,11 @@ pub enum Command {
         #[arg(long, default_value = "table")]
         format: Format,
     },
-    /// An operator's act on a person's window, audited
+    /// What happened, newest last: windows, mails accepted, flags, holds, operators' acts
+    #[command(after_help = LOG_EXAMPLES)]
+    Log(Log),
+    /// An operator's act on people's windows, audited
+    #[command(after_help = WINDOW_EXAMPLES)]
     Window(Window),
     /// The outbox
     Deliveries {
@@ -155,9 +160,10 @@ pub struct Man {
 /// One pass.
 #[derive(Debug, Args)]
 pub struct Cycle {
-    /// Run the pass as if it were this time (RFC 3339); not earlier than the newest pass
+    /// Run the pass as if it were this time, 2026-01-31T08:00:00Z or a date; not earlier than the
+    /// newest pass
     #[arg(long, value_name = "TIME")]
-    pub as_of: Option<Timestamp>,
+    pub as_of: Option<Moment>,
     /// Write and send nothing; print what would have been done
     #[arg(long)]
     pub dry_run: bool,
@@ -222,25 +228,70 @@ pub struct Window {
     /// What to do
     #[arg(value_enum)]
     pub act: Act,
-    /// An object id, a user principal name or a mail address
-    pub user: String,
+    /// Object ids, user principal names or mail addresses: all of them, or nothing is done
+    #[arg(value_name = "USER", required = true)]
+    pub users: Vec<String>,
     /// Why; kept in the journal
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// By how many days of 24 hours, for `extend`
-    #[arg(long, required_if_eq("act", "extend"), allow_negative_numbers = true,
+    /// For `extend`: by how many days of 24 hours, from the later of deadline and now
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "until",
         value_parser = clap::value_parser!(u32).range(1..=365))]
     pub days: Option<u32>,
+    /// For `extend`: until this time, 2026-01-31T08:00:00Z or a date; not before the deadline
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
     /// A ticket
     #[arg(long, value_name = "ID")]
     pub ticket: Option<String>,
     /// Only under this policy
     #[arg(long)]
     pub policy: Option<String>,
-    /// In rehearsals: act as if it were this time (RFC 3339)
+    /// In rehearsals: act as if it were this time, 2026-01-31T08:00:00Z or a date; default: the
+    /// present, or the newest pass if that was a rehearsal
     #[arg(long, value_name = "TIME")]
-    pub as_of: Option<Timestamp>,
+    pub as_of: Option<Moment>,
 }
+
+const WINDOW_EXAMPLES: &str = "\
+Examples:
+  fortnight window extend ana@contoso.com --days 7 --reason \"on parental leave\"
+  fortnight window extend ana@contoso.com bo@contoso.com --until 2026-01-31 --reason \"new phones\" --ticket INC-1
+  fortnight window close ana@contoso.com --reason \"leaves in March\"";
+
+/// What happened.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// From this time on, 2026-01-31T08:00:00Z or a date
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Before this time, 2026-01-31T08:00:00Z or a date
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Only about this person: an object id, a user principal name or a mail address
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Only this; may be given several times
+    #[arg(long, value_name = "EVENT",
+        value_parser = clap::builder::PossibleValuesParser::new(log::events()))]
+    pub event: Vec<String>,
+    /// Only the newest so many; default: 50 in a table, all in JSON and CSV
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// The form of the result
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+}
+
+const LOG_EXAMPLES: &str = "\
+JSON and CSV:
+  at, event, policy, user {id, user_principal_name, display_name}, step, deadline, by, reason and
+  ticket of an operator, hold, mail {event, address}, rehearsed, detail
+
+Examples:
+  fortnight log --user ana@contoso.com
+  fortnight log --since 2026-01-31 --event enforcement.needed --event enforcement.released
+  fortnight log --event operator.extend --format csv";
 
 /// What an operator can do to a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -289,6 +340,11 @@ pub enum Deliveries {
     },
 }
 
+const APPROVE_EXAMPLES: &str = "\
+Examples:
+  fortnight enforcement approve mass --reason \"the first wave, 22 people, as planned\"
+  fortnight enforcement approve mass --withdraw --reason \"the service desk is not ready\"";
+
 /// Flags.
 #[derive(Debug, Subcommand)]
 pub enum EnforcementCommand {
@@ -298,16 +354,24 @@ pub enum EnforcementCommand {
         #[arg(long, default_value = "table")]
         format: Format,
     },
-    /// Let through what a hold holds
+    /// Let through what a hold holds, for 24 hours; says first whom that covers, and asks
+    #[command(after_help = APPROVE_EXAMPLES)]
     Approve {
         /// The hold's id, as `status` and `cycle` list it
         hold: String,
         /// Why; kept in the journal
-        #[arg(long)]
+        #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// In rehearsals: act as if it were this time (RFC 3339)
+        /// Do not ask; elsewhere than on a terminal nobody is asked
+        #[arg(short, long)]
+        yes: bool,
+        /// Take an approval back that no pass has used yet
+        #[arg(long)]
+        withdraw: bool,
+        /// In rehearsals: act as if it were this time, 2026-01-31T08:00:00Z or a date; default: the
+        /// present, or the newest pass if that was a rehearsal
         #[arg(long, value_name = "TIME")]
-        as_of: Option<Timestamp>,
+        as_of: Option<Moment>,
     },
 }
 

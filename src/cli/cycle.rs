@@ -27,7 +27,8 @@ use crate::time::{Clock, format_duration};
 const SHOWN: usize = 50;
 
 pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> anyhow::Result<u8> {
-    let clock = args.as_of.map_or_else(Clock::system, Clock::fixed_at);
+    let as_of = args.as_of.map(|moment| moment.within(&config.zone));
+    let clock = as_of.map_or_else(Clock::system, Clock::fixed_at);
     let mut ours = config.clone();
     let rehearsal = if args.dry_run {
         Some(rehearsal(&mut ours).await?)
@@ -57,7 +58,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
         }
         store => store?,
     };
-    if let (Some(newest), Some(as_of)) = (store.newest_pass().await?, args.as_of)
+    if let (Some(newest), Some(as_of)) = (store.newest_pass().await?, as_of)
         && as_of < newest
     {
         eprintln!("fortnight: {}", PassError::GoesBack { newest });

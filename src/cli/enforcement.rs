@@ -1,16 +1,24 @@
 //! `enforcement`: who is flagged, who would be and what keeps them, and the release of a hold.
 
+use jiff::Timestamp;
+
 use super::args::EnforcementCommand;
+use super::operator::{agrees, is_there, operator, say_if_rehearsed};
 use super::output::{Format, Printer, foreign};
-use super::table::Column;
+use super::screen::Tone;
+use super::table::{Cell, Column};
 use super::times::Times;
-use super::{Usage, operator, words};
+use super::window::no_reason;
+use super::words;
 use crate::config::Config;
-use crate::desk::plan::{self, Planned};
-use crate::desk::{Reader, acts};
+use crate::desk::approvals::{self, Covered};
+use crate::desk::plan::{self, Plan, Planned};
+use crate::desk::{DeskError, Reader, acts};
+use crate::domain::hold::{HoldKind, StandingHold};
+use crate::domain::policy::Enforce;
+use crate::domain::reason::ReasonCode;
 use crate::domain::state::State;
-use crate::exit::{DEGRADED, DONE};
-use crate::store::Store;
+use crate::exit::{DEGRADED, DONE, FAILED};
 
 const COLUMNS: [Column; 6] = [
     Column::ranked("policy", 8, 2),
@@ -21,29 +29,177 @@ const COLUMNS: [Column; 6] = [
     Column::ranked("id", 36, 3),
 ];
 
+/// Whom an approval covers.
+const COVERED: [Column; 4] = [
+    Column::kept("user", 14),
+    Column::kept("deadline", 20),
+    Column::ranked("known against it", 16, 1),
+    Column::ranked("policy", 8, 2),
+];
+
+/// Whoever approves reads so many names; the plan has all.
+const NAMED: usize = 20;
+
 pub(super) async fn run(
     config: &Config,
     command: EnforcementCommand,
     out: &mut Printer,
 ) -> anyhow::Result<u8> {
-    match command {
-        EnforcementCommand::Plan { format } => plan(config, format, out).await,
+    let (hold, reason, yes, withdraw, as_of) = match command {
+        EnforcementCommand::Plan { format } => return plan(config, format, out).await,
         EnforcementCommand::Approve {
             hold,
             reason,
+            yes,
+            withdraw,
             as_of,
-        } => {
-            if reason.trim().is_empty() {
-                return Err(Usage("--reason must say why".to_owned()).into());
-            }
-            let store = Store::open_existing(&config.database).await?;
-            let at = acts::act_time(&store, as_of).await?;
-            acts::approve(&store, &hold, &operator(), &reason, at).await?;
-            store.close().await;
-            out.line(format!("Approved {hold}; the next pass uses it."))?;
-            Ok(DONE)
-        }
+        } => (hold, reason, yes, withdraw, as_of),
+    };
+    if reason.trim().is_empty() {
+        return Err(no_reason().into());
     }
+    let reader = Reader::open(config).await?;
+    let as_of = as_of.map(|moment| moment.within(&config.zone));
+    let times = Times::new(config, as_of.unwrap_or(reader.present()));
+    let at = acts::act_time(&reader.store, as_of).await?;
+    let local = |error| match error {
+        DeskError::Refused(text) => DeskError::Refused(times.localised(&text)),
+        other => other,
+    };
+    if withdraw {
+        let flagged = approvals::withdraw(&reader.store, &hold, &operator(), &reason, at).await;
+        let flagged = flagged.map_err(local)?;
+        out.text(&taken_back(&hold, flagged))?;
+    } else {
+        let standing = approvals::approvable(&reader.store, &hold).await;
+        let covered = approvals::covered(&reader, standing.map_err(local)?).await?;
+        describe(&covered, reader.policies.len(), &times, out)?;
+        if !yes && is_there() && !agrees("Approve?", out)? {
+            out.text("Nothing was approved.")?;
+            return Ok(FAILED);
+        }
+        let until = approvals::approve(&reader.store, &hold, &operator(), &reason, at).await?;
+        out.text(&approved(&hold, until, &times))?;
+    }
+    if as_of.is_none() {
+        say_if_rehearsed(&reader.store, &times, out).await?;
+    }
+    reader.store.close().await;
+    Ok(DONE)
+}
+
+fn approved(hold: &str, until: Timestamp, times: &Times) -> String {
+    // The name of a policy may have blanks in it.
+    let quote = if hold.contains(' ') { "\"" } else { "" };
+    format!(
+        "Approved {hold} as {}; the next pass uses it. Unused, it lapses {}. Until a pass uses it, this takes it back: \
+         fortnight enforcement approve {quote}{hold}{quote} --withdraw --reason TEXT",
+        operator(),
+        times.told(until)
+    )
+}
+
+fn taken_back(hold: &str, flagged: u64) -> String {
+    let before = match flagged {
+        0 => "no pass had used it".to_owned(),
+        1 => "one person had been flagged by it, nobody else is".to_owned(),
+        people => format!("{people} people had been flagged by it, nobody else is"),
+    };
+    format!("The approval of {hold} is taken back; {before}.")
+}
+
+/// What is held, whom an approval lets through, and what is known against that.
+fn describe(
+    covered: &Covered,
+    policies: usize,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
+    let Covered {
+        hold,
+        people,
+        others,
+    } = covered;
+    let columns = &COVERED[..COVERED.len() - usize::from(policies == 1)];
+    print_hold(hold, times, out)?;
+    if people.is_empty() {
+        out.text("As things stand, nobody would be flagged by an approval.")?;
+        return Ok(());
+    }
+    let count = match people.len() {
+        1 => "one person".to_owned(),
+        count => format!("{count} people"),
+    };
+    out.text(&match hold.kind {
+        HoldKind::Mass => format!("With an approval the next pass flags {count}:"),
+        // What was seen is taken for true; of who waits behind it, there may be too many at once.
+        _ => format!("An approval takes for true what was seen; this holds back {count}:"),
+    })?;
+    let rows = people.iter().take(NAMED).map(|planned| {
+        let person = &planned.person;
+        let deadline = person.window.as_ref().and_then(|window| window.deadline);
+        let against: Vec<&str> = planned
+            .reasons
+            .iter()
+            .map(|reason| short(reason.code))
+            .collect();
+        vec![
+            person.user_principal_name.clone().into(),
+            times.maybe(deadline).into(),
+            Cell::toned(Tone::Watch, against.join(", ")),
+            person.policy.clone().into(),
+        ]
+    });
+    out.rows(Format::Table, columns, rows.collect())?;
+    if let Some(more @ 1..) = people.len().checked_sub(NAMED) {
+        out.text(&format!("and {more} more: fortnight enforcement plan"))?;
+    }
+    out.text(&known_against(people))?;
+    if !others.is_empty() {
+        let others = others.join(", ");
+        out.text(&format!(
+            "Other holds stand as well, and nobody is flagged while they do: {others}."
+        ))?;
+    }
+    Ok(())
+}
+
+/// What is known of somebody who would be flagged, in a word or two.
+fn short(code: ReasonCode) -> &'static str {
+    match code {
+        ReasonCode::NoticeMissing => "never told",
+        ReasonCode::Unreachable => "unreachable",
+        _ => "could not register",
+    }
+}
+
+fn known_against(people: &[Planned]) -> String {
+    let counted = [
+        (ReasonCode::NoticeMissing, "never told of the deadline"),
+        (ReasonCode::Unreachable, "not to be reached"),
+        (ReasonCode::RegistrationBlocked, "kept from registering"),
+    ];
+    let known = counted.into_iter().filter_map(|(code, words)| {
+        let has = |planned: &&Planned| planned.reasons.iter().any(|reason| reason.code == code);
+        let count = people.iter().filter(has).count();
+        (count > 0).then(|| format!("{count} {words}"))
+    });
+    let known: Vec<String> = known.collect();
+    if known.is_empty() {
+        return "Nothing is known against it: everybody was told, and nobody was kept from registering."
+            .to_owned();
+    }
+    format!("Known against it: {}.", known.join(", "))
+}
+
+fn print_hold(hold: &StandingHold, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    let text = times.localised(&foreign(&hold.text));
+    out.heading(&format!("Held: {}", hold.id))?;
+    out.item("  ", &format!("{text}, since {}", times.told(hold.since)))?;
+    if let Some(at) = hold.approved_at {
+        out.item("  ", &format!("approved {}", times.told(at)))?;
+    }
+    Ok(())
 }
 
 async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
@@ -54,37 +210,97 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
     } else {
         DEGRADED
     };
-    if format == Format::Json {
-        out.json(&plan)?;
-        return Ok(code);
-    }
-    let said = if format == Format::Table {
-        plan.holds.as_slice()
-    } else {
-        &[]
-    };
-    for hold in said {
-        let text = foreign(&hold.text);
-        out.line(format!("Held ({}): {text}", hold.id))?;
-        out.line(format!("  {}", hold.remedy()))?;
-    }
     let times = Times::new(config, reader.present());
-    let cells = plan.people.into_iter().map(|planned| {
-        let why = why(&planned);
-        let person = planned.person;
-        vec![
-            person.policy.into(),
-            person.user_principal_name.into(),
-            words::state(person.state),
-            format
-                .moment(&times, person.window.and_then(|window| window.deadline))
-                .into(),
-            why.into(),
-            person.id.into(),
-        ]
-    });
-    out.rows(format, &COLUMNS, cells.collect())?;
+    match format {
+        Format::Json => out.json(&plan)?,
+        Format::Csv => {
+            let rows = plan.people.iter();
+            let rows = rows.map(|planned| cells(planned, format, &times));
+            out.rows(format, &COLUMNS, rows.collect())?;
+        }
+        Format::Table => print(&plan, &reader, &times, out)?,
+    }
     Ok(code)
+}
+
+/// For people: what is held first, because it is what they can do something about.
+fn print(plan: &Plan, reader: &Reader, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    for hold in &plan.holds {
+        print_hold(hold, times, out)?;
+        if hold.approved_at.is_none() {
+            out.item("  ", &hold.remedy())?;
+        }
+        out.line("")?;
+    }
+    if plan.people.is_empty() {
+        return Ok(out.text("Nobody's deadline has passed.")?);
+    }
+    // Where there is one policy, it says nothing to name it.
+    let first = usize::from(reader.policies.len() == 1);
+    let rows = plan.people.iter();
+    let rows = rows.map(|planned| cells(planned, Format::Table, times).split_off(first));
+    out.rows(Format::Table, &COLUMNS[first..], rows.collect())?;
+    out.note(&format!(
+        "{}; times in {}",
+        total(plan, reader),
+        times.zone()
+    ))?;
+    Ok(())
+}
+
+/// How many are flagged, go next, or wait, and for what.
+fn total(plan: &Plan, reader: &Reader) -> String {
+    let (mut flagged, mut next, mut held, mut rehearsed, mut waiting) = (0, 0, 0, 0, 0);
+    for planned in &plan.people {
+        let person = &planned.person;
+        let mut policies = reader.policies.iter();
+        let policy = policies.find(|policy| policy.name.as_str() == person.policy);
+        let stops = |hold: &StandingHold| {
+            hold.approved_at.is_none() && policy.is_some_and(|policy| hold.stops(&policy.name))
+        };
+        let counted = if person.state == State::EnforcementNeeded {
+            &mut flagged
+        } else if !planned.would_flag || !planned.waits.is_empty() {
+            &mut waiting
+        } else if policy.is_some_and(|policy| policy.enforce == Enforce::ReportOnly) {
+            &mut rehearsed
+        } else if plan.holds.iter().any(stops) {
+            &mut held
+        } else {
+            &mut next
+        };
+        *counted += 1;
+    }
+    let counts = [
+        (flagged, "flagged"),
+        (next, "to be flagged by the next pass"),
+        (held, "held"),
+        (waiting, "waiting for something else"),
+        (rehearsed, "would be flagged if the policy were on"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    counts.join(", ")
+}
+
+fn cells(planned: &Planned, format: Format, times: &Times) -> Vec<Cell> {
+    let person = &planned.person;
+    let deadline = person.window.as_ref().and_then(|window| window.deadline);
+    let why = why(planned);
+    let why = match format {
+        Format::Table => times.localised(&why),
+        Format::Json | Format::Csv => why,
+    };
+    vec![
+        person.policy.clone().into(),
+        person.user_principal_name.clone().into(),
+        words::state(person.state),
+        format.moment(times, deadline).into(),
+        why.into(),
+        person.id.clone().into(),
+    ]
 }
 
 /// What whoever lets flags go should know of a person.

@@ -13,7 +13,7 @@ const LATER: [(&str, &str); 6] = [
         "rehearse the draft with enforce = \"report-only\" on a database of its own",
     ),
     ("exempt", "exclude the person in the policy"),
-    ("audit", "`fortnight explain` tells a person's history"),
+    ("audit", "`fortnight log` tells what happened"),
     ("backup", BY_HAND),
     ("restore", BY_HAND),
     (

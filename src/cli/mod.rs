@@ -11,7 +11,10 @@ mod enforcement;
 mod explain;
 pub mod known;
 pub mod later;
+mod log;
 mod man;
+pub mod moment;
+mod operator;
 mod output;
 mod preview;
 pub mod progress;
@@ -19,6 +22,7 @@ mod screen;
 mod status;
 mod table;
 mod times;
+pub mod usage;
 mod users;
 mod window;
 mod words;
@@ -98,6 +102,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             policy,
             format,
         } => explain::run(&config, &user, policy.as_deref(), format, out).await,
+        Command::Log(args) => log::run(&config, args, out).await,
         Command::Window(args) => window::run(&config, &args, out).await,
         Command::Deliveries { command } => deliveries::run(&config, command, out).await,
         Command::Enforcement { command } => enforcement::run(&config, command, out).await,
@@ -108,12 +113,4 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         | Command::Demo { .. }
         | Command::Check { .. } => Ok(DONE),
     }
-}
-
-/// Who acts, for the journal: the account of the operating system.
-pub(super) fn operator() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

@@ -97,7 +97,8 @@ impl Printer {
 
     /// Prints bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)
+        self.out.write_all(bytes)?;
+        self.out.flush()
     }
 
     /// For much at once: stdout by itself writes line by line. Whoever takes it flushes it.

@@ -1,72 +1,113 @@
-//! `window`: an operator's act on a person's window.
+//! `window`: an operator's act on people's windows.
 
+use jiff::tz::TimeZone;
+
+use super::Usage;
 use super::args::{Act, Window};
+use super::operator::{operator, say_if_rehearsed};
 use super::output::Printer;
-use super::{Usage, operator};
+use super::times::Times;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
-use crate::desk::Reader;
-use crate::desk::acts::{self, Change, Order};
+use crate::desk::acts::{self, Change, Confirmation, Order};
+use crate::desk::{DeskError, Reader};
 use crate::domain::facts::ActKind;
 use crate::domain::message::EventKind;
-use crate::domain::state::State;
 use crate::exit::DONE;
 use crate::time::format_duration;
 
 pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> anyhow::Result<u8> {
     if args.reason.trim().is_empty() {
-        return Err(Usage("--reason must say why".to_owned()).into());
+        return Err(no_reason().into());
     }
     let order = Order {
-        person: args.user.clone(),
+        people: args.users.clone(),
         policy: args.policy.clone(),
-        kind: kind(args)?,
+        kind: kind(args, &config.zone)?,
         reason: args.reason.clone(),
         by: operator(),
         ticket: args.ticket.clone(),
     };
     let reader = Reader::open(config).await?;
-    let confirmation = acts::act(&reader, order, args.as_of).await?;
-    reader.store.close().await;
-    out.line(format!(
-        "Noted for {}; the next pass applies it, within seconds where `fortnight run` runs.",
-        confirmation.user
-    ))?;
-    for change in &confirmation.changes {
-        out.line(says(&confirmation.name, change))?;
+    let as_of = args.as_of.map(|moment| moment.within(&config.zone));
+    let times = Times::new(config, as_of.unwrap_or(reader.present()));
+    let confirmations = acts::act(&reader, order, as_of).await;
+    let confirmations = confirmations.map_err(|error| match error {
+        DeskError::Refused(text) => DeskError::Refused(times.localised(&text)),
+        other => other,
+    })?;
+    for confirmation in &confirmations {
+        confirm(confirmation, &times, out)?;
     }
+    if as_of.is_none() {
+        say_if_rehearsed(&reader.store, &times, out).await?;
+    }
+    out.note(&format!(
+        "Noted; the next pass applies it, within seconds where `fortnight run` runs. Times in {}.",
+        times.zone()
+    ))?;
+    reader.store.close().await;
     Ok(DONE)
 }
 
-fn says(name: &str, change: &Change) -> String {
-    let policy = &change.policy;
-    let [before, after] = change.state.map(State::as_str);
-    if let Some(lacks) = change.idle {
-        return format!(
-            "Under {policy} the person is {before} and {lacks}: as things stand, nothing changes there."
-        );
+/// Who it is, and under each policy what was, what is, and what the person hears.
+fn confirm(confirmation: &Confirmation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+    let address = clean_line(&confirmation.user_principal_name, 120);
+    let name = confirmation
+        .display_name
+        .as_deref()
+        .map(|name| clean_line(name, 64));
+    let name = name.map_or_else(|| address.clone(), |name| format!("{name} <{address}>"));
+    for change in &confirmation.changes {
+        let whose = format!("{name}, policy {}", change.policy);
+        out.heading(&out.screen().wrap("", "  ", &whose))?;
+        out.item("  before  ", &stands(change, 0, times))?;
+        out.item("  after   ", &stands(change, 1, times))?;
+        let mail = match &change.mail {
+            Ok(kind) => format!(
+                "a mail follows with the next pass: {}",
+                EventKind::as_str(*kind)
+            ),
+            Err(silence) => format!("no mail follows: {}", silence.words()),
+        };
+        out.item("  ", &mail)?;
     }
-    let until = |at: usize| match (change.deadline[at], change.left[at]) {
-        (Some(deadline), _) => format!(" until {deadline}"),
-        (None, Some(left)) => format!(" with {} left", format_duration(left)),
-        (None, None) => String::new(),
-    };
-    let [was_until, is_until] = [0, 1].map(until);
-    let mail = change.mail.map_or("no mail", EventKind::as_str);
-    let name = clean_line(name, 120);
-    format!(
-        "{name} under {policy}: {before}{was_until} before, {after}{is_until} after; {mail} follows."
-    )
+    Ok(())
 }
 
-fn kind(args: &Window) -> Result<ActKind, Usage> {
+/// The state, and the deadline or what is left.
+fn stands(change: &Change, at: usize, times: &Times) -> String {
+    let state = change.state[at].as_str();
+    match (change.deadline[at], change.left[at]) {
+        (Some(deadline), _) => format!("{state}, deadline {}", times.told(deadline)),
+        (None, Some(left)) => {
+            format!(
+                "{state}, the clock is stopped with {} left",
+                format_duration(left)
+            )
+        }
+        (None, None) => format!("{state}, no deadline"),
+    }
+}
+
+pub(super) fn no_reason() -> Usage {
+    Usage("--reason must say why, for example --reason \"on parental leave\"".to_owned())
+}
+
+fn kind(args: &Window, zone: &TimeZone) -> Result<ActKind, Usage> {
+    let until = args.until.map(|until| until.within(zone));
     let wrong = |text: &str| Err(Usage(text.to_owned()));
-    match (args.act, args.days) {
-        (Act::Extend, Some(days @ 1..=365)) => Ok(ActKind::Extend { days }),
-        (Act::Extend, _) => wrong("--days must be from 1 to 365"),
-        (Act::Reset, None) => Ok(ActKind::Reset),
-        (Act::Close, None) => Ok(ActKind::Close),
-        (Act::Reopen, None) => Ok(ActKind::Reopen),
-        (Act::Reset | Act::Close | Act::Reopen, Some(_)) => wrong("--days belongs to `extend`"),
+    match (args.act, args.days, until) {
+        (Act::Extend, Some(days), None) => Ok(ActKind::Extend { days }),
+        (Act::Extend, None, Some(until)) => Ok(ActKind::ExtendUntil { until }),
+        (Act::Extend, ..) => wrong(
+            "`extend` needs --days N or --until TIME, for example: fortnight window extend ana@contoso.com --days 7 --reason \"on leave\"",
+        ),
+        (Act::Reset, None, None) => Ok(ActKind::Reset),
+        (Act::Close, None, None) => Ok(ActKind::Close),
+        (Act::Reopen, None, None) => Ok(ActKind::Reopen),
+        (Act::Reset | Act::Close | Act::Reopen, ..) => wrong(
+            "--days and --until belong to `extend`, for example: fortnight window extend ana@contoso.com --days 7 --reason \"on leave\"",
+        ),
     }
 }

@@ -11,7 +11,7 @@ use crate::delivery::text::mask_address;
 use crate::domain::decision::Wait;
 use crate::domain::delivery;
 use crate::domain::facts::NoticeBy;
-use crate::domain::hold::{Hold, StandingHold};
+use crate::domain::hold::StandingHold;
 use crate::domain::id::PolicyName;
 use crate::domain::message::EventKind;
 use crate::domain::reason::{Reason, ReasonCode};
@@ -76,7 +76,7 @@ pub async fn explain(
     }
     let user = reader.person(name).await?;
     let outcomes = reader.look(&Whom::these([user.as_str()])).await?;
-    let holds = reader.store.holds().await?;
+    let holds = reader.holds().await?;
     let history = reader.store.history(&user).await?;
     let mut deliveries = reader.store.deliveries(&[], Some(&user)).await?;
     deliveries.retain(|row| tells(config, row));
@@ -145,7 +145,8 @@ fn explain_one(
     let mut reasons = std::mem::take(&mut person.reasons);
     let mut waits_for = Vec::new();
     if person.state == State::OverdueChecking {
-        for hold in holds.iter().filter(|hold| stops(hold, &person.policy)) {
+        let policy = PolicyName::new(&person.policy);
+        for hold in holds.iter().filter(|hold| hold.stops(&policy)) {
             reasons.push(Reason::new(
                 ReasonCode::Held,
                 format!("flags are held ({}): {}", hold.id, hold.text),
@@ -218,18 +219,6 @@ fn happened(
 fn tells(config: &Config, row: &DeliveryRow) -> bool {
     let announces = EventKind::parse(&row.event).is_some_and(EventKind::announces);
     row.channel == EMAIL || (config.notice_by() == NoticeBy::Webhook && announces)
-}
-
-fn stops(hold: &StandingHold, policy: &str) -> bool {
-    let policy = PolicyName::new(policy);
-    let hold = Hold {
-        id: hold.id.clone(),
-        kind: hold.kind,
-        policy: hold.policy.clone(),
-        text: String::new(),
-        people: std::collections::BTreeSet::new(),
-    };
-    hold.stops(&policy)
 }
 
 /// What ends the state a person is in.

@@ -2,10 +2,12 @@
 //! JSON. Parsing what was asked, and printing, are the callers'.
 
 pub mod acts;
+pub mod approvals;
 pub mod capacity;
 pub mod deliveries;
 mod error;
 pub mod explain;
+pub mod log;
 pub mod person;
 pub mod plan;
 pub mod status;
@@ -16,10 +18,13 @@ use jiff::Timestamp;
 pub use self::error::DeskError;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
+use crate::domain::brake::APPROVAL_LAPSES;
 use crate::domain::decision::Next;
 use crate::domain::facts::{Channel, World};
+use crate::domain::hold::StandingHold;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::Policy;
+use crate::domain::window::later;
 use crate::pass;
 use crate::store::outcome::Outcome;
 use crate::store::read::Named;
@@ -52,9 +57,7 @@ impl Reader {
             .newest_pass()
             .await?
             .unwrap_or_else(|| Clock::system().now());
-        let clocked = store.newest_clocked_pass().await?;
-        // A rehearsal stands still at its own time, a daemon that died does not.
-        let present = clocked.map_or(now, |last| Clock::system().now().max(last));
+        let present = present(&store).await?.at;
         let channel = if config.can_tell() {
             Channel::Works
         } else {
@@ -70,6 +73,16 @@ impl Reader {
             present,
             next_pass: cron::next_after(&config.schedule.poll, &config.zone, present),
         })
+    }
+
+    /// What stops flags. An approval that no pass used in time is none any more.
+    pub async fn holds(&self) -> Result<Vec<StandingHold>, StoreError> {
+        let mut holds = self.store.holds().await?;
+        for hold in &mut holds {
+            let until = |at: Timestamp| later(at, APPROVAL_LAPSES);
+            hold.approved_at = hold.approved_at.filter(|at| self.present <= until(*at));
+        }
+        Ok(holds)
     }
 
     /// The present, by which people are told how far off something is; of a rehearsal its newest pass.
@@ -128,6 +141,26 @@ impl Reader {
 
 /// People that are shown where a name fits none or several.
 const SUGGESTED: u32 = 10;
+/// The present, and whether it is that of a rehearsal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// A rehearsal stands still at its newest pass, a daemon that died does not.
+    pub at: Timestamp,
+    /// The newest pass was given its time by `--as-of`.
+    pub is_rehearsed: bool,
+}
+
+/// The present: by the clock of the host, which is never before the newest pass, or of a rehearsal.
+pub async fn present(store: &Store) -> Result<Present, StoreError> {
+    let newest = store.newest_pass().await?;
+    let clocked = store.newest_clocked_pass().await?;
+    let rehearsed = newest.filter(|_| clocked.is_none());
+    let now = Clock::system().now();
+    Ok(Present {
+        at: rehearsed.unwrap_or_else(|| clocked.map_or(now, |last| now.max(last))),
+        is_rehearsed: rehearsed.is_some(),
+    })
+}
 
 /// The one person whom an id, a user principal name or a mail address means.
 pub async fn one(store: &Store, name: &str) -> Result<UserId, DeskError> {

@@ -39,7 +39,7 @@ pub struct Planned {
 /// The plan as things stand. Whose deadline has passed is read, and decided about anew for what
 /// they wait for.
 pub async fn plan(reader: &Reader) -> Result<Plan, DeskError> {
-    let holds = reader.store.holds().await?;
+    let holds = reader.holds().await?;
     let past = reader.store.past_deadline(&reader.policy_names()).await?;
     let mut people = Vec::new();
     for ids in past.chunks(AT_ONCE) {

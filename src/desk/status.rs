@@ -206,7 +206,7 @@ pub struct QuarantinedView {
 pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskError> {
     let store = &reader.store;
     let policies = reader.policy_names();
-    let holds = store.holds().await?;
+    let holds = reader.holds().await?;
     let clocked = store.newest_clocked_pass().await?;
     let now = reader.present;
     let overdue = clocked.and_then(|last| overdue(&config.schedule.poll, &config.zone, last, now));

@@ -24,7 +24,7 @@ impl Case<'_> {
         let closing = mine.iter().rev().find_map(|act| match act.kind {
             ActKind::Close => Some(true),
             ActKind::Reopen => Some(false),
-            ActKind::Extend { .. } | ActKind::Reset => None,
+            ActKind::Extend { .. } | ActKind::ExtendUntil { .. } | ActKind::Reset => None,
         });
         let ends_closed = closing.unwrap_or(self.standing.closed_by_operator);
         let reset = mine.iter().rposition(|act| act.kind == ActKind::Reset);
@@ -42,15 +42,21 @@ impl Case<'_> {
             ActKind::Extend { days } => {
                 let by = SignedDuration::from_hours(24 * i64::from(days));
                 let policy = self.policy;
-                let extended = self.turn(|window| window.extend(policy, by, act.at));
-                if extended {
-                    if !matches!(self.standing.window, GraceWindow::Paused { .. }) {
-                        self.event(EventKind::WindowExtended, None);
-                    }
-                    self.release("an operator extended the window");
-                    format!("extended the window by {days} days")
+                let plural = if days == 1 { "" } else { "s" };
+                if self.turn(|window| window.extend(policy, by, act.at)) {
+                    self.extended();
+                    format!("extended the window by {days} day{plural}")
                 } else {
-                    format!("extended by {days} days, but no window is open")
+                    format!("extended by {days} day{plural}, but no window is open")
+                }
+            }
+            ActKind::ExtendUntil { until } => {
+                let policy = self.policy;
+                if self.turn(|window| window.extend_until(policy, until, act.at)) {
+                    self.extended();
+                    format!("extended the window until {until}")
+                } else {
+                    format!("extended until {until}, but no deadline is before that")
                 }
             }
             ActKind::Reset => {
@@ -71,6 +77,14 @@ impl Case<'_> {
         };
         let text = format!("{} {did}: {}", act.by, act.reason);
         self.because(ReasonCode::OperatorAct, text, act.at);
+    }
+
+    /// What follows when a window was extended.
+    fn extended(&mut self) {
+        if !matches!(self.standing.window, GraceWindow::Paused { .. }) {
+            self.event(EventKind::WindowExtended, None);
+        }
+        self.release("an operator extended the window");
     }
 
     /// The memory after a reset: sign-ins made before it no longer count, but who is not in

@@ -224,6 +224,11 @@ pub enum ActKind {
         /// By so many days of 24 hours.
         days: u32,
     },
+    /// Moves the deadline out to a moment and takes a flag back; it never moves one in.
+    ExtendUntil {
+        /// The new deadline.
+        until: Timestamp,
+    },
     /// Window and flag go; the next qualifying sign-in opens a full one.
     Reset,
     /// No message, flag or new window until `reopen`.
@@ -237,7 +242,7 @@ impl ActKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Extend { .. } => "extend",
+            Self::Extend { .. } | Self::ExtendUntil { .. } => "extend",
             Self::Reset => "reset",
             Self::Close => "close",
             Self::Reopen => "reopen",

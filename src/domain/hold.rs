@@ -299,9 +299,12 @@ impl Hold {
     /// only those who wait for them, and the decision about each says so.
     #[must_use]
     pub fn stops(&self, policy: &PolicyName) -> bool {
-        !matches!(self.kind, HoldKind::Proof | HoldKind::Channel)
-            && self.policy.as_ref().is_none_or(|held| held == policy)
+        stops(self.kind, self.policy.as_ref(), policy)
     }
+}
+
+fn stops(kind: HoldKind, held: Option<&PolicyName>, policy: &PolicyName) -> bool {
+    !matches!(kind, HoldKind::Proof | HoldKind::Channel) && held.is_none_or(|held| held == policy)
 }
 
 /// A hold as `status` and `cycle` list it.
@@ -327,6 +330,12 @@ pub struct StandingHold {
 }
 
 impl StandingHold {
+    /// Whether it stops a new flag under the policy.
+    #[must_use]
+    pub fn stops(&self, policy: &PolicyName) -> bool {
+        stops(self.kind, self.policy.as_ref(), policy)
+    }
+
     /// What an operator can do about it, in a sentence.
     #[must_use]
     pub fn remedy(&self) -> String {

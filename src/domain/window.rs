@@ -421,6 +421,22 @@ impl GraceWindow {
         }
     }
 
+    /// Moves the deadline out to `until`, and never in (rule T18). One that is paused has no deadline
+    /// to be moved.
+    pub fn extend_until(
+        self,
+        policy: &Policy,
+        until: Timestamp,
+        at: Timestamp,
+    ) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Open(run) | Self::Elapsed(run) if until > run.deadline(policy, at).max(at) => {
+                Ok(Self::Open(run.moved(until, EventKind::WindowExtended)))
+            }
+            other => Err(other.refuse("extend")),
+        }
+    }
+
     /// The deadline has passed and everything is proven (rule T9).
     pub fn elapse(self) -> Result<Self, InvalidTransition> {
         match self {
@@ -551,7 +567,7 @@ mod tests {
     fn transitions_lead_where_they_may_and_name_verb_and_state_where_not() {
         let policy = policy("everyone");
         let now = day(5);
-        let table: [(&str, Transition<'_>, [Option<&str>; 5]); 6] = [
+        let table: [(&str, Transition<'_>, [Option<&str>; 5]); 7] = [
             (
                 "pause",
                 Box::new(|window| window.pause(&policy, now)),
@@ -566,6 +582,11 @@ mod tests {
                 "extend",
                 Box::new(|window| window.extend(&policy, days(2), now)),
                 [None, Some("open"), Some("paused"), Some("open"), None],
+            ),
+            (
+                "extend",
+                Box::new(|window| window.extend_until(&policy, day(20), now)),
+                [None, Some("open"), None, Some("open"), None],
             ),
             (
                 "elapse",

@@ -43,32 +43,44 @@ impl NewAct {
 }
 
 impl Store {
-    /// Records an act; the person is decided about in the next pass, within seconds if one runs.
-    pub async fn record_act(&self, act: &NewAct, at: Timestamp) -> Result<i64, StoreError> {
+    /// Records acts, all or none; the people are decided about in the next pass, within seconds if one
+    /// runs.
+    pub async fn record_acts(&self, acts: &[NewAct], at: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let kind = serde_json::to_string(&act.kind).unwrap_or_default();
-        let id = numbers::take(&mut transaction, Series::Acts, 1)
-            .await
-            .doing("recording an act")?;
-        sqlx::query(
-            "INSERT INTO acts (id, user_id, policy, kind, at, reason, actor, ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(id)
-        .bind(act.user.as_str())
-        .bind(act.policy.as_ref().map(|policy| policy.as_str().to_owned()))
-        .bind(kind)
-        .bind(micros(at))
-        .bind(&act.reason)
-        .bind(&act.by)
-        .bind(&act.ticket)
-        .execute(&mut *transaction)
+        for act in acts {
+            record(&mut transaction, act, at).await?;
+            journal(&mut transaction, act, at).await?;
+        }
+        let users: Vec<String> = acts.iter().map(|act| act.user.to_string()).collect();
+        mark_changed(&mut transaction, &users).await?;
+        transaction.commit().await.doing("recording an act")
+    }
+}
+
+async fn record(
+    connection: &mut Connection,
+    act: &NewAct,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let kind = serde_json::to_string(&act.kind).unwrap_or_default();
+    let id = numbers::take(connection, Series::Acts, 1)
         .await
         .doing("recording an act")?;
-        journal(&mut transaction, act, at).await?;
-        mark_changed(&mut transaction, &[act.user.as_str().to_owned()]).await?;
-        transaction.commit().await.doing("recording an act")?;
-        Ok(id)
-    }
+    sqlx::query(
+        "INSERT INTO acts (id, user_id, policy, kind, at, reason, actor, ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(id)
+    .bind(act.user.as_str())
+    .bind(act.policy.as_ref().map(|policy| policy.as_str().to_owned()))
+    .bind(kind)
+    .bind(micros(at))
+    .bind(&act.reason)
+    .bind(&act.by)
+    .bind(&act.ticket)
+    .execute(connection)
+    .await
+    .doing("recording an act")
+    .map(drop)
 }
 
 /// Who did it and why, in the history of the person.
@@ -79,7 +91,10 @@ async fn journal(
 ) -> Result<(), StoreError> {
     let ticket = act.ticket.as_ref().map(|ticket| format!(" ({ticket})"));
     let text = format!("{}: {}{}", act.by, act.reason, ticket.unwrap_or_default());
-    let reasons = serde_json::json!([{ "code": "operator_act", "text": text, "at": at }]);
+    let reasons = serde_json::json!([{
+        "code": "operator_act", "text": text, "at": at,
+        "act": act.kind, "by": act.by, "reason": act.reason, "ticket": act.ticket,
+    }]);
     let line = numbers::take(connection, Series::Journal, 1)
         .await
         .doing("recording an act")?;

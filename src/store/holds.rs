@@ -98,7 +98,7 @@ impl Store {
     /// Approvals that have neither been used nor lapsed.
     pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
         let rows: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT id, evidence, approved_at FROM holds WHERE stands = TRUE AND approved_at > $1 ORDER BY id",
+            "SELECT id, evidence, approved_at FROM holds WHERE stands = TRUE AND approved_at >= $1 ORDER BY id",
         )
         .bind(micros(later(now, -APPROVAL_LAPSES)))
         .fetch_all(&self.read)
@@ -143,7 +143,7 @@ impl Store {
             .doing("approving a hold")?
             .rows_affected();
         if approved > 0 {
-            let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at }]);
+            let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at, "by": by, "reason": reason }]);
             let line = numbers::take(&mut transaction, Series::Journal, 1)
                 .await
                 .doing("approving a hold")?;
@@ -183,7 +183,7 @@ impl Store {
             let unused = standing
                 .and_then(|(known, _)| known.approved_at)
                 .is_some_and(|at| {
-                    at > lapsed
+                    at >= lapsed
                         && !used
                             .iter()
                             .any(|used| used.hold == raised.hold.id && used.at == at)
@@ -249,7 +249,7 @@ impl Store {
         .doing("reading recent flags")?;
         let approved: Vec<(String, String)> = sqlx::query_as(
             "SELECT hold_people.policy, hold_people.user_id FROM hold_people JOIN holds ON holds.id = hold_people.hold_id
-             WHERE holds.kind = 'mass' AND holds.approved_at > $1",
+             WHERE holds.kind = 'mass' AND holds.approved_at >= $1",
         )
         .bind(since)
         .fetch_all(&self.read)
@@ -411,7 +411,7 @@ async fn forget_people(
                  AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
     )
     .bind(&hold.id)
-    .bind(hold.approved_at.is_some_and(|at| at > lapsed))
+    .bind(hold.approved_at.is_some_and(|at| at >= lapsed))
     .execute(connection)
     .await
     .doing("clearing holds")

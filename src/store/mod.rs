@@ -6,6 +6,7 @@
 
 pub mod acts;
 pub mod addresses;
+pub mod approvals;
 pub mod changes;
 mod commit;
 mod db;
@@ -17,6 +18,7 @@ pub mod lines;
 pub mod lists;
 pub mod load;
 pub mod lock;
+pub mod log;
 pub mod logs;
 pub mod memberships;
 mod numbers;

@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 20] = [
+const MIGRATIONS: [(i64, &str, &str); 21] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -106,6 +106,11 @@ const MIGRATIONS: [(i64, &str, &str); 20] = [
         20_261_128_100_000,
         "list unreachable",
         include_str!("../../migrations/20261128100000_list_unreachable.sql"),
+    ),
+    (
+        20_261_128_110_000,
+        "order what happened",
+        include_str!("../../migrations/20261128110000_order_what_happened.sql"),
     ),
 ];
 

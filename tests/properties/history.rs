@@ -11,6 +11,8 @@ use fortnight::domain::registration::Level;
 use fortnight::domain::sign_in::Route;
 use proptest::prelude::*;
 
+use crate::support::world::day;
+
 const NAMES: [&str; 14] = [
     "ana", "ben", "cleo", "dan", "eva", "fay", "gus", "hal", "ida", "jon", "kim", "leo", "mia",
     "ned",
@@ -506,6 +508,7 @@ fn source() -> impl Strategy<Value = Source> {
 fn act() -> impl Strategy<Value = ActKind> {
     prop_oneof![
         2 => (1..10u32).prop_map(|days| ActKind::Extend { days }),
+        1 => (1..60i64).prop_map(|number| ActKind::ExtendUntil { until: day(number) }),
         1 => Just(ActKind::Reset),
         1 => Just(ActKind::Close),
         1 => Just(ActKind::Reopen),

@@ -183,7 +183,7 @@ impl Rollout {
         match kind {
             ActKind::Close => citizen.closed = true,
             ActKind::Reopen => citizen.closed = false,
-            ActKind::Extend { .. } | ActKind::Reset => {}
+            ActKind::Extend { .. } | ActKind::ExtendUntil { .. } | ActKind::Reset => {}
         }
         citizen.acts.push(OperatorAct {
             id,

@@ -526,7 +526,7 @@ impl World {
             ticket: None,
         };
         let store = self.store().await;
-        store.record_act(&act, at).await.unwrap();
+        store.record_acts(&[act], at).await.unwrap();
         store.close().await;
     }
 

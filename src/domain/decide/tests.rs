@@ -21,6 +21,11 @@ type Change = fn(&mut Story);
 
 const EXTEND_5: ActKind = ActKind::Extend { days: 5 };
 
+fn extend_until(number: i64) -> ActKind {
+    let until = day(number);
+    ActKind::ExtendUntil { until }
+}
+
 fn opened() -> Story {
     let mut story = Story::default_policy();
     story.sign_in(day(0), 0).pass(day(0));
@@ -1579,6 +1584,50 @@ fn extending_a_paused_window_adds_to_what_is_left() {
 }
 
 #[test]
+fn extending_until_a_day_moves_the_deadline_there_and_never_in() {
+    let mut story = opened();
+    story.act(day(4), extend_until(20));
+    let decision = story.pass(day(4));
+    assert_eq!(decision.deadline, Some(day(20)));
+    assert_eq!(
+        decision.reasons[0].text,
+        format!(
+            "oscar extended the window until {}: parental leave",
+            day(20)
+        )
+    );
+    assert_eq!(story.mails().last().unwrap(), "d4 window.extended");
+    // The same once more says nothing, and an earlier day moves nothing.
+    for until in [20, 18] {
+        story.act(day(5), extend_until(until));
+        let decision = story.pass(day(5));
+        assert_eq!(decision.deadline, Some(day(20)));
+        assert!(
+            decision.reasons[0]
+                .text
+                .contains("but no deadline is before that")
+        );
+    }
+    assert_eq!(story.mails(), ["d0 window.opened 0d", "d4 window.extended"]);
+}
+
+#[test]
+fn extending_until_a_day_takes_a_flag_back_and_leaves_a_paused_window_alone() {
+    let mut story = flagged();
+    let decision = story.act(day(15), extend_until(18)).pass(day(15));
+    assert_eq!(decision.deadline, Some(day(18)));
+    assert_eq!(
+        decision.standing.enforcement,
+        Enforcement::Released { at: day(15) }
+    );
+    let mut story = opened();
+    story.person.enabled = false;
+    story.pass(day(4));
+    let decision = story.act(day(5), extend_until(30)).pass(day(5));
+    assert_eq!(decision.remaining, Some(days(10)));
+}
+
+#[test]
 fn extending_where_no_window_is_open_says_so() {
     let mut story = Story::default_policy();
     let decision = story.act(day(0), EXTEND_5).pass(day(0));
@@ -1612,7 +1661,7 @@ fn acted(acts: &[ActKind], seen: bool) -> Story {
 #[test]
 fn an_act_counts_after_the_sign_ins_before_it_whether_a_pass_saw_them_or_not() {
     use ActKind::{Close, Reopen, Reset};
-    let kinds = [EXTEND_5, Reset, Close, Reopen];
+    let kinds = [EXTEND_5, extend_until(30), Reset, Close, Reopen];
     let mut orders: Vec<Vec<ActKind>> = kinds.iter().map(|kind| vec![*kind]).collect();
     for _ in 0..2 {
         let longer = orders.iter().flat_map(|acts| {

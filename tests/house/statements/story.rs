@@ -11,6 +11,7 @@ use fortnight::domain::fault::{Account, Order};
 use fortnight::engine::{Engine, Wake};
 use fortnight::report::PassReport;
 use fortnight::store::addresses::Notes;
+use fortnight::store::log::{Lane, Wanted};
 use fortnight::store::outbox::{EMAIL, Lease};
 use fortnight::store::{Store, settings};
 use fortnight::time::Clock;
@@ -64,6 +65,8 @@ async fn exports() {
         "deliveries list",
         "window extend ana@contoso.example --days 1 --reason asked",
         "cycle --dry-run --as-of 2026-01-08T00:00:00Z",
+        "log --format json",
+        "log --user ana@contoso.example --event window.extended --limit 1",
         "doctor",
     ] {
         command_on(&world, command).await;
@@ -78,6 +81,14 @@ async fn exports() {
     strangers(&mut world).await;
     world.pass(day(15)).await;
     command_on(&world, "enforcement plan").await;
+    for command in [
+        "enforcement approve mass --reason wrong",
+        "enforcement approve mass --withdraw --reason right",
+        "log --event hold.approved",
+    ] {
+        command_on(&world, command).await;
+    }
+    pages_of_the_log(&world.store().await).await;
     world.approve("mass", hour(15, 1)).await;
     world.pass(hour(15, 2)).await;
     rows_that_nobody_can_read(&world);
@@ -86,6 +97,23 @@ async fn exports() {
     world.pass_on_old_exports(day(16)).await;
     world.change("bo@contoso.example", "nobody@contoso.example");
     command_on(&world, "check").await;
+}
+
+/// Further pages, in both directions.
+async fn pages_of_the_log(store: &Store) {
+    for lane in [Lane::Journal, Lane::Mails] {
+        for newest_first in [false, true] {
+            let wanted = Wanted {
+                newest_first,
+                ..Wanted::default()
+            };
+            let page = store.log_page(&lane, &wanted, None, 1).await.unwrap();
+            let after = page.last().map(|first| first.place);
+            let next = store.log_page(&lane, &wanted, after, 1).await.unwrap();
+            assert_ne!(next, page);
+        }
+    }
+    store.close().await;
 }
 
 /// Whose deadline passes on a report of the same bytes, until an operator trusts that.

@@ -1,0 +1,98 @@
+//! A moment on the command line: RFC 3339, or a date, which means its midnight in the zone of the
+//! configuration.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// A moment, of which a date needs a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A moment.
+    At(Timestamp),
+    /// The beginning of a day.
+    Day(Date),
+}
+
+/// A text that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a time is written like 2026-01-31T08:00:00+01:00 or 2026-01-31T07:00:00Z; a date alone, 2026-01-31, means its midnight in `timezone`"
+)]
+pub struct NoMoment;
+
+impl Moment {
+    /// The moment that is meant there.
+    #[must_use]
+    pub fn within(self, zone: &TimeZone) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Day(date) => date
+                .to_zoned(zone.clone())
+                .map_or(Timestamp::MAX, |midnight| midnight.timestamp()),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    /// The library reads more of a date than people should write: a time of day without a zone.
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        let date = text.len() == "2026-01-31".len();
+        if date {
+            return text.parse().map(Self::Day).map_err(|_| NoMoment);
+        }
+        text.parse().map(Self::At).map_err(|_| NoMoment)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => at.fmt(f),
+            Self::Day(date) => date.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_its_midnight_in_the_zone_and_a_moment_is_itself() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let cairo = TimeZone::get("Africa/Cairo").unwrap();
+        for (text, zone, at) in [
+            ("2026-01-31", &berlin, "2026-01-30T23:00:00Z"),
+            ("2026-07-31", &berlin, "2026-07-30T22:00:00Z"),
+            ("2026-01-31", &TimeZone::UTC, "2026-01-31T00:00:00Z"),
+            // That day has no midnight there: the clock goes from 23:59 to 01:00.
+            ("2026-04-24", &cairo, "2026-04-23T22:00:00Z"),
+            ("2026-01-31T08:00:00+01:00", &berlin, "2026-01-31T07:00:00Z"),
+            ("2026-01-31T08:00:00Z", &berlin, "2026-01-31T08:00:00Z"),
+        ] {
+            let moment: Moment = text.parse().unwrap();
+            assert_eq!(moment.within(zone).to_string(), at, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_told_how_one_is_written() {
+        for text in [
+            "yesterday",
+            "",
+            "2026-02-30",
+            "2026-01-31T08:00:00",
+            "31.01.2026",
+            "01/31/2026",
+        ] {
+            assert_eq!(text.parse::<Moment>(), Err(NoMoment), "{text}");
+        }
+        insta::assert_snapshot!(NoMoment, @"a time is written like 2026-01-31T08:00:00+01:00 or 2026-01-31T07:00:00Z; a date alone, 2026-01-31, means its midnight in `timezone`");
+    }
+}

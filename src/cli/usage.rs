@@ -1,0 +1,76 @@
+//! What stands below the parser's complaint: the examples of the command that was meant.
+
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+
+use super::args::Cli;
+
+/// How the help of a command begins its examples.
+const EXAMPLES: &str = "Examples:\n";
+
+/// The examples of the command that these words name, if the parser did not show them already.
+#[must_use]
+pub fn examples(error: &clap::Error, words: impl Iterator<Item = String>) -> Option<String> {
+    let has_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || has_help {
+        return None;
+    }
+    let mut command = Cli::command();
+    for word in words {
+        if let Some(named) = command.find_subcommand(&word) {
+            command = named.clone();
+        }
+    }
+    let help = command.get_after_help()?.to_string();
+    let (_, examples) = help.split_once(EXAMPLES)?;
+    Some(format!("{EXAMPLES}{examples}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_shown_below_a_complaint_and_below_nothing_else() {
+        let below = |line: &str| {
+            let words = || line.split(' ').map(ToOwned::to_owned);
+            let error = Cli::try_parse_from(words()).unwrap_err();
+            examples(&error, words())
+        };
+        let shown = below("fortnight window extend ana@contoso.com").unwrap();
+        assert!(shown.starts_with("Examples:\n  fortnight window extend ana"));
+        let shown = below("fortnight -v log --since yesterday").unwrap();
+        assert!(shown.contains("  fortnight log --since 2026-01-31"));
+        let shown = below("fortnight enforcement approve mass").unwrap();
+        assert!(shown.contains("approve mass --reason"));
+        for line in ["fortnight cicle", "fortnight window --help", "fortnight"] {
+            assert_eq!(below(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_example_is_one_that_the_parser_takes() {
+        let mut seen = 0;
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let help = command.get_after_help().map(ToString::to_string);
+            let lines = help.iter().flat_map(|help| help.lines());
+            for line in lines.filter_map(|line| line.strip_prefix("  fortnight ")) {
+                let words = line
+                    .split('"')
+                    .enumerate()
+                    .flat_map(|(at, piece)| match at % 2 {
+                        0 => piece.split_whitespace().collect(),
+                        _ => vec![piece],
+                    });
+                let parsed = Cli::try_parse_from(["fortnight"].into_iter().chain(words));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 5, "the examples were not found");
+    }
+}
