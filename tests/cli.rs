@@ -1068,6 +1068,7 @@ fn a_wrong_type() {
      14 │ window = 14
         ·          ──
         ╰────
+      help: write window = "14d", if days are meant
     "#);
 }
 

@@ -7,10 +7,13 @@ pub(super) mod prompts;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use terminal_size::{Height, Width, terminal_size_of};
+
 use super::Usage;
-use super::args::{Cli, Color};
+use super::args::{Cli, Color, Command};
 use super::output::Printer;
-use crate::config::{Config, Directory, Fault, Severity};
+use crate::config::{Config, Directory, Fault, Faults};
 use crate::desk::{Reader, capacity};
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, WRONG};
@@ -20,12 +23,22 @@ use crate::time::Clock;
 
 /// Loads the configuration, or says everything that is wrong with it.
 pub(super) fn load(cli: &Cli) -> Result<Config, Usage> {
-    let (config, warnings) = Config::of_process(cli.config.as_deref())
-        .map_err(|faults| Usage(render(&faults.0, cli.color)))?;
+    let (config, warnings) = Config::of_process(cli.config.as_deref(), present(cli))
+        .map_err(|faults| Usage(render(&faults, cli.color)))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     Ok(config)
+}
+
+/// The present; of a rehearsal of a later day, that day.
+fn present(cli: &Cli) -> Timestamp {
+    let rehearsed = match &cli.command {
+        Command::Cycle(args) => args.as_of,
+        _ => None,
+    };
+    let now = Clock::system().now();
+    rehearsed.map_or(now, |as_of| as_of.max(now))
 }
 
 /// The folder of exports, where there is one that can be looked at.
@@ -40,27 +53,35 @@ fn path(cli: &Cli) -> PathBuf {
     cli.config.clone().unwrap_or_else(Config::find)
 }
 
-fn render(faults: &[Fault], color: Color) -> String {
+/// Everything that is wrong, for stderr.
+fn render(faults: &Faults, color: Color) -> String {
     let color = match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
-    let count = if faults.len() == 1 {
-        "one fault".to_owned()
-    } else {
-        format!("{} faults", faults.len())
-    };
-    let text: String = faults.iter().map(|fault| fault.render(color)).collect();
-    format!("{count} in the configuration\n{text}")
+    let width = terminal_size_of(std::io::stderr());
+    let text: String = faults
+        .0
+        .iter()
+        .map(|fault| shown(fault, width, color))
+        .collect();
+    format!("{} in the configuration\n{text}", faults.counted())
+}
+
+fn shown(fault: &Fault, width: Option<(Width, Height)>, color: bool) -> String {
+    match width {
+        Some((Width(width), _)) => fault.render_within(usize::from(width), color),
+        None => fault.render(color),
+    }
 }
 
 /// `strict` has names that mean nobody, which only the directory can tell, end with 3.
 pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::Result<u8> {
     let path = path(cli);
-    let (config, mut faults) = match Config::of_process(Some(&path)) {
+    let (config, mut faults) = match Config::of_process(Some(&path), present(cli)) {
         Ok(loaded) => loaded,
-        Err(faults) => return Ok(refuse(&faults.0, cli.color)),
+        Err(faults) => return Ok(refuse(&faults, cli.color)),
     };
     let (reader, unusable) = match Reader::open(&config).await {
         Ok(reader) => (Some(reader), None),
@@ -69,12 +90,13 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     let strays = names::faults(&config, reader.as_ref()).await?;
     let is_degraded = strict && !strays.is_empty();
     faults.extend(strays);
-    faults.sort_by_key(|fault| (fault.severity, fault.position()));
-    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+    let faults = Faults::sorted(faults);
+    if !faults.are_warnings() {
         return Ok(refuse(&faults, cli.color));
     }
-    for warning in &faults {
-        out.line(warning.render(false).trim_end())?;
+    let width = terminal_size_of(std::io::stdout());
+    for warning in &faults.0 {
+        out.line(shown(warning, width, false).trim_end())?;
     }
     let policies = match config.policies.len() {
         1 => "one policy".to_owned(),
@@ -115,7 +137,7 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     Ok(if is_degraded { DEGRADED } else { DONE })
 }
 
-fn refuse(faults: &[Fault], color: Color) -> u8 {
+fn refuse(faults: &Faults, color: Color) -> u8 {
     eprintln!("fortnight: {}", render(faults, color));
     WRONG
 }

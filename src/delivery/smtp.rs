@@ -97,7 +97,9 @@ impl SmtpConfig {
         }
     }
 
-    fn port(&self) -> u16 {
+    /// The port that is used.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.tls {
             Tls::StartTls => 587,
             Tls::Implicit => 465,
