@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fortnight::cli::args::{Cli, Color, Command, LogFormat};
-use fortnight::cli::later;
+use fortnight::cli::{examples, later};
 use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -14,13 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => match later::refusal(&error) {
-            Some(text) => {
-                eprintln!("fortnight: {text}");
-                return ExitCode::from(WRONG);
-            }
-            None => error.exit(),
-        },
+        Err(error) => return refused(&error),
     };
     log(&cli);
     // One provider of cryptography for everything that speaks TLS.
@@ -37,6 +31,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A command line that is none, with an example of the right form; or help that was asked for.
+fn refused(error: &clap::Error) -> ExitCode {
+    if let Some(text) = later::refusal(error) {
+        eprintln!("fortnight: {text}");
+        return ExitCode::from(WRONG);
+    }
+    error.print().ok();
+    if let Some(example) = examples::of(error, std::env::args().skip(1)) {
+        eprintln!("\nFor example: {example}");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG))
 }
 
 /// The log goes to stderr: text on a terminal, native fields for the journal, JSON otherwise.

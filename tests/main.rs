@@ -8,6 +8,7 @@
     reason = "helpers of tests fail at once, and read better with values written in place"
 )]
 
+mod begin;
 mod cases;
 mod cli;
 mod clock;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
+use super::moment::Moment;
 use super::output::Format;
 use crate::time::parse_duration;
 
@@ -83,6 +84,9 @@ pub enum Command {
     },
     /// Tries every outside part for real: database, directory, mail, clock; each with its remedy
     Doctor {
+        /// Measure the age of exports as if it were this time (RFC 3339, or a date: its midnight in `timezone`)
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<Moment>,
         /// The form of the result
         #[arg(long, default_value = "table")]
         format: Format,
@@ -132,6 +136,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Test,
     },
+    /// Writes an annotated report-only configuration to begin with; asks for what no option says
+    Init(Init),
+    /// The configuration as it counts, and its schema
+    Config {
+        /// What to print
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// A sample organisation of about 300 people, played through five weeks
     Demo {
         /// Where to keep database, exports and mails; default: a new folder
@@ -145,6 +157,57 @@ pub enum Command {
     },
     /// The manual page
     Man,
+}
+
+/// A configuration to begin with.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where facts come from
+    #[arg(long, value_enum)]
+    pub source: Option<InitSource>,
+    /// The folder of exports, for files; it is made where it is missing. Default: tenant
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// The tenant, by id or by one of its domains, for graph
+    #[arg(long, value_name = "ID")]
+    pub tenant_id: Option<String>,
+    /// The application (client) id of the app registration, for graph
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The file with the client secret, for graph
+    #[arg(long, value_name = "FILE", default_value = "graph-secret")]
+    pub client_secret_file: String,
+    /// An emergency account, which is never asked; may be given several times
+    #[arg(long, value_name = "USER")]
+    pub exclude: Vec<String>,
+    /// The mailbox that mails come from
+    #[arg(long, value_name = "MAILBOX")]
+    pub from: Option<String>,
+    /// The zone of people and of the schedule; default: that of this machine
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
+/// Where facts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitSource {
+    /// A folder of exports
+    Files,
+    /// Microsoft Graph
+    Graph,
+}
+
+/// What to print of a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every value that counts, with the line or the variable it came from; secrets as ***
+    Show {
+        /// The form of the result
+        #[arg(long, default_value = "table")]
+        format: Format,
+    },
+    /// The JSON Schema of the file, for editors
+    Schema,
 }
 
 /// One pass.

@@ -1,20 +1,27 @@
 //! `check`, and how every command loads its configuration.
 
 pub(super) mod audits;
+pub(super) mod folders;
 pub(super) mod names;
 pub(super) mod prompts;
+pub(super) mod roster;
+mod summary;
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use terminal_size::{Height, Width, terminal_size_of};
 
-use super::Usage;
+use self::roster::Roster;
 use super::args::{Cli, Color, Command};
-use super::output::Printer;
+use super::output::{Printer, foreign};
+use super::{Usage, lay};
 use crate::config::{Config, Directory, Fault, Faults};
 use crate::desk::{Reader, capacity};
+use crate::domain::scope::Reach;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, WRONG};
 use crate::sources::files::{self, Folder};
@@ -55,11 +62,7 @@ fn path(cli: &Cli) -> PathBuf {
 
 /// Everything that is wrong, for stderr.
 fn render(faults: &Faults, color: Color) -> String {
-    let color = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let color = is_coloured(color, std::io::stderr().is_terminal());
     let width = terminal_size_of(std::io::stderr());
     let text: String = faults
         .0
@@ -67,6 +70,19 @@ fn render(faults: &Faults, color: Color) -> String {
         .map(|fault| shown(fault, width, color))
         .collect();
     format!("{} in the configuration\n{text}", faults.counted())
+}
+
+/// Whether stdout is written in colours.
+pub(super) fn stdout_color(color: Color) -> bool {
+    is_coloured(color, std::io::stdout().is_terminal())
+}
+
+fn is_coloured(color: Color, is_terminal: bool) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none(),
+    }
 }
 
 fn shown(fault: &Fault, width: Option<(Width, Height)>, color: bool) -> String {
@@ -79,62 +95,131 @@ fn shown(fault: &Fault, width: Option<(Width, Height)>, color: bool) -> String {
 /// `strict` has names that mean nobody, which only the directory can tell, end with 3.
 pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::Result<u8> {
     let path = path(cli);
-    let (config, mut faults) = match Config::of_process(Some(&path), present(cli)) {
+    let now = Clock::system().now();
+    let (config, mut faults) = match Config::of_process(Some(&path), now) {
         Ok(loaded) => loaded,
         Err(faults) => return Ok(refuse(&faults, cli.color)),
     };
+    faults.extend(folders::faults(&config));
     let (reader, unusable) = match Reader::open(&config).await {
         Ok(reader) => (Some(reader), None),
         Err(error) => (None, Some(error).filter(|error| !is_absent(error))),
     };
-    let strays = names::faults(&config, reader.as_ref()).await?;
-    let is_degraded = strict && !strays.is_empty();
-    faults.extend(strays);
+    let known = known(&config, reader.as_ref(), now).await?;
+    let is_degraded = strict && !known.strays.is_empty();
+    faults.extend(known.strays);
     let faults = Faults::sorted(faults);
     if !faults.are_warnings() {
         return Ok(refuse(&faults, cli.color));
     }
-    let width = terminal_size_of(std::io::stdout());
+    let (width, color) = (terminal_size_of(std::io::stdout()), stdout_color(cli.color));
     for warning in &faults.0 {
-        out.line(shown(warning, width, false).trim_end())?;
+        out.line(shown(warning, width, color).trim_end())?;
     }
-    let policies = match config.policies.len() {
-        1 => "one policy".to_owned(),
-        count => format!("{count} policies"),
-    };
-    out.line(format!("{}: {policies}", path.display()))?;
-    out.line(format!(
-        "passes: {}",
-        config
-            .schedule
-            .poll
-            .iter()
-            .map(crate::time::CronPattern::describe)
-            .collect::<Vec<_>>()
-            .join("; ")
-    ))?;
+    let width = lay::width();
+    let lines = summary::lines(&config, &known.reached, now);
+    let longest = lines.iter().map(|(label, _)| label.chars().count()).max();
+    let column = longest.unwrap_or(0).min(LABEL) + 2;
+    for (label, text) in lines {
+        out.line(lay::entry(&label, &foreign(&text), column, width))?;
+    }
+    let mut notes = Vec::new();
     if audits::are_absent(&config, reader.as_ref()) {
-        out.line(format!("note: {}", audits::UNSEEN))?;
+        notes.push(audits::UNSEEN.to_owned());
     }
     if prompts::are_absent(&config) {
-        out.line(format!("note: {}", prompts::UNSEEN))?;
+        notes.push(prompts::UNSEEN.to_owned());
     }
-    let people = match &reader {
-        Some(reader) if reader.world.users.is_some() => {
-            Some(reader.store.in_scope(&reader.policies).await? as u64)
-        }
-        _ => names::people(&config).await?,
+    notes.extend(known.unreadable);
+    notes.extend(known.empty_groups.iter().map(|name| empty(name)));
+    notes.extend(
+        known
+            .people
+            .and_then(|people| capacity::shortage(&config, people, now)),
+    );
+    notes.extend(unusable.map(|error| chain(&error)));
+    for note in notes {
+        out.line(lay::sentence(&format!("note: {}", foreign(&note)), width))?;
+    }
+    let end = match faults.0.len() {
+        0 => format!("{}: the configuration is good", path.display()),
+        _ => format!(
+            "{}: the configuration is good, with {}",
+            path.display(),
+            faults.counted()
+        ),
     };
-    if let Some(line) =
-        people.and_then(|people| capacity::shortage(&config, people, Clock::system().now()))
-    {
-        out.line(format!("note: {line}"))?;
-    }
-    if let Some(error) = unusable {
-        out.line(format!("note: {}", chain(&error)))?;
-    }
-    out.line("the configuration is good")?;
+    out.line(lay::sentence(&end, width))?;
     Ok(if is_degraded { DEGRADED } else { DONE })
+}
+
+/// A label is no longer than this, else its text stands below it.
+const LABEL: usize = 22;
+
+/// What is said of a group without members.
+pub(super) fn empty(name: &str) -> String {
+    format!("the group {name:?} has no members: nobody is included or excluded by it")
+}
+
+/// What the directory says of the policies, as far as anybody knows it.
+#[derive(Default)]
+struct Known {
+    strays: Vec<Fault>,
+    reached: Vec<Option<Reach>>,
+    /// Who is in scope of any policy that is on; by exports, everybody who can sign in.
+    people: Option<u64>,
+    empty_groups: BTreeSet<String>,
+    /// Exports that a pass could not read.
+    unreadable: Vec<String>,
+}
+
+impl Known {
+    fn by_exports(config: &Config, roster: &Roster) -> Self {
+        let errors = [roster.users().err(), roster.groups().and_then(Result::err)];
+        let unreadable = errors.into_iter().flatten().map(|error| chain(error));
+        Self {
+            strays: names::by_exports(config, roster),
+            reached: config
+                .policies
+                .iter()
+                .map(|policy| roster.reach(policy))
+                .collect(),
+            people: roster.enabled(),
+            empty_groups: roster.empty_groups(config),
+            unreadable: unreadable.collect(),
+        }
+    }
+}
+
+/// By the last snapshot, or by the exports where no pass has read them.
+async fn known(config: &Config, reader: Option<&Reader>, now: Timestamp) -> anyhow::Result<Known> {
+    let by_snapshot = match reader {
+        Some(reader) => names::by_snapshot(config, reader).await?,
+        None => None,
+    };
+    if let (Some(reader), Some(strays)) = (reader, by_snapshot) {
+        let mut reached = Vec::with_capacity(reader.policies.len());
+        for policy in &reader.policies {
+            reached.push(Some(reader.store.reach(policy).await?));
+        }
+        return Ok(Known {
+            strays,
+            reached,
+            people: Some(reader.store.in_scope(&reader.policies).await? as u64),
+            empty_groups: BTreeSet::new(),
+            unreadable: Vec::new(),
+        });
+    }
+    let config = config.clone();
+    let read = move || match folder(&config) {
+        Some(folder) => Known::by_exports(&config, &Roster::read(&config, &folder, now)),
+        None => Known {
+            reached: vec![None; config.policies.len()],
+            ..Known::default()
+        },
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    read.context("reading the exports")
 }
 
 fn refuse(faults: &Faults, color: Color) -> u8 {

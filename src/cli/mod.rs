@@ -3,13 +3,18 @@
 
 pub mod args;
 mod check;
+mod config;
 mod cycle;
 mod deliveries;
 mod demo;
 mod doctor;
 mod enforcement;
+pub mod examples;
 mod explain;
+mod init;
 pub mod later;
+mod lay;
+pub mod moment;
 mod output;
 mod preview;
 mod progress;
@@ -21,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, ConfigCommand};
 use self::output::Printer;
 use crate::desk::DeskError;
 use crate::errors::chain;
@@ -79,15 +84,23 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             out.bytes(&text)?;
             return Ok(DONE);
         }
+        Command::Init(args) => return init::run(args, cli.config.as_deref(), out),
+        Command::Config {
+            command: ConfigCommand::Schema,
+        } => return config::schema(out),
         Command::Demo { folder } => return demo::play(folder.as_deref(), out).await,
         Command::Check { strict } => return check::run(&cli, *strict, out).await,
         _ => {}
     }
     let config = check::load(&cli)?;
+    let color = check::stdout_color(cli.color);
     match cli.command {
         Command::Run => crate::daemon::run(config, cli.config).await,
         Command::Cycle(args) => cycle::run(&config, &args, out).await,
-        Command::Doctor { format } => doctor::run(&config, format, out).await,
+        Command::Doctor { as_of, format } => doctor::run(&config, as_of, format, color, out).await,
+        Command::Config {
+            command: ConfigCommand::Show { format },
+        } => config::show(&config, format, out),
         Command::Status { format } => status::run(&config, format, out).await,
         Command::Users(args) => users::run(&config, &args, out).await,
         Command::Explain {
@@ -102,6 +115,10 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Test { command } => preview::test(&config, &command, out).await,
         Command::Completions { .. }
         | Command::Man
+        | Command::Init(_)
+        | Command::Config {
+            command: ConfigCommand::Schema,
+        }
         | Command::Demo { .. }
         | Command::Check { .. } => Ok(DONE),
     }

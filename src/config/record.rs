@@ -76,7 +76,7 @@ impl Section<'_> {
 fn read(kind: Kind, text: &str) -> Value {
     let as_json = || serde_json::from_str(text.trim()).ok();
     match (kind, text) {
-        (_, "" | REQUIRED) => Value::Null,
+        (_, none) if none.is_empty() || none.starts_with(REQUIRED) => Value::Null,
         (Kind::Flag | Kind::Number, _) => as_json().unwrap_or_else(|| json!(text)),
         (Kind::Texts | Kind::TextOrTexts, list) if list.trim_start().starts_with('[') => {
             as_json().unwrap_or_else(|| json!(text))
