@@ -357,6 +357,35 @@ fn every_value_that_counts_is_shown_with_where_it_came_from() {
 }
 
 #[test]
+fn values_are_shown_for_people_with_their_line_or_variable() {
+    let world = World::of(&[]);
+    let output = command(&world, &["config", "show"])
+        .env_clear()
+        .env("FORTNIGHT__HTTP__LISTEN", "127.0.0.1:8080")
+        .output()
+        .unwrap();
+    let (code, out, _) = said(&output);
+    assert_eq!(code, Some(0));
+    let out = out.replace(&world.folder().display().to_string(), "FOLDER");
+    let line = |key: &str| {
+        let line = out.lines().find(|line| line.split(' ').next() == Some(key));
+        line.unwrap_or_else(|| panic!("{key}: {out}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for shown in [
+        "timezone \"Europe/Berlin\" (FOLDER/fortnight.toml:1)",
+        "freshness.users \"24h\" (default)",
+        "http.listen \"127.0.0.1:8080\" (FORTNIGHT__HTTP__LISTEN)",
+        "policy[0].exclude.users none (default)",
+    ] {
+        let (key, _) = shown.split_once(' ').unwrap();
+        assert_eq!(line(key), shown);
+    }
+}
+
+#[test]
 fn every_key_of_the_reference_that_can_count_is_shown() {
     let example = std::fs::read_to_string("fortnight.example.toml").unwrap();
     let mut world = World::of(&[]);

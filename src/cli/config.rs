@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{Format, Printer};
+use super::lay;
+use super::output::{Format, Printer, foreign};
 use crate::config::{Config, Place, Setting, reference};
 use crate::exit::DONE;
 
@@ -36,19 +37,29 @@ pub(super) fn show(config: &Config, format: Format, out: &mut Printer) -> anyhow
         out.json(&rows)?;
         return Ok(DONE);
     }
-    let rows = rows.into_iter().map(|row| {
-        let value = match row.value {
-            Value::Null => "none".to_owned(),
-            value => value.to_string(),
-        };
-        vec![
-            row.key.to_owned(),
-            value,
-            row.at.unwrap_or_else(|| "default".to_owned()),
-        ]
-    });
-    out.rows(format, &["key", "value", "origin"], rows.collect())?;
+    let rows: Vec<[String; 3]> = rows.into_iter().map(cells).collect();
+    if format == Format::Csv {
+        let rows = rows.into_iter().map(Vec::from);
+        out.rows(format, &["key", "value", "origin"], rows.collect())?;
+        return Ok(DONE);
+    }
+    let keys = rows.iter().map(|[key, ..]| key.chars().count());
+    let (column, width) = (keys.max().unwrap_or(0) + 2, lay::width());
+    for [key, value, origin] in rows {
+        let text = format!("{} ({origin})", foreign(&value));
+        out.line(lay::entry(&key, &text, column, width))?;
+    }
     Ok(DONE)
+}
+
+/// A row for people: key, value, and where that came from.
+fn cells(row: Row<'_>) -> [String; 3] {
+    let value = match row.value {
+        Value::Null => "none".to_owned(),
+        value => value.to_string(),
+    };
+    let origin = row.at.unwrap_or_else(|| "default".to_owned());
+    [row.key.to_owned(), value, origin]
 }
 
 fn row<'a>(config: &Config, setting: &'a Setting) -> Row<'a> {
