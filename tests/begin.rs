@@ -379,6 +379,7 @@ fn values_are_shown_for_people_with_their_line_or_variable() {
         "freshness.users \"24h\" (default)",
         "http.listen \"127.0.0.1:8080\" (FORTNIGHT__HTTP__LISTEN)",
         "policy[0].exclude.users none (default)",
+        "policy[0].reminders [\"0d\", \"-7d\", \"-3d\", \"-1d\"] (default)",
     ] {
         let (key, _) = shown.split_once(' ').unwrap();
         assert_eq!(line(key), shown);

@@ -56,6 +56,11 @@ pub(super) fn show(config: &Config, format: Format, out: &mut Printer) -> anyhow
 fn cells(row: Row<'_>) -> [String; 3] {
     let value = match row.value {
         Value::Null => "none".to_owned(),
+        // With blanks, at which a line can be broken.
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
         value => value.to_string(),
     };
     let origin = row.at.unwrap_or_else(|| "default".to_owned());
