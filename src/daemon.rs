@@ -442,7 +442,7 @@ impl Watch {
     async fn reload_configuration(&mut self) {
         notify(&[NotifyState::Reloading]);
         let before = self.engine();
-        let warning = match Config::of_process(self.file.as_deref()) {
+        let warning = match Config::of_process(self.file.as_deref(), self.clock.now()) {
             Ok((config, warnings)) => match Engine::new(
                 before.store().clone(),
                 config,

@@ -15,6 +15,7 @@
 //! - [`config`], [`report`] and [`time`]: for many floors.
 
 mod answer;
+mod certificate;
 pub mod cli;
 pub mod config;
 pub mod courier;

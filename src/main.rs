@@ -20,17 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            if let Some(text) = later::refusal(&error) {
-                eprintln!("fortnight: {text}");
-                return ExitCode::from(WRONG);
-            }
-            error.print().ok();
-            if let Some(examples) = usage::examples(&error, std::env::args()) {
-                eprintln!("\n{examples}");
-            }
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG));
-        }
+        Err(error) => return refused(&error),
     };
     log(&cli);
     // One provider of cryptography for everything that speaks TLS.
@@ -47,6 +37,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A command line that is none, with an example of the right form; or help that was asked for.
+fn refused(error: &clap::Error) -> ExitCode {
+    if let Some(text) = later::refusal(error) {
+        eprintln!("fortnight: {text}");
+        return ExitCode::from(WRONG);
+    }
+    error.print().ok();
+    if let Some(examples) = usage::examples(error, std::env::args()) {
+        eprintln!("\n{examples}");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG))
 }
 
 /// The log goes to stderr: text on a terminal, native fields for the journal, JSON otherwise.

@@ -354,19 +354,21 @@ fn unknown_keys_are_named_on_every_level_with_the_nearest_known_one() {
 
 #[test]
 fn values_of_the_wrong_kind_say_what_is_wanted() {
-    assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "timezone = 1"), @r#"
+    assert_snapshot!(said_with("timezone = \"Europe/Berlin\"", "timezone = 1"), @r"
      × fortnight.toml:1:12: `timezone` must be a text in quotes, not a whole number
       ╭────
     1 │ timezone = 1
       ·            ─
       ╰────
-    "#);
+     help: put it into quotes
+    ");
     assert_snapshot!(said_with("path = \"tenant\"", "path = [\"tenant\"]"), @r#"
      × fortnight.toml:5:8: `directory.files.path` must be a text in quotes, not a list
       ╭────
     5 │ path = ["******"]
       ·        ──────────
       ╰────
+     help: keep one text: path = "…"
     "#);
     assert_snapshot!(said_of_policy("guests = \"yes\""), @r#"
      × fortnight.toml:9:10: `policy.guests` must be true or false, not a text
@@ -374,6 +376,7 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
     9 │ guests = "***"
       ·          ─────
       ╰────
+     help: write guests = true, without quotes
     "#);
     assert_snapshot!(said_of_policy("reminders = [\"0d\", 3]"), @r#"
      × fortnight.toml:9:20: `policy.reminders` must be a list of texts in quotes, not a whole
@@ -382,6 +385,7 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
     9 │ reminders = ["**", 3]
       ·                    ─
       ╰────
+     help: put it into quotes
     "#);
     assert_snapshot!(said_of_policy("since = \"January\""), @r#"
      × fortnight.toml:9:9: `policy.since` must be a date and time with its offset from UTC
@@ -389,7 +393,7 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
     9 │ since = "*******"
       ·         ─────────
       ╰────
-     help: write it like 2026-01-05T00:00:00Z
+     help: write it like 2026-01-05T00:00:00Z: the year has four digits, and Z stands for UTC
     "#);
     assert_snapshot!(said_after("connections = 0\n"), @r"
      × fortnight.toml:16:15: `email.smtp.connections` must be a whole number from 1 on
@@ -419,14 +423,16 @@ fn values_of_the_wrong_kind_say_what_is_wanted() {
     9 │ include = { all_users = "***" }
       ·                         ─────
       ╰────
+     help: write all_users = true, without quotes
     "#);
-    assert_snapshot!(said(&GOOD.replace("[email]", "[[email]]")), @r#"
+    assert_snapshot!(said(&GOOD.replace("[email]", "[[email]]")), @r"
      × fortnight.toml:11:1: `email` must be a table, not a list
        ╭────
     11 │ [[email]]
        · ─────────
        ╰────
-    "#);
+     help: write its keys below [email]
+    ");
 }
 
 #[test]
@@ -524,6 +530,97 @@ fn what_cannot_be_understood_says_how_to_write_it() {
        ╰────
      help: write "sqlite:fortnight.db"
     "#);
+}
+
+#[test]
+fn a_notice_that_no_window_could_hold_is_refused() {
+    assert_snapshot!(said_of_policy("window = \"2d\"\nreminders = [\"0d\"]\nmin_notice = \"3d\""), @r#"
+     × fortnight.toml:11:14: `min_notice` is longer than `window`: no deadline could be kept
+       ╭────
+    11 │ min_notice = "**"
+       ·              ────
+       ╰────
+     help: make it at most 2d, or the window longer; without this line it is 3d, or the window where that is
+           shorter
+    "#);
+    let strict = said_of_policy("window = \"2d\"\nmin_notice = \"3d\"\nstrict = true");
+    assert!(!strict.contains("`min_notice`"), "{strict}");
+}
+
+#[test]
+fn a_server_is_named_without_scheme_port_or_path() {
+    let with = |host: &str| said_with("host = \"smtp.contoso.com\"", &format!("host = \"{host}\""));
+    assert_snapshot!(with("smtp.contoso.com:587"), @r#"
+     × fortnight.toml:15:8: `email.smtp.host` must be a name, without a port
+       ╭────
+    15 │ host = "********************"
+       ·        ──────────────────────
+       ╰────
+     help: write the name alone, host = "smtp.contoso.com"; the port is `port`, and `tls` says how the
+           connection is protected
+    "#);
+    assert_snapshot!(with("https://smtp.contoso.com"), @r#"
+     × fortnight.toml:15:8: `email.smtp.host` must be a name, without a scheme
+       ╭────
+    15 │ host = "************************"
+       ·        ──────────────────────────
+       ╰────
+     help: write the name alone, host = "smtp.contoso.com"; the port is `port`, and `tls` says how the
+           connection is protected
+    "#);
+    assert_snapshot!(with("smtp contoso"), @r#"
+     × fortnight.toml:15:8: `email.smtp.host` is no name of a server
+       ╭────
+    15 │ host = "************"
+       ·        ──────────────
+       ╰────
+     help: write the name alone, host = "smtp.contoso.com"; the port is `port`, and `tls` says how the
+           connection is protected
+    "#);
+    for good in [
+        "localhost",
+        "10.0.0.1",
+        "::1",
+        "[::1]",
+        "mail-1.contoso.com",
+        "a_b.contoso.com",
+    ] {
+        assert_eq!(with(good), "", "{good}");
+    }
+}
+
+#[test]
+fn dates_have_years_of_four_digits() {
+    for written in [
+        "26-01-05",
+        "26-01-05T00:00:00Z",
+        "05.01.26",
+        "1/5/26",
+        "\"05.01.26\"",
+        "\"26-01-05T00:00:00Z\"",
+    ] {
+        let said = said_of_policy(&format!("since = {written}"));
+        assert!(
+            said.contains("the year has four digits"),
+            "{written}: {said}"
+        );
+    }
+    let said = said_of_policy("window = 1.5 2");
+    assert!(!said.contains("four digits"), "{said}");
+}
+
+#[test]
+fn faults_and_warnings_are_counted_each_by_themselves() {
+    let counted = |text: &str| match Desk::new(text).load() {
+        Ok((_, warnings)) => fortnight::config::Faults(warnings).counted(),
+        Err(faults) => faults.counted(),
+    };
+    let one = changed("enforce = \"on\"", "enforce = true");
+    assert_eq!(counted(&one), "one fault");
+    assert_eq!(counted(&format!("{one}[[webhook]]\n")), "4 faults");
+    let late = one.replace("enforce", "reminders = [\"0d\", \"30d\"]\nenforce");
+    assert_eq!(counted(&late), "one fault and one warning");
+    assert_eq!(counted(&late.replace("true\n", "\"on\"\n")), "one warning");
 }
 
 #[test]
@@ -1219,6 +1316,7 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
     9 │ include = { all_users = 1 }
       ·                         ─
       ╰────
+     help: write all_users = true
      × fortnight.toml:14:1: `email.smtp.host` is missing
        ╭────
     14 │ [email.smtp]
@@ -1236,6 +1334,7 @@ fn all_faults_come_at_once_in_the_order_of_the_file() {
     17 │ listen = 1
        ·          ─
        ╰────
+     help: put it into quotes
     "#);
 }
 

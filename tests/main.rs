@@ -9,6 +9,7 @@
 )]
 
 mod acts;
+mod begin;
 mod cases;
 mod cli;
 mod clock;

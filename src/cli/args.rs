@@ -72,13 +72,18 @@ pub enum Command {
     /// One whole pass, then exit: read, decide, write, deliver what is due
     Cycle(Cycle),
     /// Checks the configuration without any network, every fault at once
+    #[command(after_help = CHECK_EXAMPLES)]
     Check {
         /// End with 3 where a name means nobody in the directory
         #[arg(long)]
         strict: bool,
     },
     /// Tries every outside part for real: database, directory, mail, clock; each with its remedy
+    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor {
+        /// Measure the age of exports as if it were this time (RFC 3339, or a date: its midnight in `timezone`)
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<Moment>,
         /// The form of the result
         #[arg(long, default_value = "table")]
         format: Format,
@@ -132,6 +137,16 @@ pub enum Command {
         #[command(subcommand)]
         command: Test,
     },
+    /// Writes an annotated report-only configuration to begin with; asks for what no option says
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+    /// The configuration as it counts, and its schema
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Config {
+        /// What to print
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// A sample organisation of about 300 people, played through five weeks
     Demo {
         /// Where to keep database, exports and mails; default: a new folder
@@ -155,6 +170,57 @@ pub struct Man {
     /// Write all pages into this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
     pub folder: Option<PathBuf>,
+}
+
+/// A configuration to begin with.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where facts come from
+    #[arg(long, value_enum)]
+    pub source: Option<InitSource>,
+    /// The folder of exports, for files; it is made where it is missing. Default: tenant
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// The tenant, by id or by one of its domains, for graph
+    #[arg(long, value_name = "ID")]
+    pub tenant_id: Option<String>,
+    /// The application (client) id of the app registration, for graph
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The file with the client secret, for graph
+    #[arg(long, value_name = "FILE", default_value = "graph-secret")]
+    pub client_secret_file: String,
+    /// An emergency account, which is never asked; may be given several times
+    #[arg(long, value_name = "USER")]
+    pub exclude: Vec<String>,
+    /// The mailbox that mails come from
+    #[arg(long, value_name = "MAILBOX")]
+    pub from: Option<String>,
+    /// The zone of people and of the schedule; default: that of this machine
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
+/// Where facts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitSource {
+    /// A folder of exports
+    Files,
+    /// Microsoft Graph
+    Graph,
+}
+
+/// What to print of a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every value that counts, with the line or the variable it came from; secrets as ***
+    Show {
+        /// The form of the result
+        #[arg(long, default_value = "table")]
+        format: Format,
+    },
+    /// The JSON Schema of the file, for editors
+    Schema,
 }
 
 /// One pass.
@@ -283,6 +349,20 @@ pub struct Log {
     pub format: Format,
 }
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  fortnight check --config /etc/fortnight/fortnight.toml --strict";
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  fortnight doctor --as-of 2026-01-05";
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  fortnight config show --format json
+  fortnight config schema";
+const INIT_EXAMPLES: &str = "\
+Examples:
+  fortnight init --source files --folder tenant --exclude breakglass1@contoso.com --from identity@contoso.com --timezone Europe/Berlin
+  fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000";
 const LOG_EXAMPLES: &str = "\
 JSON and CSV:
   at, event, policy, user {id, user_principal_name, display_name}, step, deadline, by, reason and

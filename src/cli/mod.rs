@@ -3,12 +3,14 @@
 
 pub mod args;
 mod check;
+mod config;
 mod cycle;
 mod deliveries;
 mod demo;
 mod doctor;
 mod enforcement;
 mod explain;
+mod init;
 pub mod known;
 pub mod later;
 mod log;
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, ConfigCommand};
 use self::output::Printer;
 use self::screen::Screen;
 use crate::desk::DeskError;
@@ -86,6 +88,10 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
             return Ok(DONE);
         }
         Command::Man(args) => return man::run(args, &Cli::command(), out),
+        Command::Init(args) => return init::run(args, cli.config.as_deref(), out),
+        Command::Config {
+            command: ConfigCommand::Schema,
+        } => return config::schema(out),
         Command::Demo { folder } => return demo::play(folder.as_deref(), out).await,
         Command::Check { strict } => return check::run(&cli, *strict, out).await,
         _ => {}
@@ -94,7 +100,10 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
     match cli.command {
         Command::Run => crate::daemon::run(config, cli.config).await,
         Command::Cycle(args) => cycle::run(&config, &args, out).await,
-        Command::Doctor { format } => doctor::run(&config, format, out).await,
+        Command::Doctor { as_of, format } => doctor::run(&config, as_of, format, out).await,
+        Command::Config {
+            command: ConfigCommand::Show { format },
+        } => config::show(&config, format, out),
         Command::Status { format } => status::run(&config, format, out).await,
         Command::Users(args) => users::run(&config, &args, out).await,
         Command::Explain {
@@ -110,6 +119,10 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
         Command::Test { command } => preview::test(&config, &command, out).await,
         Command::Completions { .. }
         | Command::Man(_)
+        | Command::Init(_)
+        | Command::Config {
+            command: ConfigCommand::Schema,
+        }
         | Command::Demo { .. }
         | Command::Check { .. } => Ok(DONE),
     }

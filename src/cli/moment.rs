@@ -4,9 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::window::later;
 
 /// A moment, of which a date needs a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,18 @@ impl Moment {
             Self::Day(date) => date
                 .to_zoned(zone.clone())
                 .map_or(Timestamp::MAX, |midnight| midnight.timestamp()),
+        }
+    }
+}
+
+impl Moment {
+    /// The latest moment that may be meant, before the zone is known: no midnight is later than twelve hours after that
+    /// of UTC.
+    #[must_use]
+    pub fn latest(self) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Day(_) => later(self.within(&TimeZone::UTC), SignedDuration::from_hours(12)),
         }
     }
 }

@@ -84,6 +84,11 @@ impl Printer {
         self.item("", text)
     }
 
+    /// Prints a label and its text.
+    pub(crate) fn entry(&mut self, label: &str, text: &str, column: usize) -> io::Result<()> {
+        self.line(self.screen.entry(label, text, column))
+    }
+
     /// Prints what is there to be looked up.
     pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
         let wrapped = self.screen.wrap("", "", text);

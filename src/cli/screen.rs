@@ -23,6 +23,11 @@ pub enum Color {
     Never,
 }
 
+/// A text narrower than this is harder to read than one on lines of its own.
+const ROOM: usize = 36;
+/// What stands before a text on lines of its own.
+const INDENT: &str = "    ";
+
 /// What the reader sees through.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
@@ -89,6 +94,11 @@ impl Screen {
         self.width
     }
 
+    /// Whether colours are wanted.
+    pub(crate) fn is_colored(self) -> bool {
+        self.is_colored
+    }
+
     /// A text in the colour of what it means.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.is_colored || tone == Tone::Plain || text.is_empty() {
@@ -103,13 +113,23 @@ impl Screen {
         let Some(width) = self.width else {
             return format!("{begin}{text}");
         };
-        let options = Options::new(width.min(PROSE))
-            .initial_indent(begin)
-            .subsequent_indent(hang)
-            .break_words(false)
-            .word_separator(WordSeparator::AsciiSpace)
-            .word_splitter(WordSplitter::NoHyphenation);
-        textwrap::fill(text, options)
+        let options = prose(width).initial_indent(begin);
+        textwrap::fill(text, options.subsequent_indent(hang))
+    }
+
+    /// A label and its text: beside each other, where both fit, with the text after `column` characters;
+    /// else below each other.
+    pub(crate) fn entry(self, label: &str, text: &str, column: usize) -> String {
+        let gap = column.saturating_sub(label.chars().count()).max(2);
+        let begin = format!("{label}{}", " ".repeat(gap));
+        let is_narrow = |width: usize| width < column + ROOM || label.chars().count() + 2 > column;
+        match self.width.filter(|width| is_narrow(*width)) {
+            None => self.wrap(&begin, &" ".repeat(column), text),
+            Some(_) => {
+                let label = self.wrap("", "", label);
+                format!("{label}\n{}", self.wrap(INDENT, INDENT, text))
+            }
+        }
     }
 
     /// What went wrong. What has lines of its own keeps them.
@@ -137,6 +157,14 @@ impl Tone {
     }
 }
 
+/// Lines that are broken between words only, so that a name, a key or a path can be copied.
+fn prose<'a>(width: usize) -> Options<'a> {
+    Options::new(width.min(PROSE))
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+}
+
 fn width_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
     terminal_size_of(stream).map(|(Width(width), _)| usize::from(width))
 }
@@ -156,6 +184,37 @@ mod tests {
             Screen::of(None, false).wrap("- ", "  ", text),
             format!("- {text}")
         );
+    }
+
+    #[test]
+    fn a_text_stands_beside_its_label_where_there_is_room() {
+        let text = "a text that names /var/lib/fortnight/some-folder and goes on for a while";
+        insta::assert_snapshot!(Screen::of(Some(60), false).entry("mail", text, 12), @r"
+        mail        a text that names /var/lib/fortnight/some-folder
+                    and goes on for a while
+        ");
+        insta::assert_snapshot!(Screen::of(Some(40), false).entry("mail", text, 12), @r"
+        mail
+            a text that names
+            /var/lib/fortnight/some-folder and
+            goes on for a while
+        ");
+        insta::assert_snapshot!(Screen::of(Some(60), false).entry("a label too long", text, 12), @r"
+        a label too long
+            a text that names /var/lib/fortnight/some-folder and
+            goes on for a while
+        ");
+        assert_eq!(
+            Screen::of(None, false).entry("mail", text, 12),
+            format!("mail        {text}")
+        );
+        for width in 1..100 {
+            assert!(
+                Screen::of(Some(width), false)
+                    .entry("mail", text, 12)
+                    .contains("/var/lib/fortnight/some-folder")
+            );
+        }
     }
 
     #[test]

@@ -21,6 +21,15 @@ pub fn examples(error: &clap::Error, words: impl Iterator<Item = String>) -> Opt
             command = named.clone();
         }
     }
+    shown(&command)
+}
+
+/// The examples of a command.
+pub(super) fn of_command(name: &str) -> Option<String> {
+    shown(Cli::command().find_subcommand(name)?)
+}
+
+fn shown(command: &clap::Command) -> Option<String> {
     let help = command.get_after_help()?.to_string();
     let (_, examples) = help.split_once(EXAMPLES)?;
     Some(format!("{EXAMPLES}{examples}"))

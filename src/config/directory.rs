@@ -292,6 +292,7 @@ fn host(
         }
     });
     if section.lacks(key) {
+        section.settle(key, default);
         return Url::parse(default).ok();
     }
     found.map(|found| found.value)

@@ -3,8 +3,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::fault::{Fault, Place, Severity, Source};
 use super::mask::mask;
@@ -51,6 +54,27 @@ pub enum Kind {
     Codes,
 }
 
+/// A key with the value that counts.
+#[derive(Clone)]
+pub struct Setting {
+    /// Its path; tables of a list have a number from 0: `policy[0].window`.
+    pub key: String,
+    /// The value, as the file would spell it; null where there is none.
+    pub value: Value,
+    /// Where it came from; nowhere is the default.
+    pub place: Place,
+}
+
+/// Values belong to whoever asks for them, not into a log.
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setting")
+            .field("key", &self.key)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A document being read.
 pub(super) struct Document {
     text: String,
@@ -61,6 +85,8 @@ pub(super) struct Document {
     pub(super) used: RefCell<BTreeSet<String>>,
     pub(super) faults: RefCell<Vec<Fault>>,
     pub(super) keys: RefCell<Vec<KeyDoc>>,
+    /// The value of each key that was read, and where it came from.
+    pub(super) settings: RefCell<Vec<Setting>>,
     /// Keys that name the file of a secret which others can read.
     pub(super) exposed: RefCell<Vec<String>>,
 }
@@ -90,6 +116,7 @@ impl Document {
             used: RefCell::default(),
             faults: RefCell::default(),
             keys: RefCell::default(),
+            settings: RefCell::default(),
             exposed: RefCell::default(),
         }
     }

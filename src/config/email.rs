@@ -229,8 +229,15 @@ fn smtp(
         Budgets::default()
     };
     let protection = tls.as_ref().map_or(Tls::StartTls, |tls| tls.value);
+    let default_port = SmtpConfig::new("", protection).port();
+    section.settle("port", default_port);
     let mut sound = true;
-    if let Some(host) = host
+    if let Some(host) = host.as_ref()
+        && let Err((message, remedy)) = name_of_a_host(&host.value)
+    {
+        document.error(host.place.clone(), message, remedy);
+        sound = false;
+    } else if let Some(host) = host
         .as_ref()
         .filter(|host| protection == Tls::None && !is_this_machine(&host.value))
     {
@@ -298,6 +305,25 @@ fn smtp(
     });
     config.connections = connections.map_or(3, |found| found.value as usize);
     (Some(config), budgets)
+}
+
+/// The name or address of a server, and nothing beside it.
+fn name_of_a_host(host: &str) -> Result<(), (&'static str, &'static str)> {
+    let remedy = "write the name alone, host = \"smtp.contoso.com\"; the port is `port`, and `tls` says how the connection is protected";
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(());
+    }
+    if host.contains("://") {
+        return Err(("`email.smtp.host` must be a name, without a scheme", remedy));
+    }
+    if host.contains(':') {
+        return Err(("`email.smtp.host` must be a name, without a port", remedy));
+    }
+    if rustls::pki_types::DnsName::try_from(host).is_err() {
+        return Err(("`email.smtp.host` is no name of a server", remedy));
+    }
+    Ok(())
 }
 
 /// Whether what is sent to this host leaves the machine.

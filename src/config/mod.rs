@@ -8,9 +8,11 @@ mod directory;
 mod document;
 mod email;
 pub mod fault;
+mod kinds;
 mod mask;
 mod policies;
 mod reader;
+mod record;
 pub mod reference;
 mod secret;
 mod sections;
@@ -31,7 +33,7 @@ use toml::de::DeTable;
 
 pub use self::codes::default_result_codes;
 pub use self::directory::{Directory, Exports};
-pub use self::document::{KeyDoc, Kind};
+pub use self::document::{KeyDoc, Kind, Setting};
 pub use self::fault::{Fault, Faults, Place, Severity};
 pub(crate) use self::suggest::nearest;
 
@@ -82,6 +84,8 @@ pub struct Config {
     pub is_rehearsal: bool,
     /// Keys that name the file of a secret which others can read.
     pub exposed: Vec<String>,
+    /// The value that counts of each key, in the order in which they are read.
+    pub settings: Vec<Setting>,
     source: Arc<Source>,
 }
 
@@ -267,25 +271,64 @@ impl Config {
         let document = Document::new(path, text, variables);
         let config = read(&document);
         tracing::debug!("read the configuration {}", path.display());
-        let mut faults = document.faults.into_inner();
-        faults.sort_by_key(|fault| (fault.severity, fault.position()));
+        let faults = Faults::sorted(document.faults.into_inner());
         match config {
-            Some(config)
-                if faults
-                    .iter()
-                    .all(|fault| fault.severity == Severity::Warning) =>
-            {
-                Ok((config, faults))
-            }
-            _ => Err(Faults(faults)),
+            Some(config) if faults.are_warnings() => Ok((config, faults.0)),
+            _ => Err(faults),
         }
     }
 
     /// Reads the configuration of this process: the file that was named, or the first of the usual
-    /// places, and the environment.
-    pub fn of_process(file: Option<&Path>) -> Result<(Self, Vec<Fault>), Faults> {
+    /// places, and the environment; and judges what the time decides.
+    pub fn of_process(file: Option<&Path>, now: Timestamp) -> Result<(Self, Vec<Fault>), Faults> {
         let path = file.map_or_else(Self::find, Path::to_owned);
-        Self::load(&path, Self::environment())
+        let (config, mut warnings) = Self::load(&path, Self::environment())?;
+        let ahead = config.ahead(now);
+        if ahead.is_empty() {
+            return Ok((config, warnings));
+        }
+        warnings.extend(ahead);
+        Err(Faults::sorted(warnings))
+    }
+
+    /// Policies whose `since` lies ahead: no sign-in would count, in silence.
+    fn ahead(&self, now: Timestamp) -> Vec<Fault> {
+        let policies = self.policies.iter().enumerate();
+        policies
+            .filter(|(_, policy)| policy.since.is_some_and(|since| since > now))
+            .map(|(number, policy)| {
+                let message = format!("`since` of policy {} lies ahead: until then no sign-in would count", policy.name);
+                let remedy = "leave it out to begin with the first pass, or name a day that is past; until it is to begin, enforce = \"off\" keeps it waiting";
+                self.fault_of_key(&format!("policy[{number}].since"), message, remedy)
+            })
+            .collect()
+    }
+
+    /// A fault of the value of a key, which the file alone does not show.
+    #[must_use]
+    pub fn fault_of_key(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Fault {
+        let setting = self.settings.iter().find(|setting| setting.key == key);
+        let place = setting.map_or(Place::Missing, |setting| setting.place.clone());
+        let source = Arc::clone(&self.source);
+        Fault::new(
+            Severity::Error,
+            place,
+            message.into(),
+            remedy.into(),
+            source,
+        )
+    }
+
+    /// The file and the line of a setting, where it stands in the file.
+    #[must_use]
+    pub fn line_of(&self, setting: &Setting) -> Option<(&str, usize)> {
+        let line = self.source.line(&setting.place)?;
+        Some((self.source.name(), line))
     }
 
     /// The environment, as [`Self::load`] takes it; what is no text overrides nothing.
@@ -391,10 +434,9 @@ fn read(document: &Document) -> Option<Config> {
         Ok(parsed) => parsed,
         Err(error) => {
             let place = error.span().map_or(Place::Missing, Place::File);
-            let remedy = if is_bare_word(document.text(), error.span()) {
-                "a text stands in quotes"
-            } else {
-                ""
+            let remedy = match error.span() {
+                Some(span) => in_toml(document.text(), span),
+                None => "",
             };
             document.error(
                 place,
@@ -434,13 +476,30 @@ fn read(document: &Document) -> Option<Config> {
         result_codes,
         is_rehearsal: false,
         exposed: document.exposed.take(),
+        settings: document.settings.take(),
         source: document.source(),
     })
 }
 
-fn is_bare_word(text: &str, span: Option<std::ops::Range<usize>>) -> bool {
-    let before = |at: usize| text[..at].trim_end().ends_with('=');
-    span.is_some_and(|span| {
-        before(span.start) && text[span.start..].starts_with(char::is_alphabetic)
-    })
+/// What was probably meant by what is no TOML.
+fn in_toml(text: &str, span: std::ops::Range<usize>) -> &'static str {
+    let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let value = text[line..].split_once('=').map_or("", |(_, value)| value);
+    let value = value.lines().next().unwrap_or_default().trim_start();
+    let is_bare = text[..span.start].trim_end().ends_with('=');
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let is_date = digits > 0 && value[digits..].starts_with(['-', '.', '/']) && !is_fraction(value);
+    if is_date {
+        kinds::FULL_DATE
+    } else if is_bare && text[span.start..].starts_with(char::is_alphabetic) {
+        "a text stands in quotes"
+    } else {
+        ""
+    }
+}
+
+/// A number with a fraction, which a date with points is not.
+fn is_fraction(value: &str) -> bool {
+    let word = value.split([' ', '#', ',']).next().unwrap_or_default();
+    word.parse::<f64>().is_ok()
 }

@@ -10,6 +10,7 @@ use super::{IncludeNames, NamePlaces, Names, Place, PolicyConfig};
 use crate::domain::assignment::NameList;
 use crate::domain::id::PolicyName;
 use crate::domain::policy::{Enforce, StartOn, Step};
+use crate::time::write_duration;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The longest window (rule R1).
@@ -102,6 +103,7 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
     let notice = min_notice
         .as_ref()
         .map_or((DAY * 3).min(length), |notice| notice.value);
+    section.settle("min_notice", write_duration(notice));
     let reminders = reminders(section);
     let mut places = NamePlaces::default();
     let include = include(section, &mut places);
@@ -178,6 +180,16 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
             place.clone(),
             "enforce = \"on\" without [email]: nobody could be given notice",
             "configure [email], or a [[webhook]] of format \"standard\" that gets \"window.opened\", \"window.reminder\", \"window.extended\" and \"window.resumed\"; or use \"report-only\"",
+        );
+    }
+    if let Some(notice) = min_notice.filter(|notice| notice.value > length && !strict) {
+        document.error(
+            notice.place,
+            "`min_notice` is longer than `window`: no deadline could be kept",
+            format!(
+                "make it at most {}, or the window longer; without this line it is 3d, or the window where that is shorter",
+                write_duration(length)
+            ),
         );
     }
     warn_about_steps(&place, document, &reminders, length, notice);

@@ -2,15 +2,17 @@
 //! for, so that unknown keys, suggestions, the JSON Schema and the reference all come from the
 //! same words. The values themselves are read in `values.rs` and `secret.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::REQUIRED;
 use super::document::{Document, KeyDoc, Kind, variable};
 use super::fault::Place;
+use super::kinds::{describe, instead};
 use super::suggest::nearest;
 
 /// A table of the document.
@@ -21,8 +23,12 @@ pub(super) struct Section<'a> {
     /// Where a table that is not there would be missed.
     above: Option<Range<usize>>,
     path: String,
+    /// The path with the numbers of tables in lists.
+    pub(super) label: String,
     pub(super) overridable: bool,
     pub(super) known: RefCell<BTreeSet<&'static str>>,
+    /// Whether a key must be there where the table is.
+    needs: Cell<bool>,
 }
 
 impl Document {
@@ -33,8 +39,10 @@ impl Document {
             span: None,
             above: None,
             path: String::new(),
+            label: String::new(),
             overridable: true,
             known: RefCell::default(),
+            needs: Cell::new(false),
         }
     }
 }
@@ -77,6 +85,10 @@ impl<'a> Section<'a> {
 
     pub(super) fn note(&self, key: &'static str, kind: Kind, default: &str, about: &'static str) {
         self.known.borrow_mut().insert(key);
+        self.record(key, kind, default);
+        if default == REQUIRED {
+            self.needs.set(true);
+        }
         let doc = KeyDoc {
             path: self.path_of(key),
             kind,
@@ -103,13 +115,22 @@ impl<'a> Section<'a> {
         Some((name, value))
     }
 
-    pub(super) fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
+    pub(super) fn wrong_kind(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        kind: Kind,
+        wanted: &str,
+    ) {
+        let found = value.get_ref();
         let message = format!(
             "`{}` must be {wanted}, not {}",
             self.shown(key),
-            describe(value.get_ref())
+            describe(found)
         );
-        self.document.error(Place::File(value.span()), message, "");
+        let remedy = instead(key, kind, found);
+        let place = Place::File(value.span());
+        self.document.error(place, message, remedy);
     }
 
     /// A table below this one; absent ones read as empty.
@@ -117,20 +138,33 @@ impl<'a> Section<'a> {
         self.known.borrow_mut().insert(key);
         let value = self.get(key);
         let table = value.and_then(|value| self.table_in(key, value));
-        self.below(key, table, value.map(Spanned::span), self.overridable)
+        let label = self.label_of(key);
+        self.below(
+            (key, label),
+            table,
+            value.map(Spanned::span),
+            self.overridable,
+        )
     }
 
     fn table_in(&self, key: &str, value: &'a Spanned<DeValue<'a>>) -> Option<&'a DeTable<'a>> {
         if let DeValue::Table(table) = value.get_ref() {
             return Some(table);
         }
-        self.wrong_kind(key, value, "a table");
+        let message = format!(
+            "`{}` must be a table, not {}",
+            self.shown(key),
+            describe(value.get_ref())
+        );
+        let remedy = format!("write its keys below [{}]", self.shown(key));
+        let place = Place::File(value.span());
+        self.document.error(place, message, remedy);
         None
     }
 
     fn below(
         &self,
-        key: &str,
+        (key, label): (&str, String),
         table: Option<&'a DeTable<'a>>,
         span: Option<Range<usize>>,
         overridable: bool,
@@ -141,8 +175,10 @@ impl<'a> Section<'a> {
             span,
             above: self.span.clone().or_else(|| self.above.clone()),
             path: self.path_of(key),
+            label,
             overridable,
             known: RefCell::default(),
+            needs: Cell::new(false),
         }
     }
 
@@ -153,14 +189,26 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         let DeValue::Array(items) = value.get_ref() else {
-            self.wrong_kind(key, value, "a list of tables, each under [[…]]");
+            let message = format!(
+                "`{}` must be a list of tables, not {}",
+                self.shown(key),
+                describe(value.get_ref())
+            );
+            let remedy = format!("write each below a line [[{}]]", self.shown(key));
+            let place = Place::File(value.span());
+            self.document.error(place, message, remedy);
             return Vec::new();
         };
         items
             .iter()
-            .filter_map(|item| {
+            .enumerate()
+            .filter_map(|(number, item)| {
                 let table = self.table_in(key, item)?;
-                Some(self.below(&format!("{key}[]"), Some(table), Some(item.span()), false))
+                let names = (
+                    &*format!("{key}[]"),
+                    self.label_of(&format!("{key}[{number}]")),
+                );
+                Some(self.below(names, Some(table), Some(item.span()), false))
             })
             .collect()
     }
@@ -197,8 +245,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Unknown keys are faults, with the nearest known one.
+    /// Unknown keys are faults, with the nearest known one. A table that is not there, and could not be
+    /// without a key that it lacks, has no values that count.
     pub(super) fn close(&self) {
+        if self.needs.get() && !self.is_there() {
+            self.forget();
+        }
         let known = self.known.borrow();
         for key in self.table.into_iter().flat_map(DeTable::keys) {
             let name: &str = key.get_ref();
@@ -220,17 +272,5 @@ impl<'a> Section<'a> {
                 remedy,
             );
         }
-    }
-}
-
-fn describe(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

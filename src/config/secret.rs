@@ -35,6 +35,7 @@ impl Section<'_> {
         if let Some((name, value)) = self.variable(key) {
             // An override needs no file beside it.
             self.variable(key_file);
+            self.record_secret(key, name.clone());
             return self.filled(Place::Variable(name), "the secret is empty", &value);
         }
         self.read_secret(key_file).map(|found| found.value)
@@ -51,7 +52,7 @@ impl Section<'_> {
     }
 
     fn read_secret(&self, key_file: &str) -> Option<Found<SecretString>> {
-        let found = self.raw_text(key_file, "the path of a file, in quotes")?;
+        let found = self.raw_text(key_file, Kind::Text, "the path of a file, in quotes")?;
         let path = match self.document.variables.get(CREDENTIALS) {
             Some(folder) => Path::new(folder).join(&found.value),
             None => self.document.resolve(&found.value),

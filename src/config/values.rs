@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use super::document::{Found, Kind, variable};
 use super::fault::Place;
+use super::kinds::FULL_DATE;
 use super::reader::Section;
 use super::suggest::nearest;
 use crate::time::parse_duration;
@@ -25,23 +26,24 @@ impl Section<'_> {
         about: &'static str,
     ) -> Option<Found<String>> {
         self.note(key, Kind::Text, default, about);
-        self.raw_text(key, "a text in quotes")
+        self.raw_text(key, Kind::Text, "a text in quotes")
     }
 
-    pub(super) fn raw_text(&self, key: &str, wanted: &str) -> Option<Found<String>> {
+    pub(super) fn raw_text(&self, key: &str, kind: Kind, wanted: &str) -> Option<Found<String>> {
         if let Some((name, value)) = self.variable(key) {
             return Some(Found {
                 value,
                 place: Place::Variable(name),
             });
         }
-        self.text_in(key, self.get(key)?, wanted)
+        self.text_in(key, self.get(key)?, kind, wanted)
     }
 
     fn text_in(
         &self,
         key: &str,
         value: &Spanned<DeValue<'_>>,
+        kind: Kind,
         wanted: &str,
     ) -> Option<Found<String>> {
         if let DeValue::String(text) = value.get_ref() {
@@ -50,7 +52,7 @@ impl Section<'_> {
                 place: Place::File(value.span()),
             });
         }
-        self.wrong_kind(key, value, wanted);
+        self.wrong_kind(key, value, kind, wanted);
         None
     }
 
@@ -68,7 +70,7 @@ impl Section<'_> {
             Kind::Duration => "a duration in quotes, like \"14d\"",
             _ => "a text in quotes",
         };
-        let found = self.raw_text(key, wanted)?;
+        let found = self.raw_text(key, kind, wanted)?;
         match parse(&found.value) {
             Ok(value) => Some(Found {
                 value,
@@ -93,7 +95,7 @@ impl Section<'_> {
         about: &'static str,
     ) -> Option<Found<T>> {
         self.note(key, Kind::OneOf(names), default, about);
-        let found = self.raw_text(key, "a text in quotes")?;
+        let found = self.raw_text(key, Kind::OneOf(names), "a text in quotes")?;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == found.value) {
             return Some(Found {
                 value: *value,
@@ -148,7 +150,7 @@ impl Section<'_> {
             None => default,
             Some((_, DeValue::Boolean(flag))) => *flag,
             Some((value, _)) => {
-                self.wrong_kind(key, value, "true or false");
+                self.wrong_kind(key, value, Kind::Flag, "true or false");
                 default
             }
         }
@@ -166,7 +168,7 @@ impl Section<'_> {
         } else {
             let value = self.get(key)?;
             let DeValue::Integer(number) = value.get_ref() else {
-                self.wrong_kind(key, value, "a whole number");
+                self.wrong_kind(key, value, Kind::Number, "a whole number");
                 return None;
             };
             (number.as_str().replace('_', ""), Place::File(value.span()))
@@ -210,15 +212,17 @@ impl Section<'_> {
         }
         let value = self.get(key)?;
         match value.get_ref() {
-            DeValue::String(_) if single => Some(vec![self.text_in(key, value, LIST)?]),
+            DeValue::String(_) if single => {
+                Some(vec![self.text_in(key, value, Kind::Texts, LIST)?])
+            }
             DeValue::Array(items) => {
                 let texts = items
                     .iter()
-                    .filter_map(|item| self.text_in(key, item, LIST));
+                    .filter_map(|item| self.text_in(key, item, Kind::Text, LIST));
                 Some(texts.collect())
             }
             _ => {
-                self.wrong_kind(key, value, LIST);
+                self.wrong_kind(key, value, Kind::Texts, LIST);
                 None
             }
         }
@@ -275,7 +279,7 @@ impl Section<'_> {
             DeValue::Datetime(at) => at.to_string(),
             DeValue::String(text) => text.clone().into_owned(),
             _ => {
-                self.wrong_kind(key, value, "a date and time");
+                self.wrong_kind(key, value, Kind::Instant, "a date and time");
                 return None;
             }
         };
@@ -287,8 +291,7 @@ impl Section<'_> {
             "`{}` must be a date and time with its offset from UTC",
             self.shown(key)
         );
-        self.document
-            .error(place, message, "write it like 2026-01-05T00:00:00Z");
+        self.document.error(place, message, FULL_DATE);
         None
     }
 
@@ -300,7 +303,12 @@ impl Section<'_> {
     ) -> Vec<(Found<i64>, Found<String>)> {
         self.note(key, Kind::Codes, "", about);
         let mut codes = self.codes_of_file(key);
-        codes.extend(self.codes_of_variables(key));
+        let overrides = self.codes_of_variables(key);
+        for (code, class) in &overrides {
+            let key = format!("{key}.{}", code.value);
+            self.set(&key, class.value.clone().into(), class.place.clone());
+        }
+        codes.extend(overrides);
         codes
     }
 
@@ -332,7 +340,7 @@ impl Section<'_> {
             return Vec::new();
         };
         let DeValue::Table(table) = value.get_ref() else {
-            self.wrong_kind(key, value, "a table of codes");
+            self.wrong_kind(key, value, Kind::Codes, "a table of codes");
             return Vec::new();
         };
         table
@@ -359,7 +367,7 @@ impl Section<'_> {
                         None
                     }
                     _ => {
-                        self.wrong_kind(key, class, "the name of a class");
+                        self.wrong_kind(key, class, Kind::Text, "the name of a class");
                         None
                     }
                 }

@@ -70,6 +70,12 @@ fn webhook(section: &Section<'_>) -> Option<Webhook> {
         REQUIRED,
         "CloudEvents for programs, one per event and signed; or a chat, one message per pass and event type.",
     );
+    if dialect
+        .as_ref()
+        .is_none_or(|dialect| dialect.value.auth == Auth::Address)
+    {
+        section.hide("url");
+    }
     let events = events(section);
     let secrets = secrets(section, dialect.as_ref().map(|dialect| dialect.value));
     let allow_networks = networks(section);

@@ -49,11 +49,15 @@ impl Transport {
         }
     }
 
-    /// Whether the way is open: it connects and logs in, or the folder can be written to.
-    pub async fn probe(&self) -> Result<(), String> {
+    /// Whether the way is open: it connects and logs in, or the folder can be written to. Says when the server's
+    /// certificate ends.
+    pub async fn probe(&self) -> Result<Option<Timestamp>, String> {
         match &self.way {
             Way::Smtp { smtp, .. } => smtp.probe().await.map_err(|outcome| outcome.reason()),
-            Way::Folder(folder) => folder.probe().map_err(|error| chain(&error)),
+            Way::Folder(folder) => {
+                folder.probe().map_err(|error| chain(&error))?;
+                Ok(None)
+            }
         }
     }
 

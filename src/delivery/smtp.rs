@@ -16,6 +16,7 @@ mod wire;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::ClientConfig;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
@@ -97,7 +98,9 @@ impl SmtpConfig {
         }
     }
 
-    fn port(&self) -> u16 {
+    /// The port that is used.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.tls {
             Tls::StartTls => 587,
             Tls::Implicit => 465,
@@ -213,12 +216,15 @@ impl Smtp {
     }
 
     /// Connects, logs in and leaves: whether the channel works (rule 7.11). While mails take every connection, they show that.
-    pub async fn probe(&self) -> Result<(), Outcome> {
+    /// Says when the server's certificate ends.
+    pub async fn probe(&self) -> Result<Option<Timestamp>, Outcome> {
         let Ok(_permit) = self.shared.permits.try_acquire() else {
-            return Ok(());
+            return Ok(None);
         };
-        self.shared.open().await?.quit().await;
-        Ok(())
+        let connection = self.shared.open().await?;
+        let ends_at = connection.certificate_ends_at();
+        connection.quit().await;
+        Ok(ends_at)
     }
 
     /// Closes what is open and unused, with QUIT.

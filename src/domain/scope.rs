@@ -31,6 +31,15 @@ pub enum Scope {
     In(MatchedBy),
 }
 
+/// How many people a policy reaches who can sign in and register.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    /// Included and not excluded.
+    pub included: u64,
+    /// Included and excluded: exclude beats include (rule R13).
+    pub excluded: u64,
+}
+
 /// Who stopped the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

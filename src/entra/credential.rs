@@ -7,6 +7,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -14,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::error::TokenError;
+use crate::certificate;
 use crate::time::HostTime;
 
 /// An assertion is used at once; this covers clocks that differ.
@@ -74,6 +76,7 @@ pub(super) fn proof(
 #[derive(Clone)]
 pub struct Certificate {
     thumbprint: String,
+    ends_at: Option<Timestamp>,
     key: EncodingKey,
 }
 
@@ -106,8 +109,15 @@ impl Certificate {
         let key = EncodingKey::from_rsa_pem(pem).map_err(|_| InvalidCertificate::NoKey)?;
         Ok(Self {
             thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
+            ends_at: certificate::ends_at(&der),
             key,
         })
+    }
+
+    /// Until when the identity platform takes it; none where it does not say.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at
     }
 
     /// A signed statement of who we are, for one use: PS256 with the certificate's SHA-256

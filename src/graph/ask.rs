@@ -216,6 +216,32 @@ impl Ask {
         )
     }
 
+    /// The newest audit events of one activity.
+    #[must_use]
+    pub fn activity_named(what: &'static str, activity: &'static str) -> Self {
+        let query = vec![
+            ("$filter", format!("activityDisplayName eq '{activity}'")),
+            ("$top", "1".to_owned()),
+        ];
+        Self::report(
+            what,
+            Place::Path(steps(["auditLogs", "directoryAudits"]), query),
+        )
+    }
+
+    /// Whether security defaults are on.
+    #[must_use]
+    pub fn security_defaults() -> Self {
+        let path = steps(["policies", "identitySecurityDefaultsEnforcementPolicy"]);
+        let query = vec![("$select", "isEnabled".to_owned())];
+        Self::directory(
+            "security defaults",
+            "Policy.Read.All",
+            1,
+            Place::Path(path, query),
+        )
+    }
+
     /// The last sign-ins that the directory itself remembers, of those seen since then.
     #[must_use]
     pub fn activity(since: Timestamp) -> Self {

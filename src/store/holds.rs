@@ -17,6 +17,7 @@ use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::news::Line;
 use crate::domain::policy::{Enforce, Policy};
+use crate::domain::scope::Reach;
 use crate::domain::state::State;
 use crate::domain::window::later;
 
@@ -315,6 +316,31 @@ impl Store {
             .await
             .doing("counting people in scope")?;
         Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// How many people a policy reaches, by the snapshot, whether or not it is on.
+    pub async fn reach(&self, policy: &Policy) -> Result<Reach, StoreError> {
+        let assignment = &policy.assignment;
+        let mut statement =
+            QueryBuilder::<Db>::new("SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN ");
+        selected(&mut statement, &assignment.exclude, policy.nested);
+        statement
+            .push(" THEN 1 ELSE 0 END), 0) AS BIGINT) FROM people WHERE gone_at IS NULL AND enabled = TRUE AND kind IN ('member'")
+            .push(if policy.guests { ", 'guest')" } else { ")" });
+        if let Include::Selected(selection) = &assignment.include {
+            statement.push(" AND ");
+            selected(&mut statement, selection, policy.nested);
+        }
+        let (all, excluded): (i64, i64) = statement
+            .build_query_as()
+            .fetch_one(&self.read)
+            .await
+            .doing("counting whom a policy reaches")?;
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        Ok(Reach {
+            included: count(all - excluded),
+            excluded: count(excluded),
+        })
     }
 
     /// Judges whether the people who lost their registration grew too many (rule R10): compares with

@@ -28,7 +28,14 @@ const FLOORS: [&[&str]; 14] = [
     &["store", "entra"],
     // What every floor above the rules may use.
     &[
-        "answer", "errors", "exit", "private", "quote", "stop", "time",
+        "answer",
+        "certificate",
+        "errors",
+        "exit",
+        "private",
+        "quote",
+        "stop",
+        "time",
     ],
     &["domain"],
 ];

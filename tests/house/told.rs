@@ -2,7 +2,6 @@
 //! none that is not there. `docs/index.md` is where each is told.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use clap::Parser as _;

@@ -3,19 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
-use jiff::Timestamp;
-
-use super::folder;
+use super::roster::Roster;
 use crate::config::{Config, Directory, Fault, IncludeNames, PolicyConfig, nearest};
 use crate::desk::Reader;
-use crate::domain::assignment::{NameList, is_same_name};
-use crate::domain::person::Person;
+use crate::domain::assignment::NameList;
 use crate::errors::chain;
-use crate::pass::{self, survey};
+use crate::pass;
 use crate::sources::SourceError;
-use crate::sources::wire::Group;
-use crate::time::Clock;
 
 /// A name that means nobody, or more than one group.
 struct Stray<'a> {
@@ -25,23 +19,21 @@ struct Stray<'a> {
     matches: usize,
 }
 
-/// What is wrong with the names; nothing, as long as nobody knows the directory.
-pub(in crate::cli) async fn faults(
+/// What is wrong with the names by the last snapshot; none where that does not know yet, and the exports
+/// have to be asked.
+pub(super) async fn by_snapshot(
     config: &Config,
-    reader: Option<&Reader>,
-) -> anyhow::Result<Vec<Fault>> {
+    reader: &Reader,
+) -> anyhow::Result<Option<Vec<Fault>>> {
     let is_exported = matches!(config.directory, Directory::Files(_));
-    if let Some(reader) = reader
-        && reader.world.users.is_some()
-    {
-        let unread = pass::unread_names(&reader.store, config).await?;
-        if unread.is_empty() || !is_exported {
-            return in_snapshot(config, reader, &unread).await;
-        }
+    if reader.world.users.is_none() {
+        return Ok(None);
     }
-    let config = config.clone();
-    let read = tokio::task::spawn_blocking(move || in_files(&config, Clock::system().now()));
-    read.await.context("reading the exports")
+    let unread = pass::unread_names(&reader.store, config).await?;
+    if !unread.is_empty() && is_exported {
+        return Ok(None);
+    }
+    in_snapshot(config, reader, &unread).await.map(Some)
 }
 
 async fn in_snapshot(
@@ -82,62 +74,28 @@ async fn in_snapshot(
     Ok(faults.collect())
 }
 
-/// How many people who can sign in the exports tell of; none, where there are no exports.
-pub(in crate::cli) async fn people(config: &Config) -> anyhow::Result<Option<u64>> {
-    let Some(folder) = folder(config) else {
-        return Ok(None);
-    };
-    let count = move || {
-        let is_enabled = |person: Person| person.enabled.then_some(());
-        let enabled = survey::users(&folder, Clock::system().now(), is_enabled).ok()?;
-        u64::try_from(enabled.facts.len()).ok()
-    };
-    let counted = tokio::task::spawn_blocking(count).await;
-    counted.context("reading the exports")
-}
-
-/// Against the files; those that cannot be read say nothing here, a pass will name them.
-fn in_files(config: &Config, now: Timestamp) -> Vec<Fault> {
-    let Some(folder) = folder(config) else {
-        return Vec::new();
-    };
-    let both = |person: Person| Some((person.id, person.user_principal_name));
-    let users = survey::users(&folder, now, both);
-    if matches!(users, Err(SourceError::Absent { .. })) {
+/// The same by the exports; those that cannot be read say nothing about names.
+pub(in crate::cli) fn by_exports(config: &Config, roster: &Roster) -> Vec<Fault> {
+    if matches!(roster.users(), Err(SourceError::Absent { .. })) {
         return Vec::new();
     }
-    let both = |group: Group| Some((group.id, group.name.unwrap_or_default()));
-    let all = survey::groups(&folder, now, both);
-    let (mut known, mut ids) = (Known::default(), BTreeSet::new());
-    for (id, name) in users.iter().flat_map(|users| &users.facts) {
-        ids.insert(id.as_str().to_owned());
-        known.users.push(name.clone());
-    }
-    ids.extend(known.users.iter().map(|name| name.to_lowercase()));
-    let mut groups = BTreeSet::new();
-    for (id, name) in all.iter().flat_map(|all| &all.facts) {
-        groups.insert((id.as_str().to_owned(), name.clone()));
-    }
-    known.groups = groups.iter().map(|(_, name)| name.clone()).collect();
-    // What no pass would read says nothing about names.
+    let known = Known {
+        users: roster.user_names().map(str::to_owned).collect(),
+        groups: roster.group_names().map(str::to_owned).collect(),
+    };
     let unread = |list: NameList| {
         let error = if list.is_of_users() {
-            users.as_ref().err()
+            roster.users().err()
         } else {
-            all.as_ref().err()
+            roster.groups().and_then(Result::err)
         };
         error.map(|error| chain(error))
     };
     let matches = |list: NameList, name: &str| {
-        let key = name.trim().to_lowercase();
         if list.is_of_users() {
-            return usize::from(ids.contains(&key));
+            return usize::from(!roster.users_of(name).is_empty());
         }
-        if groups.iter().any(|(id, _)| *id == key) {
-            return 1;
-        }
-        let bears = |(_, bearing): &&(String, String)| is_same_name(bearing, name);
-        groups.iter().filter(bears).count()
+        roster.groups_of(name).len()
     };
     config
         .policies

@@ -1,25 +1,31 @@
-//! Exported files: each that is needed is there, is what its name promises, and is young enough to
-//! flag somebody; every name of the policies means somebody; and the clock.
+//! Exported files: each that is needed is there, is what its name promises, and what it holds is young
+//! enough to flag somebody; and every name of the policies means somebody.
 //!
-//! Files are read as a pass reads them, so that what is good here is good there.
+//! Files are read as a pass reads them, and once, so that what is good here is good there.
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Check;
-use crate::cli::check::{audits, names, prompts};
-use crate::config::{Config, Exports};
+use super::{Check, Verdict};
+use crate::cli::check::roster::Roster;
+use crate::cli::check::{self, audits, names, prompts};
+use crate::config::{Config, Exports, Fault};
+use crate::domain::age::{self, RowDates, Rows};
 use crate::errors::chain;
 use crate::pass::survey;
-use crate::sources::Collection;
-use crate::sources::files::{self, Part};
+use crate::sources::files::{self, Folder, Part};
+use crate::sources::{Collection, SourceError};
 use crate::store::Store;
-use crate::time::{Clock, format_duration};
+use crate::store::sources::{Source, StoredPart};
+use crate::time::format_duration;
 
-pub(super) async fn checks(config: &Config, exports: &Exports) -> Vec<Check> {
-    let now = Clock::system().now();
+pub(super) async fn checks(
+    config: &Config,
+    exports: &Exports,
+    store: Option<&Store>,
+    now: Timestamp,
+) -> Vec<Check> {
     let folder = match files::scan(&exports.path, exports.dates) {
         Ok(folder) => folder,
         Err(error) => {
@@ -30,81 +36,198 @@ pub(super) async fn checks(config: &Config, exports: &Exports) -> Vec<Check> {
             return vec![Check::new("exports", Err(text))];
         }
     };
-    let folder = Arc::new(folder);
-    let mut checks = Vec::new();
-    for (collection, limit) in needed(config) {
-        let (surveyed, folder) = (collection, folder.clone());
-        let parts = move || survey::parts(&folder, surveyed, now);
-        let result = match tokio::task::spawn_blocking(parts).await {
-            Ok(Ok(parts)) => young(&parts, collection, limit, &config.zone, now),
-            Ok(Err(error)) => Err(chain(&error)),
-            Err(error) => Err(chain(&error)),
-        };
-        checks.push(Check::new(collection.as_str(), result));
+    let known = Known::of(store).await;
+    let config = Arc::new(config.clone());
+    let read = {
+        let config = Arc::clone(&config);
+        move || read(&config, &folder, &known, now)
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(checks) => checks,
+        Err(error) => vec![Check::new("exports", Err(chain(&error)))],
     }
-    if audits::are_absent(config, None) {
-        let text = format!("none: {}", audits::UNSEEN);
-        checks.push(Check::new(Collection::Audits.as_str(), Ok(text)));
+}
+
+/// What passes noted of the files that they read.
+#[derive(Default)]
+struct Known {
+    parts: Vec<(Source, Vec<StoredPart>)>,
+    /// What the report before was as of.
+    report: Option<Timestamp>,
+}
+
+impl Known {
+    async fn of(store: Option<&Store>) -> Self {
+        let mut known = Self::default();
+        let Some(store) = store else { return known };
+        for source in [
+            Source::Users,
+            Source::Groups,
+            Source::Registration,
+            Source::SignIns,
+            Source::Audits,
+        ] {
+            if let Ok(parts) = store.parts(source).await {
+                known.parts.push((source, parts));
+            }
+        }
+        let sources = store.sources().await.unwrap_or_default();
+        let report = Source::Registration.as_str();
+        let report = sources.into_iter().find(|source| source.name == report);
+        known.report = report.and_then(|report| report.as_of);
+        known
+    }
+
+    fn parts(&self, source: Source) -> Vec<StoredPart> {
+        let of = self.parts.iter().find(|(one, _)| *one == source);
+        of.map(|(_, parts)| parts.clone()).unwrap_or_default()
+    }
+}
+
+fn read(config: &Config, folder: &Folder, known: &Known, now: Timestamp) -> Vec<Check> {
+    let roster = Roster::read(config, folder, now);
+    let desk = Desk { config, known, now };
+    let fresh = &config.freshness;
+    let users = roster.users().map_err(|error| chain(error));
+    let mut checks = vec![desk.judged(Collection::Users, Some(fresh.users), users)];
+    checks.push(desk.report(survey::registration(folder, now)));
+    let sign_ins = survey::sign_ins(folder, now);
+    let sign_ins = sign_ins.as_deref().map_err(|error| chain(error));
+    checks.push(desk.judged(Collection::SignIns, Some(fresh.sign_ins), sign_ins));
+    if let Some(groups) = roster.groups() {
+        let groups = groups.map_err(|error| chain(error));
+        checks.push(desk.judged(Collection::Groups, None, groups));
+    }
+    let audited = Collection::Audits.as_str();
+    match survey::audits(folder, now) {
+        Err(SourceError::Absent { .. }) => {
+            checks.push(Check::of(
+                audited,
+                Verdict::Good,
+                format!("none: {}", audits::UNSEEN),
+            ));
+        }
+        audits => {
+            let audits = audits.as_deref().map_err(|error| chain(error));
+            checks.push(desk.judged(Collection::Audits, None, audits));
+        }
     }
     if prompts::are_absent(config) {
         checks.push(Check::new("prompts", Ok(prompts::UNSEEN.to_owned())));
     }
-    checks.push(Check::new("names", known(config).await));
-    checks.push(Check::new("clock", clock(config, now).await));
+    checks.push(Check::new(
+        "names",
+        names(&names::by_exports(config, &roster)),
+    ));
+    for group in roster.empty_groups(config) {
+        let text = format!(
+            "{}; put them in, or name another group",
+            check::empty(&group)
+        );
+        checks.push(Check::of("members", Verdict::Warning, text));
+    }
     checks
 }
 
-/// What a pass needs, and how old it may be to flag somebody.
-fn needed(config: &Config) -> Vec<(Collection, Option<SignedDuration>)> {
-    let freshness = &config.freshness;
-    let mut needed = vec![
-        (Collection::Users, Some(freshness.users)),
-        (Collection::Registration, Some(freshness.registration)),
-        (Collection::SignIns, Some(freshness.sign_ins)),
-    ];
-    let names_groups = |policy: &crate::config::PolicyConfig| policy.groups().next().is_some();
-    if config.policies.iter().any(names_groups) {
-        needed.push((Collection::Groups, None));
-    }
-    needed
+/// By what files are judged.
+struct Desk<'a> {
+    config: &'a Config,
+    known: &'a Known,
+    now: Timestamp,
 }
 
-fn young(
-    parts: &[Part],
-    collection: Collection,
-    limit: Option<SignedDuration>,
-    zone: &TimeZone,
-    now: Timestamp,
-) -> Result<String, String> {
-    let written = parts.iter().map(|part| part.written_at(zone));
-    // A snapshot of several files is as old as the oldest of them, a log as the newest (rule 7.8).
-    let counts = match collection {
-        Collection::SignIns | Collection::Audits => written.max(),
-        Collection::Users | Collection::Groups | Collection::Registration => written.min(),
-    };
-    let age = counts.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
-    let count = match parts {
-        [part] => part.name.clone(),
-        parts => format!("{} files", parts.len()),
-    };
-    let written = format!(
-        "{count}, written {} ago",
-        format_duration(age.max(SignedDuration::ZERO))
-    );
-    match limit {
-        Some(limit) if age > limit => Err(format!(
-            "{written}: too old to flag anybody; export {collection} anew, or widen [freshness] for exports by hand (now {} h)",
-            limit.as_hours()
-        )),
-        _ => Ok(written),
+impl Desk<'_> {
+    /// The age of what a collection holds (rule 7.8), against what may flag somebody.
+    fn judged(
+        &self,
+        collection: Collection,
+        limit: Option<SignedDuration>,
+        parts: Result<&[Part], String>,
+    ) -> Check {
+        let judged = parts.and_then(|parts| {
+            let reading = self.reading(collection, parts);
+            self.young(collection, limit, parts, reading, "")
+        });
+        Check::new(collection.as_str(), judged)
+    }
+
+    /// The report also says by when whoever registered is in it.
+    fn report(&self, read: Result<survey::Survey<Option<Timestamp>>, SourceError>) -> Check {
+        let collection = Collection::Registration;
+        let judged = read.map_err(|error| chain(&error)).and_then(|read| {
+            let reading = self.reading(collection, &read.parts);
+            let mut rows = Rows::default();
+            for dated in read.facts {
+                rows.add(dated);
+            }
+            let dates = rows.read_at(reading);
+            let proof = self.proof(reading, &dates);
+            let limit = Some(self.config.freshness.registration);
+            self.young(collection, limit, &read.parts, reading, &proof)
+        });
+        Check::new(collection.as_str(), judged)
+    }
+
+    fn proof(&self, reading: Timestamp, dates: &RowDates) -> String {
+        let lag = self.config.freshness.registration_lag;
+        let before = self.known.report.filter(|before| *before <= reading);
+        let as_of = age::as_of(reading, lag, dates.reached, before);
+        let ahead = dates.named_ahead().map(|text| format!("; {text}"));
+        format!(
+            "; it proves who had registered by {}{}",
+            self.local(as_of),
+            ahead.unwrap_or_default()
+        )
+    }
+
+    fn reading(&self, collection: Collection, parts: &[Part]) -> Timestamp {
+        let (source, is_log) = match collection {
+            Collection::Users => (Source::Users, false),
+            Collection::Groups => (Source::Groups, false),
+            Collection::Registration => (Source::Registration, false),
+            Collection::SignIns => (Source::SignIns, true),
+            Collection::Audits => (Source::Audits, true),
+        };
+        let stored = self.known.parts(source);
+        let reading = survey::reading(parts, stored, is_log, &self.config.zone, self.now);
+        reading.unwrap_or(self.now)
+    }
+
+    fn young(
+        &self,
+        collection: Collection,
+        limit: Option<SignedDuration>,
+        parts: &[Part],
+        reading: Timestamp,
+        proof: &str,
+    ) -> Result<String, String> {
+        let age = self.now.duration_since(reading).max(SignedDuration::ZERO);
+        let files = match parts {
+            [part] => part.name.clone(),
+            parts => format!("{} files", parts.len()),
+        };
+        let told = format!(
+            "{files}: as of {}, {} old",
+            self.local(reading),
+            format_duration(age)
+        );
+        match limit {
+            Some(limit) if age > limit => Err(format!(
+                "{told}: too old to flag anybody; export {collection} anew, or widen [freshness] for exports by hand (now {} h)",
+                limit.as_hours()
+            )),
+            _ => Ok(format!("{told}{proof}")),
+        }
+    }
+
+    fn local(&self, at: Timestamp) -> String {
+        let local = at.to_zoned(self.config.zone.clone());
+        local.strftime("%a %Y-%m-%d %H:%M %Z").to_string()
     }
 }
 
 /// Whether every name of the policies means somebody.
-async fn known(config: &Config) -> Result<String, String> {
-    let faults = names::faults(config, None)
-        .await
-        .map_err(|error| chain(error.as_ref()))?;
+fn names(faults: &[Fault]) -> Result<String, String> {
     if faults.is_empty() {
         return Ok("every user and group that a policy names is there".to_owned());
     }
@@ -113,20 +236,4 @@ async fn known(config: &Config) -> Result<String, String> {
         "{}: `fortnight check` shows the lines",
         faults.join("; ")
     ))
-}
-
-/// Whether the clock has gone on since the newest pass: no other clock can be asked here.
-async fn clock(config: &Config, now: Timestamp) -> Result<String, String> {
-    let newest = async {
-        let store = Store::open_existing(&config.database).await.ok()?;
-        let newest = store.newest_pass().await.ok()?;
-        store.close().await;
-        newest
-    };
-    match newest.await {
-        Some(newest) if newest > now => Err(format!(
-            "it stands at {now}, behind the newest pass of {newest}: set it, by systemd-timesyncd or chrony for example; until then flags are held and nothing is said"
-        )),
-        _ => Ok(format!("it stands at {now}")),
-    }
 }

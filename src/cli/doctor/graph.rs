@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::Check;
-use crate::cli::check::audits;
+use super::refusal::said;
+use super::{Check, Verdict, tenant};
+use crate::cli::check::{self, audits};
 use crate::config::Config;
 use crate::domain::id::{GroupId, UserId};
+use crate::entra::Credential;
 use crate::errors::chain;
 use crate::graph::{Ask, Client, GraphConfig, GraphError, Trail};
 use crate::time::{Clock, format_duration};
@@ -23,18 +25,33 @@ pub(super) async fn checks(config: &Config, graph: &GraphConfig) -> Vec<Check> {
     };
     if let Err(error) = client.try_token().await {
         let rest = ["users", "registration report", "sign-ins", AUDITS];
-        let not_tried =
-            rest.map(|part| Check::not_tried(format!("Graph: {part}"), "it takes a token"));
+        let not_tried = rest.map(|part| {
+            Check::of(
+                format!("Graph: {part}"),
+                Verdict::NotTried,
+                "it takes a token",
+            )
+        });
         let token = Check::new("Graph: token", Err(chain(&error)));
         return [token].into_iter().chain(not_tried).collect();
     }
-    let granted = format!("{} gives one", graph.application.authority);
+    let ends = match &graph.application.credential {
+        Credential::Secret(_) => "; when the client secret ends, only the app registration shows",
+        Credential::Certificate(_)
+        | Credential::ManagedIdentity
+        | Credential::FederatedToken(_) => "",
+    };
+    let granted = format!("{} gives one{ends}", graph.application.authority);
     let mut checks = vec![Check::new("Graph: token", Ok(granted))];
     let now = Clock::system().now();
     for (part, ask) in questions(now) {
         let result = unseen(part, answered(&client, &ask).await);
         checks.push(Check::new(format!("Graph: {part}"), result));
     }
+    let audits = checks
+        .last()
+        .is_some_and(|audits| audits.verdict.is_sound());
+    checks.extend(tenant::checks(config, &client, audits).await);
     let named: BTreeSet<&String> = config
         .policies
         .iter()
@@ -50,8 +67,16 @@ pub(super) async fn checks(config: &Config, graph: &GraphConfig) -> Vec<Check> {
         .flat_map(crate::config::PolicyConfig::groups)
         .collect();
     for name in named {
-        let result = group(&client, name).await;
-        checks.push(Check::new(format!("Graph: group {name:?}"), result));
+        let part = format!("Graph: group {name:?}");
+        checks.push(match group(&client, name).await {
+            Ok(true) => Check::of(part, Verdict::Good, "is there, and its members may be read"),
+            Ok(false) => Check::of(
+                part,
+                Verdict::Warning,
+                format!("{}; put them in, or name another group", check::empty(name)),
+            ),
+            Err(text) => Check::of(part, Verdict::Bad, text),
+        });
     }
     checks.push(Check::new("clock", clock(&client)));
     checks
@@ -82,24 +107,6 @@ fn unseen(part: &str, result: Result<String, String>) -> Result<String, String> 
     }
 }
 
-/// A pass goes on later where Graph has no time; whoever asks now has to wait by themselves.
-fn said(error: &GraphError) -> String {
-    match error {
-        GraphError::Throttled { what, retry_after } => format!(
-            "Graph has no time for {what}: try again in {} s. Other programs of this application share its limit",
-            retry_after.as_secs()
-        ),
-        GraphError::Unavailable { what, status } => format!(
-            "Graph cannot give {what} now (HTTP {status}): try again in some minutes; nothing here is to be mended"
-        ),
-        GraphError::Network { what, source } => format!(
-            "cannot read {what} from Graph: check that name service, firewall and proxy (HTTPS_PROXY) let this machine through to directory.graph.graph_url: {}",
-            chain(source)
-        ),
-        error => chain(error),
-    }
-}
-
 /// Whether a name means a person.
 async fn user(client: &Client, name: &str) -> Result<String, String> {
     let id = UserId::parse(name).map_err(|error| error.to_string())?;
@@ -113,8 +120,8 @@ async fn user(client: &Client, name: &str) -> Result<String, String> {
     }
 }
 
-/// Whether a name means one group, and its members may be read.
-async fn group(client: &Client, name: &str) -> Result<String, String> {
+/// Whether a name means one group, and its members may be read; and whether there are any.
+async fn group(client: &Client, name: &str) -> Result<bool, String> {
     let found = client
         .groups_named(name)
         .await
@@ -129,7 +136,7 @@ async fn group(client: &Client, name: &str) -> Result<String, String> {
     };
     let ask = Ask::members(id, true).for_one_row();
     match client.page(&ask, &mut Trail::default()).await {
-        Ok(_) => Ok("is there, and its members may be read".to_owned()),
+        Ok(page) => Ok(!page.rows.is_empty()),
         Err(error @ GraphError::Forbidden { .. }) => Err(format!(
             "{}; a group with hidden membership takes Member.Read.Hidden too",
             chain(&error)

@@ -1,29 +1,41 @@
 //! Webhooks: each endpoint is found and connected to, and is sent nothing.
 
-use super::Check;
+use jiff::Timestamp;
+
+use super::{Check, certificate};
 use crate::config::{Config, Webhook};
 use crate::delivery::webhook::Client;
 use crate::errors::chain;
 use crate::store::Store;
 use crate::store::destinations::{Health, HealthState};
 
-pub(super) async fn checks(config: &Config) -> Vec<Check> {
+pub(super) async fn checks(config: &Config, store: Option<&Store>, now: Timestamp) -> Vec<Check> {
     let mut checks = Vec::with_capacity(config.webhooks.len());
     for webhook in &config.webhooks {
         let part = format!("webhook {}", webhook.endpoint.name);
-        checks.push(Check::new(part, check(config, webhook).await));
+        let (ends_at, said) = match probe(webhook).await {
+            Ok(ends_at) => (ends_at, check(store, webhook).await),
+            Err(error) => (None, Err(error)),
+        };
+        let certificate = certificate::shown(&part, ends_at, now);
+        checks.push(Check::new(part, said));
+        checks.extend(certificate);
     }
     checks
 }
 
-async fn check(config: &Config, webhook: &Webhook) -> Result<String, String> {
-    let name = &webhook.endpoint.name;
-    let host = webhook.endpoint.url.host().to_owned();
+/// Finds the endpoint and connects to it.
+async fn probe(webhook: &Webhook) -> Result<Option<Timestamp>, String> {
     let client = Client::new(webhook.endpoint.clone()).map_err(|error| chain(&error))?;
     client.probe().await.map_err(|text| {
         format!("{text}: check its address, and that a firewall lets this machine through")
-    })?;
-    let known = known(config, name).await;
+    })
+}
+
+async fn check(store: Option<&Store>, webhook: &Webhook) -> Result<String, String> {
+    let name = &webhook.endpoint.name;
+    let host = webhook.endpoint.url.host().to_owned();
+    let known = known(store, name).await;
     let reason = known.reason.unwrap_or_default();
     match known.state {
         HealthState::Active => Ok(format!(
@@ -39,11 +51,9 @@ async fn check(config: &Config, webhook: &Webhook) -> Result<String, String> {
 }
 
 /// What the passes learned of it; nothing, where there was none yet.
-async fn known(config: &Config, name: &str) -> Health {
-    let Ok(store) = Store::open_existing(&config.database).await else {
-        return Health::default();
-    };
-    let known = store.health(name).await.unwrap_or_default();
-    store.close().await;
-    known
+async fn known(store: Option<&Store>, name: &str) -> Health {
+    match store {
+        Some(store) => store.health(name).await.unwrap_or_default(),
+        None => Health::default(),
+    }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset};
 use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
@@ -95,6 +96,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// When the server's certificate ends.
+    pub(super) fn certificate_ends_at(&self) -> Option<Timestamp> {
+        self.wire.certificate_ends_at()
     }
 
     /// Says goodbye.

@@ -6,9 +6,14 @@
 use std::io;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+
+use crate::certificate;
 
 /// The most bytes of a reply: a server must not fill the memory.
 const MAX_REPLY: usize = 64 * 1024;
@@ -17,9 +22,31 @@ const MAX_REPLY: usize = 64 * 1024;
 const MAX_LINES: usize = 100;
 
 /// A connection in clear or under TLS.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// When the certificate ends that the server showed; none in clear.
+    fn certificate_ends_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+impl Stream for TcpStream {}
+
+#[cfg(test)]
+impl Stream for tokio::io::DuplexStream {}
+
+impl Stream for TlsStream<TcpStream> {
+    fn certificate_ends_at(&self) -> Option<Timestamp> {
+        let (_, connection) = self.get_ref();
+        let shown = connection.peer_certificates()?.first()?;
+        certificate::ends_at(shown)
+    }
+}
+
+impl Stream for Box<dyn Stream> {
+    fn certificate_ends_at(&self) -> Option<Timestamp> {
+        (**self).certificate_ends_at()
+    }
+}
 
 /// What went wrong between us and the server.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +83,10 @@ pub(super) struct Wire<S> {
 }
 
 impl<S: Stream> Wire<S> {
+    pub(super) fn certificate_ends_at(&self) -> Option<Timestamp> {
+        self.stream.certificate_ends_at()
+    }
+
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,

@@ -24,6 +24,7 @@ use super::dialect::Auth;
 use super::endpoint::{Endpoint, EndpointFault};
 use super::signing;
 use crate::answer::{self, End};
+use crate::certificate;
 use crate::delivery::Outcome;
 use crate::delivery::egress::{Egress, Lookup, system_lookup};
 use crate::delivery::text;
@@ -172,8 +173,8 @@ impl Client {
         }
     }
 
-    /// Whether the endpoint can be reached: finds it, connects, and sends nothing.
-    pub async fn probe(&self) -> Result<(), String> {
+    /// Whether the endpoint can be reached: finds it, connects, and sends nothing. Says when its certificate ends.
+    pub async fn probe(&self) -> Result<Option<Timestamp>, String> {
         let limit = self.timeouts.connect;
         match timeout(limit, self.connect()).await {
             Ok(connected) => connected,
@@ -228,7 +229,7 @@ impl Client {
         })
     }
 
-    async fn connect(&self) -> Result<(), String> {
+    async fn connect(&self) -> Result<Option<Timestamp>, String> {
         let url = self.endpoint.url.expose();
         let host = url.host().ok_or("the address names no host")?;
         let (addresses, name) = match host {
@@ -245,14 +246,16 @@ impl Client {
         };
         let port = url.port_or_known_default().unwrap_or(443);
         let tcp = first(&addresses, port).await?;
-        if url.scheme() == "https" {
-            let connector = TlsConnector::from(Arc::clone(&self.trust));
-            let shaken = connector.connect(name, tcp).await;
-            shaken.map_err(|error| {
-                format!("TLS with {}: {}", self.endpoint.url.host(), words(&error))
-            })?;
+        if url.scheme() != "https" {
+            return Ok(None);
         }
-        Ok(())
+        let connector = TlsConnector::from(Arc::clone(&self.trust));
+        let shaken = connector.connect(name, tcp).await;
+        let stream = shaken
+            .map_err(|error| format!("TLS with {}: {}", self.endpoint.url.host(), words(&error)))?;
+        let (_, connection) = stream.get_ref();
+        let shown = connection.peer_certificates().unwrap_or_default();
+        Ok(shown.first().and_then(|shown| certificate::ends_at(shown)))
     }
 }
 

@@ -109,6 +109,7 @@ impl Auth {
             Kind::Users | Kind::User => &["User.Read.All"],
             Kind::Groups | Kind::Members => &["GroupMember.Read.All"],
             Kind::Report | Kind::ReportRow | Kind::SignIns | Kind::Audits => &["AuditLog.Read.All"],
+            Kind::SecurityDefaults => &["Policy.Read.All"],
             Kind::Organization | Kind::Token => &[],
         };
         if needed.iter().any(|permission| !roles.contains(permission)) {

@@ -220,6 +220,11 @@ impl FakeGraph {
         self.service().audits.add(row, None);
     }
 
+    /// Whether the tenant has security defaults on.
+    pub fn set_security_defaults(&self, enabled: bool) {
+        self.service().security_defaults = enabled;
+    }
+
     /// Makes the tenant what a folder of exports says; who is absent was soft-deleted.
     pub fn load_folder(&self, folder: &Path) {
         self.service().load_folder(folder);

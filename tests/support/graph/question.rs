@@ -26,6 +26,8 @@ pub enum Kind {
     SignIns,
     Audits,
     Organization,
+    /// The security defaults of the tenant.
+    SecurityDefaults,
 }
 
 /// Stands where the path of a token endpoint names no tenant.
@@ -153,6 +155,11 @@ fn endpoint(path: &str) -> Option<(Kind, String)> {
         ["v1.0", "auditLogs", "signIns"] => (Kind::SignIns, ""),
         ["v1.0", "auditLogs", "directoryAudits"] => (Kind::Audits, ""),
         ["v1.0", "organization"] => (Kind::Organization, ""),
+        [
+            "v1.0",
+            "policies",
+            "identitySecurityDefaultsEnforcementPolicy",
+        ] => (Kind::SecurityDefaults, ""),
         _ => return None,
     };
     Some((kind, id.to_owned()))

@@ -57,6 +57,7 @@ pub struct Service {
     pub paging: Paging,
     pub asked: Vec<Asked>,
     pub sample: Option<Sample>,
+    pub security_defaults: bool,
 }
 
 impl Service {
@@ -75,6 +76,7 @@ impl Service {
             paging: Paging::default(),
             asked: Vec::new(),
             sample: None,
+            security_defaults: false,
         }
     }
 
@@ -165,6 +167,7 @@ impl Service {
                 .audits
                 .find(&self.paging, &self.url, question, self.now()),
             Kind::Organization => Ok(self.organization()),
+            Kind::SecurityDefaults => Ok(self.defaults()),
             Kind::Token => unreachable!("it is no part of Graph"),
         }
     }
@@ -174,6 +177,14 @@ impl Service {
             "@odata.context": format!("{}/v1.0/$metadata#organization", self.url),
             "value": [{ "id": self.auth.tenant, "displayName": "Contoso",
                 "verifiedDomains": [{ "name": "contoso.example", "isDefault": true }] }],
+        })
+    }
+
+    fn defaults(&self) -> Value {
+        json!({
+            "@odata.context": format!("{}/v1.0/$metadata#policies/identitySecurityDefaultsEnforcementPolicy/$entity", self.url),
+            "id": "00000000-0000-0000-0000-000000000005", "displayName": "Security Defaults",
+            "isEnabled": self.security_defaults,
         })
     }
 

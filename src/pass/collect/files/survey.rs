@@ -2,14 +2,16 @@
 //! same editions, the same refusals, and nothing stored.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::editions::{Shares, older};
-use super::parts::are_whole;
+use super::parts::{are_whole, difference};
 use super::reader::About;
 use crate::domain::person::Person;
 use crate::sources::files::{self, Folder, Part, Rows};
-use crate::sources::wire::Group;
+use crate::sources::wire::{Group, Report};
 use crate::sources::{Collection, Item, SourceError};
+use crate::store::sources::StoredPart;
 
 /// The parts that count, and what was kept of their facts.
 #[derive(Debug)]
@@ -38,28 +40,42 @@ pub fn groups<T>(
     survey(folder, Collection::Groups, files::groups, now, keep)
 }
 
-/// The parts of a collection that a pass would read.
-pub fn parts(
+/// The registration report, and the dates of its rows, where they bear one.
+pub fn registration(
     folder: &Folder,
-    collection: Collection,
     now: Timestamp,
-) -> Result<Vec<Part>, SourceError> {
-    Ok(match collection {
-        Collection::Users => users(folder, now, |_| None::<()>)?.parts,
-        Collection::Groups => groups(folder, now, |_| None::<()>)?.parts,
-        Collection::Registration => {
-            let rows = files::registration;
-            survey(folder, collection, rows, now, |_| None::<()>)?.parts
-        }
-        Collection::SignIns => {
-            let rows = files::sign_ins;
-            survey(folder, collection, rows, now, |_| None::<()>)?.parts
-        }
-        Collection::Audits => {
-            let rows = files::audits;
-            survey(folder, collection, rows, now, |_| None::<()>)?.parts
-        }
-    })
+) -> Result<Survey<Option<Timestamp>>, SourceError> {
+    let rows = files::registration;
+    let dated = |row: Report| Some(row.refreshed_at);
+    survey(folder, Collection::Registration, rows, now, dated)
+}
+
+/// The files of the sign-in log that a pass would read.
+pub fn sign_ins(folder: &Folder, now: Timestamp) -> Result<Vec<Part>, SourceError> {
+    let rows = files::sign_ins;
+    Ok(survey(folder, Collection::SignIns, rows, now, |_| None::<()>)?.parts)
+}
+
+/// The files of the audit log likewise.
+pub fn audits(folder: &Folder, now: Timestamp) -> Result<Vec<Part>, SourceError> {
+    let rows = files::audits;
+    Ok(survey(folder, Collection::Audits, rows, now, |_| None::<()>)?.parts)
+}
+
+/// The time of what these parts hold, as a pass would take it (rule 7.8): of those that it has read
+/// before also by what it noted then.
+#[must_use]
+pub fn reading(
+    parts: &[Part],
+    stored: Vec<StoredPart>,
+    is_log: bool,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let known = difference(parts, stored, true);
+    let times = parts.iter().map(|part| known.reading(part, zone, now));
+    // A snapshot of several files is as old as the oldest of them, a log as the newest.
+    if is_log { times.max() } else { times.min() }
 }
 
 fn survey<T: About, U>(

@@ -1,0 +1,204 @@
+//! The text of a first configuration: the annotated example with the answers in it, and without what the
+//! example only makes up.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+/// The example of the repository. A test has every key below found in it.
+const EXAMPLE: &str = include_str!("../../../fortnight.example.toml");
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Answers {
+    pub(super) facts: Facts,
+    pub(super) exclude: Vec<String>,
+    pub(super) from: String,
+    pub(super) zone: String,
+}
+
+/// Where facts come from.
+#[derive(Debug, Clone)]
+pub(super) enum Facts {
+    Files {
+        folder: PathBuf,
+    },
+    Graph {
+        tenant_id: Option<String>,
+        client_id: Option<String>,
+        client_secret_file: String,
+    },
+}
+
+/// What becomes of a key of the example.
+enum Change {
+    /// It is written so, whether or not the example only shows it.
+    Set(String),
+    /// It is only shown: nobody could guess its value.
+    Show,
+}
+
+/// A key by its table and name, and what becomes of it.
+type Changes = Vec<((&'static str, &'static str), Change)>;
+
+/// The configuration.
+pub(super) fn written(answers: &Answers) -> String {
+    let mut changes = changes(answers);
+    let mut text = String::with_capacity(EXAMPLE.len());
+    let mut table = "";
+    for line in EXAMPLE.lines() {
+        // It names a file that lies beside the example only.
+        if line.starts_with("#:schema") {
+            continue;
+        }
+        if let Some(name) = header(line) {
+            table = name;
+        }
+        let (name, shown) = match key(line) {
+            Some(key) => (key, false),
+            None => (
+                line.strip_prefix("# ").and_then(key).unwrap_or_default(),
+                true,
+            ),
+        };
+        let found = changes
+            .iter()
+            .position(|(place, _)| *place == (table, name));
+        let line = match found.map(|at| changes.remove(at).1) {
+            Some(Change::Set(value)) => Cow::Owned(format!("{name} = {value}")),
+            Some(Change::Show) if !shown => Cow::Owned(format!("# {line}")),
+            Some(Change::Show) | None => Cow::Borrowed(line),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    debug_assert!(changes.is_empty(), "the example lacks a key");
+    text
+}
+
+fn changes(answers: &Answers) -> Changes {
+    let users: Vec<String> = answers.exclude.iter().map(|name| quoted(name)).collect();
+    let mut changes: Changes = vec![
+        (("", "timezone"), Change::Set(quoted(&answers.zone))),
+        (
+            ("[policy]", "exclude"),
+            Change::Set(format!("{{ users = [{}] }}", users.join(", "))),
+        ),
+        (("email", "from"), Change::Set(quoted(&answers.from))),
+        (("email", "reply_to"), Change::Show),
+        (("email", "operators"), Change::Show),
+        (("email", "organisation"), Change::Show),
+        (("email", "help"), Change::Show),
+        (("email.smtp", "host"), Change::Show),
+        (("directory.files", "dates"), Change::Show),
+        (("http", "listen"), Change::Show),
+    ];
+    match &answers.facts {
+        Facts::Files { folder } => {
+            let folder = quoted(&folder.to_string_lossy());
+            changes.push((("directory", "source"), Change::Set(quoted("files"))));
+            changes.push((("directory.files", "path"), Change::Set(folder)));
+        }
+        Facts::Graph {
+            tenant_id,
+            client_id,
+            client_secret_file,
+        } => {
+            let set =
+                |value: &Option<String>| Change::Set(quoted(value.as_deref().unwrap_or_default()));
+            let secret = Change::Set(quoted(client_secret_file));
+            changes.push((("directory", "source"), Change::Set(quoted("graph"))));
+            changes.push((("directory.graph", "tenant_id"), set(tenant_id)));
+            changes.push((("directory.graph", "client_id"), set(client_id)));
+            changes.push((("directory.graph", "client_secret_file"), secret));
+            changes.push((("directory.files", "path"), Change::Show));
+        }
+    }
+    changes
+}
+
+/// The table that a line opens; of a list with one bracket left.
+fn header(line: &str) -> Option<&str> {
+    line.strip_prefix('[')?.strip_suffix(']')
+}
+
+/// The key that a line sets.
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once(" = ")?;
+    let is_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    (!key.is_empty() && key.chars().all(is_key)).then_some(key)
+}
+
+/// As TOML writes a text.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(facts: Facts) -> Answers {
+        Answers {
+            facts,
+            exclude: vec!["a@contoso.com".to_owned(), "b\"\n@contoso.com".to_owned()],
+            from: "Identity team <identity@contoso.com>".to_owned(),
+            zone: "America/New_York".to_owned(),
+        }
+    }
+
+    fn graph() -> Facts {
+        Facts::Graph {
+            tenant_id: Some("contoso.com".to_owned()),
+            client_id: Some("c".to_owned()),
+            client_secret_file: "graph-secret".to_owned(),
+        }
+    }
+
+    /// The example and what `init` writes cannot drift apart: every key that is changed is in the example, once.
+    #[test]
+    fn every_change_meets_its_key_of_the_example() {
+        for facts in [Facts::Files { folder: "x".into() }, graph()] {
+            for ((table, name), _) in changes(&answers(facts)) {
+                let mut at = "";
+                let found = EXAMPLE.lines().filter(|line| {
+                    at = header(line).unwrap_or(at);
+                    let bare = line.strip_prefix("# ").unwrap_or(line);
+                    at == table && key(bare) == Some(name)
+                });
+                assert_eq!(found.count(), 1, "[{table}] {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_answers_stand_in_the_text_and_what_the_example_makes_up_does_not() {
+        let text = written(&answers(graph()));
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["timezone"].as_str(), Some("America/New_York"));
+        assert_eq!(table["directory"]["source"].as_str(), Some("graph"));
+        assert_eq!(
+            table["directory"]["graph"]["tenant_id"].as_str(),
+            Some("contoso.com")
+        );
+        assert!(table["directory"]["files"].get("path").is_none());
+        let policy = &table["policy"][0];
+        assert_eq!(policy["enforce"].as_str(), Some("report-only"));
+        let excluded = policy["exclude"]["users"].as_array().unwrap();
+        assert_eq!(excluded[1].as_str(), Some("b\"\n@contoso.com"));
+        assert_eq!(policy["exclude"].get("groups"), None);
+        assert_eq!(table["email"]["transport"].as_str(), Some("file"));
+        for key in ["reply_to", "operators", "organisation", "help"] {
+            assert!(table["email"].get(key).is_none(), "{key}");
+            assert!(text.contains(&format!("\n# {key} = ")), "{key}");
+        }
+        let text = written(&answers(Facts::Files {
+            folder: "ex ports".into(),
+        }));
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(
+            table["directory"]["files"]["path"].as_str(),
+            Some("ex ports")
+        );
+        assert_eq!(table["directory"]["graph"].as_table().unwrap().len(), 0);
+    }
+}

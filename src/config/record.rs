@@ -1,0 +1,109 @@
+//! The value that counts of each key, and where it came from: collected while the keys are read, so
+//! that `config show` and faults that only the disk or the clock can show need no second list.
+
+use serde_json::{Map, Value, json};
+use toml::de::DeValue;
+
+use super::REQUIRED;
+use super::document::{Kind, Setting};
+use super::fault::Place;
+use super::reader::Section;
+
+/// What is shown of a secret.
+const HIDDEN: &str = "***";
+
+impl Section<'_> {
+    pub(super) fn label_of(&self, key: &str) -> String {
+        if self.label.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.label)
+        }
+    }
+
+    /// Writes down what counts of a key: the variable, else the file, else the default in words.
+    pub(super) fn record(&self, key: &str, kind: Kind, default: &str) {
+        let (value, place) = match (self.variable(key), self.get(key)) {
+            (Some((name, text)), _) => (read(kind, &text), Place::Variable(name)),
+            (None, Some(value)) => (json_of(value.get_ref()), Place::File(value.span())),
+            (None, None) => (read(kind, default), Place::Missing),
+        };
+        self.set(key, value, place);
+    }
+
+    /// What the default comes to, where that depends on other keys.
+    pub(super) fn settle(&self, key: &str, value: impl Into<Value>) {
+        let key = self.label_of(key);
+        let mut settings = self.document.settings.borrow_mut();
+        let setting = settings.iter_mut().find(|setting| setting.key == key);
+        if let Some(setting) = setting.filter(|setting| setting.place == Place::Missing) {
+            setting.value = value.into();
+        }
+    }
+
+    /// A secret that stands in a variable.
+    pub(super) fn record_secret(&self, key: &str, variable: String) {
+        self.set(key, json!(HIDDEN), Place::Variable(variable));
+    }
+
+    /// A value that turned out to be a secret.
+    pub(super) fn hide(&self, key: &str) {
+        let key = self.label_of(key);
+        let mut settings = self.document.settings.borrow_mut();
+        for setting in settings.iter_mut().filter(|setting| setting.key == key) {
+            if !setting.value.is_null() {
+                setting.value = json!(HIDDEN);
+            }
+        }
+    }
+
+    /// Nothing of this table counts.
+    pub(super) fn forget(&self) {
+        let below = format!("{}.", self.label);
+        let mut settings = self.document.settings.borrow_mut();
+        settings.retain(|setting| !setting.key.starts_with(&below));
+    }
+
+    pub(super) fn set(&self, key: &str, value: Value, place: Place) {
+        let key = self.label_of(key);
+        let mut settings = self.document.settings.borrow_mut();
+        settings.retain(|setting| setting.key != key);
+        settings.push(Setting { key, value, place });
+    }
+}
+
+/// A value that is written as a text: a default, or what a variable holds.
+fn read(kind: Kind, text: &str) -> Value {
+    let as_json = || serde_json::from_str(text.trim()).ok();
+    match (kind, text) {
+        (_, none) if none.is_empty() || none.starts_with(REQUIRED) => Value::Null,
+        (Kind::Flag | Kind::Number, _) => as_json().unwrap_or_else(|| json!(text)),
+        (Kind::Texts | Kind::TextOrTexts, list) if list.trim_start().starts_with('[') => {
+            as_json().unwrap_or_else(|| json!(text))
+        }
+        _ => json!(text),
+    }
+}
+
+/// A value of the file.
+fn json_of(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => json!(text),
+        DeValue::Integer(number) => {
+            let digits = number.as_str().replace('_', "");
+            digits
+                .parse::<i64>()
+                .map_or(json!(digits), |number| json!(number))
+        }
+        DeValue::Float(number) => json!(number.as_str()),
+        DeValue::Boolean(flag) => json!(flag),
+        DeValue::Datetime(at) => json!(at.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| json_of(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            let pairs = table
+                .iter()
+                .map(|(key, value)| (key.get_ref().to_string(), json_of(value.get_ref())));
+            Value::Object(pairs.collect::<Map<_, _>>())
+        }
+    }
+}
