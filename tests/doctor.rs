@@ -253,6 +253,7 @@ fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
       help: the next pass looks it up; `fortnight doctor` does so now
     FOLDER/fortnight.toml: one policy
     passes: At every 10 minutes.
+    mode: flag: nothing in Entra follows; mails ask, and the service desk follows up
     the configuration is good
     "#);
     let status = run(&world, &["status"]);
@@ -271,6 +272,7 @@ fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
       help: mend the name, or remove it: under this policy nobody is flagged until then
     FOLDER/fortnight.toml: one policy
     passes: At every 10 minutes.
+    mode: flag: nothing in Entra follows; mails ask, and the service desk follows up
     the configuration is good
     "#);
 }

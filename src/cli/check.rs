@@ -12,6 +12,7 @@ use super::args::{Cli, Color};
 use super::output::Printer;
 use crate::config::{Config, Directory, Fault, Severity};
 use crate::desk::{Reader, capacity};
+use crate::domain::policy::Mode;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, WRONG};
 use crate::sources::files::{self, Folder};
@@ -91,6 +92,7 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
             .collect::<Vec<_>>()
             .join("; ")
     ))?;
+    out.line(format!("mode: {}", assumed(config.mode)))?;
     if audits::are_absent(&config, reader.as_ref()) {
         out.line(format!("note: {}", audits::UNSEEN))?;
     }
@@ -113,6 +115,16 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     }
     out.line("the configuration is good")?;
     Ok(if is_degraded { DEGRADED } else { DONE })
+}
+
+/// What mails rely on (rule 7.27).
+fn assumed(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Flag => "flag: nothing in Entra follows; mails ask, and the service desk follows up",
+        Mode::Native => {
+            "native: the registration policy of ID Protection is on for the same people, with 14 days of its own"
+        }
+    }
 }
 
 fn refuse(faults: &[Fault], color: Color) -> u8 {

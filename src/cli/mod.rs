@@ -85,7 +85,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
     }
     let config = check::load(&cli)?;
     match cli.command {
-        Command::Run => crate::daemon::run(config, cli.config).await,
+        Command::Run => Box::pin(crate::daemon::run(config, cli.config)).await,
         Command::Cycle(args) => cycle::run(&config, &args, out).await,
         Command::Doctor { format } => doctor::run(&config, format, out).await,
         Command::Status { format } => status::run(&config, format, out).await,

@@ -9,6 +9,7 @@ use crate::desk::Reader;
 use crate::desk::acts::{self, Change, Order};
 use crate::domain::facts::ActKind;
 use crate::domain::message::EventKind;
+use crate::domain::policy::Mode;
 use crate::domain::state::State;
 use crate::exit::DONE;
 use crate::time::format_duration;
@@ -35,7 +36,20 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
     for change in &confirmation.changes {
         out.line(says(&confirmation.name, change))?;
     }
+    if let Some(line) = not_in_entra(config.mode, args.act) {
+        out.line(line)?;
+    }
     Ok(DONE)
+}
+
+/// What an act does not move (rule 7.27).
+fn not_in_entra(mode: Mode, act: Act) -> Option<&'static str> {
+    match (mode, act) {
+        (Mode::Native, Act::Extend | Act::Reset | Act::Close) => Some(
+            "Entra does not follow: the registration policy of ID Protection goes on by its own 14 days, which nobody can move.",
+        ),
+        (Mode::Native, Act::Reopen) | (Mode::Flag, _) => None,
+    }
 }
 
 fn says(name: &str, change: &Change) -> String {

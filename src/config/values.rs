@@ -12,6 +12,7 @@ use super::document::{Found, Kind, variable};
 use super::fault::Place;
 use super::reader::Section;
 use super::suggest::nearest;
+use crate::domain::language::{Language, Wording};
 use crate::time::parse_duration;
 
 const LIST: &str = "a list of texts in quotes";
@@ -52,6 +53,60 @@ impl Section<'_> {
         }
         self.wrong_kind(key, value, wanted);
         None
+    }
+
+    /// A text that people read: one for everybody, or one for each language.
+    pub(super) fn wording(
+        &self,
+        key: &'static str,
+        default: &str,
+        about: &'static str,
+    ) -> Option<Wording> {
+        self.note(key, Kind::Wording, default, about);
+        let wording = match self.variable(key) {
+            Some((_, text)) => Wording::of(text),
+            None => self.wording_of_file(key),
+        };
+        let wording = self.with_variables(key, wording);
+        Some(wording).filter(|wording| *wording != Wording::default())
+    }
+
+    fn wording_of_file(&self, key: &str) -> Wording {
+        const WANTED: &str = "a text in quotes, or a table of them by language";
+        let Some(value) = self.get(key) else {
+            return Wording::default();
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            let text = self.text_in(key, value, WANTED);
+            return text.map_or_else(Wording::default, |text| Wording::of(text.value));
+        };
+        let texts = table.iter().filter_map(|(tag, text)| {
+            let Some(language) = Language::of_code(tag.get_ref()) else {
+                let message = format!(
+                    "`{}` has a language that there are no mails in",
+                    self.shown(key)
+                );
+                let remedy = format!("the languages are {}", Language::known());
+                self.document
+                    .error(Place::File(tag.span()), message, remedy);
+                return None;
+            };
+            Some((language, self.text_in(key, text, "a text in quotes")?))
+        });
+        texts.fold(Wording::default(), |wording, (language, text)| {
+            wording.with(language, text.value)
+        })
+    }
+
+    /// What variables say in one language each.
+    fn with_variables(&self, key: &str, wording: Wording) -> Wording {
+        let texts = Language::ALL.into_iter().filter_map(|language| {
+            let (_, text) = self.variable(&format!("{key}.{}", language.code()))?;
+            Some((language, text))
+        });
+        texts.fold(wording, |wording, (language, text)| {
+            wording.with(language, text)
+        })
     }
 
     /// A text that something reads further.

@@ -227,6 +227,7 @@ fn stops(hold: &StandingHold, policy: &str) -> bool {
         kind: hold.kind,
         policy: hold.policy.clone(),
         text: String::new(),
+        seen: None,
         people: std::collections::BTreeSet::new(),
     };
     hold.stops(&policy)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{PolicyName, UserId};
 use super::message::EventKind;
+use super::seen::Seen;
 
 /// What kind of thing stops flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +38,21 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Mass,
+        Self::MissingGrowth,
+        Self::Snapshot,
+        Self::Exclusion,
+        Self::Assignment,
+        Self::Stale,
+        Self::Proof,
+        Self::Frozen,
+        Self::Channel,
+        Self::Clock,
+        Self::Database,
+    ];
+
     /// The name in JSON and SQL.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -58,27 +74,22 @@ impl HoldKind {
     /// The kind of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Mass,
-            Self::MissingGrowth,
-            Self::Snapshot,
-            Self::Exclusion,
-            Self::Assignment,
-            Self::Stale,
-            Self::Proof,
-            Self::Frozen,
-            Self::Channel,
-            Self::Clock,
-            Self::Database,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// The kind of a hold, which its id begins with.
     #[must_use]
     pub fn of_hold(id: &str) -> Option<Self> {
         Self::parse(id.split_once(':').map_or(id, |(kind, _)| kind))
+    }
+
+    /// The id of such a hold about `subject`.
+    #[must_use]
+    pub fn id_of(self, subject: &str) -> String {
+        match subject {
+            "" => self.as_str().to_owned(),
+            subject => format!("{}:{subject}", self.as_str()),
+        }
     }
 
     /// Whether operators hear of it in the pass that raises it: it does not come and go with what
@@ -124,11 +135,7 @@ impl HoldKind {
     /// What an operator can do about the hold of that id, in a sentence.
     #[must_use]
     pub fn remedy(self, id: &str) -> String {
-        let approve = || {
-            // The name of a policy may have blanks in it.
-            let quote = if id.contains(' ') { "\"" } else { "" };
-            format!("fortnight enforcement approve {quote}{id}{quote} --reason TEXT")
-        };
+        let approve = || approval_of(id);
         match self {
             Self::Mass => format!(
                 "\"fortnight enforcement plan\" lists the people; to flag them: {}",
@@ -163,6 +170,13 @@ impl HoldKind {
             Self::Database => "Restore the database from a backup.".to_owned(),
         }
     }
+}
+
+/// The command that approves the hold of that id.
+pub(super) fn approval_of(id: &str) -> String {
+    // The name of a policy may have blanks in it.
+    let quote = if id.contains(' ') { "\"" } else { "" };
+    format!("fortnight enforcement approve {quote}{id}{quote} --reason TEXT")
 }
 
 /// A hold that comes back this soon is the same one.
@@ -270,8 +284,10 @@ pub struct Hold {
     pub kind: HoldKind,
     /// The policy whose flags it stops; none: all.
     pub policy: Option<PolicyName>,
-    /// What was seen.
+    /// What was seen, in words.
     pub text: String,
+    /// What was seen; of a hold that an earlier version raised only the words are known.
+    pub seen: Option<Seen>,
     /// The people whose flags wait for an approval.
     pub people: BTreeSet<(PolicyName, UserId)>,
 }
@@ -279,17 +295,13 @@ pub struct Hold {
 impl Hold {
     /// A hold about `subject`.
     #[must_use]
-    pub fn new(kind: HoldKind, subject: &str, policy: Option<&PolicyName>, text: String) -> Self {
-        let id = if subject.is_empty() {
-            kind.as_str().to_owned()
-        } else {
-            format!("{}:{subject}", kind.as_str())
-        };
+    pub fn new(kind: HoldKind, subject: &str, policy: Option<&PolicyName>, seen: Seen) -> Self {
         Self {
-            id,
+            id: kind.id_of(subject),
             kind,
             policy: policy.cloned(),
-            text,
+            text: seen.text(),
+            seen: Some(seen),
             people: BTreeSet::new(),
         }
     }
@@ -314,8 +326,11 @@ pub struct StandingHold {
     pub policy: Option<PolicyName>,
     /// The pass that raised it.
     pub since: Timestamp,
-    /// What was seen.
+    /// What was seen, in words.
     pub text: String,
+    /// What was seen, as far as it is known.
+    #[serde(skip)]
+    pub seen: Option<Seen>,
     /// What ends it.
     pub released_by: ReleasedBy,
     /// An operator approved it then; the next pass uses that.
@@ -331,8 +346,8 @@ impl StandingHold {
     pub fn remedy(&self) -> String {
         match (self.kind, self.released_by) {
             (HoldKind::Channel, ReleasedBy::Approval) => format!(
-                "It ends when a message to somebody is accepted. If it is these addresses that are wrong: fortnight enforcement approve {} --reason TEXT",
-                self.id
+                "It ends when a message to somebody is accepted. If it is these addresses that are wrong: {}",
+                approval_of(&self.id)
             ),
             _ => self.kind.remedy(&self.id),
         }
