@@ -12,6 +12,7 @@
 #[path = "support/postfix.rs"]
 mod postfix;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use fortnight::delivery::Outcome;
@@ -21,7 +22,9 @@ use fortnight::delivery::mail::{
 use fortnight::delivery::smtp::{Smtp, SmtpConfig, Tls};
 use fortnight::delivery::text;
 use fortnight::domain::id::PolicyName;
+use fortnight::domain::language::Wording;
 use fortnight::domain::message::EventKind;
+use fortnight::domain::policy::Mode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -103,8 +106,11 @@ fn sample() -> (Sender, Notice, Timestamp) {
     let sender = Sender {
         from: text::mailbox("Identity team <identity@contoso.com>").unwrap(),
         reply_to: text::mailbox("servicedesk@contoso.com"),
-        organisation: Some("Contoso".to_owned()),
-        help: Some("Service desk, room 12, extension 4711.".to_owned()),
+        organisation: Some(Wording::of("Contoso")),
+        help: Some(Wording::of("Service desk, room 12, extension 4711.")),
+        signature: None,
+        titles: BTreeMap::new(),
+        mode: Mode::Flag,
         language: "en".to_owned(),
         time_zone: TimeZone::get("Europe/Berlin").unwrap(),
     };
@@ -117,7 +123,6 @@ fn sample() -> (Sender, Notice, Timestamp) {
             language: Some("en".to_owned()),
         },
         queued_at: at,
-        test: false,
         about: About::Window(WindowNotice {
             kind: EventKind::WindowReminder,
             policy: PolicyName::new("everyone"),

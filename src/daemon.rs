@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::domain::hold::HoldKind;
+use crate::domain::seen::ClockFault;
 use crate::engine::{Engine, Wake};
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE};
@@ -414,11 +415,8 @@ impl Watch {
     /// clock is back, or an operator accepts the present one. Whether one just did.
     async fn watch_clock(&mut self, engine: &Engine) -> Result<bool, StoreError> {
         let reading = self.clock.host();
-        let fault = self.skew.parted(reading).map(|skew| {
-            format!(
-                "the wall clock has parted from the boot-time clock by {}",
-                crate::time::format_duration(skew.abs())
-            )
+        let fault = self.skew.parted(reading).map(|skew| ClockFault::Parted {
+            by: crate::time::format_duration(skew.abs()),
         });
         if fault.is_some() {
             let approved = engine

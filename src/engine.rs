@@ -23,6 +23,7 @@ use crate::domain::brake;
 use crate::domain::facts::{Channel, NoticeBy};
 use crate::domain::hold::HoldKind;
 use crate::domain::hold::StandingHold;
+use crate::domain::seen::{ClockFault, MailTrouble, Unsettled};
 use crate::pass::{Directory, Pass, PassError};
 use crate::report::{PassReport, Progress};
 use crate::store::holds::Raised;
@@ -70,7 +71,7 @@ pub struct Engine {
     transport: Option<Transport>,
     endpoints: Vec<EndpointLane>,
     progress: Arc<Progress>,
-    clock_fault: Mutex<Option<String>>,
+    clock_fault: Mutex<Option<ClockFault>>,
     /// The last trial of the way to people had no answer.
     is_silent: AtomicBool,
     /// What the last trial of the way to people found, and the hold where that failed.
@@ -145,7 +146,7 @@ impl Engine {
     }
 
     /// A clock that went wrong holds all flags until it is well again (rule R3).
-    pub fn set_clock_fault(&self, fault: Option<String>) {
+    pub fn set_clock_fault(&self, fault: Option<ClockFault>) {
         *self
             .clock_fault
             .lock()
@@ -319,7 +320,7 @@ impl Engine {
     async fn look_at_sources(
         &self,
         report: &mut PassReport,
-        clock_fault: Option<String>,
+        clock_fault: Option<ClockFault>,
         cut: &CancellationToken,
     ) -> Result<Timestamp, PassError> {
         let began = report.as_of;
@@ -362,7 +363,7 @@ impl Engine {
     async fn pass_at(
         &self,
         now: Timestamp,
-        clock_fault: Option<String>,
+        clock_fault: Option<ClockFault>,
     ) -> Result<Pass<'_>, StoreError> {
         let (channel, outage) = self.present_channel().await?;
         Ok(Pass {
@@ -382,7 +383,7 @@ impl Engine {
     /// Policy time never goes back (invariant 11): a wall clock behind the newest pass decides by the time
     /// of that pass, holds all flags, and says nothing — until it has caught up, or an operator
     /// accepts the present clock.
-    async fn went_back(&self, report: &mut PassReport) -> Result<Option<String>, PassError> {
+    async fn went_back(&self, report: &mut PassReport) -> Result<Option<ClockFault>, PassError> {
         let now = report.as_of;
         let Some(newest) = self
             .store
@@ -404,9 +405,7 @@ impl Engine {
             return Ok(None);
         }
         report.as_of = newest;
-        Ok(Some(format!(
-            "the wall clock ({now}) stands behind the newest pass; no flag and no message before {newest}"
-        )))
+        Ok(Some(ClockFault::Behind { wall: now, newest }))
     }
 
     /// The present clock is right, the one before was ahead: nothing that it dated may keep people
@@ -505,9 +504,12 @@ impl Engine {
         let found = if let Ok(found) = trial {
             found?
         } else {
-            let why = format!("it has not answered for {} seconds", TRIAL.as_secs());
-            tracing::warn!("the way to people: {why}");
-            let hold = brake::channel_hold(self.config.notice_by(), &why);
+            let seconds = TRIAL.as_secs();
+            tracing::warn!("the way to people has not answered for {seconds} seconds");
+            let hold = match self.config.notice_by() {
+                NoticeBy::Mail => brake::mail_hold(MailTrouble::Silent { seconds }, None),
+                NoticeBy::Webhook => brake::webhook_hold(),
+            };
             (Channel::Down, Some(hold.into()))
         };
         *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
@@ -517,8 +519,7 @@ impl Engine {
     async fn trial(&self, now: Timestamp) -> Result<(Channel, Option<Raised>), StoreError> {
         let Some(transport) = &self.transport else {
             let channel = endpoint::channel(&self.endpoints, &self.store, now).await?;
-            let hold = (channel == Channel::Down)
-                .then(|| Raised::from(brake::channel_hold(NoticeBy::Webhook, "")));
+            let hold = (channel == Channel::Down).then(|| Raised::from(brake::webhook_hold()));
             return Ok((channel, hold));
         };
         self.trust_as_approved(now).await?;
@@ -526,8 +527,7 @@ impl Engine {
         let is_left_alone = health.paused_until.is_some_and(|until| until > now);
         if !is_left_alone && let Err(error) = transport.probe().await {
             tracing::warn!(error, "mail does not connect or log in: {error}");
-            let why = format!("it does not connect or log in: {error}");
-            let hold = brake::channel_hold(NoticeBy::Mail, &why);
+            let hold = brake::mail_hold(MailTrouble::Closed { answer: error }, None);
             return Ok((Channel::Down, Some(hold.into())));
         }
         Ok((Channel::Works, None))
@@ -561,27 +561,21 @@ impl Engine {
         let Some(doubt) = self.store.mail_memory().await?.doubt else {
             return Ok(None);
         };
-        let mut hold = brake::channel_hold(NoticeBy::Mail, &doubt.text);
         let email = self.config.email.as_ref();
-        let why = if email.is_none_or(|email| email.operator_addresses().is_empty()) {
-            Some("without email.operators only an accepted message or an approval ends this")
+        let unsettled = if email.is_none_or(|email| email.operator_addresses().is_empty()) {
+            Some(Unsettled::NoOperators)
         } else if doubt.of_people {
-            Some(
-                "mails to operators do, none to people: only one that is accepted, or an approval, ends this",
-            )
+            Some(Unsettled::OnlyPeople)
         } else if mail::witnesses(&self.store, &self.config).await?.is_empty() {
-            Some(
-                "email.operators refuse their mails too: only an accepted message or an approval ends this",
-            )
+            Some(Unsettled::OperatorsRefuse)
         } else {
             None
         };
-        let mut evidence = String::new();
-        if let Some(why) = why {
-            hold.text = format!("{}; {why}", hold.text);
-            evidence = doubt.since.as_microsecond().to_string();
-        }
-        Ok(Some(Raised { hold, evidence }))
+        let evidence = unsettled.map(|_| doubt.since.as_microsecond().to_string());
+        Ok(Some(Raised {
+            hold: brake::mail_hold(MailTrouble::Refused { answer: doubt.text }, unsettled),
+            evidence: evidence.unwrap_or_default(),
+        }))
     }
 
     /// Where no mail to operators can tell, one who approves says that the channel is well.
@@ -637,6 +631,8 @@ pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
         policy: None,
         since: now,
         text: error.to_string(),
+        // What operators are told is in the database.
+        seen: None,
         released_by: HoldKind::Database.released_by(),
         approved_at: None,
         told: false,

@@ -99,7 +99,10 @@ fn what_is_missing_is_told_at_once_with_an_example() {
     assert_eq!(code, Some(2));
     insta::assert_snapshot!(err, @r"
     fortnight: no terminal to ask on: --exclude, --from must be given
-    For example: fortnight init --source files --folder tenant --exclude breakglass1@contoso.com --from identity@contoso.com --timezone Europe/Berlin
+
+    Examples:
+      fortnight init --source files --folder tenant --exclude breakglass1@contoso.com --from identity@contoso.com --timezone Europe/Berlin
+      fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000
     ");
     let (code, _, err) = said(&desk.run("init --source graph"));
     assert_eq!(code, Some(2));
@@ -115,7 +118,7 @@ fn what_is_missing_is_told_at_once_with_an_example() {
         let (code, _, err) = said(&desk.run(&format!("init --exclude a@contoso.com {wrong}")));
         assert_eq!(code, Some(2));
         assert!(
-            err.contains(why) && err.contains("For example: fortnight init"),
+            err.contains(why) && err.contains("  fortnight init --source"),
             "{err}"
         );
     }
@@ -195,7 +198,7 @@ fn a_success_says_what_would_happen() {
     insta::assert_snapshot!(summary(&world), @r"
     policy everyone  on: people are told, and flagged after the deadline; 1 person in, 2 excluded
       window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-    enforcement      flag: nothing in Entra follows; your service desk follows up
+    enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
     mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
     schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
     FOLDER/fortnight.toml: the configuration is good

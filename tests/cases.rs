@@ -5,7 +5,7 @@
 
 use fortnight::domain::{
     age, assignment, audit, brake, decide, decision, effect, facts, hold, id, language, message,
-    notice, person, policy, reason, registration, sign_in, standing, state, window,
+    notice, person, policy, reason, registration, seen, sign_in, standing, state, window,
 };
 
 #[path = "support/story.rs"]
@@ -25,6 +25,7 @@ use person::{AccountKind, Presence};
 use policy::{Enforce, StartOn};
 use reason::ReasonCode;
 use registration::{Detail, Level};
+use seen::Seen;
 use sign_in::Route;
 use standing::Enforcement;
 use state::State;
@@ -152,7 +153,7 @@ fn case_07_a_sign_in_dated_ahead_waits_until_it_is_due() {
 
 #[test]
 fn case_08_a_wrong_clock_holds_every_flag() {
-    let hold = Hold::new(HoldKind::Clock, "", None, "20 minutes off".to_owned());
+    let hold = Hold::new(HoldKind::Clock, "", None, Seen::WebhookStuck);
     let mut story = opened();
     story.daily(1..=13);
     let decision = story.look(day(14));
@@ -303,7 +304,12 @@ fn case_16_an_unreadable_exclusion_fails_closed() {
     story.groups.insert(group("emergency"));
     assert_eq!(story.sign_in(day(0), 0).pass(day(0)).state, State::Exempt);
     let [mine, other] = ["everyone", "admins"].map(|name| policy(name).name);
-    let hold = Hold::new(HoldKind::Exclusion, "emergency", Some(&mine), String::new());
+    let hold = Hold::new(
+        HoldKind::Exclusion,
+        "emergency",
+        Some(&mine),
+        Seen::WebhookStuck,
+    );
     assert!(hold.stops(&mine));
     assert!(!hold.stops(&other));
     assert_eq!(hold.kind.released_by(), ReleasedBy::Approval);

@@ -224,17 +224,17 @@ fn a_hold_is_said_with_what_ends_it() {
     let mut mails: Vec<String> = std::fs::read_dir(world.folder().join("outbox"))
         .unwrap()
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
-        .filter(|mail| mail.contains("Flags are held"))
+        .filter(|mail| mail.contains("please look"))
         .collect();
     mails.sort();
     let subjects: Vec<&str> = mails
         .iter()
         .filter_map(|mail| mail.lines().find(|line| line.starts_with("Subject")))
         .collect();
-    insta::assert_snapshot!(subjects.join("\n"), @r"
-    Subject: [fortnight: Contoso] Flags are held: mass
-    Subject: [fortnight: Contoso] Flags are held: assignment:everyone
-    ");
+    insta::assert_snapshot!(subjects.join("\n"), @r#"
+    Subject: [fortnight: Contoso] 20 people would be flagged: please look
+    Subject: [fortnight: Contoso] "Sales" in the configuration means nothing:
+    "#);
 }
 
 #[test]
@@ -1455,7 +1455,7 @@ fn a_database_that_vanished() {
     insta::assert_snapshot!(check.out, @r"
     policy everyone  on: people are told, and flagged after the deadline; 1 person in, 1 excluded
       window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-    enforcement      flag: nothing in Entra follows; your service desk follows up
+    enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
     mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
     schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
     note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
@@ -1754,7 +1754,7 @@ fn a_group_name_that_two_groups_have() {
       help: name the one by its object id
     policy everyone  on: people are told, and flagged after the deadline; 2 people in, 0 excluded
       window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-    enforcement      flag: nothing in Entra follows; your service desk follows up
+    enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
     mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
     schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
     note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
@@ -1795,7 +1795,7 @@ fn names_that_mean_nobody_are_warnings_and_strictly_degraded() {
               help: mend the name, or remove it: under this policy nobody is flagged until then
             policy everyone  on: people are told, and flagged after the deadline; 1 person in, 1 excluded
               window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-            enforcement      flag: nothing in Entra follows; your service desk follows up
+            enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
             mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
             schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
             note: without an audit feed a registration service that stands still for less than 7 days is not seen: who registers meanwhile can be flagged until the report shows it
@@ -1854,7 +1854,7 @@ fn a_chat_whose_address_stands_in_the_configuration() {
       help: keep it in a file of its own, and name that in `url_file`
     policy everyone  on: people are told, and flagged after the deadline; whom it reaches, nobody can tell yet
       window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-    enforcement      flag: nothing in Entra follows; your service desk follows up
+    enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
     mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
     webhook chat     slack at hooks.slack.com: all events
     schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
@@ -1962,6 +1962,204 @@ fn what_waits_for_an_endpoint_that_was_renamed_is_in_status() {
     insta::assert_snapshot!(retry.err, @r#"fortnight: there is no webhook "desk"; the webhooks are service-desk, chat"#);
 }
 
+/// A configuration with `mode = "native"`, an operator and this language.
+fn native_world(language: &str) -> World {
+    let mut world = World::of(&["ana"]);
+    world.change(
+        "transport = \"file\"\n[email.file]\npath = \"outbox\"\n",
+        &format!("transport = \"file\"\nlanguage = \"{language}\"\n[email.file]\npath = \"outbox\"\n[enforcement]\nmode = \"native\"\n"),
+    );
+    world
+}
+
+/// Rule 7.27: whoever moves a date hears that Entra does not, and `check` says what mails rely on.
+#[test]
+fn under_native_acts_say_that_entra_does_not_follow() {
+    let does_not_follow = "Entra does not follow";
+    for (mut world, is_native) in [(native_world("en"), true), (World::of(&["ana"]), false)] {
+        world.export(day(0));
+        assert_eq!(cycle(&world, day(0), &[]).code, 0);
+        let check = run(&world, &["check"]).out;
+        let mode = if is_native {
+            "enforcement      native: "
+        } else {
+            "enforcement      flag: "
+        };
+        assert!(check.contains(mode), "{check}");
+        for (act, says) in [
+            (&["extend", "--days", "2"][..], true),
+            (&["reset"], true),
+            (&["close"], true),
+            (&["reopen"], false),
+        ] {
+            let mut arguments = vec!["window", act[0], "ana@contoso.example", "--reason", "asked"];
+            arguments.extend(&act[1..]);
+            let ran = run(&world, &arguments);
+            assert_eq!(ran.code, 0, "{}", ran.err);
+            assert_eq!(
+                ran.out.contains(does_not_follow),
+                says && is_native,
+                "{}",
+                ran.out
+            );
+        }
+    }
+}
+
+/// What a mail that was previewed or sent says, its lines unwrapped.
+fn read_mail(bytes: &str) -> (String, String) {
+    let mail = mail_parser::MessageParser::new()
+        .parse(bytes.as_bytes())
+        .unwrap();
+    let text = mail.body_text(0).unwrap().into_owned();
+    (mail.subject().unwrap().to_owned(), text)
+}
+
+#[test]
+fn previews_are_whole_in_their_language_and_date_what_is_past_as_past() {
+    let world = native_world("de");
+    let preview = |arguments: &[&str]| {
+        let mut all = vec!["preview", "email"];
+        all.extend(arguments);
+        let ran = run(&world, &all);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        read_mail(&ran.out)
+    };
+    for (message, german, english) in [
+        (
+            "hold.raised",
+            "22 Personen würden markiert: bitte nachsehen",
+            "22 people would be flagged: please look",
+        ),
+        ("hold.cleared", "Sperre beendet", "A hold is over"),
+        (
+            "delivery.dead",
+            "Eine Person ist per E-Mail nicht erreichbar",
+            "One person cannot be reached by mail",
+        ),
+        (
+            "registration.blocked",
+            "Eine Person konnte sich nicht registrieren",
+            "One person could not register",
+        ),
+        ("digest", "erneut verloren", "lost a registration again"),
+        (
+            "test",
+            "E-Mails an den Betrieb kommen an",
+            "Mail to operators arrives",
+        ),
+    ] {
+        let (subject, text) = preview(&["--message", message]);
+        assert!(subject.contains(german), "{subject}");
+        let fragments = [" the ", " of ", " and ", " is ", "placeholder"];
+        assert!(
+            !fragments.iter().any(|word| text.contains(word)),
+            "{message}: {text}"
+        );
+        let (subject, text) = preview(&["--message", message, "--language", "en"]);
+        assert!(subject.contains(english), "{subject}");
+        assert!(
+            ![" der ", " die ", " und ", " ist "]
+                .iter()
+                .any(|word| text.contains(word)),
+            "{message}: {text}"
+        );
+    }
+    let (_, raised) = preview(&["--message", "hold.raised"]);
+    assert!(
+        raised.contains("fortnight enforcement approve mass --reason TEXT"),
+        "{raised}"
+    );
+    let (_, released) = preview(&["--message", "enforcement.released", "--language", "en"]);
+    assert!(
+        released.contains("there is nothing to do") && !released.contains("By when"),
+        "{released}"
+    );
+    let (_, released) = preview(&[
+        "--message",
+        "enforcement.released",
+        "--days-left",
+        "5",
+        "--language",
+        "en",
+    ]);
+    assert!(
+        released.contains("By when") && !released.contains("nothing to do"),
+        "{released}"
+    );
+    let yesterday = || {
+        let at = fortnight::time::Clock::system().now() - jiff::SignedDuration::from_hours(24);
+        let at = at.in_tz("Europe/Berlin").unwrap();
+        format!("{} {} {}", at.day(), at.strftime("%B"), at.year())
+    };
+    let before = yesterday();
+    let (_, needed) = preview(&["--message", "enforcement.needed", "--language", "en"]);
+    assert!(needed.contains("has ended"), "{needed}");
+    assert!(
+        [before, yesterday()].iter().any(|day| needed.contains(day)),
+        "{needed}"
+    );
+    let refused = run(
+        &world,
+        &[
+            "preview",
+            "email",
+            "--message",
+            "enforcement.needed",
+            "--days-left",
+            "3",
+        ],
+    );
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    let html = world.folder().join("mail.html");
+    let ran = run(
+        &world,
+        &["preview", "email", "--out", html.to_str().unwrap()],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let html = std::fs::read_to_string(html).unwrap();
+    assert!(
+        html.starts_with("<!DOCTYPE html>") && html.contains("Guten Tag"),
+        "{html}"
+    );
+}
+
+#[test]
+fn a_test_says_who_sent_it_from_where_to_whomever_it_goes() {
+    let world = World::of(&[]);
+    for (arguments, of_operators) in [
+        (&["test", "email"][..], true),
+        (
+            &["test", "email", "--to", "operators@contoso.example"],
+            true,
+        ),
+        (&["test", "email", "--to", "ana@contoso.example"], false),
+    ] {
+        let outbox = world.folder().join("outbox");
+        let _ = std::fs::remove_dir_all(&outbox);
+        let ran = run(&world, arguments);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let file = std::fs::read_dir(&outbox).unwrap().next().unwrap().unwrap();
+        let (subject, text) = read_mail(&std::fs::read_to_string(file.path()).unwrap());
+        assert!(subject.starts_with("[TEST] "), "{subject}");
+        assert_eq!(
+            subject.contains("Mail to operators arrives"),
+            of_operators,
+            "{subject}"
+        );
+        assert_eq!(
+            text.contains("fortnight test email"),
+            of_operators,
+            "{text}"
+        );
+        assert!(
+            text.contains("sent by hand by")
+                && text.to_lowercase().contains("there is nothing to do"),
+            "{text}"
+        );
+    }
+}
+
 /// Rule 7.2: what a mail says besides its date goes by the newest sign-in, and each form can be read first.
 #[test]
 fn the_mails_of_whoever_cannot_put_it_off_or_is_blocked_can_be_read_before() {
@@ -2006,9 +2204,16 @@ fn a_webhook_is_shown_before_it_is_sent_and_tested_for_real() {
     assert!(chat["text"].is_string());
     assert_eq!(run(&world, &["preview", "webhook", "pager"]).code, 2);
     assert_eq!(peer.came("desk"), []);
+    let said = chat["text"].as_str().unwrap_or_default();
+    assert!(!said.contains("stands for"), "{said}");
     let sent = run(&world, &["test", "webhook", "desk"]);
     assert_eq!((sent.code, sent.out.as_str()), (0, "desk: accepted (200)"));
     assert_eq!(peer.events("desk"), ["test"]);
+    let text = peer.came("desk")[0].json()["data"]["text"].to_string();
+    assert!(
+        text.contains("only a test, sent by hand by") && text.contains("nothing to do"),
+        "{text}"
+    );
     assert_eq!(
         peer.came("desk")[0].json()["id"],
         json!(peer.came("desk")[0].id)

@@ -7,6 +7,7 @@ use std::path::Path;
 use fortnight::config::{Config, Directory, EmailTransport, Severity, reference};
 use fortnight::delivery::smtp::Proof;
 use fortnight::domain::facts::NoticeBy;
+use fortnight::domain::language::Language;
 use fortnight::domain::message::EventKind;
 use fortnight::domain::policy::Enforce;
 use insta::assert_snapshot;
@@ -124,6 +125,100 @@ fn said_of_policy(line: &str) -> String {
 /// The good one with more at its end.
 fn said_after(more: &str) -> String {
     said(&format!("{GOOD}{more}"))
+}
+
+/// Texts that people read: one for all, or one by language, from the file and from the environment.
+#[test]
+fn what_people_read_is_written_once_or_for_each_language() {
+    let transport = "transport = \"smtp\"";
+    let texts = "help = { en = \"Desk 1\", de = \"Platz 1\" }\norganisation = \"Contoso\"\nsignature = { de = \"Ihr Team\" }";
+    let text = changed(transport, &format!("{texts}\n{transport}")).replace(
+        "enforce = \"on\"",
+        "enforce = \"on\"\ntitle = { en = \"Secure sign-in\", de = \"Sicher anmelden\" }",
+    );
+    let told = |desk: &Desk| {
+        let config = desk.config();
+        let sender = config.email.unwrap().sender;
+        let title = sender.titles.values().next().cloned();
+        [sender.help, sender.organisation, sender.signature, title].map(|wording| {
+            let wording = wording.unwrap();
+            Language::ALL.map(|language| wording.told_in(language).to_owned())
+        })
+    };
+    let pair = |en: &str, de: &str| [en.to_owned(), de.to_owned()];
+    let desk = Desk::new(&text);
+    let [help, organisation, signature, title] = told(&desk);
+    assert_eq!(help, pair("Desk 1", "Platz 1"));
+    assert_eq!(organisation, pair("Contoso", "Contoso"));
+    assert_eq!(signature, pair("Ihr Team", "Ihr Team"), "better than none");
+    assert_eq!(title, pair("Secure sign-in", "Sicher anmelden"));
+    let desk = desk
+        .with("FORTNIGHT__EMAIL__HELP", "Desk 2")
+        .with("FORTNIGHT__EMAIL__ORGANISATION__DE", "Contoso AG");
+    let [help, organisation, ..] = told(&desk);
+    assert_eq!(help, pair("Desk 2", "Desk 2"));
+    assert_eq!(organisation, pair("Contoso", "Contoso AG"));
+}
+
+#[test]
+fn texts_in_a_language_without_mails_are_faults() {
+    let transport = "transport = \"smtp\"";
+    let with = |line: &str| said_with(transport, &format!("{line}\n{transport}"));
+    assert_snapshot!(with("help = { en = \"Desk\", fr = \"Accueil\" }"), @r#"
+     × fortnight.toml:13:23: `email.help` has a language that there are no mails in
+       ╭────
+    13 │ help = { en = "****", fr = "*******" }
+       ·                       ──
+       ╰────
+     help: the languages are en, de
+    "#);
+    assert_snapshot!(with("signature = [\"a\"]"), @r#"
+     × fortnight.toml:13:13: `email.signature` must be a text in quotes, or a table of them by
+     │ language, not a list
+       ╭────
+    13 │ signature = ["*"]
+       ·             ─────
+       ╰────
+     help: write signature = "…", or signature = { en = "…", de = "…" }
+    "#);
+    assert_snapshot!(said_of_policy("title = { de-AT = \"Sicher anmelden\" }"), @r#"
+     × fortnight.toml:9:11: `policy.title` has a language that there are no mails in
+      ╭────
+    9 │ title = { ***** = "***************" }
+      ·           ─────
+      ╰────
+     help: the languages are en, de
+    "#);
+    assert_snapshot!(with("help = { en = 1 }"), @r"
+     × fortnight.toml:13:15: `email.help` must be a text in quotes, not a whole number
+       ╭────
+    13 │ help = { en = 1 }
+       ·               ─
+       ╰────
+     help: put it into quotes
+    ");
+}
+
+/// Rule 7.27: ID Protection knows no other window than its own.
+#[test]
+fn under_native_a_window_has_fourteen_days() {
+    let native = "[enforcement]\nmode = \"native\"\n";
+    let with = |window: &str| {
+        let text = changed("enforce = \"on\"", &format!("enforce = \"on\"\n{window}"));
+        said(&format!("{text}{native}"))
+    };
+    for same in ["", "window = \"14d\"", "window = \"336h\""] {
+        assert_eq!(with(same), "", "{same}");
+    }
+    assert_snapshot!(with("window = \"10d\""), @r#"
+     × fortnight.toml:9:10: under `enforcement.mode = "native"` a window has 14 days: those of
+     │ ID Protection, which nobody can change
+      ╭────
+    9 │ window = "***"
+      ·          ─────
+      ╰────
+     help: write "14d" or leave it out; or use mode = "flag"
+    "#);
 }
 
 #[test]
@@ -1064,7 +1159,7 @@ fn what_belongs_to_later_versions_is_refused_by_name() {
     17 │ mode = "*****"
        ·        ───────
        ╰────
-     help: use "flag"
+     help: use "flag" or "native"
      × fortnight.toml:18:1: `enforcement.group` is not in this version
        ╭────
     18 │ group = "************************************"

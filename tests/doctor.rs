@@ -288,7 +288,7 @@ fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
       help: the next pass looks it up; `fortnight doctor` does so now
     policy everyone  on: people are told, and flagged after the deadline; 1 person in, 1 excluded
       window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-    enforcement      flag: nothing in Entra follows; your service desk follows up
+    enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
     mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
     schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
     FOLDER/fortnight.toml: the configuration is good, with 2 warnings
@@ -309,7 +309,7 @@ fn a_group_is_unknown_to_check_until_a_pass_has_asked_for_it() {
       help: mend the name, or remove it: under this policy nobody is flagged until then
     policy everyone  on: people are told, and flagged after the deadline; 1 person in, 1 excluded
       window         14d, at least 3d of notice, reminders 0d -7d -3d -1d
-    enforcement      flag: nothing in Entra follows; your service desk follows up
+    enforcement      flag: nothing in Entra follows; mails ask, and your service desk follows up
     mail             into the folder FOLDER/outbox, from identity@contoso.example; operators operators@contoso.example
     schedule         At every 10 minutes (Europe/Berlin); `run` would pass next on DAY
     FOLDER/fortnight.toml: the configuration is good, with one warning
@@ -682,7 +682,7 @@ fn a_rehearsal_measures_the_age_of_exports_against_its_own_time() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        said.contains("the year has four digits") && said.contains("For example: fortnight doctor"),
+        said.contains("2026-01-31T07:00:00Z") && said.contains("  fortnight doctor --as-of"),
         "{said}"
     );
 }

@@ -38,7 +38,7 @@ fn told(recorder: &Recorder) -> Vec<String> {
     let mut told = recorder.mailbox("operators@contoso.example");
     told.retain(|kept| kept.subject.contains("accepted") || kept.subject.contains("reached"));
     let subjects = told.into_iter().map(|kept| kept.subject);
-    let what = |subject: String| subject.rsplit(": ").next().unwrap().to_owned();
+    let what = |subject: String| subject.rsplit("] ").next().unwrap().to_owned();
     subjects.map(what).collect()
 }
 
@@ -134,7 +134,7 @@ fn what_was_refused_is_told_in_the_language_and_zone_of_operators_by_name() {
     assert!(lines.is_sorted(), "{lines:?}");
     for line in lines {
         assert!(line.contains("die Adresse wurde abgelehnt"), "{line}");
-        assert!(line.contains("Uhr CET (UTC+1) markiert"), "{line}");
+        assert!(line.contains("Uhr MEZ (UTC+1) markiert"), "{line}");
     }
 }
 

@@ -12,6 +12,7 @@ use fortnight::domain::delivery::Disposition;
 use fortnight::domain::fault::Order;
 use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::id::PolicyName;
+use fortnight::domain::seen::Seen;
 use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
 use fortnight::pass::PassError;
@@ -695,7 +696,7 @@ async fn an_approval_given_while_a_pass_ran_is_for_the_next_one_and_covers_whom_
     assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
     let used = tenant.store.approvals(day(15)).await.unwrap();
     tenant.approve("mass", day(15) + hours(1)).await;
-    let hold = Hold::new(HoldKind::Mass, "", None, "as the pass saw it".to_owned());
+    let hold = Hold::new(HoldKind::Mass, "", None, Seen::WebhookStuck);
     tenant
         .store
         .record_holds(&[hold.into()], &used, true, day(15) + hours(1))

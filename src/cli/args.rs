@@ -458,22 +458,22 @@ pub enum EnforcementCommand {
 /// What to render.
 #[derive(Debug, Subcommand)]
 pub enum Preview {
-    /// A mail, as .eml
+    /// A mail, as .eml; as the configuration has it sent
     Email {
         /// The message, by its event
         #[arg(long, default_value = "window.opened", value_name = "EVENT", value_parser = events())]
         message: EventKind,
-        /// The language
-        #[arg(long, default_value = "en", value_name = "LANGUAGE", value_parser = languages())]
-        language: Language,
-        /// How many days are left
-        #[arg(long, default_value_t = 7)]
-        days_left: u32,
+        /// The language; default: that of [email]
+        #[arg(long, value_name = "LANGUAGE", value_parser = languages())]
+        language: Option<Language>,
+        /// How many days are left; default: 7, and none where a message follows the deadline
+        #[arg(long, value_name = "DAYS")]
+        days_left: Option<u32>,
         /// To whom the newest sign-in ended with this result code: 50072 (told to register) or 53010
         /// (kept from it), for example
         #[arg(long, value_name = "CODE", allow_negative_numbers = true)]
         sign_in_code: Option<i64>,
-        /// Where to write; default: stdout
+        /// Where to write; default: stdout. FILE.html gets the HTML part alone
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

@@ -98,7 +98,7 @@ async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
     }
     let config = check::load(&cli)?;
     match cli.command {
-        Command::Run => crate::daemon::run(config, cli.config).await,
+        Command::Run => Box::pin(crate::daemon::run(config, cli.config)).await,
         Command::Cycle(args) => cycle::run(&config, &args, out).await,
         Command::Doctor { as_of, format } => doctor::run(&config, as_of, format, out).await,
         Command::Config {

@@ -1,5 +1,6 @@
 //! `preview` and `test`: what people will read, before they do.
 
+mod sample;
 mod webhook;
 
 use std::io::Write as _;
@@ -7,20 +8,23 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
+use lettre::transport::smtp::extension::ClientId;
 
 use super::Usage;
 use super::args::{Preview, Test};
+use super::operator::operator;
 use super::output::Printer;
 use crate::config::{Config, Email};
-use crate::courier::transport::{Transport, notice};
-use crate::delivery::mail;
-use crate::domain::fault::Account;
-use crate::domain::id::PolicyName;
+use crate::courier::transport::Transport;
+use crate::delivery::mail::{
+    self, About, Notice, OperatorNotice, Recipient, TestNotice, WindowNotice,
+};
+use crate::domain::language::{Language, Manner};
 use crate::domain::message::{EventKind, Shows};
 use crate::domain::sign_in::SignInClass;
+use crate::domain::window::later;
 use crate::exit::{DONE, FAILED};
 use crate::private;
-use crate::store::outbox::Claimed;
 use crate::time::Clock;
 
 pub(super) async fn preview(
@@ -35,7 +39,7 @@ pub(super) async fn preview(
             days_left,
             sign_in_code,
             out,
-        } => (message, language, days_left, sign_in_code, out),
+        } => (message, language, *days_left, sign_in_code, out),
         Preview::Webhook {
             name,
             message,
@@ -45,21 +49,88 @@ pub(super) async fn preview(
         }
     };
     let email = email(config)?;
+    let shows = match code {
+        Some(code) => shown_by(*code, config)?,
+        None => Shows::Nothing,
+    };
     let now = Clock::system().now();
-    let mut sample = sample(
-        config,
-        *message,
-        Some(language.code()),
-        i64::from(*days_left),
-        "preview",
-        now,
-    );
-    if let Some(code) = code {
-        sample.shows = shown_by(*code, config)?;
-    }
-    let letter = mail::letter(&email.sender, &notice(&sample), now)?;
-    write(&letter.bytes, file.as_deref(), out)?;
+    let notice = Notice {
+        message_id: format!("<preview@{}>", config.sender_domain()),
+        in_reply_to: None,
+        to: Recipient {
+            address: sample::ADDRESS.to_owned(),
+            name: Some(sample::NAME.to_owned()),
+            language: language.map(|language| language.code().to_owned()),
+        },
+        queued_at: now,
+        about: about(config, *message, *language, days_left, shows, now)?,
+    };
+    let wants_html = file
+        .as_deref()
+        .and_then(Path::extension)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("html"));
+    let bytes = if wants_html {
+        mail::render(&email.sender, &notice, now)?.html.into_bytes()
+    } else {
+        mail::letter(&email.sender, &notice, now)?.bytes
+    };
+    write(&bytes, file.as_deref(), out)?;
     Ok(DONE)
+}
+
+/// What a preview tells: facts that nobody can mistake for a person's.
+fn about(
+    config: &Config,
+    kind: EventKind,
+    language: Option<Language>,
+    days_left: Option<u32>,
+    shows: Shows,
+    now: Timestamp,
+) -> Result<About, Usage> {
+    let manner = config.manner();
+    let manner = Manner {
+        language: language.unwrap_or(manner.language),
+        ..manner
+    };
+    if kind == EventKind::Test {
+        return Ok(About::Test(test_notice(true)));
+    }
+    if let Some((title, lines)) = sample::news(config, kind, &manner, now) {
+        return Ok(About::Operators(OperatorNotice { kind, title, lines }));
+    }
+    let (opened_days, deadline_days) = match (kind, days_left) {
+        (EventKind::EnforcementNeeded, Some(1..)) => {
+            let text = "enforcement.needed goes out after the deadline: no days are left then";
+            return Err(Usage(text.to_owned()));
+        }
+        // What says that the deadline has passed, or takes that back, comes the day after.
+        (EventKind::EnforcementNeeded, _) | (EventKind::EnforcementReleased, None) => (15, -1),
+        (_, left) => {
+            let left = i64::from(left.unwrap_or(7));
+            (14 - left.min(14), left)
+        }
+    };
+    let days = |count: i64| SignedDuration::from_hours(24 * count);
+    Ok(About::Window(WindowNotice {
+        kind,
+        policy: sample::policy(config),
+        opened_at: later(now, -days(opened_days)),
+        deadline: Some(later(now, days(deadline_days))),
+        shows,
+    }))
+}
+
+fn test_notice(to_operator: bool) -> TestNotice {
+    TestNotice {
+        by: operator(),
+        host: host(),
+        to_operator,
+    }
+}
+
+/// The name of this machine, as mail servers are greeted with it.
+fn host() -> String {
+    ClientId::default().to_string()
 }
 
 /// What a sign-in with that code shows; whoever hears of people who are kept from registering is
@@ -99,9 +170,14 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
         Test::Webhook { name } => return webhook::test(config, name, out).await,
     };
     let email = email(config)?;
+    let operators = email.operator_addresses();
+    let is_operator = |address: &str| {
+        let mut all = operators.iter();
+        all.any(|operator| operator.eq_ignore_ascii_case(address))
+    };
     let addresses = match to {
         Some(address) => vec![address.clone()],
-        None => email.operator_addresses(),
+        None => operators.clone(),
     };
     if addresses.is_empty() {
         return Err(
@@ -110,18 +186,21 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
     }
     let transport = Transport::new(email)?;
     let now = Clock::system().now();
+    let id = format!("test-{}", now.as_microsecond());
     let mut code = DONE;
     for address in addresses {
-        let mut claimed = sample(
-            config,
-            EventKind::Test,
-            None,
-            7,
-            &format!("test-{}", now.as_microsecond()),
-            now,
-        );
-        claimed.address = Some(address.clone());
-        let outcome = transport.send(&claimed, now).await;
+        let notice = Notice {
+            message_id: format!("<{id}@{}>", config.sender_domain()),
+            in_reply_to: None,
+            to: Recipient {
+                address: address.clone(),
+                name: None,
+                language: None,
+            },
+            queued_at: now,
+            about: About::Test(test_notice(is_operator(&address))),
+        };
+        let outcome = transport.post(&id, &notice, now).await;
         if !outcome.is_accepted() {
             code = FAILED;
         }
@@ -136,49 +215,4 @@ fn email(config: &Config) -> Result<&Email, Usage> {
         .email
         .as_ref()
         .ok_or_else(|| Usage("no [email] is configured".to_owned()))
-}
-
-fn sample_policy(config: &Config) -> PolicyName {
-    config
-        .policies
-        .first()
-        .map_or_else(|| PolicyName::new("everyone"), |policy| policy.name.clone())
-}
-
-/// A mail with facts that nobody can mistake for a person's.
-fn sample(
-    config: &Config,
-    event: EventKind,
-    language: Option<&str>,
-    days_left: i64,
-    id: &str,
-    now: Timestamp,
-) -> Claimed {
-    let operators = event.is_mailed_to_operators();
-    let policy = sample_policy(config);
-    let days = |count: i64| SignedDuration::from_hours(24 * count);
-    Claimed {
-        id: id.to_owned(),
-        event,
-        policy: (!operators).then_some(policy),
-        user: None,
-        step: None,
-        address: Some("alex.example@example.org".to_owned()),
-        name: Some("Alex Example".to_owned()),
-        language: language.map(ToOwned::to_owned),
-        opened_at: (!operators)
-            .then(|| crate::domain::window::later(now, -days(14 - days_left.min(14)))),
-        deadline: Some(crate::domain::window::later(now, days(days_left))),
-        shows: Shows::Nothing,
-        title: Some("A message to operators".to_owned()),
-        lines: vec!["This line stands for what happened.".to_owned()],
-        body: None,
-        queued_at: now,
-        not_after: None,
-        attempt: 1,
-        resent: false,
-        message_id: format!("<{id}@{}>", config.sender_domain()),
-        in_reply_to: None,
-        account: Account::default(),
-    }
 }

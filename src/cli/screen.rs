@@ -123,13 +123,11 @@ impl Screen {
         let gap = column.saturating_sub(label.chars().count()).max(2);
         let begin = format!("{label}{}", " ".repeat(gap));
         let is_narrow = |width: usize| width < column + ROOM || label.chars().count() + 2 > column;
-        match self.width.filter(|width| is_narrow(*width)) {
-            None => self.wrap(&begin, &" ".repeat(column), text),
-            Some(_) => {
-                let label = self.wrap("", "", label);
-                format!("{label}\n{}", self.wrap(INDENT, INDENT, text))
-            }
+        if !self.width.is_some_and(is_narrow) {
+            return self.wrap(&begin, &" ".repeat(column), text);
         }
+        let label = self.wrap("", "", label);
+        format!("{label}\n{}", self.wrap(INDENT, INDENT, text))
     }
 
     /// What went wrong. What has lines of its own keeps them.

@@ -13,6 +13,7 @@ use crate::desk::acts::{self, Change, Confirmation, Order};
 use crate::desk::{DeskError, Reader};
 use crate::domain::facts::ActKind;
 use crate::domain::message::EventKind;
+use crate::domain::policy::Mode;
 use crate::exit::DONE;
 use crate::time::format_duration;
 
@@ -39,6 +40,9 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
     for confirmation in &confirmations {
         confirm(confirmation, &times, out)?;
     }
+    if let Some(line) = not_in_entra(config.mode, args.act) {
+        out.text(line)?;
+    }
     if as_of.is_none() {
         say_if_rehearsed(&reader.store, &times, out).await?;
     }
@@ -48,6 +52,16 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
     ))?;
     reader.store.close().await;
     Ok(DONE)
+}
+
+/// What an act does not move (rule 7.27).
+fn not_in_entra(mode: Mode, act: Act) -> Option<&'static str> {
+    match (mode, act) {
+        (Mode::Native, Act::Extend | Act::Reset | Act::Close) => Some(
+            "Entra does not follow: the registration policy of ID Protection goes on by its own 14 days, which nobody can move.",
+        ),
+        (Mode::Native, Act::Reopen) | (Mode::Flag, _) => None,
+    }
 }
 
 /// Who it is, and under each policy what was, what is, and what the person hears.

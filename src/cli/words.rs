@@ -39,22 +39,9 @@ pub(super) fn next(action: NextAction) -> String {
 }
 
 /// What a state means, in a few words.
-pub(super) fn meaning(state: State) -> &'static str {
-    match state {
-        State::OutOfScope => "the policy does not include them",
-        State::Exempt => "the policy excludes them",
-        State::NotEligible => "guests and accounts that cannot register",
-        State::Disabled => "the account is disabled",
-        State::Gone => "no longer in the directory",
-        State::Unknown => "no report says whether they are registered",
-        State::Registered => "done",
-        State::RegistrationReported => "the log says registered, the report not yet",
-        State::WaitingFirstSignIn => "have not signed in since; nobody asked them yet",
-        State::InGrace => "the window is open",
-        State::DueSoon => "three days are left, or less",
-        State::OverdueChecking => "the deadline has passed; something is still to be proven",
-        State::EnforcementNeeded => "flagged: late, and everything is proven",
-        State::Enforced => "enforced in the directory",
-        State::Paused => "the clock is stopped",
-    }
+pub(super) fn meaning(state: State) -> String {
+    let about = state.about().trim_end_matches('.');
+    let mut rest = about.chars();
+    let first = rest.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(rest).collect()
 }

@@ -36,6 +36,8 @@ pub struct KeyDoc {
 pub enum Kind {
     /// Text.
     Text,
+    /// A text, or a table of texts by language.
+    Wording,
     /// Text of a small set.
     OneOf(&'static [&'static str]),
     /// A list of texts.

@@ -1,5 +1,6 @@
 //! The `[email]` table: who writes, and how mails leave.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -11,6 +12,7 @@ use super::{Budgets, Email, EmailTransport, REQUIRED};
 use crate::delivery::mail::{Language, Sender};
 use crate::delivery::smtp::{Login, Proof, SmtpConfig, Tls};
 use crate::delivery::text::is_mailbox;
+use crate::domain::policy::Mode;
 use crate::entra::Tokens;
 use crate::graph::GraphConfig;
 
@@ -33,30 +35,17 @@ pub(super) fn read(
         "The mailbox that mails come from: a monitored one of your own domain.",
     );
     let reply_to = mailbox(section, "reply_to", "", "Where answers go.");
-    let operators = section
-        .texts(
-            "operators",
-            false,
-            "",
-            "Told of holds, of what cannot be delivered, of who could not register, of registrations lost again, and of whom the registration report leaves out for two days.",
-        )
-        .unwrap_or_default();
-    let operators = operators
-        .into_iter()
-        .filter_map(|found| match parse_mailbox(&found.value) {
-            Ok(mailbox) => Some(mailbox),
-            Err(message) => {
-                document.error(found.place, format!("`email.operators`: {message}"), "");
-                None
-            }
-        })
-        .collect();
-    let text = |key, default, about| section.text(key, default, about).map(|found| found.value);
-    let organisation = text("organisation", "", "Named in every mail.");
-    let help = text(
+    let operators = operators(section);
+    let organisation = section.wording("organisation", "", "Named in every mail.");
+    let help = section.wording(
         "help",
         "",
-        "Whom to ask, and how to verify that a mail is genuine; printed in every mail.",
+        "Whom to ask, and how to verify that a mail is genuine; printed in every mail to a person.",
+    );
+    let signature = section.wording(
+        "signature",
+        "the name of `from`",
+        "Closes each mail to a person.",
     );
     let language = language(section).unwrap_or_else(|| "en".to_owned());
     let upn_domains = section
@@ -110,6 +99,10 @@ pub(super) fn read(
         reply_to,
         organisation,
         help,
+        signature,
+        // What other tables say comes with them.
+        titles: BTreeMap::new(),
+        mode: Mode::default(),
         language,
         time_zone: zone.clone(),
     };
@@ -120,6 +113,30 @@ pub(super) fn read(
         transport,
         budgets,
     })
+}
+
+/// Who is told of what goes wrong.
+fn operators(section: &Section<'_>) -> Vec<Mailbox> {
+    let operators = section
+        .texts(
+            "operators",
+            false,
+            "",
+            "Told of holds, of what cannot be delivered, of who could not register, of registrations lost again, and of whom the registration report leaves out for two days.",
+        )
+        .unwrap_or_default();
+    operators
+        .into_iter()
+        .filter_map(|found| match parse_mailbox(&found.value) {
+            Ok(mailbox) => Some(mailbox),
+            Err(message) => {
+                section
+                    .document()
+                    .error(found.place, format!("`email.operators`: {message}"), "");
+                None
+            }
+        })
+        .collect()
 }
 
 /// A language that there are mails in.

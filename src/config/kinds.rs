@@ -59,7 +59,10 @@ pub(super) fn instead(key: &str, kind: Kind, found: &DeValue<'_>) -> String {
         (Kind::Instant, _) => FULL_DATE.to_owned(),
         (Kind::Text, DeValue::Array(_)) => format!("keep one text: {key} = \"…\""),
         (Kind::Text, DeValue::Table(_)) => format!("write {key} = \"…\""),
-        (Kind::Text, _) => "put it into quotes".to_owned(),
+        (Kind::Wording, DeValue::Array(_)) => {
+            format!("write {key} = \"…\", or {key} = {{ en = \"…\", de = \"…\" }}")
+        }
+        (Kind::Text | Kind::Wording, _) => "put it into quotes".to_owned(),
         (Kind::Codes, _) => format!("write {key} = {{ 50140 = \"completed\" }}"),
     }
 }

@@ -45,9 +45,9 @@ use crate::delivery::webhook::Endpoint;
 use crate::domain::assignment::NameList;
 use crate::domain::facts::{Freshness, NoticeBy};
 use crate::domain::id::PolicyName;
-use crate::domain::language::{Language, Manner};
+use crate::domain::language::{Language, Manner, Wording};
 use crate::domain::message::EventKind;
-use crate::domain::policy::{Enforce, StartOn, Step};
+use crate::domain::policy::{Enforce, Mode, StartOn, Step};
 use crate::domain::sign_in::ResultCodes;
 use crate::time::CronPattern;
 
@@ -76,6 +76,8 @@ pub struct Config {
     pub email: Option<Email>,
     /// Where events go.
     pub webhooks: Vec<Webhook>,
+    /// What follows from a flag.
+    pub mode: Mode,
     /// Where health is served.
     pub http: Option<Http>,
     /// The classes of result codes, overrides included.
@@ -114,6 +116,8 @@ pub struct Http {
 pub struct PolicyConfig {
     /// Its name.
     pub name: PolicyName,
+    /// What people read instead.
+    pub title: Option<Wording>,
     /// On, report-only or off.
     pub enforce: Enforce,
     /// The length of the window.
@@ -453,12 +457,20 @@ fn read(document: &Document) -> Option<Config> {
     let schedule = sections::schedule(&root.section("schedule"));
     let freshness = sections::freshness(&root.section("freshness"));
     let email_section = root.section("email");
-    let email = email::read(&email_section, &zone, graph.as_ref());
+    let mut email = email::read(&email_section, &zone, graph.as_ref());
     let (webhooks, notice) = webhooks::read(&root);
     // A configured but faulty [email] is one fault, not two.
     let mail = email_section.is_there() || !root.lacks("email");
-    let policies = policies::read(&root, mail || notice);
-    sections::enforcement(&root.section("enforcement"));
+    let mode = sections::enforcement(&root.section("enforcement"));
+    let policies = policies::read(&root, mail || notice, mode);
+    if let Some(Email { sender, .. }) = &mut email {
+        sender.mode = mode;
+        let titles = policies.iter().filter_map(|policy| {
+            let title = policy.title.clone()?;
+            Some((policy.name.clone(), title))
+        });
+        sender.titles = titles.collect();
+    }
     let http = sections::http(&root.section("http"));
     let result_codes = codes::read(&root);
     root.close();
@@ -472,6 +484,7 @@ fn read(document: &Document) -> Option<Config> {
         policies,
         email,
         webhooks,
+        mode,
         http,
         result_codes,
         is_rehearsal: false,

@@ -9,7 +9,7 @@ use super::reader::Section;
 use super::{IncludeNames, NamePlaces, Names, Place, PolicyConfig};
 use crate::domain::assignment::NameList;
 use crate::domain::id::PolicyName;
-use crate::domain::policy::{Enforce, StartOn, Step};
+use crate::domain::policy::{Enforce, Mode, StartOn, Step};
 use crate::time::write_duration;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -17,7 +17,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const LONGEST: SignedDuration = SignedDuration::from_hours(90 * 24);
 const DEFAULT_REMINDERS: [&str; 4] = ["0d", "-7d", "-3d", "-1d"];
 
-pub(super) fn read(root: &Section<'_>, notice: bool) -> Vec<PolicyConfig> {
+pub(super) fn read(root: &Section<'_>, notice: bool, mode: Mode) -> Vec<PolicyConfig> {
     let document = root.document();
     let sections = root.sections("policy");
     if sections.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn read(root: &Section<'_>, notice: bool) -> Vec<PolicyConfig> {
         .into_iter()
         .filter_map(|section| {
             let place = section.place();
-            let policy = policy(&section, notice)?;
+            let policy = policy(&section, notice, mode)?;
             if !names.insert(policy.name.clone()) {
                 document.error(
                     place,
@@ -49,13 +49,13 @@ pub(super) fn read(root: &Section<'_>, notice: bool) -> Vec<PolicyConfig> {
     clippy::too_many_lines,
     reason = "one read for each key, then what holds between them"
 )]
-fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
+fn policy(section: &Section<'_>, can_tell: bool, mode: Mode) -> Option<PolicyConfig> {
     let document = section.document();
     let name = section.parsed(
         "name",
         Kind::Text,
         super::REQUIRED,
-        "The policy's name in mails, JSON and the journal.",
+        "The policy's name in lists, JSON, the journal and what operators are told.",
         |text| {
             let text = text.trim();
             if text.is_empty()
@@ -69,6 +69,11 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
             }
             Ok(PolicyName::new(text))
         },
+    );
+    let title = section.wording(
+        "title",
+        "",
+        "What people read in mails instead of the name; without it they read of the registration policy.",
     );
     let names = &["on", "report-only", "off"];
     let choices = &[
@@ -94,6 +99,15 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
         && !(SignedDuration::ZERO..=LONGEST).contains(&window.value)
     {
         document.error(window.place.clone(), "a window has 0 to 90 days", "");
+    } else if let Some(window) = &window
+        && mode == Mode::Native
+        && window.value != Mode::NATIVE_WINDOW
+    {
+        document.error(
+            window.place.clone(),
+            "under `enforcement.mode = \"native\"` a window has 14 days: those of ID Protection, which nobody can change",
+            "write \"14d\" or leave it out; or use mode = \"flag\"",
+        );
     }
     let min_notice = section.duration(
         "min_notice",
@@ -195,6 +209,7 @@ fn policy(section: &Section<'_>, can_tell: bool) -> Option<PolicyConfig> {
     warn_about_steps(&place, document, &reminders, length, notice);
     Some(PolicyConfig {
         name: name?.value,
+        title,
         enforce,
         window: length,
         min_notice: notice,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::{Document, KeyDoc, Kind};
 use crate::delivery::webhook::{Auth, DIALECTS, Per};
+use crate::domain::language::Language;
 
 /// A document that has every table, so that reading it meets every key.
 const EVERY_TABLE: &str = "[[policy]]\nname = \"x\"\n[policy.include]\nall_users = true\n[directory.graph]\n[directory.files]\n[email.smtp]\n[email.file]\n[[webhook]]\n";
@@ -22,6 +23,10 @@ folder.
 
 Every key outside `[[policy]]` and `[[webhook]]` can be overridden by an environment variable: `url` in `[database]` by
 `FORTNIGHT__DATABASE__URL`. Lists are written there as in the file, `[\"a\", \"b\"]`, or `a,b`.
+
+Texts that people read are one for everybody, `help = \"…\"`, or one for each language, `help = { en = \"…\", de = \"…\" }`;
+whoever reads a language that is left out gets another one. In the environment `FORTNIGHT__EMAIL__HELP` is the one for
+everybody, `FORTNIGHT__EMAIL__HELP__DE` the German one.
 
 Secrets never stand in the file. A key that ends in `_file` names a file with the secret in it; relative paths start at
 `$CREDENTIALS_DIRECTORY` where that is set, and white space at the end does not count. Or the variable of the key
@@ -117,6 +122,7 @@ fn default(key: &KeyDoc) -> String {
 fn takes(kind: Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
+        Kind::Wording => "text, or table of texts by language".to_owned(),
         Kind::OneOf(names) => names
             .iter()
             .map(|name| format!("`\"{name}\"`"))
@@ -169,10 +175,19 @@ fn child<'a>(at: &'a mut Value, name: &str) -> &'a mut Value {
     slot
 }
 
+fn wording() -> Value {
+    let text = || json!({ "type": "string" });
+    let each = Language::ALL.map(|language| (language.code().to_owned(), text()));
+    let mut table = object();
+    table["properties"] = Value::Object(each.into_iter().collect());
+    json!({ "anyOf": [text(), table] })
+}
+
 fn describe(key: &KeyDoc) -> Value {
     let mut value = match key.kind {
         // TOML's own dates reach a schema as texts.
         Kind::Text | Kind::Instant => json!({ "type": "string" }),
+        Kind::Wording => wording(),
         Kind::OneOf(names) => json!({ "enum": names }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::TextOrTexts => json!({ "type": ["string", "array"], "items": { "type": "string" } }),

@@ -10,6 +10,7 @@ use super::document::Kind;
 use super::reader::Section;
 use super::{Http, Schedule};
 use crate::domain::facts::Freshness;
+use crate::domain::policy::Mode;
 use crate::time::CronPattern;
 use crate::time::cron::InvalidCron;
 
@@ -127,15 +128,15 @@ pub(super) fn freshness(section: &Section<'_>) -> Freshness {
     value
 }
 
-/// Flags are all that this version has: `mode = "flag"`, with or without `dry_run`.
-pub(super) fn enforcement(section: &Section<'_>) {
-    section.one_of(
+/// What follows from a flag: nothing by us, in either mode, with or without `dry_run`.
+pub(super) fn enforcement(section: &Section<'_>) -> Mode {
+    let mode = section.one_of(
         "mode",
-        &[("flag", ())],
-        &["flag"],
+        &[("flag", Mode::Flag), ("native", Mode::Native)],
+        &["flag", "native"],
         &["group"],
         "flag",
-        "What happens to people who must register: they are flagged.",
+        "What follows for people who must register, and so what mails may say. `flag`: nothing in Entra; mails ask, and the service desk follows up. `native`: the registration policy of ID Protection is on for the same people and asks too, with 14 days of its own that nobody can move.",
     );
     section.flag(
         "dry_run",
@@ -144,6 +145,7 @@ pub(super) fn enforcement(section: &Section<'_>) {
     );
     section.later("group");
     section.close();
+    mode.map_or(Mode::Flag, |found| found.value)
 }
 
 pub(super) fn http(section: &Section<'_>) -> Option<Http> {

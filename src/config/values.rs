@@ -13,6 +13,7 @@ use super::fault::Place;
 use super::kinds::FULL_DATE;
 use super::reader::Section;
 use super::suggest::nearest;
+use crate::domain::language::{Language, Wording};
 use crate::time::parse_duration;
 
 const LIST: &str = "a list of texts in quotes";
@@ -54,6 +55,65 @@ impl Section<'_> {
         }
         self.wrong_kind(key, value, kind, wanted);
         None
+    }
+
+    /// A text that people read: one for everybody, or one for each language.
+    pub(super) fn wording(
+        &self,
+        key: &'static str,
+        default: &str,
+        about: &'static str,
+    ) -> Option<Wording> {
+        self.note(key, Kind::Wording, default, about);
+        let wording = match self.variable(key) {
+            Some((_, text)) => Wording::of(text),
+            None => self.wording_of_file(key),
+        };
+        let wording = self.with_variables(key, wording);
+        Some(wording).filter(|wording| *wording != Wording::default())
+    }
+
+    fn wording_of_file(&self, key: &str) -> Wording {
+        const WANTED: &str = "a text in quotes, or a table of them by language";
+        let Some(value) = self.get(key) else {
+            return Wording::default();
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            let text = self.text_in(key, value, Kind::Wording, WANTED);
+            return text.map_or_else(Wording::default, |text| Wording::of(text.value));
+        };
+        let texts = table.iter().filter_map(|(tag, text)| {
+            let Some(language) = Language::of_code(tag.get_ref()) else {
+                let message = format!(
+                    "`{}` has a language that there are no mails in",
+                    self.shown(key)
+                );
+                let remedy = format!("the languages are {}", Language::known());
+                self.document
+                    .error(Place::File(tag.span()), message, remedy);
+                return None;
+            };
+            Some((
+                language,
+                self.text_in(key, text, Kind::Text, "a text in quotes")?,
+            ))
+        });
+        texts.fold(Wording::default(), |wording, (language, text)| {
+            wording.with(language, text.value)
+        })
+    }
+
+    /// What variables say in one language each.
+    fn with_variables(&self, key: &str, wording: Wording) -> Wording {
+        let texts = Language::ALL.into_iter().filter_map(|language| {
+            let of_language = format!("{key}.{}", language.code());
+            let (name, text) = self.variable(&of_language)?;
+            self.set(&of_language, text.as_str().into(), Place::Variable(name));
+            Some((language, text))
+        });
+        texts.fold(wording, |wording, (language, text)| {
+            wording.with(language, text)
+        })
     }
 
     /// A text that something reads further.

@@ -11,6 +11,7 @@ use crate::delivery::Outcome;
 use crate::delivery::webhook::{Attempt, Client, ClientError};
 use crate::domain::delivery::Disposition;
 use crate::domain::facts::{Channel, NoticeBy};
+use crate::domain::language::Language;
 use crate::store::destinations::{Health, HealthState};
 use crate::store::outbox::Claimed;
 use crate::store::{Store, StoreError};
@@ -23,6 +24,8 @@ const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(6);
 pub struct EndpointLane {
     client: Client,
     gives_notice: bool,
+    /// How operators hear of it.
+    language: Language,
 }
 
 impl EndpointLane {
@@ -33,6 +36,7 @@ impl EndpointLane {
             Ok(Self {
                 client: Client::new(webhook.endpoint.clone())?,
                 gives_notice: by_webhook && webhook.gives_notice(),
+                language: config.manner().language,
             })
         });
         lanes.collect()
@@ -120,7 +124,7 @@ impl Lane for EndpointLane {
         outcome: &Outcome,
         now: Timestamp,
     ) -> (Health, Option<String>) {
-        health::after(before, outcome, self.name(), now)
+        health::after(before, outcome, self.name(), self.language, now)
     }
 
     fn retry_at_most(&self, _: &Claimed) -> SignedDuration {

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::retry::retry_at;
 use crate::delivery::Outcome;
+use crate::domain::language::Language;
 use crate::domain::news;
 use crate::domain::window::later;
 use crate::store::destinations::{Health, HealthState};
@@ -26,6 +27,7 @@ pub(super) fn after(
     before: &Health,
     outcome: &Outcome,
     name: &str,
+    language: Language,
     now: Timestamp,
 ) -> (Health, Option<String>) {
     let mut next = before.clone();
@@ -72,7 +74,7 @@ pub(super) fn after(
             next.reason = Some(text.clone());
         }
     }
-    let told = (next.state != before.state).then(|| line(name, &next));
+    let told = (next.state != before.state).then(|| line(name, &next, language));
     (next, told)
 }
 
@@ -108,12 +110,12 @@ fn pause(health: &mut Health, reason: String, now: Timestamp) {
     put_off(health, Some(later(now, PAUSE)), now);
 }
 
-fn line(name: &str, health: &Health) -> String {
+fn line(name: &str, health: &Health, language: Language) -> String {
     let reason = health.reason.as_deref().unwrap_or_default();
     match health.state {
-        HealthState::Active => news::endpoint_is_well(name),
-        HealthState::Paused => news::endpoint_is_paused(name, reason),
-        HealthState::Dead => news::endpoint_is_dead(name, reason),
+        HealthState::Active => news::endpoint_is_well(name, language),
+        HealthState::Paused => news::endpoint_is_paused(name, reason, language),
+        HealthState::Dead => news::endpoint_is_dead(name, reason, language),
     }
 }
 
@@ -140,7 +142,7 @@ mod tests {
     fn lived_through(outcomes: &[Outcome]) -> (Health, Vec<String>) {
         let mut told = Vec::new();
         let health = outcomes.iter().fold(Health::default(), |before, outcome| {
-            let (next, line) = after(&before, outcome, "desk", NOW);
+            let (next, line) = after(&before, outcome, "desk", Language::English, NOW);
             told.extend(line);
             next
         });
@@ -212,9 +214,21 @@ mod tests {
         assert!(health.paused_until.is_some_and(|until| until > NOW));
         assert_eq!((at_once(&health, 20, 0), told.len()), (1, 0));
         let later = health.paused_until.unwrap();
-        let (well, _) = after(&health, &Outcome::Accepted { code: 204 }, "desk", later);
+        let (well, _) = after(
+            &health,
+            &Outcome::Accepted { code: 204 },
+            "desk",
+            Language::English,
+            later,
+        );
         assert_eq!(well, Health::default());
-        let (still, _) = after(&health, &Outcome::Accepted { code: 204 }, "desk", NOW);
+        let (still, _) = after(
+            &health,
+            &Outcome::Accepted { code: 204 },
+            "desk",
+            Language::English,
+            NOW,
+        );
         assert_eq!(still.paused_until, Some(later), "it was under way before");
     }
 
@@ -253,7 +267,7 @@ mod tests {
         let mut told = Vec::new();
         for hours in 0..=130 {
             let now = later(NOW, SignedDuration::from_hours(hours));
-            let (next, line) = after(&health, &lost(), "desk", now);
+            let (next, line) = after(&health, &lost(), "desk", Language::English, now);
             told.extend(line.map(|line| (hours, line)));
             health = next;
         }

@@ -16,7 +16,7 @@ use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Event};
 use crate::domain::facts::NoticeBy;
 use crate::domain::id::PolicyName;
-use crate::domain::language::Language;
+use crate::domain::language::{Language, Manner};
 use crate::domain::message::EventKind;
 use crate::domain::news::{Audience, News, Waiting, news, of_one_cause};
 use crate::domain::person::Person as Account;
@@ -47,7 +47,8 @@ pub struct Herald {
     by_webhook: bool,
     source: Arc<str>,
     zone: TimeZone,
-    language: Language,
+    /// How operators are written to.
+    manner: Manner,
     codes: Arc<ResultCodes>,
     now: Timestamp,
 }
@@ -62,7 +63,7 @@ impl Herald {
             // Tells the installations of one receiver apart.
             source: store.setting(&INSTANCE).await?.unwrap_or_default().into(),
             zone: config.zone.clone(),
-            language: config.manner().language,
+            manner: config.manner(),
             codes: Arc::new(config.result_codes.clone()),
             now,
         })
@@ -167,7 +168,7 @@ impl Herald {
     #[must_use]
     pub fn of_lines<'a>(&self, waiting: &'a [Waiting]) -> Vec<Telling<'a>> {
         let mut tellings: Vec<Telling<'a>> = Vec::new();
-        for (one, said) in news(waiting, self.language, self.now) {
+        for (one, said) in news(waiting, &self.manner, self.now) {
             let same = |telling: &&mut Telling<'_>| telling.news[0].event == one.event;
             match tellings.iter_mut().find(same) {
                 Some(telling) => {
@@ -192,7 +193,7 @@ impl Herald {
             telling.announcements.extend(self.to_chats(&group, &about));
         }
         for telling in &mut tellings {
-            telling.news = of_one_cause(std::mem::take(&mut telling.news), self.language);
+            telling.news = of_one_cause(std::mem::take(&mut telling.news), self.manner.language);
         }
         let to_chats = waiting.iter().filter(|one| one.audience == Audience::Chats);
         tellings.extend(to_chats.map(|said| Telling {

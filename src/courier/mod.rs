@@ -90,9 +90,10 @@ impl Courier<'_> {
             .iter()
             .map(|webhook| webhook.endpoint.name.as_str())
             .collect();
-        let stranded = self.store.bury_stranded(&configured, self.clock.now());
+        let (language, now) = (self.config.manner().language, self.clock.now());
+        let stranded = self.store.bury_stranded(&configured, language, now);
         report.deliveries.failed += stranded.await?;
-        self.store.expire(self.clock.now()).await?;
+        self.store.expire(now).await?;
         Ok(())
     }
 

@@ -63,7 +63,12 @@ impl Transport {
 
     /// Sends a claimed row as of an attempt.
     pub async fn send(&self, claimed: &Claimed, attempt_at: Timestamp) -> Outcome {
-        let letter = match mail::letter(&self.sender, &notice(claimed), attempt_at) {
+        self.post(&claimed.id, &notice(claimed), attempt_at).await
+    }
+
+    /// Sends what is no row of the outbox likewise.
+    pub async fn post(&self, id: &str, notice: &Notice, attempt_at: Timestamp) -> Outcome {
+        let letter = match mail::letter(&self.sender, notice, attempt_at) {
             Ok(letter) => letter,
             // An address that is none is the recipient's fault, and counts as refused (rule R8) …
             Err(error @ MailError::NoAddress { .. }) => {
@@ -71,7 +76,7 @@ impl Transport {
             }
             // … a letter that we cannot write is ours: the row waits, and nobody is flagged for it.
             Err(error) => {
-                tracing::error!(delivery.id = claimed.id, error = %chain(&error), "cannot write the mail of delivery {}", claimed.id);
+                tracing::error!(delivery.id = id, error = %chain(&error), "cannot write the mail of delivery {id}");
                 return Outcome::deferred(None, &chain(&error));
             }
         };
@@ -122,7 +127,6 @@ pub fn notice(claimed: &Claimed) -> Notice {
             language: claimed.language.clone(),
         },
         queued_at: claimed.queued_at,
-        test: claimed.event == crate::domain::message::EventKind::Test,
         about,
     }
 }

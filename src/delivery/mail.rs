@@ -10,6 +10,7 @@
 mod body;
 mod templates;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::tz::TimeZone;
@@ -25,14 +26,19 @@ use uuid::Uuid;
 use super::text;
 use crate::domain::id::PolicyName;
 pub use crate::domain::language::Language;
+use crate::domain::language::Wording;
 use crate::domain::message::{EventKind, Shows};
 use crate::domain::news;
+use crate::domain::policy::Mode;
 
 /// A reminder within this time of the deadline is the last one (rule 7.18).
 const LAST_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The longest help text, and the longest line to an operator.
 const MAX_LINE: usize = 500;
+
+/// The longest line about a hold, which ends with the command that ends it.
+const MAX_HOLD_LINE: usize = 1_000;
 
 /// The most lines of a mail to operators, and one that counts the rest; news has no more.
 const MAX_LINES: usize = news::MAX_LINES + 1;
@@ -45,9 +51,15 @@ pub struct Sender {
     /// The mailbox in `Reply-To`.
     pub reply_to: Option<Mailbox>,
     /// Named in every mail.
-    pub organisation: Option<String>,
+    pub organisation: Option<Wording>,
     /// Whom to ask, and how to verify the notice.
-    pub help: Option<String>,
+    pub help: Option<Wording>,
+    /// What closes a mail to a person; none: the name of `from`.
+    pub signature: Option<Wording>,
+    /// What people read instead of the name of a policy.
+    pub titles: BTreeMap<PolicyName, Wording>,
+    /// What follows from a flag: a mail promises no more than that (rule 7.27).
+    pub mode: Mode,
     /// The language of people without one, as a BCP 47 tag.
     pub language: String,
     /// The zone in which moments are told.
@@ -66,8 +78,6 @@ pub struct Notice {
     pub to: Recipient,
     /// When the row was queued; part of the file name in a folder.
     pub queued_at: Timestamp,
-    /// Marks it as a test.
-    pub test: bool,
     /// What it is about.
     pub about: About,
 }
@@ -91,6 +101,8 @@ pub enum About {
     Window(WindowNotice),
     /// Something that operators should know.
     Operators(OperatorNotice),
+    /// Nothing: somebody tries whether mail arrives.
+    Test(TestNotice),
 }
 
 /// What a person is told about their window.
@@ -98,7 +110,7 @@ pub enum About {
 pub struct WindowNotice {
     /// What happened.
     pub kind: EventKind,
-    /// The policy, which the service desk may ask for.
+    /// Under which policy; people read its title.
     pub policy: PolicyName,
     /// The sign-in that opened the window.
     pub opened_at: Timestamp,
@@ -117,6 +129,17 @@ pub struct OperatorNotice {
     pub title: String,
     /// It in detail.
     pub lines: Vec<String>,
+}
+
+/// What a test says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestNotice {
+    /// Who sent it.
+    pub by: String,
+    /// On which machine.
+    pub host: String,
+    /// Whether it goes to an operator, who knows what this program is.
+    pub to_operator: bool,
 }
 
 /// The words of a mail.
@@ -199,14 +222,15 @@ pub fn render(
     attempt_at: Timestamp,
 ) -> Result<Rendered, MailError> {
     let language = Language::choose(notice.to.language.as_deref(), &sender.language);
-    let test = notice.test || notice.about.kind() == EventKind::Test;
     let (template, values) = match &notice.about {
         About::Window(about) => window_values(sender, notice, about, language, attempt_at)?,
-        About::Operators(about) => operator_values(sender, about)?,
+        About::Operators(about) => operator_values(about)?,
+        About::Test(about) => test_values(sender, about, language, attempt_at),
     };
-    let values = context! { test, ..values };
+    let values = context! { ..values, ..sender_values(sender, language) };
     let words = templates::render(template, language, &values).map_err(MailError::Template)?;
-    let mark = if test { "[TEST] " } else { "" };
+    let is_test = notice.about.kind() == EventKind::Test;
+    let mark = if is_test { "[TEST] " } else { "" };
     Ok(Rendered {
         language,
         subject: format!("{mark}{}", words.subject),
@@ -222,8 +246,26 @@ impl About {
         match self {
             Self::Window(about) => about.kind,
             Self::Operators(about) => about.kind,
+            Self::Test(_) => EventKind::Test,
         }
     }
+}
+
+/// What every mail says of who writes.
+fn sender_values(sender: &Sender, language: Language) -> Value {
+    let name = |text: &str| Some(text::clean_name(text)).filter(|name| !name.is_empty());
+    let signature = told(sender.signature.as_ref(), language).or(sender.from.name.as_deref());
+    context! {
+        organisation => told(sender.organisation.as_ref(), language).and_then(name),
+        help => told(sender.help.as_ref(), language).and_then(|help| clean(help, MAX_LINE)),
+        signature => signature.and_then(name),
+        reply => sender.reply_to.is_some(),
+        native => sender.mode == Mode::Native,
+    }
+}
+
+fn told(wording: Option<&Wording>, language: Language) -> Option<&str> {
+    wording.map(|wording| wording.told_in(language))
 }
 
 fn window_values(
@@ -233,45 +275,27 @@ fn window_values(
     language: Language,
     attempt_at: Timestamp,
 ) -> Result<(&'static str, Value), MailError> {
-    let deadline = about.deadline.filter(|deadline| attempt_at < *deadline);
-    let is_blocked = matches!(about.shows, Shows::Block { .. });
-    let template = match (about.kind, about.deadline) {
-        (EventKind::UserRegistered, _) => "registered",
-        (EventKind::EnforcementReleased, _) => "released",
-        (EventKind::EnforcementNeeded, _) if is_blocked => "blocked",
-        (EventKind::EnforcementNeeded, _) => "deadline_passed",
-        (kind, passed) if kind.announces() && deadline.is_none() => {
-            let deadline = passed.unwrap_or(attempt_at);
-            return Err(MailError::DeadlinePassed { deadline });
-        }
-        (kind, _) if kind.announces() && is_blocked => "blocked",
-        (EventKind::WindowOpened, _) => "opened",
-        (EventKind::WindowReminder, _) => match deadline {
-            Some(deadline) if deadline.duration_since(attempt_at) <= LAST_DAY => "last_day",
-            _ => "reminder",
-        },
-        (EventKind::WindowExtended, _) => "extended",
-        (EventKind::WindowResumed, _) => "resumed",
-        (kind, _) => return Err(MailError::NoText(kind)),
-    };
-    let deadline = deadline.filter(|_| about.kind != EventKind::EnforcementNeeded);
+    let dates = Dates::of(sender.mode, about, attempt_at);
+    let template = template_of(about, &dates, attempt_at)?;
     let zone = &sender.time_zone;
+    let moment = |at: Timestamp| language.moment(at, zone);
     let left = |deadline: Timestamp| language.left(deadline.duration_since(attempt_at).as_secs());
     let (code, desk_knows) = match about.shows {
         Shows::Block { code, desk_knows } => (Some(code), desk_knows),
         Shows::Nothing | Shows::Demand => (None, false),
     };
+    let title = sender.titles.get(&about.policy);
     let values = context! {
         name => notice.to.name.as_deref().and_then(text::greeting_name),
-        organisation => organisation(sender),
-        help => sender.help.as_deref().map(|help| text::clean_line(help, MAX_LINE)),
-        reply => sender.reply_to.is_some(),
-        policy => text::clean_name(about.policy.as_str()),
+        title => title.map(|title| text::clean_name(title.told_in(language))),
         opened => language.date(about.opened_at, zone),
-        ended => about.deadline.map(|deadline| language.moment(deadline, zone)),
-        deadline => deadline.map(|deadline| language.moment(deadline, zone)),
-        short_deadline => deadline.map(|deadline| language.short_date(deadline, zone)),
-        left => deadline.map(left),
+        ended => about.deadline.map(moment),
+        deadline => dates.named.map(moment),
+        short_deadline => dates.named.map(|deadline| language.short_date(deadline, zone)),
+        // Of time that a sign-in may end at once nobody has any left.
+        left => dates.named.filter(|_| dates.demandable_since.is_none()).map(left),
+        own_deadline => dates.own().map(moment),
+        demandable_since => dates.demandable_since.map(moment),
         demanded => about.shows == Shows::Demand,
         code,
         desk_knows,
@@ -279,17 +303,93 @@ fn window_values(
     Ok((template, values))
 }
 
-fn operator_values(
+/// The file of a message about a window.
+fn template_of(
+    about: &WindowNotice,
+    dates: &Dates,
+    attempt_at: Timestamp,
+) -> Result<&'static str, MailError> {
+    let is_blocked = matches!(about.shows, Shows::Block { .. });
+    let is_last = dates
+        .named
+        .is_some_and(|at| at.duration_since(attempt_at) <= LAST_DAY);
+    Ok(match about.kind {
+        EventKind::UserRegistered => "registered",
+        EventKind::EnforcementReleased => "released",
+        EventKind::EnforcementNeeded if is_blocked => "blocked",
+        EventKind::EnforcementNeeded => "deadline_passed",
+        kind if kind.announces() && dates.deadline.is_none() => {
+            let deadline = about.deadline.unwrap_or(attempt_at);
+            return Err(MailError::DeadlinePassed { deadline });
+        }
+        kind if kind.announces() && is_blocked => "blocked",
+        EventKind::WindowOpened => "opened",
+        EventKind::WindowReminder if is_last => "last_day",
+        EventKind::WindowReminder => "reminder",
+        EventKind::WindowExtended => "extended",
+        EventKind::WindowResumed => "resumed",
+        kind => return Err(MailError::NoText(kind)),
+    })
+}
+
+/// The dates that a mail about a window names.
+struct Dates {
+    /// Ours, while it lies ahead.
+    deadline: Option<Timestamp>,
+    /// The day to register by: where something in Entra asks too, the earlier of both, as long as that
+    /// lies ahead (rule 7.27).
+    named: Option<Timestamp>,
+    /// Entra's own, which is over before ours.
+    demandable_since: Option<Timestamp>,
+}
+
+impl Dates {
+    fn of(mode: Mode, about: &WindowNotice, attempt_at: Timestamp) -> Self {
+        let ahead = |at: &Timestamp| attempt_at < *at;
+        // Whoever is told that it passed is told of no other.
+        let is_over = about.kind == EventKind::EnforcementNeeded;
+        let deadline = about.deadline.filter(ahead).filter(|_| !is_over);
+        let skippable = deadline.and_then(|at| mode.skippable_until(about.opened_at, at));
+        Self {
+            deadline,
+            named: skippable.filter(ahead).or(deadline),
+            demandable_since: skippable.filter(|at| !ahead(at)),
+        }
+    }
+
+    /// Ours, where another one is named.
+    fn own(&self) -> Option<Timestamp> {
+        self.deadline.filter(|_| self.deadline != self.named)
+    }
+}
+
+fn test_values(
     sender: &Sender,
-    about: &OperatorNotice,
-) -> Result<(&'static str, Value), MailError> {
+    about: &TestNotice,
+    language: Language,
+    attempt_at: Timestamp,
+) -> (&'static str, Value) {
+    let template = if about.to_operator {
+        "test"
+    } else {
+        "test_of_mail"
+    };
+    let values = context! {
+        by => text::clean_name(&about.by),
+        host => text::clean_name(&about.host),
+        from => sender.from.email.to_string(),
+        at => language.moment(attempt_at, &sender.time_zone),
+    };
+    (template, values)
+}
+
+fn operator_values(about: &OperatorNotice) -> Result<(&'static str, Value), MailError> {
     let template = match about.kind {
         EventKind::HoldRaised => "hold_raised",
         EventKind::HoldCleared => "hold_cleared",
         EventKind::DeliveryDead => "delivery_dead",
         EventKind::RegistrationBlocked => "registration_blocked",
         EventKind::Digest => "digest",
-        EventKind::Test => "test",
         kind @ (EventKind::WindowOpened
         | EventKind::WindowReminder
         | EventKind::WindowExtended
@@ -297,30 +397,37 @@ fn operator_values(
         | EventKind::WindowResumed
         | EventKind::UserRegistered
         | EventKind::EnforcementNeeded
-        | EventKind::EnforcementReleased) => return Err(MailError::NoText(kind)),
+        | EventKind::EnforcementReleased
+        | EventKind::Test) => return Err(MailError::NoText(kind)),
     };
-    let lines: Vec<String> = about
-        .lines
-        .iter()
-        .take(MAX_LINES)
-        .map(|line| text::clean_line(line, MAX_LINE))
-        .filter(|line| !line.is_empty())
-        .collect();
+    let told = about.lines.iter().take(MAX_LINES);
+    let lines: Vec<Value> = match about.kind {
+        EventKind::HoldRaised | EventKind::HoldCleared => {
+            told.filter_map(|line| line_of_hold(line)).collect()
+        }
+        _ => told
+            .filter_map(|line| clean(line, MAX_LINE).map(Value::from))
+            .collect(),
+    };
     let values = context! {
-        organisation => organisation(sender),
-        title => text::clean_line(&about.title, MAX_LINE / 4),
+        title => text::clean_line(&about.title, MAX_LINE / 2),
         more => about.lines.len().saturating_sub(MAX_LINES),
         lines,
     };
     Ok((template, values))
 }
 
-fn organisation(sender: &Sender) -> Option<String> {
-    sender
-        .organisation
-        .as_deref()
-        .map(text::clean_name)
-        .filter(|name| !name.is_empty())
+/// A heading, or what stands below one.
+fn line_of_hold(line: &str) -> Option<Value> {
+    let (text, heading) = match line.strip_prefix(news::HEADING) {
+        Some(text) => (text, true),
+        None => (line, false),
+    };
+    clean(text, MAX_HOLD_LINE).map(|text| context! { text, heading })
+}
+
+fn clean(line: &str, limit: usize) -> Option<String> {
+    Some(text::clean_line(line, limit)).filter(|line| !line.is_empty())
 }
 
 fn build(

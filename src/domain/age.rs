@@ -227,7 +227,8 @@ impl ReportAge {
 }
 
 /// Why a report may be an old one that is copied on, or of a service that stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Frozen {
     /// Its files have the bytes of the report before.
     Copied,
@@ -257,22 +258,6 @@ impl Frozen {
         let known_by = later(reading, -EVENT_KNOWN_AFTER);
         let event = event.filter(|at| *at <= known_by && newest < *at)?;
         Some(Self::Overtaken { newest, event })
-    }
-
-    /// What was seen, of a report that was read then.
-    #[must_use]
-    pub fn text(self, reading: Timestamp) -> String {
-        match self {
-            Self::Copied => format!(
-                "the registration report of {reading} has the same bytes as the one before: it may be an old one that is copied on"
-            ),
-            Self::Old { newest } => format!(
-                "the newest row of the registration report of {reading} is of {newest}, more than 7 days before: it may be an old one that is copied on, or the service stands still"
-            ),
-            Self::Overtaken { newest, event } => format!(
-                "the newest row of the registration report of {reading} is of {newest}, and somebody in it registered at {event}: it may be an old one that is copied on, or the service stands still"
-            ),
-        }
     }
 }
 

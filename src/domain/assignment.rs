@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::id::{GroupId, UserId};
 
@@ -98,7 +98,7 @@ impl Selection {
 }
 
 /// A name of the configuration that means nobody, or more than one group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unresolved {
     /// As the configuration spells it.
     pub name: String,
@@ -109,7 +109,7 @@ pub struct Unresolved {
 }
 
 /// A list of names of a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameList {
     /// `include.users`

@@ -10,9 +10,10 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::assignment::Unresolved;
-use super::facts::{NoticeBy, World};
+use super::facts::{Freshness, World};
 use super::hold::{Hold, HoldKind};
 use super::id::{PolicyName, UserId};
+use super::seen::{MailTrouble, Rows, Seen, Unsettled};
 use super::window::later;
 
 /// Fewer flags than this in one run are never a mass (rule R10).
@@ -37,81 +38,53 @@ pub const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
 /// Sources too old to flag anybody (rule R9).
 #[must_use]
 pub fn world_holds(world: &World, now: Timestamp) -> Vec<Hold> {
+    let registration = world.registration.as_ref().map(|report| report.reading);
+    let Freshness {
+        users,
+        registration: report,
+        sign_ins,
+        ..
+    } = world.freshness;
     let sources = [
-        ("users", "people", world.users, world.freshness.users),
-        (
-            "registration",
-            "the registration report",
-            world.registration.as_ref().map(|report| report.reading),
-            world.freshness.registration,
-        ),
-        (
-            "sign_ins",
-            "sign-ins",
-            world.sign_ins,
-            world.freshness.sign_ins,
-        ),
+        (Rows::Users, world.users, users),
+        (Rows::Registration, registration, report),
+        (Rows::SignIns, world.sign_ins, sign_ins),
     ];
     sources
         .into_iter()
-        .filter_map(|(source, rows, as_of, limit)| {
-            let text = match as_of {
-                None => format!("no reading of {rows} has been accepted yet"),
-                Some(as_of) if now.duration_since(as_of) > limit => {
-                    format!(
-                        "the newest reading of {rows} is of {as_of}, older than {} h",
-                        limit.as_hours()
-                    )
-                }
-                Some(_) => return None,
+        .filter(|(_, reading, limit)| reading.is_none_or(|at| now.duration_since(at) > *limit))
+        .map(|(rows, reading, limit)| {
+            let seen = Seen::Stale {
+                rows,
+                reading,
+                limit_h: limit.as_hours(),
             };
-            Some(Hold::new(HoldKind::Stale, source, None, text))
+            Hold::new(HoldKind::Stale, rows.name(), None, seen)
         })
         .collect()
 }
 
-/// People cannot be told (rule 7.11).
+/// People cannot be told by mail (rule 7.11).
 #[must_use]
-pub fn channel_hold(by: NoticeBy, why: &str) -> Hold {
-    let text = match by {
-        NoticeBy::Mail => {
-            format!("mail does not get through ({why}), so nobody can be given notice")
-        }
-        NoticeBy::Webhook => {
-            "an endpoint that gives notice does not take webhooks, so nobody can be given notice"
-                .to_owned()
-        }
-    };
-    Hold::new(HoldKind::Channel, "", None, text)
+pub fn mail_hold(trouble: MailTrouble, unsettled: Option<Unsettled>) -> Hold {
+    let seen = Seen::MailStuck { trouble, unsettled };
+    Hold::new(HoldKind::Channel, "", None, seen)
+}
+
+/// People cannot be told by webhook (rule 7.11).
+#[must_use]
+pub fn webhook_hold() -> Hold {
+    Hold::new(HoldKind::Channel, "", None, Seen::WebhookStuck)
 }
 
 /// Names that cannot be resolved degrade their policy (rule 7.9).
 #[must_use]
 pub fn assignment_hold(policy: &PolicyName, unresolved: &[Unresolved]) -> Option<Hold> {
-    if unresolved.is_empty() {
-        return None;
-    }
-    let names: Vec<String> = unresolved
-        .iter()
-        .map(|name| match name.matches {
-            0 => format!(
-                "{} names {:?}, which matches nothing",
-                name.list.key(),
-                name.name
-            ),
-            several => format!(
-                "{} names {:?}, which matches {several} groups",
-                name.list.key(),
-                name.name
-            ),
-        })
-        .collect();
-    Some(Hold::new(
-        HoldKind::Assignment,
-        policy.as_str(),
-        Some(policy),
-        names.join("; "),
-    ))
+    let names = unresolved.to_vec();
+    (!names.is_empty()).then(|| {
+        let seen = Seen::Unresolved { names };
+        Hold::new(HoldKind::Assignment, policy.as_str(), Some(policy), seen)
+    })
 }
 
 /// Whether a snapshot shrank so much that it is not believed: more than 20 objects *and* more
@@ -234,16 +207,13 @@ pub fn mass(would_be: Vec<WouldFlag>, history: &MassHistory) -> (Vec<WouldFlag>,
         all.extend(rest);
         return (all, None);
     }
-    let recent = history.recent.len();
-    let text = format!(
-        "{} people would be flagged in this run ({recent} more were in the last 24 hours), of {} in scope",
-        rest.iter()
-            .map(|flag| &flag.user)
-            .collect::<BTreeSet<_>>()
-            .len(),
-        history.in_scope
-    );
-    let mut hold = Hold::new(HoldKind::Mass, "", None, text);
+    let flagged: BTreeSet<&UserId> = rest.iter().map(|flag| &flag.user).collect();
+    let seen = Seen::Mass {
+        people: flagged.len(),
+        recent: history.recent.len(),
+        in_scope: history.in_scope,
+    };
+    let mut hold = Hold::new(HoldKind::Mass, "", None, seen);
     hold.people = rest
         .into_iter()
         .map(|flag| (flag.policy, flag.user))
@@ -268,9 +238,11 @@ pub fn proofs_late_since(world: &World, now: Timestamp) -> Timestamp {
 #[must_use]
 pub fn frozen(world: &World, would_be: &[WouldFlag]) -> Option<Hold> {
     let report = world.registration.as_ref()?;
-    let frozen = report.frozen.filter(|_| !would_be.is_empty())?;
-    let text = frozen.text(report.reading);
-    Some(Hold::new(HoldKind::Frozen, "registration", None, text))
+    let seen = Seen::Frozen {
+        why: report.frozen.filter(|_| !would_be.is_empty())?,
+        reading: report.reading,
+    };
+    Some(Hold::new(HoldKind::Frozen, "registration", None, seen))
 }
 
 #[cfg(test)]
@@ -443,8 +415,8 @@ mod tests {
         {
             let word = kind.as_str();
             assert_eq!(HoldKind::parse(word), Some(kind));
-            assert_eq!(Hold::new(kind, "", None, String::new()).id, word);
-            let about = Hold::new(kind, "staff", None, String::new());
+            assert_eq!(kind.id_of(""), word);
+            let about = Hold::new(kind, "staff", None, Seen::WebhookStuck);
             assert_eq!(about.id, format!("{word}:staff"));
             let by = if approval.contains(&kind) {
                 ReleasedBy::Approval

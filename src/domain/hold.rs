@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{PolicyName, UserId};
 use super::message::EventKind;
+use super::seen::Seen;
 
 /// What kind of thing stops flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +83,15 @@ impl HoldKind {
         Self::parse(id.split_once(':').map_or(id, |(kind, _)| kind))
     }
 
+    /// The id of such a hold about `subject`.
+    #[must_use]
+    pub fn id_of(self, subject: &str) -> String {
+        match subject {
+            "" => self.as_str().to_owned(),
+            subject => format!("{}:{subject}", self.as_str()),
+        }
+    }
+
     /// Whether operators hear of it in the pass that raises it: it does not come and go with what
     /// is read.
     fn is_told_at_once(self) -> bool {
@@ -125,11 +135,7 @@ impl HoldKind {
     /// What an operator can do about the hold of that id, in a sentence.
     #[must_use]
     pub fn remedy(self, id: &str) -> String {
-        let approve = || {
-            // The name of a policy may have blanks in it.
-            let quote = if id.contains(' ') { "\"" } else { "" };
-            format!("fortnight enforcement approve {quote}{id}{quote} --reason TEXT")
-        };
+        let approve = || approval_of(id);
         match self {
             Self::Mass => format!(
                 "\"fortnight enforcement plan\" lists the people; to flag them: {}",
@@ -164,6 +170,13 @@ impl HoldKind {
             Self::Database => "Restore the database from a backup.".to_owned(),
         }
     }
+}
+
+/// The command that approves the hold of that id.
+pub(super) fn approval_of(id: &str) -> String {
+    // The name of a policy may have blanks in it.
+    let quote = if id.contains(' ') { "\"" } else { "" };
+    format!("fortnight enforcement approve {quote}{id}{quote} --reason TEXT")
 }
 
 /// A hold that comes back this soon is the same one.
@@ -271,8 +284,10 @@ pub struct Hold {
     pub kind: HoldKind,
     /// The policy whose flags it stops; none: all.
     pub policy: Option<PolicyName>,
-    /// What was seen.
+    /// What was seen, in words.
     pub text: String,
+    /// What was seen; of a hold that an earlier version raised only the words are known.
+    pub seen: Option<Seen>,
     /// The people whose flags wait for an approval.
     pub people: BTreeSet<(PolicyName, UserId)>,
 }
@@ -280,17 +295,13 @@ pub struct Hold {
 impl Hold {
     /// A hold about `subject`.
     #[must_use]
-    pub fn new(kind: HoldKind, subject: &str, policy: Option<&PolicyName>, text: String) -> Self {
-        let id = if subject.is_empty() {
-            kind.as_str().to_owned()
-        } else {
-            format!("{}:{subject}", kind.as_str())
-        };
+    pub fn new(kind: HoldKind, subject: &str, policy: Option<&PolicyName>, seen: Seen) -> Self {
         Self {
-            id,
+            id: kind.id_of(subject),
             kind,
             policy: policy.cloned(),
-            text,
+            text: seen.text(),
+            seen: Some(seen),
             people: BTreeSet::new(),
         }
     }
@@ -318,8 +329,11 @@ pub struct StandingHold {
     pub policy: Option<PolicyName>,
     /// The pass that raised it.
     pub since: Timestamp,
-    /// What was seen.
+    /// What was seen, in words.
     pub text: String,
+    /// What was seen, as far as it is known.
+    #[serde(skip)]
+    pub seen: Option<Seen>,
     /// What ends it.
     pub released_by: ReleasedBy,
     /// An operator approved it then; the next pass uses that.
@@ -341,8 +355,8 @@ impl StandingHold {
     pub fn remedy(&self) -> String {
         match (self.kind, self.released_by) {
             (HoldKind::Channel, ReleasedBy::Approval) => format!(
-                "It ends when a message to somebody is accepted. If it is these addresses that are wrong: fortnight enforcement approve {} --reason TEXT",
-                self.id
+                "It ends when a message to somebody is accepted. If it is these addresses that are wrong: {}",
+                approval_of(&self.id)
             ),
             _ => self.kind.remedy(&self.id),
         }

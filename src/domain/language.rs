@@ -3,16 +3,51 @@
 //! A new language is a variant here, its files in `templates/mail`, and its words in [`super::news`]
 //! and in the table of result codes.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 /// A language with templates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Language {
     /// English.
     English,
     /// German, in the polite form.
     German,
+}
+
+/// A text of the configuration: one for everybody, or one for each language.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wording {
+    common: Option<String>,
+    each: BTreeMap<Language, String>,
+}
+
+impl Wording {
+    /// The same in every language.
+    #[must_use]
+    pub fn of(text: impl Into<String>) -> Self {
+        Self {
+            common: Some(text.into()),
+            each: BTreeMap::new(),
+        }
+    }
+
+    /// What it is in one language.
+    #[must_use]
+    pub fn with(mut self, language: Language, text: impl Into<String>) -> Self {
+        self.each.insert(language, text.into());
+        self
+    }
+
+    /// In that language; where it has none, whom to ask is better read in another one than not at all.
+    #[must_use]
+    pub fn told_in(&self, language: Language) -> &str {
+        let own = self.each.get(&language).or(self.common.as_ref());
+        own.or_else(|| self.each.values().next())
+            .map_or("", String::as_str)
+    }
 }
 
 /// How somebody is written to.
@@ -63,6 +98,20 @@ impl Language {
             .find(|language| language.code().eq_ignore_ascii_case(primary))
     }
 
+    /// The language of exactly that code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|language| language.code() == code)
+    }
+
+    /// The codes of all, for who wrote another one.
+    #[must_use]
+    pub fn known() -> String {
+        Self::ALL.map(Self::code).join(", ")
+    }
+
     /// The BCP 47 tag, as in `Content-Language` and the names of templates.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -89,7 +138,7 @@ impl Language {
     pub fn moment(self, at: Timestamp, zone: &TimeZone) -> String {
         let date = self.date(at, zone);
         let zoned = at.to_zoned(zone.clone());
-        let (hour, minute, zone) = (zoned.hour(), zoned.minute(), zone_name(&zoned));
+        let (hour, minute, zone) = (zoned.hour(), zoned.minute(), self.zone_name(&zoned));
         match self {
             Self::English => format!("{date}, {hour:02}:{minute:02} {zone}"),
             Self::German => format!("{date}, {hour:02}:{minute:02} Uhr {zone}"),
@@ -125,6 +174,38 @@ impl Language {
             (Self::German, 0, hours) => format!("{hours} Stunden"),
             (Self::German, 1, _) => "1 Tag".to_owned(),
             (Self::German, days, _) => format!("{days} Tage"),
+        }
+    }
+
+    /// "CET (UTC+1)", "MEZ (UTC+1)"; zones without an abbreviation are their offset alone.
+    fn zone_name(self, at: &Zoned) -> String {
+        let seconds = at.offset().seconds();
+        let sign = if seconds < 0 { '-' } else { '+' };
+        let (hours, minutes) = (seconds.abs() / 3_600, seconds.abs() / 60 % 60);
+        let offset = match (hours, minutes) {
+            (0, 0) => "UTC".to_owned(),
+            (hours, 0) => format!("UTC{sign}{hours}"),
+            (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+        };
+        let info = at.time_zone().to_offset_info(at.timestamp());
+        match info.abbreviation() {
+            name if name == offset || !name.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                offset
+            }
+            name => format!("{} ({offset})", self.abbreviation(name)),
+        }
+    }
+
+    /// What an abbreviation of the zone database is called.
+    fn abbreviation(self, name: &str) -> &str {
+        match (self, name) {
+            (Self::German, "CET") => "MEZ",
+            (Self::German, "CEST") => "MESZ",
+            (Self::German, "WET") => "WEZ",
+            (Self::German, "WEST") => "WESZ",
+            (Self::German, "EET") => "OEZ",
+            (Self::German, "EEST") => "OESZ",
+            (Self::English | Self::German, name) => name,
         }
     }
 
@@ -202,23 +283,6 @@ fn first(name: &str, letters: usize) -> &str {
     &name[..end]
 }
 
-/// "CET (UTC+1)"; zones without an abbreviation are their offset alone.
-fn zone_name(at: &Zoned) -> String {
-    let seconds = at.offset().seconds();
-    let sign = if seconds < 0 { '-' } else { '+' };
-    let (hours, minutes) = (seconds.abs() / 3_600, seconds.abs() / 60 % 60);
-    let offset = match (hours, minutes) {
-        (0, 0) => "UTC".to_owned(),
-        (hours, 0) => format!("UTC{sign}{hours}"),
-        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
-    };
-    let info = at.time_zone().to_offset_info(at.timestamp());
-    match info.abbreviation() {
-        name if name == offset || !name.starts_with(|c: char| c.is_ascii_alphabetic()) => offset,
-        name => format!("{name} ({offset})"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,15 +331,42 @@ mod tests {
         let berlin = zone("Europe/Berlin");
         assert_eq!(
             Language::German.moment(at, &berlin),
-            "Dienstag, 8. Dezember 2026, 23:59 Uhr CET (UTC+1)"
+            "Dienstag, 8. Dezember 2026, 23:59 Uhr MEZ (UTC+1)"
         );
         assert_eq!(Language::English.short_date(at, &berlin), "Tue 8 Dec");
         assert_eq!(Language::German.short_date(at, &berlin), "Di, 8.12.");
         let summer: Timestamp = "2027-03-28T01:00:00Z".parse().unwrap();
         assert_eq!(
             Language::German.moment(summer, &berlin),
-            "Sonntag, 28. März 2027, 03:00 Uhr CEST (UTC+2)"
+            "Sonntag, 28. März 2027, 03:00 Uhr MESZ (UTC+2)"
         );
+    }
+
+    #[test]
+    fn germans_have_names_of_their_own_for_the_zones_near_them() {
+        let winter: Timestamp = "2026-12-08T22:59:00Z".parse().unwrap();
+        let summer: Timestamp = "2026-07-08T22:59:00Z".parse().unwrap();
+        for (name, in_winter, in_summer) in [
+            ("Europe/Berlin", "MEZ (UTC+1)", "MESZ (UTC+2)"),
+            ("Europe/Lisbon", "WEZ (UTC)", "WESZ (UTC+1)"),
+            ("Europe/Athens", "OEZ (UTC+2)", "OESZ (UTC+3)"),
+            ("Europe/London", "GMT (UTC)", "BST (UTC+1)"),
+            ("UTC", "UTC", "UTC"),
+        ] {
+            for (at, wanted) in [(winter, in_winter), (summer, in_summer)] {
+                let told = Language::German.moment(at, &zone(name));
+                assert!(told.ends_with(&format!("Uhr {wanted}")), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wording_is_its_own_in_a_language_or_the_common_one_or_any() {
+        let both = Wording::of("for all").with(Language::German, "für alle");
+        let one = Wording::default().with(Language::German, "nur so");
+        assert_eq!(both.told_in(Language::English), "for all");
+        assert_eq!(both.told_in(Language::German), "für alle");
+        assert_eq!(one.told_in(Language::English), "nur so");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub mod reason;
 pub mod reference;
 pub mod registration;
 pub mod scope;
+pub mod seen;
 pub mod sign_in;
 pub mod standing;
 pub mod state;

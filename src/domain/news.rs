@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::hold::{HoldKind, StandingHold};
+use super::hold::{HoldKind, ReleasedBy, StandingHold, approval_of};
 use super::id::{PolicyName, UserId};
 use super::language::{Language, Manner};
 use super::message::EventKind;
@@ -23,6 +23,10 @@ const MANY_A_DAY: usize = 9;
 const GATHERED_IF_MANY: SignedDuration = SignedDuration::from_hours(24);
 /// The most lines of a mail; the rest is counted.
 pub const MAX_LINES: usize = 100;
+
+/// Begins a line of a mail about holds that is a heading. All lines of such a mail begin with words of
+/// ours, so that nobody else can make one.
+pub const HEADING: &str = "## ";
 
 /// What a line of operators is about: all of one topic stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +101,8 @@ impl Topic {
                 (Self::DeadEndpoint, _) => format!("{count} webhooks need attention"),
                 (Self::Blocked, 1) => "One person could not register".to_owned(),
                 (Self::Blocked, _) => format!("{count} people could not register"),
-                (Self::LostAgain, _) => "Registrations lost again".to_owned(),
+                (Self::LostAgain, 1) => "One person lost a registration again".to_owned(),
+                (Self::LostAgain, _) => format!("{count} people lost a registration again"),
                 (Self::Unreported, 1) => "The registration report leaves one person out".to_owned(),
                 (Self::Unreported, _) => {
                     format!("The registration report leaves {count} people out")
@@ -112,7 +117,12 @@ impl Topic {
                 (Self::DeadEndpoint, _) => format!("{count} Webhooks brauchen Aufmerksamkeit"),
                 (Self::Blocked, 1) => "Eine Person konnte sich nicht registrieren".to_owned(),
                 (Self::Blocked, _) => format!("{count} Personen konnten sich nicht registrieren"),
-                (Self::LostAgain, _) => "Registrierungen erneut verloren".to_owned(),
+                (Self::LostAgain, 1) => {
+                    "Eine Person hat ihre Registrierung erneut verloren".to_owned()
+                }
+                (Self::LostAgain, _) => {
+                    format!("{count} Personen haben ihre Registrierung erneut verloren")
+                }
                 (Self::Unreported, 1) => "Im Registrierungsbericht fehlt eine Person".to_owned(),
                 (Self::Unreported, _) => {
                     format!("Im Registrierungsbericht fehlen {count} Personen")
@@ -150,7 +160,8 @@ pub fn with_one_more(mut earlier: Vec<Timestamp>, now: Timestamp) -> Vec<Timesta
 }
 
 /// The line about somebody whom nobody can reach, and when that leads to a flag.
-pub(super) fn unreachable(
+#[must_use]
+pub fn unreachable(
     person: &Person,
     has_address: bool,
     flagged: Option<Timestamp>,
@@ -245,7 +256,8 @@ fn and_more(count: u64, language: Language) -> String {
 }
 
 /// The line about somebody who could not register.
-pub(super) fn blocked(
+#[must_use]
+pub fn blocked(
     person: &Person,
     policy: &PolicyName,
     blocked: Blocked,
@@ -271,7 +283,8 @@ pub(super) fn blocked(
 }
 
 /// The line about somebody whom the registration report leaves out.
-pub(super) fn unreported(
+#[must_use]
+pub fn unreported(
     person: &Person,
     policy: &PolicyName,
     since: Timestamp,
@@ -293,46 +306,72 @@ pub(super) fn unreported(
 }
 
 /// The line about somebody who lost a registration again.
-pub(super) fn lost_again(person: &Person, policy: &PolicyName, manner: &Manner) -> String {
+#[must_use]
+pub fn lost_again(person: &Person, policy: &PolicyName, manner: &Manner) -> String {
     let (name, id) = (&person.user_principal_name, &person.id);
     match manner.language {
         Language::English => format!(
             "{name} ({id}) lost registered methods for the second time within 90 days, not by an administrator (policy {policy})"
         ),
         Language::German => format!(
-            "{name} ({id}) hat innerhalb von 90 Tagen zum zweiten Mal registrierte Methoden verloren, nicht durch eine Administratorin oder einen Administrator (Richtlinie {policy})"
+            "{name} ({id}) hat innerhalb von 90 Tagen zum zweiten Mal registrierte Methoden verloren, nicht durch die Administration (Richtlinie {policy})"
         ),
     }
 }
 
 /// The line about an endpoint that takes what it is sent again.
 #[must_use]
-pub fn endpoint_is_well(name: &str) -> String {
-    format!("webhook {name} takes what it is sent again")
+pub fn endpoint_is_well(name: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("webhook {name} takes what it is sent again"),
+        Language::German => format!("Der Webhook {name} nimmt wieder an, was ihm gesendet wird"),
+    }
 }
 
 /// The line about an endpoint that is paused.
 #[must_use]
-pub fn endpoint_is_paused(name: &str, reason: &str) -> String {
-    format!(
-        "webhook {name} is paused ({reason}): what waits for it is kept, and one row is tried every quarter of an hour"
-    )
+pub fn endpoint_is_paused(name: &str, reason: &str, language: Language) -> String {
+    match language {
+        Language::English => format!(
+            "webhook {name} is paused ({reason}): what waits for it is kept, and one row is tried every quarter of an hour"
+        ),
+        Language::German => format!(
+            "Der Webhook {name} pausiert ({reason}): Was auf ihn wartet, wird aufbewahrt, und jede Viertelstunde wird eine Zeile versucht"
+        ),
+    }
 }
 
 /// The line about an endpoint that is dead.
 #[must_use]
-pub fn endpoint_is_dead(name: &str, reason: &str) -> String {
-    format!(
-        "webhook {name} is dead ({reason}): nothing is sent to it until `fortnight deliveries retry --destination {name}`"
-    )
+pub fn endpoint_is_dead(name: &str, reason: &str, language: Language) -> String {
+    let command = reopening_of(name);
+    match language {
+        Language::English => {
+            format!("webhook {name} is dead ({reason}): nothing is sent to it until `{command}`")
+        }
+        Language::German => format!(
+            "Den Webhook {name} gibt es nicht mehr ({reason}): Ihm wird nichts gesendet bis „{command}“"
+        ),
+    }
 }
 
 /// The line about a webhook for which rows wait and which is not configured.
 #[must_use]
-pub fn endpoint_is_not_configured(name: &str, rows: u64) -> String {
-    format!(
-        "webhook {name} is not configured any more: {rows} of what waited for it will not be sent, unless it is configured again and `fortnight deliveries retry --destination {name}` says so"
-    )
+pub fn endpoint_is_not_configured(name: &str, rows: u64, language: Language) -> String {
+    let command = reopening_of(name);
+    match language {
+        Language::English => format!(
+            "webhook {name} is not configured any more: {rows} of what waited for it will not be sent, unless it is configured again and `{command}` says so"
+        ),
+        Language::German => format!(
+            "Der Webhook {name} ist nicht mehr konfiguriert: {rows} Nachrichten, die auf ihn warteten, werden nicht gesendet, außer er wird wieder konfiguriert und „{command}“ verlangt es"
+        ),
+    }
+}
+
+/// The command that has rows of an endpoint sent again.
+fn reopening_of(name: &str) -> String {
+    format!("fortnight deliveries retry --destination {name}")
 }
 
 /// Who hears of a line.
@@ -422,6 +461,8 @@ pub struct Waiting {
     pub topic: String,
     /// Since when it is so, of a hold.
     pub since: Option<Timestamp>,
+    /// The hold that it is about.
+    pub hold: Option<StandingHold>,
     /// How many lines; for operators each once.
     pub count: u64,
     /// The earliest and the latest deadline.
@@ -467,123 +508,236 @@ pub struct News {
 impl News {
     /// A hold stands, or is over.
     #[must_use]
-    pub fn of_hold(event: EventKind, hold: &StandingHold, language: Language) -> Self {
-        let (id, policy) = (&hold.id, hold.policy.clone());
-        Self::about_hold(event, id, policy, hold.since, &hold.text, language)
-    }
-
-    fn about_hold(
-        event: EventKind,
-        id: &str,
-        policy: Option<PolicyName>,
-        since: Timestamp,
-        text: &str,
-        language: Language,
-    ) -> Self {
-        let kind = HoldKind::of_hold(id);
-        let means = kind.and_then(|kind| means(kind, language));
-        let kind = kind.filter(|_| event == EventKind::HoldRaised);
-        let remedy = kind.map(|kind| remedy(kind, id, language));
+    pub fn of_hold(event: EventKind, hold: &StandingHold, manner: &Manner) -> Self {
+        let language = manner.language;
+        let is_raised = event == EventKind::HoldRaised;
+        let title = match &hold.seen {
+            Some(seen) if is_raised => seen.title(language),
+            _ => title(hold.kind, is_raised, language),
+        };
+        let mut lines = vec![seen(hold, manner)];
+        if is_raised {
+            lines.push(means(hold.kind, language));
+            lines.push(what_to_do(hold, language));
+        }
         Self {
-            key: format!("{}/{id}/{}", event.as_str(), since.as_microsecond()),
-            about: format!("hold/{id}"),
+            key: format!(
+                "{}/{}/{}",
+                event.as_str(),
+                hold.id,
+                hold.since.as_microsecond()
+            ),
+            about: format!("hold/{}", hold.id),
             event,
-            policy,
-            title: id.to_owned(),
-            lines: means
-                .map(ToOwned::to_owned)
-                .into_iter()
-                .chain([text.to_owned()])
-                .chain(remedy)
-                .collect(),
+            policy: hold.policy.clone(),
+            title,
+            lines,
             people: Vec::new(),
         }
     }
 }
 
-/// What a hold means, where what was seen is said in another language.
-fn means(kind: HoldKind, language: Language) -> Option<&'static str> {
+/// The subject of a hold of which the kind alone is known, and of its end.
+fn title(kind: HoldKind, is_raised: bool, language: Language) -> String {
+    let about = match language {
+        Language::English => match kind {
+            HoldKind::Mass => "many flags at once",
+            HoldKind::MissingGrowth => "lost registrations",
+            HoldKind::Snapshot => "data that shrank",
+            HoldKind::Exclusion => "an exclusion in doubt",
+            HoldKind::Assignment => "a name in the configuration",
+            HoldKind::Stale => "data that is too old",
+            HoldKind::Proof => "a registration report to come",
+            HoldKind::Frozen => "a registration report in doubt",
+            HoldKind::Channel => "messages that do not arrive",
+            HoldKind::Clock => "the clock of this machine",
+            HoldKind::Database => "a database that is gone",
+        },
+        Language::German => match kind {
+            HoldKind::Mass => "viele Markierungen auf einmal",
+            HoldKind::MissingGrowth => "verlorene Registrierungen",
+            HoldKind::Snapshot => "geschrumpfte Daten",
+            HoldKind::Exclusion => "ein unklarer Ausschluss",
+            HoldKind::Assignment => "ein Name in der Konfiguration",
+            HoldKind::Stale => "zu alte Daten",
+            HoldKind::Proof => "ein ausstehender Registrierungsbericht",
+            HoldKind::Frozen => "ein zweifelhafter Registrierungsbericht",
+            HoldKind::Channel => "Nachrichten, die nicht ankommen",
+            HoldKind::Clock => "die Uhr dieses Rechners",
+            HoldKind::Database => "eine fehlende Datenbank",
+        },
+    };
+    match (language, is_raised) {
+        (Language::English, true) => format!("Flags are held: {about}"),
+        (Language::English, false) => format!("A hold is over: {about}"),
+        (Language::German, true) => format!("Markierungen angehalten: {about}"),
+        (Language::German, false) => format!("Sperre beendet: {about}"),
+    }
+}
+
+/// What was seen, under which name, since when.
+fn seen(hold: &StandingHold, manner: &Manner) -> String {
+    let (id, since) = (&hold.id, manner.moment(hold.since));
+    let seen = hold.seen.as_ref();
+    let seen = seen.map_or_else(|| hold.text.clone(), |seen| seen.told(manner));
+    match manner.language {
+        Language::English => format!("Seen: {seen}. That is the hold \"{id}\", since {since}."),
+        Language::German => format!("Gesehen: {seen}. Das ist die Sperre „{id}“, seit {since}."),
+    }
+}
+
+/// What a hold means.
+fn means(kind: HoldKind, language: Language) -> String {
     match language {
-        Language::English => None,
-        Language::German => Some(match kind {
-            HoldKind::Mass => "Ungewöhnlich viele Personen würden auf einmal markiert.",
-            HoldKind::MissingGrowth => {
-                "Ungewöhnlich viele Personen haben laut Bericht ihre Registrierung verloren."
-            }
-            HoldKind::Snapshot => {
-                "Ein Export ist so stark geschrumpft, dass ihm nicht geglaubt wird; der letzte gute gilt weiter."
-            }
-            HoldKind::Exclusion => {
-                "Eine Ausschlussgruppe ist leer, fehlt, ist nicht lesbar oder nennt ein unbekanntes Mitglied."
-            }
-            HoldKind::Assignment => {
-                "Ein Name in der Konfiguration bezeichnet nichts oder mehrere Gruppen."
-            }
-            HoldKind::Stale => "Daten sind älter, als sie sein dürfen.",
-            HoldKind::Proof => {
-                "Personen warten auf einen Registrierungsbericht, der nach ihrer Frist entstanden ist."
-            }
-            HoldKind::Frozen => {
-                "Der Registrierungsbericht ist vielleicht ein alter, der kopiert wurde, oder der Dienst steht still."
-            }
-            HoldKind::Channel => {
-                "Nachrichten kommen nicht an, also kann niemand informiert werden."
-            }
-            HoldKind::Clock => "Die Uhr dieses Rechners geht nicht richtig.",
-            HoldKind::Database => "Die Datenbank fehlt, obwohl ihre Markierung da ist.",
-        }),
+        Language::English => {
+            let text = match kind {
+                HoldKind::Mass => {
+                    "That is more than 10 people and more than 5 % of those in scope. The first wave of a rollout looks like that, and so does a fault in the data. None of them is flagged until somebody has looked."
+                }
+                HoldKind::MissingGrowth => {
+                    "So many rarely lose what they registered. The report may be incomplete, so nobody is flagged on it."
+                }
+                HoldKind::Snapshot => {
+                    "So much rarely goes at once. What was read may be incomplete, so the last good one counts, and nobody is flagged on it."
+                }
+                HoldKind::Exclusion => {
+                    "Whoever the exclusion is meant to protect could be flagged, so nobody is under this policy."
+                }
+                HoldKind::Assignment => {
+                    "Whom the policy means is not certain, so nobody is flagged under it."
+                }
+                HoldKind::Stale => {
+                    "Somebody may have registered since, so nobody is flagged on it."
+                }
+                HoldKind::Proof => {
+                    "They may have registered in time, so they are not flagged before a report can tell."
+                }
+                HoldKind::Frozen => {
+                    "Who registered since may be missing from it, so nobody is flagged on it."
+                }
+                HoldKind::Channel => {
+                    "Who cannot be told is not flagged. What waits is kept and sent later."
+                }
+                HoldKind::Clock => {
+                    "Deadlines would be judged by a wrong time, so nobody is flagged."
+                }
+                HoldKind::Database => {
+                    "Who was told what is not known, so nobody is told or flagged."
+                }
+            };
+            format!("What it means: {text}")
+        }
+        Language::German => {
+            let text = match kind {
+                HoldKind::Mass => {
+                    "Das sind mehr als 10 Personen und mehr als 5 % derer im Geltungsbereich. So sieht die erste Welle einer Einführung aus, aber auch ein Fehler in den Daten. Niemand davon wird markiert, bevor jemand nachgesehen hat."
+                }
+                HoldKind::MissingGrowth => {
+                    "So viele verlieren selten, was sie registriert haben. Der Bericht ist vielleicht unvollständig; auf ihn hin wird niemand markiert."
+                }
+                HoldKind::Snapshot => {
+                    "So viel verschwindet selten auf einmal. Das Gelesene ist vielleicht unvollständig; der letzte gute Stand gilt weiter, und auf ihn hin wird niemand markiert."
+                }
+                HoldKind::Exclusion => {
+                    "Wen der Ausschluss schützen soll, könnte markiert werden; deshalb wird unter dieser Richtlinie niemand markiert."
+                }
+                HoldKind::Assignment => {
+                    "Es ist nicht sicher, wen die Richtlinie meint; deshalb wird unter ihr niemand markiert."
+                }
+                HoldKind::Stale => {
+                    "Seither kann sich jemand registriert haben; deshalb wird niemand markiert."
+                }
+                HoldKind::Proof => {
+                    "Sie können sich rechtzeitig registriert haben und werden erst markiert, wenn ein Bericht Auskunft gibt."
+                }
+                HoldKind::Frozen => {
+                    "Wer sich seither registriert hat, fehlt darin vielleicht; auf ihn hin wird niemand markiert."
+                }
+                HoldKind::Channel => {
+                    "Wer nicht informiert werden kann, wird nicht markiert. Was wartet, wird aufbewahrt und später gesendet."
+                }
+                HoldKind::Clock => {
+                    "Fristen würden nach einer falschen Zeit beurteilt; deshalb wird niemand markiert."
+                }
+                HoldKind::Database => {
+                    "Es ist nicht bekannt, wem was mitgeteilt wurde; deshalb wird niemand informiert oder markiert."
+                }
+            };
+            format!("Was das heißt: {text}")
+        }
     }
 }
 
 /// What an operator can do about a hold.
-fn remedy(kind: HoldKind, id: &str, language: Language) -> String {
-    let approve = || {
-        let english = kind.remedy(id);
-        let command = english.find("fortnight enforcement approve");
-        command.map_or_else(String::new, |at| english[at..].to_owned())
-    };
-    match language {
-        Language::English => kind.remedy(id),
-        Language::German => match kind {
-            HoldKind::Mass => format!(
-                "„fortnight enforcement plan“ nennt die Personen; um sie zu markieren: {}",
-                approve()
-            ),
-            HoldKind::MissingGrowth => format!(
-                "Ein besserer Bericht beendet die Sperre. Stimmt dieser: {}",
-                approve()
-            ),
-            HoldKind::Snapshot | HoldKind::Exclusion => format!(
-                "Vollständige Daten beenden die Sperre. Stimmen diese: {}",
-                approve()
-            ),
-            HoldKind::Frozen => format!(
-                "Ein Bericht mit neueren Zeilen oder anderem Inhalt beendet die Sperre: Sehen Sie nach, ob der Export neu erzeugt wird. Ist dieser neu, für sieben Tage: {}",
-                approve()
-            ),
-            HoldKind::Clock => format!("Stellen Sie die Uhr. Geht sie richtig: {}", approve()),
-            HoldKind::Assignment => {
-                "Berichtigen Sie den Namen in der Konfiguration; „fortnight check“ zeigt die Zeile."
-                    .to_owned()
-            }
-            HoldKind::Stale => {
-                "Neuere Daten beenden die Sperre; „fortnight doctor“ sagt, ob sie zu bekommen sind."
-                    .to_owned()
-            }
-            HoldKind::Proof => "Ein neuerer Registrierungsbericht beendet die Sperre.".to_owned(),
-            HoldKind::Channel => {
-                "Die Sperre endet, wenn Nachrichten ankommen; „fortnight doctor“ sagt, wo sie es nicht tun und warum."
-                    .to_owned()
-            }
-            HoldKind::Database => "Stellen Sie die Datenbank aus einer Sicherung wieder her.".to_owned(),
-        },
+fn what_to_do(hold: &StandingHold, language: Language) -> String {
+    let is_approved = hold.released_by == ReleasedBy::Approval;
+    match (language, is_approved) {
+        (Language::English, true) => format!("What to do: {}", hold.remedy()),
+        (Language::English, false) => {
+            format!(
+                "What to do: {} No approval can end this hold.",
+                hold.remedy()
+            )
+        }
+        (Language::German, true) => format!("Was zu tun ist: {}", remedy_in_german(hold)),
+        (Language::German, false) => format!(
+            "Was zu tun ist: {} Freigeben lässt sich diese Sperre nicht.",
+            remedy_in_german(hold)
+        ),
+    }
+}
+
+fn remedy_in_german(hold: &StandingHold) -> String {
+    let approve = || approval_of(&hold.id);
+    match hold.kind {
+        HoldKind::Mass => format!(
+            "„fortnight enforcement plan“ nennt die Personen; um sie zu markieren: {}",
+            approve()
+        ),
+        HoldKind::MissingGrowth => format!(
+            "Ein besserer Bericht beendet die Sperre. Stimmt dieser: {}",
+            approve()
+        ),
+        HoldKind::Snapshot | HoldKind::Exclusion => format!(
+            "Vollständige Daten beenden die Sperre. Stimmen diese: {}",
+            approve()
+        ),
+        HoldKind::Frozen => format!(
+            "Ein Bericht mit neueren Zeilen oder anderem Inhalt beendet die Sperre: Sehen Sie nach, ob der Export neu erzeugt wird. Ist dieser neu, für sieben Tage: {}",
+            approve()
+        ),
+        HoldKind::Clock => format!("Stellen Sie die Uhr. Geht sie richtig: {}", approve()),
+        HoldKind::Assignment => {
+            "Berichtigen Sie den Namen in der Konfiguration; „fortnight check“ zeigt die Zeile."
+                .to_owned()
+        }
+        HoldKind::Stale => {
+            "Neuere Daten beenden die Sperre; „fortnight doctor“ sagt, ob sie zu bekommen sind."
+                .to_owned()
+        }
+        HoldKind::Proof => "Ein neuerer Registrierungsbericht beendet die Sperre.".to_owned(),
+        HoldKind::Channel if hold.released_by == ReleasedBy::Approval => format!(
+            "Die Sperre endet, wenn eine Nachricht an jemanden angenommen wird. Sind es diese Adressen, die falsch sind: {}",
+            approve()
+        ),
+        HoldKind::Channel => {
+            "Die Sperre endet, wenn eine Nachricht ankommt; „fortnight doctor“ versucht den Weg dorthin."
+                .to_owned()
+        }
+        HoldKind::Database => {
+            "Stellen Sie die Datenbank aus einer Sicherung wieder her.".to_owned()
+        }
     }
 }
 
 /// The news that waiting lines of operators make, each with the lines that it says: one of each
 /// event, and one of each hold.
 #[must_use]
-pub fn news(waiting: &[Waiting], language: Language, now: Timestamp) -> Vec<(News, Vec<&Waiting>)> {
+pub fn news<'a>(
+    waiting: &'a [Waiting],
+    manner: &Manner,
+    now: Timestamp,
+) -> Vec<(News, Vec<&'a Waiting>)> {
     let to_operators = || {
         waiting
             .iter()
@@ -591,15 +745,16 @@ pub fn news(waiting: &[Waiting], language: Language, now: Timestamp) -> Vec<(New
     };
     let holds = to_operators().filter_map(|one| {
         let since = one.since?;
-        let policy = one.policies.first().cloned();
-        let text = one.lines.first().map(String::as_str).unwrap_or_default();
-        let news = News::about_hold(one.event, &one.topic, policy, since, text, language);
-        Some((news, vec![one]))
+        let hold = StandingHold {
+            since,
+            ..one.hold.clone()?
+        };
+        Some((News::of_hold(one.event, &hold, manner), vec![one]))
     });
     let events: BTreeSet<EventKind> = Topic::ALL.into_iter().map(Topic::event).collect();
     let topics = events
         .into_iter()
-        .filter_map(|event| of_topics(&to_operators(), event, language, now));
+        .filter_map(|event| of_topics(&to_operators(), event, manner.language, now));
     holds.chain(topics).collect()
 }
 
@@ -618,18 +773,27 @@ pub fn of_one_cause(mut news: Vec<News>, language: Language) -> Vec<News> {
         about: joined(|one| &one.about, "+"),
         event: news[0].event,
         policy: None,
-        title: match (news.len(), language) {
-            (..=3, _) => joined(|one| &one.title, ", "),
-            (count, Language::English) => format!("{count} holds"),
-            (count, Language::German) => format!("{count} Sperren"),
+        title: match (language, news[0].event) {
+            (Language::English, EventKind::HoldCleared) => {
+                format!("{} holds are over", news.len())
+            }
+            (Language::English, _) => {
+                format!("Flags are held for {} reasons: please look", news.len())
+            }
+            (Language::German, EventKind::HoldCleared) => {
+                format!("{} Sperren sind beendet", news.len())
+            }
+            (Language::German, _) => format!(
+                "Markierungen sind aus {} Gründen angehalten: bitte nachsehen",
+                news.len()
+            ),
         },
         lines: Vec::new(),
         people: Vec::new(),
     };
     let lines = news.drain(..).flat_map(|one| {
-        let title = one.title;
-        let lines = one.lines.into_iter();
-        lines.map(move |line| format!("{title}: {line}"))
+        let heading = format!("{HEADING}{}", one.title);
+        [heading].into_iter().chain(one.lines)
     });
     vec![News {
         lines: lines.collect(),
@@ -680,6 +844,7 @@ fn of_topics<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::seen::{Rows, Seen};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -689,6 +854,7 @@ mod tests {
             event: topic.event(),
             topic: topic.as_str().to_owned(),
             since: None,
+            hold: None,
             count: lines.len() as u64,
             deadlines: None,
             policies: Vec::new(),
@@ -705,7 +871,7 @@ mod tests {
             waiting(Topic::DeadEndpoint, &["desk"]),
             waiting(Topic::Unreachable, &["ana", "bo"]),
         ];
-        let said = news(&waiting, Language::English, NOW);
+        let said = news(&waiting, &Manner::default(), NOW);
         let texts: Vec<(&str, &str, usize)> = said
             .iter()
             .map(|(news, said)| (news.title.as_str(), news.about.as_str(), said.len()))
@@ -718,7 +884,7 @@ mod tests {
                     "unreachable+dead_endpoint",
                     2
                 ),
-                ("Registrations lost again", "lost_again", 1),
+                ("One person lost a registration again", "lost_again", 1),
             ]
         );
         assert_eq!(said[0].0.lines, ["ana", "bo", "desk"]);
@@ -761,12 +927,43 @@ mod tests {
         assert!(lines[101].starts_with("Seit einer Weile"), "{}", lines[101]);
     }
 
+    fn manner(language: Language) -> Manner {
+        Manner {
+            language,
+            zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
+        }
+    }
+
+    fn standing(kind: HoldKind, subject: &str, seen: Option<Seen>) -> StandingHold {
+        StandingHold {
+            id: kind.id_of(subject),
+            kind,
+            policy: None,
+            since: NOW,
+            text: "what was seen".to_owned(),
+            seen,
+            released_by: kind.released_by(),
+            approved_at: None,
+            told: true,
+        }
+    }
+
+    fn old_users() -> StandingHold {
+        let seen = Seen::Stale {
+            rows: Rows::Users,
+            reading: Some(NOW),
+            limit_h: 24,
+        };
+        standing(HoldKind::Stale, "users", Some(seen))
+    }
+
     #[test]
-    fn a_hold_is_told_with_its_remedy_and_its_end_without() {
+    fn a_hold_is_told_with_what_it_means_and_what_to_do_and_its_end_without() {
         let raised = Waiting {
             event: EventKind::HoldRaised,
             topic: "stale:users".to_owned(),
             since: Some(NOW),
+            hold: Some(old_users()),
             ..waiting(Topic::Unreachable, &["the users are old"])
         };
         let cleared = Waiting {
@@ -774,10 +971,71 @@ mod tests {
             ..raised.clone()
         };
         let waiting = [raised, cleared];
-        let said = news(&waiting, Language::English, NOW);
-        let lines: Vec<usize> = said.iter().map(|(news, _)| news.lines.len()).collect();
-        assert_eq!(lines, [2, 1]);
+        let said = news(&waiting, &manner(Language::English), NOW);
+        let told: Vec<(&str, &[String])> = said
+            .iter()
+            .map(|(news, _)| (news.title.as_str(), news.lines.as_slice()))
+            .collect();
+        insta::assert_debug_snapshot!(told);
         assert_eq!(said[0].0.key, "hold.raised/stale:users/0");
         assert_eq!(said[1].0.about, "hold/stale:users");
+    }
+
+    #[test]
+    fn holds_of_one_cause_are_one_mail_with_a_heading_each() {
+        let manner = manner(Language::German);
+        let kinds = [old_users(), standing(HoldKind::Proof, "", None)];
+        let news = kinds.map(|hold| News::of_hold(EventKind::HoldRaised, &hold, &manner));
+        let together = of_one_cause(news.to_vec(), Language::German);
+        assert_eq!(together.len(), 1);
+        insta::assert_debug_snapshot!((&together[0].title, &together[0].lines));
+    }
+
+    /// Of every hold in every language, what ends it: an approval by its command, or data alone.
+    #[test]
+    fn whoever_reads_of_a_hold_reads_what_ends_it() {
+        for language in Language::ALL {
+            for kind in HoldKind::ALL {
+                for approvable in [ReleasedBy::Approval, ReleasedBy::Data] {
+                    let hold = StandingHold {
+                        released_by: approvable,
+                        ..standing(kind, "my policy/x", None)
+                    };
+                    if hold.released_by != kind.released_by() && kind != HoldKind::Channel {
+                        continue;
+                    }
+                    let lines =
+                        News::of_hold(EventKind::HoldRaised, &hold, &manner(language)).lines;
+                    let command = format!(
+                        "fortnight enforcement approve \"{}\" --reason TEXT",
+                        hold.id
+                    );
+                    let by_data = [
+                        "No approval can end",
+                        "Freigeben lässt sich diese Sperre nicht",
+                    ];
+                    let is_approved = approvable == ReleasedBy::Approval;
+                    assert_eq!(lines[2].contains(&command), is_approved, "{lines:?}");
+                    assert_eq!(
+                        by_data.iter().any(|text| lines[2].contains(text)),
+                        !is_approved,
+                        "{lines:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn trouble_of_webhooks_is_told_in_the_language_of_operators() {
+        let told = Language::ALL.map(|language| {
+            [
+                endpoint_is_well("desk", language),
+                endpoint_is_paused("desk", "503", language),
+                endpoint_is_dead("desk", "410", language),
+                endpoint_is_not_configured("desk", 3, language),
+            ]
+        });
+        insta::assert_debug_snapshot!(told);
     }
 }

@@ -18,6 +18,35 @@ pub enum Enforce {
     Off,
 }
 
+/// What follows from a flag, and so what people may be told (rule 7.27).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing in Entra: people are asked to register, and the service desk follows up.
+    #[default]
+    Flag,
+    /// The registration policy of ID Protection asks too, by a clock of its own.
+    Native,
+}
+
+impl Mode {
+    /// How long ID Protection lets people put it off, from the first sign-in that it saw: nobody can
+    /// change that.
+    pub const NATIVE_WINDOW: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+    /// The last moment at which a sign-in may let somebody put it off, where something in Entra asks;
+    /// it may demand it sooner.
+    #[must_use]
+    pub fn skippable_until(self, opened_at: Timestamp, deadline: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Flag => None,
+            Self::Native => {
+                let own = opened_at.saturating_add(Self::NATIVE_WINDOW);
+                Some(own.map_or(deadline, |own| own.min(deadline)))
+            }
+        }
+    }
+}
+
 /// Which sign-ins can open a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -173,6 +202,16 @@ mod tests {
             assert_eq!(step.to_string(), text);
         }
         assert_eq!(Step::try_from("24h".to_owned()).unwrap().to_string(), "1d");
+    }
+
+    #[test]
+    fn where_entra_asks_the_earlier_of_both_clocks_is_the_last_day() {
+        let day = |count: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * count);
+        for (deadline, until) in [(14, 14), (9, 9), (30, 14)] {
+            let told = Mode::Native.skippable_until(day(0), day(deadline));
+            assert_eq!(told, Some(day(until)), "a deadline on day {deadline}");
+            assert_eq!(Mode::Flag.skippable_until(day(0), day(deadline)), None);
+        }
     }
 
     #[test]

@@ -33,35 +33,35 @@ macro_rules! states {
 }
 
 states! {
-    /// Not included.
+    /// The policy does not include them.
     OutOfScope = "out_of_scope",
-    /// Excluded.
+    /// The policy excludes them.
     Exempt = "exempt",
-    /// Guest, agent or synchronisation account.
+    /// Guests and accounts that cannot register.
     NotEligible = "not_eligible",
     /// The account is disabled.
     Disabled = "disabled",
-    /// Not in the last accepted users snapshot.
+    /// No longer in the directory.
     Gone = "gone",
-    /// No report says whether the person is registered.
+    /// No report says whether they are registered.
     Unknown = "unknown",
-    /// Registered.
+    /// Done.
     Registered = "registered",
     /// The log says registered, the report not yet.
     RegistrationReported = "registration_reported",
-    /// Nobody has asked the person yet.
+    /// Have not signed in since; nobody asked them yet.
     WaitingFirstSignIn = "waiting_first_sign_in",
     /// The window is open.
     InGrace = "in_grace",
-    /// At most three days left.
+    /// Three days are left, or less.
     DueSoon = "due_soon",
     /// The deadline has passed; something is still to be proven.
     OverdueChecking = "overdue_checking",
-    /// Must register now.
+    /// Flagged: late, and everything is proven.
     EnforcementNeeded = "enforcement_needed",
-    /// Enforced by group.
+    /// Enforced in the directory.
     Enforced = "enforced",
-    /// The clock is stopped by the policy or an operator.
+    /// The clock is stopped.
     Paused = "paused",
 }
 

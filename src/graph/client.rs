@@ -23,6 +23,7 @@ use super::limiter::Limiter;
 use super::link::Link;
 use super::text::cleaned;
 use crate::answer::{self, End};
+use crate::domain::seen::ClockFault;
 use crate::entra::{Application, Cloud, Tokens};
 use crate::errors::chain;
 use crate::time::{Clock, retry_after};
@@ -181,27 +182,23 @@ impl Client {
         self.read(ask).await
     }
 
-    /// Whether this machine's clock has parted from Graph's (rule R3), in words. `accepted`: an
-    /// operator says that the present one is right.
-    pub fn clock_fault(&self, accepted: bool) -> Option<String> {
+    /// Whether this machine's clock has parted from Graph's (rule R3). `accepted`: an operator says that
+    /// the present one is right.
+    pub fn clock_fault(&self, accepted: bool) -> Option<ClockFault> {
         let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = clocks.ahead?;
         if accepted {
             clocks.accepted = ahead;
         }
         let parted = (ahead - clocks.accepted).abs();
-        let (by, word) = (
-            crate::time::format_duration(ahead.abs()),
-            if ahead.is_negative() {
-                "behind"
-            } else {
-                "ahead of"
-            },
-        );
+        let fault = ClockFault::FromGraph {
+            by: crate::time::format_duration(ahead.abs()),
+            ahead: !ahead.is_negative(),
+        };
         if parted > CLOCKS_WARN {
-            tracing::warn!("this machine's clock is {by} {word} Graph's");
+            tracing::warn!("{fault}");
         }
-        (parted > CLOCKS_PARTED).then(|| format!("this machine's clock is {by} {word} Graph's"))
+        (parted > CLOCKS_PARTED).then_some(fault)
     }
 
     /// An answer that is cut off or garbled is asked for once more.

@@ -16,6 +16,7 @@ use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::reason::{Reason, ReasonCode};
+use crate::domain::seen::Seen;
 use crate::report::PassReport;
 use crate::store::holds::{Approval, Raised};
 use crate::store::outcome::Outcome;
@@ -48,7 +49,7 @@ impl<'a> Brakes<'a> {
             .clock_fault
             .clone()
             .or_else(|| pass.directory.clock_fault(accepted))
-            .map(|text| Hold::new(HoldKind::Clock, "", None, text));
+            .map(|fault| Hold::new(HoldKind::Clock, "", None, Seen::Clock(fault)));
         let assignments = policies.iter().filter_map(|policy| {
             brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
         });
@@ -119,8 +120,8 @@ impl<'a> Brakes<'a> {
             .and_then(|approval| approval.evidence.parse().ok())
             .unwrap_or(0);
         let growth = self.pass.store.judge_missing_growth(accepted).await?;
-        Ok(growth.map(|(text, newly)| Raised {
-            hold: Hold::new(HoldKind::MissingGrowth, "", None, text),
+        Ok(growth.map(|(seen, newly)| Raised {
+            hold: Hold::new(HoldKind::MissingGrowth, "", None, seen),
             evidence: newly.to_string(),
         }))
     }
@@ -223,15 +224,11 @@ impl<'a> Brakes<'a> {
             .waiting_for_proof(newest, late_since)
             .await?;
         Ok((waiting > 0).then(|| {
-            let who = match waiting {
-                1 => "one person waits for a registration report as of the deadline or later"
-                    .to_owned(),
-                people => format!(
-                    "{people} people wait for a registration report as of their deadline or later"
-                ),
+            let seen = Seen::Proof {
+                people: waiting,
+                newest,
             };
-            let text = format!("{who}; the newest is as of {newest}");
-            Hold::new(HoldKind::Proof, "", None, text).into()
+            Hold::new(HoldKind::Proof, "", None, seen).into()
         }))
     }
 }

@@ -29,6 +29,7 @@ use crate::domain::facts::{Channel, World};
 use crate::domain::message::EventKind;
 use crate::domain::news::{self, News, Waiting};
 use crate::domain::policy::Policy;
+use crate::domain::seen::ClockFault;
 use crate::report::{PassReport, Progress};
 use crate::store::holds::{Approval, Raised};
 use crate::store::lines::Telling;
@@ -82,7 +83,7 @@ pub struct Pass<'a> {
     /// Writes what endpoints are told.
     pub herald: Herald,
     /// A clock that went wrong (rule R3), in words.
-    pub clock_fault: Option<String>,
+    pub clock_fault: Option<ClockFault>,
     /// How far it is.
     pub progress: &'a Progress,
 }
@@ -247,6 +248,7 @@ impl Pass<'_> {
                 !one.is_gathered() || news::is_due(earlier, self.now)
             });
         }
+        self.store.add_holds(&mut waiting).await?;
         let operators = self.operators();
         let mut queued = 0;
         for telling in &self.herald.of_lines(&waiting) {
@@ -280,14 +282,14 @@ impl Pass<'_> {
             sender: operators.sender.clone(),
         };
         let is_told_now = |id: &str| waiting.iter().any(|one| one.topic == id);
-        let language = self.config.manner().language;
+        let manner = self.config.manner();
         let standing = report.holds.iter();
         let standing: Vec<News> = standing
             .filter(|hold| hold.told && !is_told_now(&hold.id))
-            .map(|hold| News::of_hold(EventKind::HoldRaised, hold, language))
+            .map(|hold| News::of_hold(EventKind::HoldRaised, hold, &manner))
             .collect();
         let telling = Telling {
-            news: news::of_one_cause(standing, language),
+            news: news::of_one_cause(standing, manner.language),
             ..Telling::default()
         };
         let queued = self.store.tell(&telling, &new, self.now).await?;

@@ -12,6 +12,7 @@ use super::lines::write_lines;
 use super::outbox::withdraw::bury;
 use super::outbox::{Settled, SettledTally, settle};
 use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::language::Language;
 use crate::domain::news::{self, Line, Topic};
 
 /// Whether a destination is sent anything.
@@ -183,6 +184,7 @@ impl Store {
     pub async fn bury_stranded(
         &self,
         configured: &[&str],
+        language: Language,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut stranded = self.waiting_webhooks().await?;
@@ -191,14 +193,18 @@ impl Store {
         for name in stranded {
             let mut transaction = self.begin().await?;
             let rows = bury(&mut transaction, &name, now).await?;
-            let line = news::endpoint_is_not_configured(&name, rows);
+            let line = news::endpoint_is_not_configured(&name, rows, language);
             write_lines(
                 &mut transaction,
-                &[Line::of_topic(Topic::DeadEndpoint, line.clone())],
+                &[Line::of_topic(Topic::DeadEndpoint, line)],
             )
             .await?;
             transaction.commit().await.doing("settling deliveries")?;
-            tracing::warn!(webhook = name, rows, "{line}");
+            tracing::warn!(
+                webhook = name,
+                rows,
+                "what waited for webhook {name}, which is not configured any more, is not sent"
+            );
             buried += rows;
         }
         Ok(buried)

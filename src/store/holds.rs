@@ -15,9 +15,10 @@ use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
 use crate::domain::hold::{Course, Hold, HoldKind, StandingHold};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
-use crate::domain::news::Line;
+use crate::domain::news::{Line, Waiting};
 use crate::domain::policy::{Enforce, Policy};
 use crate::domain::scope::Reach;
+use crate::domain::seen::Seen;
 use crate::domain::state::State;
 use crate::domain::window::later;
 
@@ -69,11 +70,24 @@ impl Store {
         standing_holds(&self.read).await
     }
 
+    /// Says of lines that are about a hold, over or not, which it is.
+    pub async fn add_holds(&self, waiting: &mut [Waiting]) -> Result<(), StoreError> {
+        for one in waiting.iter_mut().filter(|one| one.since.is_some()) {
+            let row = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told, seen FROM holds WHERE id = $1")
+                .bind(&one.topic)
+                .fetch_one(&self.read)
+                .await
+                .doing("reading holds")?;
+            one.hold = Some(standing_hold(&row)?);
+        }
+        Ok(())
+    }
+
     /// The holds that only reading the sources can judge, with what an approval would cover: they
     /// stay as they are while nothing is read.
     pub async fn collected_holds(&self) -> Result<Vec<Raised>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, kind, policy, since, text, approved_at, evidence, told FROM holds
+            "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen FROM holds
              WHERE stands = TRUE AND kind IN ('snapshot', 'exclusion') ORDER BY since, id",
         )
         .fetch_all(&self.read)
@@ -88,6 +102,7 @@ impl Store {
                         kind: hold.kind,
                         policy: hold.policy,
                         text: hold.text,
+                        seen: hold.seen,
                         people: BTreeSet::new(),
                     },
                     evidence: row.try_get(6).doing("reading holds")?,
@@ -345,12 +360,12 @@ impl Store {
 
     /// Judges whether the people who lost their registration grew too many (rule R10): compares with
     /// the yardstick, the last report before the growth, which moves on while all is well.
-    /// `approved` is how many an operator has accepted: only the rest is judged. The text says
-    /// what was seen, the number what an approval would accept.
+    /// `approved` is how many an operator has accepted: only the rest is judged. With what was
+    /// seen comes the number that an approval would accept.
     pub async fn judge_missing_growth(
         &self,
         approved: u64,
-    ) -> Result<Option<(String, u64)>, StoreError> {
+    ) -> Result<Option<(Seen, u64)>, StoreError> {
         let mut reader = self.read.acquire().await.doing("reading a source")?;
         let (report, _) =
             super::sources::accepted(&mut reader, super::sources::Source::Registration).await?;
@@ -382,11 +397,13 @@ impl Store {
         if let Some((as_of, before)) = yardstick
             && missing_grew(before, newly.saturating_sub(approved))
         {
-            let text = format!(
-                "{newly} people who were registered in the report of {} are not in the one of {report}; {before} were missing before",
-                instant(as_of)
-            );
-            return Ok(Some((text, newly)));
+            let seen = Seen::Lost {
+                people: newly,
+                before: instant(as_of),
+                now: report,
+                missing: before,
+            };
+            return Ok(Some((seen, newly)));
         }
         let missing = u64::try_from(missing).unwrap_or(0);
         self.set(&settings::YARDSTICK, &(dated, missing)).await?;
@@ -402,12 +419,12 @@ async fn write_hold(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence, stood_from, told, end_told) VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7, $8, $9, $10)
+        "INSERT INTO holds (id, kind, policy, since, listed_at, stands, text, evidence, stood_from, told, end_told, seen) VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (id) DO UPDATE SET
              approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
                  THEN holds.approved_at ELSE NULL END,
              since = excluded.since, listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy,
-             stood_from = excluded.stood_from, ended_at = NULL, told = excluded.told, end_told = excluded.end_told",
+             stood_from = excluded.stood_from, ended_at = NULL, told = excluded.told, end_told = excluded.end_told, seen = excluded.seen",
     )
     .bind(&hold.id)
     .bind(hold.kind.as_str())
@@ -419,6 +436,7 @@ async fn write_hold(
     .bind(micros(course.stood_from))
     .bind(course.told)
     .bind(course.end_told)
+    .bind(hold.seen.as_ref().and_then(|seen| serde_json::to_string(seen).ok()))
     .execute(connection)
     .await
     .doing("recording holds")
@@ -543,6 +561,7 @@ async fn raise(
         policy: hold.policy.clone(),
         since: course.since,
         text: hold.text.clone(),
+        seen: hold.seen.clone(),
         released_by: hold.kind.released_by_with(evidence),
         approved_at: None,
         told: course.told,
@@ -586,7 +605,7 @@ async fn clear(
 }
 
 async fn standing_holds<'e>(executor: impl Executor<'e>) -> Result<Vec<StandingHold>, StoreError> {
-    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told FROM holds WHERE stands = TRUE ORDER BY since, id")
+    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told, seen FROM holds WHERE stands = TRUE ORDER BY since, id")
         .fetch_all(executor)
         .await
         .doing("reading holds")?;
@@ -599,7 +618,7 @@ async fn known_holds(
 ) -> Result<Vec<(StandingHold, Course)>, StoreError> {
     let reading = "reading holds";
     let rows = sqlx::query(
-        "SELECT id, kind, policy, since, text, approved_at, evidence, told, stood_from, ended_at, end_told FROM holds ORDER BY since, id",
+        "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, stood_from, ended_at, end_told FROM holds ORDER BY since, id",
     )
     .fetch_all(connection)
     .await
@@ -607,13 +626,13 @@ async fn known_holds(
     rows.iter()
         .map(|row| {
             let hold = standing_hold(row)?;
-            let ended_at: Option<i64> = row.try_get(9).doing(reading)?;
+            let ended_at: Option<i64> = row.try_get(10).doing(reading)?;
             let course = Course {
                 since: hold.since,
-                stood_from: instant(row.try_get(8).doing(reading)?),
+                stood_from: instant(row.try_get(9).doing(reading)?),
                 ended_at: ended_at.map(instant),
                 told: hold.told,
-                end_told: row.try_get(10).doing(reading)?,
+                end_told: row.try_get(11).doing(reading)?,
             };
             Ok((hold, course))
         })
@@ -639,6 +658,11 @@ fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
             .map(|name| PolicyName::new(&name)),
         since: instant(row.try_get(3).doing(reading)?),
         text: row.try_get(4).doing(reading)?,
+        // One that another version wrote is told by its words alone.
+        seen: row
+            .try_get::<Option<String>, _>(8)
+            .doing(reading)?
+            .and_then(|seen| serde_json::from_str(&seen).ok()),
         released_by: kind.released_by_with(&evidence),
         approved_at: row
             .try_get::<Option<i64>, _>(5)

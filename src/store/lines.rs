@@ -76,6 +76,7 @@ impl Store {
                     topic: row.try_get(1).doing(doing)?,
                     since: at(2)?,
                     count: u64::try_from(row.try_get::<i64, _>(3).doing(doing)?).unwrap_or(0),
+                    hold: None,
                     deadlines: at(4)?.zip(at(5)?),
                     last: row.try_get(6).doing(doing)?,
                     policies: Vec::new(),
@@ -296,7 +297,7 @@ pub(super) async fn write_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::language::Language;
+    use crate::domain::language::Manner;
     use crate::domain::news::{Topic, news};
     use crate::store::outbox::DeliveryRow;
 
@@ -323,7 +324,7 @@ mod tests {
     /// What a pass does at its end; the mails of the outbox after it.
     async fn say(store: &Store, operators: &Operators, now: Timestamp) -> usize {
         let waiting = store.waiting_lines().await.unwrap();
-        for (news, said) in news(&waiting, Language::English, now) {
+        for (news, said) in news(&waiting, &Manner::default(), now) {
             let telling = Telling {
                 news: vec![news],
                 said,

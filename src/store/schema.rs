@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: [(i64, &str, &str); 22] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -101,6 +101,11 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
         20_261_128_096_000,
         "keep newest sign ins",
         include_str!("../../migrations/20261128096000_keep_newest_sign_ins.sql"),
+    ),
+    (
+        20_261_128_097_000,
+        "keep what holds saw",
+        include_str!("../../migrations/20261128097000_keep_what_holds_saw.sql"),
     ),
     (
         20_261_128_100_000,

@@ -16,6 +16,7 @@ use crate::domain::delivery::Disposition;
 use crate::domain::facts::Gap;
 use crate::domain::fault::Order;
 use crate::domain::id::PolicyName;
+use crate::domain::language::Language;
 use crate::domain::message::EventKind;
 use crate::domain::person::{AccountKind, Person, Presence};
 use crate::domain::sign_in::{Route, SignIn};
@@ -298,7 +299,10 @@ async fn queue(store: &Store, destinations: &[&str]) {
 async fn every_webhook_that_is_not_configured_any_more_is_found() {
     let (_folder, store) = store().await;
     queue(&store, &["chat", "desk", "email", "chat", "zulip"]).await;
-    let buried = store.bury_stranded(&["desk"], day(0)).await.unwrap();
+    let buried = store
+        .bury_stranded(&["desk"], Language::English, day(0))
+        .await
+        .unwrap();
     assert_eq!(buried, 3);
     let waiting: Vec<String> = sqlx::query_scalar(
         "SELECT destination FROM outbox WHERE next_at IS NOT NULL ORDER BY destination",
@@ -307,7 +311,13 @@ async fn every_webhook_that_is_not_configured_any_more_is_found() {
     .await
     .unwrap();
     assert_eq!(waiting, ["desk", "email"]);
-    assert_eq!(store.bury_stranded(&["desk"], day(0)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .bury_stranded(&["desk"], Language::English, day(0))
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use fortnight::domain::facts::{ActKind, Channel, Gap, OperatorAct};
 use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::person::Presence;
 use fortnight::domain::registration::Level;
+use fortnight::domain::seen::Seen;
 use fortnight::domain::sign_in::{Route, SignIn};
 use jiff::Timestamp;
 
@@ -222,7 +223,12 @@ impl Rollout {
                 self.world.users = Some(now);
                 self.world.groups = Some(now);
             } else if empty {
-                holds.push(Hold::new(HoldKind::Snapshot, "users", None, String::new()));
+                holds.push(Hold::new(
+                    HoldKind::Snapshot,
+                    "users",
+                    None,
+                    Seen::WebhookStuck,
+                ));
             }
         }
         let as_of = now - hours(self.lag);
@@ -258,7 +264,7 @@ impl Rollout {
                     HoldKind::Snapshot,
                     "registration",
                     None,
-                    String::new(),
+                    Seen::WebhookStuck,
                 ));
             }
         }

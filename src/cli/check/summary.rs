@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::config::{Config, EmailTransport, PolicyConfig, Webhook};
 use crate::domain::message::EventKind;
-use crate::domain::policy::Enforce;
+use crate::domain::policy::{Enforce, Mode};
 use crate::domain::scope::Reach;
 use crate::time::{CronPattern, cron, write_duration};
 
@@ -63,20 +63,13 @@ fn of_policy(policy: &PolicyConfig, reach: Option<Reach>) -> [Line; 2] {
 
 /// What is assumed to follow from a flag.
 fn enforcement(config: &Config) -> String {
-    let mode = config
-        .settings
-        .iter()
-        .find(|setting| setting.key == "enforcement.mode");
-    let mode = mode
-        .and_then(|setting| setting.value.as_str())
-        .unwrap_or_default();
-    let follows = match mode {
-        "native" => {
-            "the registration policy of ID Protection is taken to ask too, by its own clock"
+    let follows = match config.mode {
+        Mode::Flag => "flag: nothing in Entra follows; mails ask, and your service desk follows up",
+        Mode::Native => {
+            "native: the registration policy of ID Protection is taken to be on for the same people, with 14 days of its own"
         }
-        _ => "nothing in Entra follows; your service desk follows up",
     };
-    format!("{mode}: {follows}")
+    follows.to_owned()
 }
 
 fn mail(config: &Config) -> String {

@@ -322,7 +322,7 @@ async fn summary(
     )?;
     for (state, count) in states {
         let begin = format!("  {count:>4}  {:<23}", state.as_str());
-        out.item(&begin, words::meaning(state))?;
+        out.item(&begin, &words::meaning(state))?;
     }
     out.line("")?;
     out.heading("Some of their stories")?;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::refusal::said;
 use super::{Check, Verdict};
 use crate::config::Config;
+use crate::domain::policy::Mode;
 use crate::graph::{Ask, Client, GraphError, Trail};
 
 /// As the audit log names an edit of the registration policy of ID Protection.
@@ -63,9 +64,7 @@ async fn registration_policy(config: &Config, client: &Client) -> Check {
         REGISTRATION_POLICY,
     )
     .await;
-    let is_native = config.settings.iter().any(|setting| {
-        setting.key == "enforcement.mode" && setting.value.as_str() == Some("native")
-    });
+    let is_native = config.mode == Mode::Native;
     match edited {
         Err(text) => Check::of(part, Verdict::Bad, text),
         Ok(None) => Check::of(

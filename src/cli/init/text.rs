@@ -88,6 +88,8 @@ fn changes(answers: &Answers) -> Changes {
         (("email", "operators"), Change::Show),
         (("email", "organisation"), Change::Show),
         (("email", "help"), Change::Show),
+        (("email", "signature"), Change::Show),
+        (("[policy]", "title"), Change::Show),
         (("email.smtp", "host"), Change::Show),
         (("directory.files", "dates"), Change::Show),
         (("http", "listen"), Change::Show),

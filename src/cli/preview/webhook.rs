@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Usage;
+use super::super::operator::operator;
 use super::super::output::Printer;
-use super::{sample_policy, write};
+use super::{host, sample, write};
 use crate::config::{Config, Webhook};
 use crate::delivery::webhook::{
     Attempt, Block, Client, DIALECTS, Dialect, Group, Happening, Per, Person, Window,
@@ -20,12 +21,6 @@ use crate::store::Store;
 use crate::store::outbox::delivery_id;
 use crate::store::settings::INSTANCE;
 use crate::time::Clock;
-
-/// The account of a person who does not exist.
-const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
-
-/// The result code of a sign-in that a risk kept from registering.
-const SAMPLE_CODE: i64 = 53004;
 
 /// The body as the endpoint would get it; without a name, as the first would, or a program.
 pub(super) async fn preview(
@@ -111,18 +106,18 @@ fn days(count: i64) -> SignedDuration {
 }
 
 fn happening(config: &Config, kind: EventKind, id: &str, now: Timestamp) -> Happening {
-    let person = UserId::parse(NOBODY).ok().map(|id| Person {
+    let person = UserId::parse(sample::NOBODY).ok().map(|id| Person {
         id,
-        user_principal_name: "alex.example@example.org".to_owned(),
-        display_name: Some("Alex Example".to_owned()),
-        mail: Some("alex.example@example.org".to_owned()),
+        user_principal_name: sample::ADDRESS.to_owned(),
+        display_name: Some(sample::NAME.to_owned()),
+        mail: Some(sample::ADDRESS.to_owned()),
     });
     let about_person = kind.is_about_person();
     Happening {
         id: id.to_owned(),
         kind,
         time: now,
-        policy: about_person.then(|| sample_policy(config)),
+        policy: about_person.then(|| sample::policy(config)),
         person: person.filter(|_| about_person),
         window: about_person.then(|| Window {
             sequence: 1,
@@ -136,36 +131,59 @@ fn happening(config: &Config, kind: EventKind, id: &str, now: Timestamp) -> Happ
             _ => None,
         },
         block: (kind == EventKind::RegistrationBlocked).then(|| {
-            let block = config.result_codes.block(SAMPLE_CODE);
+            let block = config.result_codes.block(sample::CODE);
             let [meaning, remedy] = [&block.meaning, &block.remedy]
                 .map(|phrase| phrase.told_in(Language::English).to_owned());
             Block {
-                code: SAMPLE_CODE,
+                code: sample::CODE,
                 meaning,
                 remedy,
             }
         }),
-        text: (!about_person).then(|| "This line stands for what happened.".to_owned()),
+        text: lines(config, kind, now).map(|lines| lines.join("\n")),
         links: BTreeMap::new(),
     }
 }
 
 fn group(config: &Config, kind: EventKind, now: Timestamp) -> Group {
     let about_person = kind.is_about_person();
-    let line = "This line stands for what happened.".to_owned();
     Group {
         kind,
         time: now,
         policies: about_person
-            .then(|| sample_policy(config))
+            .then(|| sample::policy(config))
             .into_iter()
             .collect(),
         count: 1,
         deadlines: about_person.then(|| (later(now, days(7)), later(now, days(7)))),
         names: about_person
-            .then(|| "Alex Example".to_owned())
+            .then(|| sample::NAME.to_owned())
             .into_iter()
             .collect(),
-        lines: (!about_person).then_some(line).into_iter().collect(),
+        lines: lines(config, kind, now).into_iter().flatten().collect(),
+    }
+}
+
+/// What an event that is about no person says.
+fn lines(config: &Config, kind: EventKind, now: Timestamp) -> Option<Vec<String>> {
+    if kind.is_about_person() {
+        return None;
+    }
+    let manner = config.manner();
+    let told = sample::news(config, kind, &manner, now);
+    let told = told.map(|(title, lines)| [title].into_iter().chain(lines).collect());
+    Some(told.unwrap_or_else(|| vec![test_line(manner.language)]))
+}
+
+/// What a test says of itself.
+fn test_line(language: Language) -> String {
+    let (by, host) = (operator(), host());
+    match language {
+        Language::English => format!(
+            "This is only a test, sent by hand by {by}, with `fortnight test webhook` on {host}. Nothing has happened, and there is nothing to do."
+        ),
+        Language::German => format!(
+            "Dies ist nur ein Test, von Hand gesendet von {by} mit „fortnight test webhook“ auf {host}. Nichts ist geschehen, und es ist nichts zu tun."
+        ),
     }
 }

@@ -1,7 +1,8 @@
 //! The body of a message as parts, read from the plain text that a template yields.
 //!
 //! Both parts of a mail are laid out from these, so they cannot tell different facts. The marks
-//! are `## ` for a heading, `- ` for a point of a list, and an empty line between paragraphs.
+//! are `## ` for a heading, `- ` for a point of a list, `-- ` for the name below a letter, and an
+//! empty line between paragraphs.
 //! Values stand inside a line and hold no line break ([`super::super::text`]), so that they
 //! cannot make a part of their own; a template never begins a line with a value.
 
@@ -25,6 +26,11 @@ pub(super) enum Part {
         /// Its points.
         items: Vec<String>,
     },
+    /// Who signs.
+    Signature {
+        /// The name.
+        text: String,
+    },
 }
 
 impl From<Part> for Value {
@@ -33,6 +39,7 @@ impl From<Part> for Value {
             Part::Heading { text } => context! { kind => "heading", text },
             Part::Paragraph { text } => context! { kind => "paragraph", text },
             Part::List { items } => context! { kind => "list", items },
+            Part::Signature { text } => context! { kind => "signature", text },
         }
     }
 }
@@ -47,7 +54,7 @@ pub(super) fn parts(body: &str) -> Vec<Part> {
                 open = false;
                 continue;
             }
-            Some(Part::List { items }) if open && !line.starts_with("## ") => {
+            Some(Part::List { items }) if open && !begins_another(line) => {
                 match line.strip_prefix("- ") {
                     Some(item) => items.push(item.to_owned()),
                     None => append(items.last_mut(), line),
@@ -61,13 +68,24 @@ pub(super) fn parts(body: &str) -> Vec<Part> {
     parts
 }
 
+/// Whether a list ends there without an empty line.
+fn begins_another(line: &str) -> bool {
+    line.starts_with("## ") || line.starts_with("-- ")
+}
+
 fn is_mark(line: &str) -> bool {
-    line.starts_with("## ") || line.starts_with("- ")
+    ["## ", "- ", "-- "]
+        .iter()
+        .any(|mark| line.starts_with(mark))
 }
 
 fn begin(line: &str) -> Part {
     if let Some(text) = line.strip_prefix("## ") {
         Part::Heading {
+            text: text.to_owned(),
+        }
+    } else if let Some(text) = line.strip_prefix("-- ") {
+        Part::Signature {
             text: text.to_owned(),
         }
     } else if let Some(item) = line.strip_prefix("- ") {
@@ -95,7 +113,7 @@ mod tests {
     #[test]
     fn marks_make_parts_and_wrapped_lines_join() {
         let read = parts(
-            "Hello\nAna,\n\n## By when\nTuesday\n\n- one\n  more\n- two\n\n\nEnd\n- a\n## Help",
+            "Hello\nAna,\n\n## By when\nTuesday\n\n- one\n  more\n- two\n\n\nEnd\n- a\n## Help\nRegards\n-- Bo",
         );
         let text = |text: &str| text.to_owned();
         assert_eq!(
@@ -118,6 +136,10 @@ mod tests {
                     items: vec![text("a")]
                 },
                 Part::Heading { text: text("Help") },
+                Part::Paragraph {
+                    text: text("Regards")
+                },
+                Part::Signature { text: text("Bo") },
             ]
         );
     }

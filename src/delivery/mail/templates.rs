@@ -31,6 +31,12 @@ const FILES: &[(&str, &str)] = embed![
     "help.de.jinja",
     "how.en.jinja",
     "how.de.jinja",
+    "clock.en.jinja",
+    "clock.de.jinja",
+    "done.en.jinja",
+    "done.de.jinja",
+    "closing.en.jinja",
+    "closing.de.jinja",
     "opened.en.jinja",
     "opened.de.jinja",
     "reminder.en.jinja",
@@ -61,6 +67,8 @@ const FILES: &[(&str, &str)] = embed![
     "digest.de.jinja",
     "test.en.jinja",
     "test.de.jinja",
+    "test_of_mail.en.jinja",
+    "test_of_mail.de.jinja",
 ];
 
 /// What a template yields.

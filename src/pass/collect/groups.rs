@@ -9,6 +9,7 @@ use crate::domain::assignment::is_same_name;
 use crate::domain::brake::Size;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::id::{GroupId, PolicyName};
+use crate::domain::seen::{self, GroupChange, Seen};
 use crate::pass::names::Names;
 use crate::store::holds::{Approval, Raised};
 use crate::store::memberships::{GroupSnapshot, Members};
@@ -255,9 +256,12 @@ async fn doubts(
             } else {
                 HoldKind::Snapshot
             };
-            let exists = snapshot.names.contains_key(&group);
-            let text = text(name, before, size, exists, known != group);
-            let hold = Hold::new(kind, &format!("{policy}/{known}"), Some(policy), text);
+            let seen = Seen::Group {
+                name: name.clone(),
+                before,
+                change: change(size, snapshot.names.contains_key(&group), known != group),
+            };
+            let hold = Hold::new(kind, &format!("{policy}/{known}"), Some(policy), seen);
             if doubts.iter().all(|doubt| doubt.hold.id != hold.id) {
                 doubts.push(Doubt {
                     group,
@@ -385,22 +389,14 @@ impl Unread {
     }
 
     /// `read` are the names of groups that were read before: of others there are no last members.
-    fn text(&self, read: &BTreeSet<String>) -> String {
-        let names: Vec<String> = self.names.iter().map(|name| format!("{name:?}")).collect();
-        let unread = (!names.is_empty()).then(|| {
-            format!(
-                "the members of {} could not be read whole",
-                names.join(", ")
-            )
-        });
-        let strangers = said(&self.strangers);
-        let seen: Vec<String> = unread.into_iter().chain(strangers).collect();
-        let follows = if self.excluded.is_subset(read) {
-            "the last ones stay"
-        } else {
-            "nobody is asked, told or flagged under the policy before they are"
-        };
-        format!("{}; {follows}", seen.join("; "))
+    fn seen(&self, read: &BTreeSet<String>) -> Seen {
+        let (strangers, more) = named_strangers(&self.strangers);
+        Seen::Unread {
+            groups: self.names.iter().cloned().collect(),
+            strangers,
+            more,
+            last_stay: self.excluded.is_subset(read),
+        }
     }
 
     /// The hold, and what approving it covers.
@@ -412,33 +408,27 @@ impl Unread {
         };
         let subject = format!("{}{UNREAD}", self.policy);
         Raised {
-            hold: Hold::new(kind, &subject, Some(&self.policy), self.text(read)),
+            hold: Hold::new(kind, &subject, Some(&self.policy), self.seen(read)),
             evidence: serde_json::to_string(&self.subjects()).unwrap_or_default(),
         }
     }
 }
 
-/// Strangers in words, if there are any: so many by name, and how many more.
+/// Strangers in words, if there are any.
 pub(super) fn said(strangers: &BTreeSet<Stranger>) -> Option<String> {
-    let named: Vec<String> = strangers
+    let (named, more) = named_strangers(strangers);
+    seen::strange_english(&named, more)
+}
+
+/// So many by name and by the name of the group, and how many more.
+fn named_strangers(strangers: &BTreeSet<Stranger>) -> (Vec<(String, String)>, usize) {
+    let named = strangers
         .iter()
         .take(STRANGERS_NAMED)
-        .map(ToString::to_string)
-        .collect();
+        .map(|one| (one.reference.clone(), one.name.clone()));
+    let named: Vec<(String, String)> = named.collect();
     let more = strangers.len() - named.len();
-    let named = named.join(", ");
-    match (strangers.len(), more) {
-        (0, _) => None,
-        (1, _) => Some(format!(
-            "{named} is neither a group nor a person that is known"
-        )),
-        (_, 0) => Some(format!(
-            "{named} are neither groups nor people that are known"
-        )),
-        (_, more) => Some(format!(
-            "{named} and {more} more are neither groups nor people that are known"
-        )),
-    }
+    (named, more)
 }
 
 /// Groups that cannot be read whole, by policy, as far as operators have approved that.
@@ -478,25 +468,14 @@ pub(super) fn hold_unread(
     (holds, approved)
 }
 
-fn text(
-    name: &str,
-    before: u64,
-    Size { rows, kept }: Size,
-    exists: bool,
-    is_another: bool,
-) -> String {
-    if is_another {
-        format!(
-            "the group {name:?} is another one than before, with {rows} members where that one had {before}; those of both stay"
-        )
-    } else if exists && rows == kept {
-        format!("the group {name:?} has {rows} members where it had {before}; the last ones stay")
-    } else if exists {
-        format!(
-            "the group {name:?} has {kept} of the {before} members that it had, and {} others; the last ones stay",
-            rows - kept
-        )
-    } else {
-        format!("the group {name:?} is no more, its {before} last members stay exempt")
+/// What became of a group.
+fn change(Size { rows, kept }: Size, exists: bool, is_another: bool) -> GroupChange {
+    match (is_another, exists) {
+        (true, _) => GroupChange::MadeAnew { members: rows },
+        (false, true) => GroupChange::Shrank {
+            kept,
+            others: rows - kept,
+        },
+        (false, false) => GroupChange::Gone,
     }
 }

@@ -22,6 +22,7 @@ use super::PassError;
 use crate::config::{self, Config, Exports};
 use crate::domain::brake::Size;
 use crate::domain::hold::{Hold, HoldKind};
+use crate::domain::seen::{ClockFault, Form, Rows, Seen};
 use crate::errors::chain;
 use crate::graph::{Client, GraphError};
 use crate::report::{PassReport, Progress};
@@ -50,8 +51,8 @@ impl Directory {
         })
     }
 
-    /// Whether this machine's clock has parted from Graph's (rule R3), in words.
-    pub(super) fn clock_fault(&self, accepted: bool) -> Option<String> {
+    /// Whether this machine's clock has parted from Graph's (rule R3).
+    pub(super) fn clock_fault(&self, accepted: bool) -> Option<ClockFault> {
         match self {
             Self::Files(_) => None,
             Self::Graph(client) => client.clock_fault(accepted),
@@ -81,15 +82,15 @@ impl Collected {
         }
     }
 
-    /// How the import of a snapshot ended; `what` is what the source calls it.
-    fn imported(&mut self, source: Source, imported: Imported, what: &str) {
+    /// How the import of a snapshot ended.
+    fn imported(&mut self, source: Source, imported: Imported, form: Form) {
         match imported {
             Imported::Accepted {
                 ahead: Some(rows), ..
             } => {
                 tracing::warn!(source = source.as_str(), "{rows}");
             }
-            imported => self.holds.extend(collapse(source, &imported, what)),
+            imported => self.holds.extend(collapse(source, &imported, form)),
         }
     }
 
@@ -287,7 +288,7 @@ impl Collector<'_> {
 
     /// Down to which size an operator accepts a snapshot of a source.
     fn approved_size(&self, source: Source) -> Option<Size> {
-        let hold = Hold::new(HoldKind::Snapshot, source.as_str(), None, String::new()).id;
+        let hold = HoldKind::Snapshot.id_of(source.as_str());
         self.approvals
             .iter()
             .find(|approval| approval.hold == hold)
@@ -296,25 +297,23 @@ impl Collector<'_> {
 }
 
 /// The hold for a snapshot that shrank too much (rule 7.6).
-fn collapse(source: Source, imported: &Imported, what: &str) -> Option<Raised> {
+fn collapse(source: Source, imported: &Imported, form: Form) -> Option<Raised> {
     let Imported::Collapsed { before, size } = imported else {
         return None;
     };
-    let Size { rows, kept } = *size;
-    let others = match rows.saturating_sub(kept) {
-        0 => String::new(),
-        others => format!(", beside {others} others"),
-    };
-    let text = match source {
-        Source::Registration => format!(
-            "the registration {what} has rows of {kept} people who are enabled where the last accepted one has {before}{others}; the last one stays"
-        ),
-        _ => format!(
-            "the {source} {what} has {kept} rows where the last accepted one has {before}{others}; the last one stays"
-        ),
+    let seen = Seen::Shrunk {
+        rows: match source {
+            Source::Registration => Rows::Registration,
+            Source::Users | Source::Groups => Rows::Users,
+            Source::SignIns | Source::Audits => Rows::SignIns,
+        },
+        form,
+        before: *before,
+        kept: size.kept,
+        others: size.rows.saturating_sub(size.kept),
     };
     Some(Raised {
-        hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, text),
+        hold: Hold::new(HoldKind::Snapshot, source.as_str(), None, seen),
         evidence: size.to_string(),
     })
 }

@@ -20,6 +20,7 @@ use crate::config::Exports;
 use crate::domain::age::Another;
 use crate::domain::id::UserId;
 use crate::domain::registration::ReportRow;
+use crate::domain::seen::Form;
 use crate::pass::PassError;
 use crate::report::PassReport;
 use crate::sources::files::{self, Folder, Part};
@@ -144,7 +145,7 @@ impl Collector<'_> {
             }
         };
         report.read.users += imported.0;
-        collected.imported(Source::Users, imported.1, "export");
+        collected.imported(Source::Users, imported.1, Form::Export);
         Ok(())
     }
 
@@ -317,7 +318,7 @@ impl Collector<'_> {
         let joined_with = if by_name { users } else { String::new() };
         self.store.set(&JOINED_WITH, &joined_with).await?;
         report.read.registrations += imported.0;
-        collected.imported(source, imported.1, "export");
+        collected.imported(source, imported.1, Form::Export);
         Ok(true)
     }
 

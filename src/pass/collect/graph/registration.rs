@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Graph, kept, part};
 use crate::domain::age::{self, Another};
 use crate::domain::registration::{Level, ReportRow};
+use crate::domain::seen::Form;
 use crate::domain::window::later;
 use crate::errors::chain;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
@@ -249,7 +250,7 @@ impl Graph<'_> {
             };
             store.clear_staged_registrations(&kept(&reading)).await?;
         }
-        collected.imported(Source::Registration, imported, "report");
+        collected.imported(Source::Registration, imported, Form::Report);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::{Graph, dead_end, kept};
 use crate::domain::brake::{Size, not_believed};
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
+use crate::domain::seen::Form;
 use crate::errors::chain;
 use crate::graph::{Ask, GraphError, Link, Page, Trail};
 use crate::pass::collect::{CollectError, Collected, Collector, collapse};
@@ -226,7 +227,7 @@ impl Graph<'_> {
         {
             collected
                 .holds
-                .extend(collapse(Source::Users, &seen, "directory"));
+                .extend(collapse(Source::Users, &seen, Form::Directory));
             return Ok(());
         }
         let unclear: BTreeSet<UserId> = {
