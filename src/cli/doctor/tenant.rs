@@ -1,5 +1,6 @@
 //! What else in the tenant asks people to register, as far as Graph shows it: security defaults
-//! where that may be read, and edits of policies that no program can read, in the audit log.
+//! where that may be read, and edits of policies that no program can read, in the audit log. No pass needs any
+//! of it, so what cannot be looked at is said and is no fault.
 
 use serde::Deserialize;
 
@@ -52,7 +53,7 @@ async fn security_defaults(client: &Client) -> Check {
             Verdict::Warning,
             "they are on: Entra itself has everybody register at the next sign-in, whatever windows say here; docs/entra.md says what goes together",
         ),
-        Err(text) => Check::of(part, Verdict::Bad, text),
+        Err(text) => Check::of(part, Verdict::NotLookedAt, text),
     }
 }
 
@@ -66,7 +67,7 @@ async fn registration_policy(config: &Config, client: &Client) -> Check {
     .await;
     let is_native = config.mode == Mode::Native;
     match edited {
-        Err(text) => Check::of(part, Verdict::Bad, text),
+        Err(text) => Check::of(part, Verdict::NotLookedAt, text),
         Ok(None) => Check::of(
             part,
             Verdict::Good,
@@ -96,7 +97,7 @@ async fn methods_policy(client: &Client) -> Check {
     )
     .await;
     match edited {
-        Err(text) => Check::of(part, Verdict::Bad, text),
+        Err(text) => Check::of(part, Verdict::NotLookedAt, text),
         Ok(None) => Check::of(part, Verdict::Good, "no edit in the audit log"),
         Ok(Some(day)) => Check::of(
             part,
