@@ -178,6 +178,8 @@ fn a_held_pass_ends_with_3_and_says_by_what() {
     Held  stale:users, since Wed 2026-01-14 01:00, now
           the newest reading of people is of Tue 2026-01-06 01:00, older than 24 h
           A newer reading ends it; "fortnight doctor" says whether one can be had.
+
+    Times are in Europe/Berlin.
     "#);
 }
 
@@ -203,6 +205,8 @@ fn a_hold_is_said_with_what_ends_it() {
     Held  mass, since Wed 2026-01-21 01:00, now
           20 people would be flagged in this run (0 more were in the last 24 hours), of 20 in scope
           "fortnight enforcement plan" lists the people; to flag them: fortnight enforcement approve mass --reason TEXT
+
+    Times are in Europe/Berlin.
     "#);
     // For a spreadsheet the header comes first, whatever is held.
     let plan = run(&world, &["enforcement", "plan", "--format", "csv"]);
@@ -220,6 +224,8 @@ fn a_hold_is_said_with_what_ends_it() {
           Mend the name in the configuration; "fortnight check" shows the line.
 
     Note  everyone: exclude.groups names "Sales", which matches nothing
+
+    Times are in Europe/Berlin.
     "#);
     let mut mails: Vec<String> = std::fs::read_dir(world.folder().join("outbox"))
         .unwrap()
@@ -702,7 +708,7 @@ fn explain_does_not_say_told_where_nobody_was() {
       May they skip it? yes, where the next sign-in lets them
       Until when?       Tue 2026-01-20 00:00, in 6 days
       The last mail?    none was accepted
-      What ends this?   Registering, at any sign-in; otherwise the deadline.
+      What ends this?   Registering. Nobody can reach the person: mend the address in the directory, or call.
       What comes next?  the reminder -3d, Sat 2026-01-17 00:00, in 3 days
 
     History
@@ -875,6 +881,8 @@ fn status_and_users_name_who_needs_a_person() {
     insta::assert_snapshot!(people.collect::<Vec<_>>().join("\n"), @r"
     Cannot be reached
       ana@contoso.example (everyone) since Tue 2026-01-06 01:00: flagged from Tue 2026-01-27 00:00 on (in 20 days), unless a mail gets through
+
+    Times are in Europe/Berlin.
     ");
     // The address is there: she is reached, and on no list any more.
     world.who("ana").mail = Some("ana@contoso.example".to_owned());
@@ -1264,7 +1272,7 @@ fn a_configuration_that_is_not_there() {
     insta::assert_snapshot!(ran.err, @r"
     fortnight: one fault in the configuration
       × absent.toml: cannot read the configuration: No such file or directory (os error 2)
-      help: name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning
+      help: name it with --config FILE or FORTNIGHT_CONFIG; `fortnight init` writes one to begin with
     ");
 }
 
@@ -1923,7 +1931,11 @@ fn a_dead_endpoint_is_in_status_until_somebody_reopens_it() {
     assert_eq!(json(&status)["webhooks"][0]["state"], "dead");
     let said = run(&world, &["status"]).out;
     let webhook = said.lines().skip_while(|line| !line.starts_with("Webhook"));
-    insta::assert_snapshot!(webhook.collect::<Vec<_>>().join("\n"), @"Webhook desk is dead: 410 Gone. When it is back: fortnight deliveries retry --destination desk");
+    insta::assert_snapshot!(webhook.collect::<Vec<_>>().join("\n"), @r"
+    Webhook desk is dead: 410 Gone. When it is back: fortnight deliveries retry --destination desk
+
+    Times are in Europe/Berlin.
+    ");
     let doctor = run(&world, &["doctor"]);
     assert!(
         doctor.out.contains("retry --destination desk"),

@@ -827,7 +827,7 @@ fn a_file_that_is_not_there_is_said_with_where_to_begin() {
     let faults = Config::load(Path::new("/nowhere/fortnight.toml"), []).unwrap_err();
     assert_snapshot!(faults.to_string().trim_matches('\n'), @r#"
     × /nowhere/fortnight.toml: cannot read the configuration: No such file or directory (os error 2)
-    help: name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning
+    help: name it with --config FILE or FORTNIGHT_CONFIG; `fortnight init` writes one to begin with
     "#);
     drop(desk);
 }

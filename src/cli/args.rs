@@ -463,7 +463,7 @@ pub enum Preview {
         /// The message, by its event
         #[arg(long, default_value = "window.opened", value_name = "EVENT", value_parser = events())]
         message: EventKind,
-        /// The language; default: that of [email]
+        /// The language; default: that of `email.language`
         #[arg(long, value_name = "LANGUAGE", value_parser = languages())]
         language: Option<Language>,
         /// How many days are left; default: 7, and none where a message follows the deadline

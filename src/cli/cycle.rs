@@ -16,7 +16,7 @@ use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
 use crate::pass::PassError;
 use crate::private;
-use crate::report::PassReport;
+use crate::report::{PassReport, Read};
 use crate::stop;
 use crate::store::lock::PassLock;
 use crate::store::read::Happening;
@@ -170,17 +170,14 @@ fn summary(
         ""
     };
     let took = took(report.duration_ms);
-    out.heading(&format!("Pass of {}{dry}, {took}", times.at(report.as_of)))?;
-    let rows = [
-        counted(read.users, "user", "users"),
-        counted(read.groups, "group", "groups"),
-        counted(read.registrations, "registration", "registrations"),
-        counted(read.sign_ins, "sign-in", "sign-ins"),
-        counted(read.audits, "audit event", "audit events"),
-    ];
-    let aside = counted(read.quarantined, "row", "rows");
+    out.heading(&format!(
+        "Pass of {} in {}{dry}, {took}",
+        times.at(report.as_of),
+        times.zone()
+    ))?;
+    let read = what_was_read(read);
     let mut lines = vec![
-        ("read", format!("{}; {aside} put aside", rows.join(", "))),
+        ("read", read),
         (
             "windows",
             format!(
@@ -213,6 +210,27 @@ fn summary(
         out.item(&format!("{what:<12}"), &text)?;
     }
     Ok(())
+}
+
+/// What had changed since it was read before, and was read.
+fn what_was_read(read: Read) -> String {
+    let counts = [
+        (read.users, "user", "users"),
+        (read.groups, "group", "groups"),
+        (read.registrations, "registration", "registrations"),
+        (read.sign_ins, "sign-in", "sign-ins"),
+        (read.audits, "audit event", "audit events"),
+    ];
+    let new: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, several)| counted(count, one, several))
+        .collect();
+    let aside = counted(read.quarantined, "row", "rows");
+    if new.is_empty() && read.quarantined == 0 {
+        return "nothing that was not read before".to_owned();
+    }
+    format!("{}; {aside} put aside", new.join(", "))
 }
 
 fn took(milliseconds: u64) -> String {

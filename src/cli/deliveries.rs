@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Usage;
 use super::args::Deliveries;
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, foreign};
 use super::screen::Tone;
 use super::table::{Cell, Column};
 use super::times::Times;
@@ -51,6 +51,14 @@ pub(super) async fn run(
         } => {
             let mut rows = deliveries::list(&store, &state, user.as_deref()).await?;
             rows.drain(..rows.len().saturating_sub(limit.unwrap_or(rows.len())));
+            if let (true, Format::Table, Some(user)) = (rows.is_empty(), format, &user) {
+                out.text(&format!(
+                    "No delivery fits. Why, `fortnight explain {}` says: no address, no sign-in yet, or not in scope.",
+                    foreign(user)
+                ))?;
+                store.close().await;
+                return Ok(DONE);
+            }
             match format {
                 Format::Json => out.json(&rows)?,
                 Format::Csv => csv(rows, out)?,

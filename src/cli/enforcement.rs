@@ -23,9 +23,9 @@ use crate::exit::{DEGRADED, DONE, FAILED};
 const COLUMNS: [Column; 6] = [
     Column::ranked("policy", 8, 2),
     Column::kept("user", 14),
-    Column::kept("state", 18),
+    Column::ranked("state", 18, 1),
     Column::kept("deadline", 20),
-    Column::ranked("why", 30, 1),
+    Column::kept("why", 22),
     Column::ranked("id", 36, 3),
 ];
 

@@ -11,6 +11,7 @@ use crate::desk::explain::{self, Explanation, Happened, LastMail, MaySkip, may_s
 use crate::desk::person::WindowView;
 use crate::domain::decision::{Next, NextAction};
 use crate::domain::message::EventKind;
+use crate::domain::policy::Enforce;
 use crate::domain::reason::Reason;
 use crate::exit::DONE;
 use crate::time::format_duration;
@@ -37,15 +38,25 @@ pub(super) async fn run(
         if at > 0 {
             out.line("")?;
         }
-        print(explanation, &times, out)?;
+        let mode = reader
+            .policies
+            .iter()
+            .find(|policy| policy.name.as_str() == explanation.person.policy);
+        let mode = mode.map_or(Enforce::On, |policy| policy.enforce);
+        print(explanation, mode, &times, out)?;
     }
     out.line("")?;
     out.note(&format!("Times are in {}.", times.zone()))?;
     Ok(DONE)
 }
 
-fn print(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
-    who(explanation, times, out)?;
+fn print(
+    explanation: &Explanation,
+    mode: Enforce,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
+    who(explanation, mode, times, out)?;
     out.line("")?;
     out.heading("Why")?;
     for reason in &explanation.reasons {
@@ -66,14 +77,19 @@ fn print(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow:
 
 /// A reason with the time of its evidence, unless the reason says it.
 fn evidence(reason: &Reason, times: &Times) -> String {
-    let text = times.localised(&clean_line(&reason.text, 300));
+    let text = times.localised(&foreign(&reason.text));
     match reason.at.map(|at| times.at(at)) {
         Some(at) if !text.contains(&at) => format!("{text}  [{at}]"),
         _ => text,
     }
 }
 
-fn who(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+fn who(
+    explanation: &Explanation,
+    mode: Enforce,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     let person = &explanation.person;
     let name = clean_line(person.display_name.as_deref().unwrap_or_default(), 64);
     let upn = clean_line(&person.user_principal_name, 120);
@@ -84,7 +100,12 @@ fn who(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::R
         .paint(words::tone(person.state), person.state.as_str());
     let policy = clean_line(&person.policy, 64);
     let as_of = times.told(explanation.as_of);
-    Ok(out.line(format!("Policy {policy}: {state}, as of {as_of}"))?)
+    let mode = match mode {
+        Enforce::On => "",
+        Enforce::ReportOnly => " (report-only: nobody is told or flagged)",
+        Enforce::Off => " (off)",
+    };
+    Ok(out.line(format!("Policy {policy}{mode}: {state}, as of {as_of}"))?)
 }
 
 /// What a help desk is asked, each question with its answer.
@@ -164,7 +185,7 @@ fn history(Happened { line, mail }: &Happened) -> String {
     // Who did it and why; an event has its reasons above.
     let why = if EventKind::parse(&line.kind).is_none() {
         let text = line.reasons[0]["text"].as_str().unwrap_or_default();
-        format!("  {}", clean_line(text, 300))
+        format!("  {}", foreign(text))
     } else {
         String::new()
     };

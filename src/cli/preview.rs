@@ -14,7 +14,7 @@ use super::Usage;
 use super::args::{Preview, Test};
 use super::operator::operator;
 use super::output::Printer;
-use crate::config::{Config, Email};
+use crate::config::{Config, Email, EmailTransport};
 use crate::courier::transport::Transport;
 use crate::delivery::mail::{
     self, About, Notice, OperatorNotice, Recipient, TestNotice, WindowNotice,
@@ -204,7 +204,15 @@ pub(super) async fn test(config: &Config, command: &Test, out: &mut Printer) -> 
         if !outcome.is_accepted() {
             code = FAILED;
         }
-        out.line(format!("{address}: {outcome}"))?;
+        match &email.transport {
+            EmailTransport::File(folder) if outcome.is_accepted() => out.text(&format!(
+                "{address}: written into {}; nothing has left this machine",
+                folder.display()
+            ))?,
+            EmailTransport::File(_) | EmailTransport::Smtp(..) => {
+                out.line(format!("{address}: {outcome}"))?;
+            }
+        }
     }
     transport.close().await;
     Ok(code)

@@ -30,11 +30,14 @@ pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> a
         Format::Csv => csv(&status, out)?,
         Format::Table => {
             let times = Times::new(config, reader.present());
+            let zone = times.zone().to_owned();
             Page { status, times, out }.print()?;
             if prompts::are_absent(config) {
                 out.text("")?;
                 out.item("Note  ", prompts::UNSEEN)?;
             }
+            out.text("")?;
+            out.note(&format!("Times are in {zone}."))?;
         }
     }
     Ok(code)

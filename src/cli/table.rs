@@ -7,7 +7,7 @@ use super::screen::{Screen, Tone};
 use crate::delivery::text::clean_line;
 
 /// A cell is no longer than this, whatever the terminal.
-const CELL: usize = 200;
+const CELL: usize = 1_000;
 /// Between two columns.
 const GAP: usize = 2;
 /// A column that stays gets so much before one that may go gets anything.
@@ -179,12 +179,19 @@ fn widths(
         .collect();
     let taken: usize = shown.iter().map(|at| widths[*at] + GAP).sum();
     let mut room = (width + GAP).saturating_sub(taken);
-    let mut lacking = shown.to_vec();
-    lacking.sort_by_key(|at| natural[*at] - widths[*at]);
-    for at in lacking {
-        let more = room.min(natural[at] - widths[at]);
+    let mut give = |at: usize, wanted: usize| {
+        let more = room.min(wanted.saturating_sub(widths[at]));
         widths[at] += more;
         room -= more;
+    };
+    // Those that stay have their comfort first.
+    for at in shown.iter().filter(|at| columns[**at].rank == 0) {
+        give(*at, natural[*at].min(COMFORT));
+    }
+    let mut lacking = shown.to_vec();
+    lacking.sort_by_key(|at| natural[*at].saturating_sub(columns[*at].least));
+    for at in lacking {
+        give(at, natural[at]);
     }
     widths
 }

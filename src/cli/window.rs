@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::Usage;
 use super::args::{Act, Window};
+use super::moment::Moment;
 use super::operator::{operator, say_if_rehearsed};
 use super::output::Printer;
 use super::times::Times;
@@ -39,6 +40,11 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
     })?;
     for confirmation in &confirmations {
         confirm(confirmation, &times, out)?;
+    }
+    if let Some(Moment::Day(day)) = args.until {
+        out.text(&format!(
+            "{day} ends at its first minute here: for the whole day, name the next one."
+        ))?;
     }
     if let Some(line) = not_in_entra(config.mode, args.act) {
         out.text(line)?;

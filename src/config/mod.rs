@@ -262,7 +262,7 @@ impl Config {
             let remedy = match error.kind() {
                 ErrorKind::PermissionDenied => "it may not be read by this user: check the owner and mode of it and of its folders",
                 ErrorKind::IsADirectory => "it is a folder: name the file in it",
-                _ => "name it with --config FILE or FORTNIGHT_CONFIG; fortnight.example.toml is a beginning",
+                _ => "name it with --config FILE or FORTNIGHT_CONFIG; `fortnight init` writes one to begin with",
             };
             let remedy = remedy.to_owned();
             Faults(vec![Fault::new(Severity::Error, Place::Missing, message, remedy, source)])

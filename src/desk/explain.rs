@@ -223,9 +223,17 @@ fn tells(config: &Config, row: &DeliveryRow) -> bool {
 
 /// What ends the state a person is in.
 fn ends(person: &PersonView, reasons: &[Reason]) -> &'static str {
-    let by_operator = reasons
-        .iter()
-        .any(|reason| reason.code == ReasonCode::ClosedByOperator);
+    let says = |code| reasons.iter().any(|reason| reason.code == code);
+    let is_asked = matches!(
+        person.state,
+        State::InGrace | State::DueSoon | State::OverdueChecking | State::EnforcementNeeded
+    );
+    if is_asked && says(ReasonCode::RegistrationBlocked) {
+        return "Registering, once what keeps the person from it is cleared: the code and what helps are above.";
+    }
+    if is_asked && says(ReasonCode::Unreachable) {
+        return "Registering. Nobody can reach the person: mend the address in the directory, or call.";
+    }
     match person.state {
         State::OutOfScope => "Being included by the policy.",
         State::Exempt => "The end of the exclusion.",
@@ -241,7 +249,7 @@ fn ends(person: &PersonView, reasons: &[Reason]) -> &'static str {
         State::EnforcementNeeded | State::Enforced => {
             "Registering. An operator can extend the window."
         }
-        State::Paused if by_operator => "`fortnight window reopen`.",
+        State::Paused if says(ReasonCode::ClosedByOperator) => "`fortnight window reopen`.",
         State::Paused => "Switching the policy on.",
     }
 }

@@ -256,7 +256,11 @@ impl<'a> Case<'a> {
 
     /// The policy does not apply: the clock stops, a flag goes, what waits is withdrawn.
     fn stop(&mut self) {
-        self.release("the policy no longer applies");
+        self.release(if self.standing.closed_by_operator {
+            "an operator closed the window"
+        } else {
+            "the policy no longer applies"
+        });
         let (policy, now) = (self.policy, self.now);
         if self.turn(|window| window.pause(policy, now)) {
             self.event(EventKind::WindowPaused, None);

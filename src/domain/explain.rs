@@ -172,6 +172,14 @@ impl Case<'_> {
                 "the deadline passed and everything was proven",
                 at,
             );
+            let run = self.standing.window.run();
+            if run.is_some_and(|run| run.unreachable.is_some()) && !self.policy.strict {
+                self.because(
+                    ReasonCode::Unreachable,
+                    "nobody could be reached for seven days after the deadline",
+                    at,
+                );
+            }
         }
         let elsewhere = facts
             .sign_ins

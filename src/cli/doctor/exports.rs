@@ -115,10 +115,15 @@ fn read(config: &Config, folder: &Folder, known: &Known, now: Timestamp) -> Vec<
     if prompts::are_absent(config) {
         checks.push(Check::new("prompts", Ok(prompts::UNSEEN.to_owned())));
     }
-    checks.push(Check::new(
-        "names",
-        names(&names::by_exports(config, &roster)),
-    ));
+    checks.push(if roster.users().is_ok() {
+        Check::new("names", names(&names::by_exports(config, &roster)))
+    } else {
+        Check::of(
+            "names",
+            Verdict::NotTried,
+            "the users have to be read first",
+        )
+    });
     for group in roster.empty_groups(config) {
         let text = format!(
             "{}; put them in, or name another group",
