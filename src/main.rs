@@ -46,7 +46,7 @@ fn refused(error: &clap::Error) -> ExitCode {
         return ExitCode::from(WRONG);
     }
     error.print().ok();
-    if let Some(examples) = usage::examples(error, std::env::args()) {
+    if let Some(examples) = usage::examples(error, std::env::args_os()) {
         eprintln!("\n{examples}");
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG))

@@ -482,3 +482,76 @@ fn a_wrong_time_is_told_how_one_is_written_with_an_example() {
               fortnight log --event operator.extend --format csv
             ");
 }
+
+/// In a rehearsal acts have dates of their own; where the clock told the newest pass, they have its.
+#[test]
+fn an_act_takes_no_date_of_its_own_where_the_clock_told_the_newest_pass() {
+    let mut world = World::of(&["ana"]);
+    let now = fortnight::time::Clock::system().now();
+    world.export(now);
+    assert_eq!(run(&world, &["cycle"]).code, 0);
+    for act in [
+        &["window", "close", "ana@contoso.example"][..],
+        &["enforcement", "approve", "mass"],
+    ] {
+        let ran = run(
+            &world,
+            &[act, &["--reason", "asked", "--as-of", "2036-01-01"]].concat(),
+        );
+        assert_eq!(ran.code, 2, "{}", ran.out);
+        assert!(ran.err.contains("--as-of is for rehearsals"), "{}", ran.err);
+    }
+    let ran = run(
+        &world,
+        &[
+            "window",
+            "close",
+            "ana@contoso.example",
+            "--reason",
+            "asked",
+        ],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn an_extension_reaches_a_year_and_no_slip_of_the_keyboard_further() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let until = |until: &str| {
+        run(
+            &world,
+            &[
+                "window",
+                "extend",
+                "ana@contoso.example",
+                "--reason",
+                "asked",
+                "--until",
+                until,
+            ],
+        )
+    };
+    let ran = until("2206-03-01");
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("more than 365 days ahead"), "{}", ran.err);
+    assert_eq!(until("2026-12-31").code, 0);
+}
+
+#[test]
+fn what_is_no_text_is_wrong_usage_and_no_crash() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = std::ffi::OsStr::from_bytes(b"\xff");
+    for command in ["explain", "users", "man", "frob"] {
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_fortnight"))
+            .arg(command)
+            .arg(odd)
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{command}: {ran:?}");
+    }
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let ran = run(&world, &["explain", &"x".repeat(60_000)]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+}

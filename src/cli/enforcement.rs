@@ -74,10 +74,18 @@ pub(super) async fn run(
         let standing = approvals::approvable(&reader.store, &hold).await;
         let covered = approvals::covered(&reader, standing.map_err(local)?).await?;
         describe(&covered, reader.policies.len(), &times, out)?;
-        if !yes && is_there() && !agrees("Approve?", out)? {
-            out.text("Nothing was approved.")?;
-            return Ok(FAILED);
+        if !yes && is_there() {
+            if !agrees("Approve?", out)? {
+                out.text("Nothing was approved.")?;
+                return Ok(FAILED);
+            }
+            if !approvals::is_as_shown(config, &covered).await? {
+                out.text("Nothing was approved: a pass has changed meanwhile whom it covers. Look again.")?;
+                return Ok(FAILED);
+            }
         }
+        // As of the answer, which may come long after the question.
+        let at = acts::act_time(&reader.store, as_of).await?;
         let until = approvals::approve(&reader.store, &hold, &operator(), &reason, at).await?;
         out.text(&approved(&hold, until, &times))?;
     }

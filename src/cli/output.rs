@@ -258,7 +258,9 @@ fn neutral(cell: &str) -> String {
         .strip_prefix('-')
         .and_then(|step| step.strip_suffix('d'))
         .is_some_and(|days| days.bytes().all(|byte| byte.is_ascii_digit()));
-    if !is_step && cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // Spreadsheets skip blanks, and take full-width signs for theirs.
+    let begin = cell.trim_start();
+    if !is_step && begin.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) {
         format!("'{cell}")
     } else {
         cell.to_owned()
@@ -305,7 +307,9 @@ mod tests {
     fn formulas_are_neutralised() {
         assert_eq!(neutral("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
         assert_eq!(neutral("-7d+cmd"), "'-7d+cmd");
-        for plain in ["Ana", "-7d", "0d"] {
+        assert_eq!(neutral("\n=1+1"), "'\n=1+1");
+        assert_eq!(neutral("＝1+1"), "'＝1+1");
+        for plain in ["Ana", "-7d", "0d", " Ana"] {
             assert_eq!(neutral(plain), plain);
         }
     }

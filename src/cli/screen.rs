@@ -60,7 +60,9 @@ impl Color {
             Self::Always => true,
             Self::Never => false,
             Self::Auto => {
-                on_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+                on_terminal
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+                    && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What stands below the parser's complaint: the examples of the command that was meant.
 
+use std::ffi::OsString;
+
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
@@ -10,14 +12,14 @@ const EXAMPLES: &str = "Examples:\n";
 
 /// The examples of the command that these words name, if the parser did not show them already.
 #[must_use]
-pub fn examples(error: &clap::Error, words: impl Iterator<Item = String>) -> Option<String> {
+pub fn examples(error: &clap::Error, words: impl Iterator<Item = OsString>) -> Option<String> {
     let has_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if !error.use_stderr() || has_help {
         return None;
     }
     let mut command = Cli::command();
     for word in words {
-        if let Some(named) = command.find_subcommand(&word) {
+        if let Some(named) = word.to_str().and_then(|word| command.find_subcommand(word)) {
             command = named.clone();
         }
     }
@@ -44,7 +46,7 @@ mod tests {
     #[test]
     fn what_was_meant_is_shown_below_a_complaint_and_below_nothing_else() {
         let below = |line: &str| {
-            let words = || line.split(' ').map(ToOwned::to_owned);
+            let words = || line.split(' ').map(OsString::from);
             let error = Cli::try_parse_from(words()).unwrap_err();
             examples(&error, words())
         };

@@ -96,6 +96,9 @@ async fn table(
     while let Some(row) = rows.next().await? {
         lines.push(cells(row, times));
     }
+    if lines.is_empty() && args.limit == Some(0) {
+        return Ok(out.text("No row was asked for: --limit 0.")?);
+    }
     if lines.is_empty() {
         return Ok(out.text(&nobody(args))?);
     }

@@ -15,11 +15,15 @@ use crate::domain::policy::Enforce;
 use crate::domain::standing::Enforcement;
 use crate::domain::state::State;
 use crate::domain::window::GraceWindow;
+use crate::domain::window::later;
 use crate::pass;
 use crate::store::acts::NewAct;
 use crate::store::load::Dossier;
 use crate::store::outcome::Outcome;
-use crate::store::{Store, StoreError, Whom};
+use crate::store::{Store, Whom};
+
+/// No extension reaches further, by days or until a moment: a slip of the keyboard could not be taken back.
+const LONGEST_EXTENSION: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// An act on windows, as it was ordered.
 #[derive(Debug, Clone)]
@@ -193,6 +197,11 @@ fn moves_no_deadline_in(
             "--until {until} is not ahead of {at}: nobody could make use of it"
         )));
     }
+    if until > later(at, LONGEST_EXTENSION) {
+        return Err(DeskError::Refused(format!(
+            "--until {until} is more than 365 days ahead of {at}: is the year right?"
+        )));
+    }
     let later = confirmations.iter().flat_map(|confirmation| {
         let later = confirmation.changes.iter().filter_map(move |change| {
             let deadline = change.deadline[0].filter(|deadline| *deadline > until)?;
@@ -305,9 +314,15 @@ fn idle(kind: ActKind, before: &Decision) -> Option<&'static str> {
 
 /// The moment of an operator's act: the one given, or the present, which in a rehearsal is its newest
 /// pass and is never before one.
-pub async fn act_time(store: &Store, as_of: Option<Timestamp>) -> Result<Timestamp, StoreError> {
-    match as_of {
-        Some(at) => Ok(at),
-        None => Ok(present(store).await?.at),
+pub async fn act_time(store: &Store, as_of: Option<Timestamp>) -> Result<Timestamp, DeskError> {
+    let Some(at) = as_of else {
+        return Ok(present(store).await?.at);
+    };
+    match store.newest_clocked_pass().await? {
+        // There a date of its own would void what is told: a lapse, a notice, an order of acts.
+        Some(newest) => Err(DeskError::Refused(format!(
+            "--as-of is for rehearsals, and the clock told the time of the newest pass here, {newest}: leave it out"
+        ))),
+        None => Ok(at),
     }
 }

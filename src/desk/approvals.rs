@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::plan::{self, Plan, Planned};
 use super::{DeskError, Reader};
+use crate::config::Config;
 use crate::domain::brake::APPROVAL_LAPSES;
 use crate::domain::hold::{HoldKind, ReleasedBy, StandingHold};
 use crate::domain::id::PolicyName;
@@ -46,6 +47,22 @@ pub async fn approvable(store: &Store, hold: &str) -> Result<StandingHold, DeskE
         )));
     }
     Ok(standing.clone())
+}
+
+/// Whether a hold still lets through those, and only those, whom somebody was shown: a pass may have looked
+/// since.
+pub async fn is_as_shown(config: &Config, shown: &Covered) -> Result<bool, DeskError> {
+    let reader = Reader::open(config).await?;
+    let hold = approvable(&reader.store, &shown.hold.id).await?;
+    let now = covered(&reader, hold).await?;
+    reader.store.close().await;
+    let ids = |covered: &Covered| -> BTreeSet<(String, String)> {
+        let people = covered.people.iter().map(|planned| &planned.person);
+        people
+            .map(|person| (person.policy.clone(), person.id.clone()))
+            .collect()
+    };
+    Ok(ids(&now) == ids(shown))
 }
 
 /// Whom an approval of a hold lets through. That of a mass names people (rule 4.3); any other lets

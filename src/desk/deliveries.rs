@@ -3,6 +3,7 @@
 use super::acts::act_time;
 use super::{DeskError, one};
 use crate::config::Config;
+use crate::delivery::text::mask_addresses;
 use crate::domain::delivery::State;
 use crate::store::Store;
 use crate::store::outbox::{DeliveryRow, Found};
@@ -26,7 +27,12 @@ pub async fn list(
         Some(name) => Some(one(store, name).await?),
         None => None,
     };
-    Ok(store.deliveries(states, user.as_ref()).await?)
+    let mut rows = store.deliveries(states, user.as_ref()).await?;
+    for row in &mut rows {
+        // Servers like to repeat whom they refuse.
+        row.last_error = row.last_error.as_deref().map(mask_addresses);
+    }
+    Ok(rows)
 }
 
 /// An endpoint is well again: what waits for it, or died with it, is due now. How many rows.

@@ -79,6 +79,9 @@ pub struct Happening {
     pub hold: Option<String>,
 }
 
+/// No name of a directory is longer, and patterns have an end.
+const LONGEST_NAME: usize = 1_000;
+
 /// Somebody, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -254,6 +257,9 @@ impl Store {
     /// People a word of whose name, user principal name or mail begins like this, by name.
     pub async fn like(&self, beginning: &str, limit: u32) -> Result<Vec<Named>, StoreError> {
         let beginning = beginning.trim().to_lowercase();
+        if beginning.len() > LONGEST_NAME {
+            return Ok(Vec::new());
+        }
         let plain = beginning
             .replace('\\', "\\\\")
             .replace('%', "\\%")
