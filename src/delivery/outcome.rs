@@ -178,6 +178,34 @@ impl Outcome {
         }
     }
 
+    /// The same, without the receiver's words where they repeat one of our secrets: words go into logs and rows.
+    #[must_use]
+    pub fn withholding(mut self, secrets: &[&str]) -> Self {
+        // A shorter one would be found in anything.
+        let repeats = |said: &str| {
+            let mut secrets = secrets.iter();
+            secrets.any(|secret| secret.len() > 5 && said.contains(secret))
+        };
+        if let Some(text) = self.words_of_others().filter(|text| repeats(text)) {
+            "the receiver's words are withheld, as they repeat a secret".clone_into(text);
+        }
+        self
+    }
+
+    fn words_of_others(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Deferred { text, .. }
+            | Self::Unreachable { text, .. }
+            | Self::Busy { text, .. }
+            | Self::Declined { text, .. }
+            | Self::Lost { text }
+            | Self::Refused { text, .. }
+            | Self::Unauthorized { text, .. }
+            | Self::Gone { text, .. } => Some(text),
+        }
+    }
+
     /// Code and words. Those of an HTTP answer begin with its code, and it is not said twice.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -250,6 +278,18 @@ fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_repeat_a_secret_are_withheld() {
+        let said = Outcome::refused(Some(550), "5.1.1 pw ana SMTP-PASS and more");
+        let kept = said.clone().withholding(&["SMTP-PASS", "other"]);
+        assert_eq!(
+            kept.text(),
+            "the receiver's words are withheld, as they repeat a secret"
+        );
+        assert_eq!(kept.code(), "550");
+        assert_eq!(said.clone().withholding(&["SMTP-PASSWORD", "and"]), said);
+    }
 
     #[test]
     fn an_outcome_is_kept_and_said_alike_of_mail_and_webhooks() {

@@ -16,9 +16,11 @@ mod wire;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rustls::ClientConfig;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -48,6 +50,19 @@ pub struct Login {
     pub username: String,
     /// What proves it.
     pub proof: Proof,
+}
+
+impl Login {
+    /// A server may repeat what it was told, in any answer.
+    fn withheld_from(&self, outcome: Outcome) -> Outcome {
+        let Proof::Password(password) = &self.proof else {
+            return outcome;
+        };
+        let password = password.expose_secret();
+        let username = &self.username;
+        let plain = STANDARD.encode(format!("\0{username}\0{password}"));
+        outcome.withholding(&[password, &STANDARD.encode(password), &plain])
+    }
 }
 
 /// What proves who logs in.
@@ -194,6 +209,14 @@ impl Smtp {
     ///
     /// Cancelling this closes the connection; whether the message went out is then unknown.
     pub async fn send(&self, letter: &Letter) -> Outcome {
+        let outcome = self.exchange(letter).await;
+        match &self.shared.config.login {
+            Some(login) => login.withheld_from(outcome),
+            None => outcome,
+        }
+    }
+
+    async fn exchange(&self, letter: &Letter) -> Outcome {
         let shared = &self.shared;
         let Ok(_permit) = shared.permits.acquire().await else {
             return Outcome::unreachable(None, "the connections to the mail server are closed");
