@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
+use fortnight::config::Config;
+use fortnight::desk::{Reader, approvals};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
@@ -554,4 +556,44 @@ fn what_is_no_text_is_wrong_usage_and_no_crash() {
     cycle(&world, day(1), &[]);
     let ran = run(&world, &["explain", &"x".repeat(60_000)]);
     assert_eq!(ran.code, 2, "{}", ran.err);
+}
+
+/// Whoever reads whom an approval covers approves those, and nobody whom a pass has added meanwhile.
+#[tokio::test]
+async fn an_approval_covers_whom_somebody_was_shown() {
+    let mut world = World::of(&[]);
+    let crowd = world.crowd("person", 30);
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    let (early, late) = crowd.split_at(15);
+    for number in [1, 3, 8, 12, 14, 16] {
+        let signing_in = match number {
+            1 => early,
+            3 => late,
+            _ => &[],
+        };
+        for name in signing_in {
+            world.sign_in(name, hour(number, -1));
+        }
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    let config = world.config();
+    let shown = covered(&config).await;
+    assert_eq!(shown.people.len(), 15);
+    assert!(approvals::is_as_shown(&config, &shown).await.unwrap());
+    for number in [17, 18] {
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    assert_eq!(covered(&config).await.people.len(), 30);
+    assert!(!approvals::is_as_shown(&config, &shown).await.unwrap());
+}
+
+async fn covered(config: &Config) -> approvals::Covered {
+    let reader = Reader::open(config).await.unwrap();
+    let hold = approvals::approvable(&reader.store, "mass").await.unwrap();
+    let covered = approvals::covered(&reader, hold).await.unwrap();
+    reader.store.close().await;
+    covered
 }
