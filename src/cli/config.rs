@@ -2,20 +2,16 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use url::Url;
 
 use super::output::{Format, Printer, foreign};
 use crate::config::{Config, Place, Setting, reference};
 use crate::exit::DONE;
 
-/// What is shown of a secret.
-const HIDDEN: &str = "***";
-
 /// A value that counts, as the stable JSON has it.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     key: &'a str,
-    value: Value,
+    value: &'a Value,
     origin: Origin,
     /// The file and line, or the variable.
     at: Option<String>,
@@ -85,28 +81,10 @@ fn row<'a>(config: &Config, setting: &'a Setting) -> Row<'a> {
     };
     Row {
         key: &setting.key,
-        value: without_login(&setting.value),
+        value: &setting.value,
         origin,
         at,
     }
-}
-
-/// An address without what lets somebody in: a login before its host, and what stands behind a question mark.
-fn without_login(value: &Value) -> Value {
-    let Some(mut url) = value.as_str().and_then(|text| Url::parse(text).ok()) else {
-        return value.clone();
-    };
-    if url.username().is_empty() && url.password().is_none() && url.query().is_none() {
-        return value.clone();
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        let _ = url.set_username(HIDDEN);
-        let _ = url.set_password(None);
-    }
-    if url.query().is_some() {
-        url.set_query(Some(HIDDEN));
-    }
-    Value::String(url.into())
 }
 
 /// The same as fortnight.schema.json.
@@ -114,33 +92,4 @@ pub(super) fn schema(out: &mut Printer) -> anyhow::Result<u8> {
     let text = serde_json::to_string_pretty(&reference::schema())?;
     out.line(text)?;
     Ok(DONE)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_address_shows_no_login_and_nothing_behind_the_question_mark() {
-        for (value, shown) in [
-            (
-                "https://user:pass@desk.contoso.com/hooks?sig=x",
-                "https://***@desk.contoso.com/hooks?***",
-            ),
-            (
-                "sqlite://user:pass@x/fortnight.db",
-                "sqlite://***@x/fortnight.db",
-            ),
-            ("sqlite:fortnight.db", "sqlite:fortnight.db"),
-            (
-                "https://desk.contoso.com/hooks",
-                "https://desk.contoso.com/hooks",
-            ),
-            ("Europe/Berlin", "Europe/Berlin"),
-        ] {
-            assert_eq!(without_login(&json!(value)), json!(shown));
-        }
-    }
 }

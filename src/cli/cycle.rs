@@ -10,6 +10,7 @@ use super::args::Cycle;
 use super::output::{Format, Printer, foreign};
 use super::table::{Cell, Column};
 use super::times::Times;
+use super::words::counted;
 use crate::config::{Config, EmailTransport};
 use crate::engine::Engine;
 use crate::errors::chain;
@@ -239,10 +240,6 @@ fn took(milliseconds: u64) -> String {
         Ok(length) if length >= SignedDuration::from_secs(1) => format_duration(length),
         _ => format!("{milliseconds} ms"),
     }
-}
-
-fn counted(count: u64, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 /// What waits for a budget, and for how long.

@@ -51,18 +51,13 @@ pub(super) async fn run(
         } => {
             let mut rows = deliveries::list(&store, &state, user.as_deref()).await?;
             rows.drain(..rows.len().saturating_sub(limit.unwrap_or(rows.len())));
-            if let (true, Format::Table, Some(user)) = (rows.is_empty(), format, &user) {
-                out.text(&format!(
-                    "No delivery fits. Why, `fortnight explain {}` says: no address, no sign-in yet, or not in scope.",
-                    foreign(user)
-                ))?;
-                store.close().await;
-                return Ok(DONE);
-            }
             match format {
                 Format::Json => out.json(&rows)?,
                 Format::Csv => csv(rows, out)?,
-                Format::Table => table(rows, &Times::new(config, Clock::system().now()), out)?,
+                Format::Table => {
+                    let times = Times::new(config, Clock::system().now());
+                    table(rows, user.as_deref(), &times, out)?;
+                }
             }
         }
         Deliveries::Retry {
@@ -107,9 +102,14 @@ fn csv(rows: Vec<DeliveryRow>, out: &mut Printer) -> anyhow::Result<()> {
     Ok(csv.end()?)
 }
 
-fn table(rows: Vec<DeliveryRow>, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+fn table(
+    rows: Vec<DeliveryRow>,
+    user: Option<&str>,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     if rows.is_empty() {
-        return Ok(out.text("No delivery fits.")?);
+        return Ok(out.text(&nothing(user))?);
     }
     let total = rows.len();
     let cells = rows.into_iter().map(|row| cells(row, times)).collect();
@@ -119,6 +119,17 @@ fn table(rows: Vec<DeliveryRow>, times: &Times, out: &mut Printer) -> anyhow::Re
     Ok(out.note(&format!(
         "{total} {rows}, the newest last. Times are in {zone}."
     ))?)
+}
+
+/// An empty result, in words.
+fn nothing(user: Option<&str>) -> String {
+    match user {
+        None => "No delivery fits.".to_owned(),
+        Some(user) => format!(
+            "No delivery fits. Why, `fortnight explain {}` says: no address, no sign-in yet, or not in scope.",
+            foreign(user)
+        ),
+    }
 }
 
 fn cells(row: DeliveryRow, times: &Times) -> Vec<Cell> {

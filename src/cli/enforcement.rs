@@ -13,8 +13,8 @@ use super::words;
 use crate::config::Config;
 use crate::desk::approvals::{self, Covered};
 use crate::desk::plan::{self, Plan, Planned};
-use crate::desk::{DeskError, Reader, acts};
-use crate::domain::hold::{HoldKind, StandingHold};
+use crate::desk::{Reader, acts};
+use crate::domain::hold::{HoldKind, StandingHold, withdrawal_of};
 use crate::domain::policy::Enforce;
 use crate::domain::reason::ReasonCode;
 use crate::domain::state::State;
@@ -61,11 +61,9 @@ pub(super) async fn run(
     let reader = Reader::open(config).await?;
     let as_of = as_of.map(|moment| moment.within(&config.zone));
     let times = Times::new(config, as_of.unwrap_or(reader.present()));
+    let local = |error| times.refused(error);
+    // A date that cannot be taken is refused before anybody is asked.
     let at = acts::act_time(&reader.store, as_of).await?;
-    let local = |error| match error {
-        DeskError::Refused(text) => DeskError::Refused(times.localised(&text)),
-        other => other,
-    };
     if withdraw {
         let flagged = approvals::withdraw(&reader.store, &hold, &operator(), &reason, at).await;
         let flagged = flagged.map_err(local)?;
@@ -97,13 +95,11 @@ pub(super) async fn run(
 }
 
 fn approved(hold: &str, until: Timestamp, times: &Times) -> String {
-    // The name of a policy may have blanks in it.
-    let quote = if hold.contains(' ') { "\"" } else { "" };
     format!(
-        "Approved {hold} as {}; the next pass uses it. Unused, it lapses {}. Until a pass uses it, this takes it back: \
-         fortnight enforcement approve {quote}{hold}{quote} --withdraw --reason TEXT",
+        "Approved {hold} as {}; the next pass uses it. Unused, it lapses {}. Until a pass uses it, this takes it back: {}",
         operator(),
-        times.told(until)
+        times.told(until),
+        withdrawal_of(hold)
     )
 }
 
@@ -261,8 +257,7 @@ fn total(plan: &Plan, reader: &Reader) -> String {
     let (mut flagged, mut next, mut held, mut rehearsed, mut waiting) = (0, 0, 0, 0, 0);
     for planned in &plan.people {
         let person = &planned.person;
-        let mut policies = reader.policies.iter();
-        let policy = policies.find(|policy| policy.name.as_str() == person.policy);
+        let policy = reader.policy(&person.policy);
         let stops = |hold: &StandingHold| {
             hold.approved_at.is_none() && policy.is_some_and(|policy| hold.stops(&policy.name))
         };

@@ -38,11 +38,8 @@ pub(super) async fn run(
         if at > 0 {
             out.line("")?;
         }
-        let mode = reader
-            .policies
-            .iter()
-            .find(|policy| policy.name.as_str() == explanation.person.policy);
-        let mode = mode.map_or(Enforce::On, |policy| policy.enforce);
+        let policy = reader.policy(&explanation.person.policy);
+        let mode = policy.map_or(Enforce::On, |policy| policy.enforce);
         print(explanation, mode, &times, out)?;
     }
     out.line("")?;

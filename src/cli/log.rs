@@ -1,13 +1,9 @@
 //! `log`: what happened, newest last.
 
-use std::io::{self, Write as _};
-
 use jiff::Timestamp;
-use serde::Serializer as _;
-use serde::ser::SerializeSeq as _;
 
 use super::args::Log;
-use super::output::{Escaping, Format, Printer};
+use super::output::{Format, Printer};
 use super::screen::Tone;
 use super::table::{Cell, Column};
 use super::times::Times;
@@ -76,7 +72,7 @@ pub(super) async fn run(config: &Config, args: Log, out: &mut Printer) -> anyhow
     };
     match args.format {
         Format::Csv => csv(&mut entries, out).await?,
-        Format::Json | Format::Table => json(&mut entries, out).await?,
+        Format::Json | Format::Table => out.array(async || entries.next().await).await?,
     }
     Ok(DONE)
 }
@@ -96,18 +92,6 @@ impl Entries<'_> {
             Self::Read(entries) => Ok(entries.next()),
         }
     }
-}
-
-async fn json(entries: &mut Entries<'_>, out: &mut Printer) -> anyhow::Result<()> {
-    let mut out = out.buffered();
-    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
-    let mut array = json.serialize_seq(None).map_err(io::Error::from)?;
-    while let Some(entry) = entries.next().await? {
-        array.serialize_element(&entry).map_err(io::Error::from)?;
-    }
-    array.end().map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
 }
 
 async fn csv(entries: &mut Entries<'_>, out: &mut Printer) -> anyhow::Result<()> {

@@ -4,7 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::ser::SerializeSeq as _;
+use serde::{Serialize, Serializer as _};
 use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
@@ -122,6 +123,22 @@ impl Printer {
         out.flush()
     }
 
+    /// Prints a JSON array of rows as they come.
+    pub(crate) async fn array<T: Serialize>(
+        &mut self,
+        mut next: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<()> {
+        let mut out = self.buffered();
+        let mut json = Serializer::with_formatter(&mut out, Escaping::default());
+        let mut array = json.serialize_seq(None).map_err(io::Error::from)?;
+        while let Some(row) = next().await? {
+            array.serialize_element(&row).map_err(io::Error::from)?;
+        }
+        array.end().map_err(io::Error::from)?;
+        writeln!(out)?;
+        Ok(out.flush()?)
+    }
+
     /// Begins a CSV under headings, for rows as they come.
     pub(crate) fn csv(&mut self, headings: &[&str]) -> io::Result<Csv<'_>> {
         let mut writer = csv::Writer::from_writer(self.buffered());
@@ -160,7 +177,7 @@ impl Printer {
 
 /// Prints JSON for people to read, with what acts on a terminal escaped; programs read the same.
 #[derive(Default)]
-pub(crate) struct Escaping(PrettyFormatter<'static>);
+struct Escaping(PrettyFormatter<'static>);
 
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(

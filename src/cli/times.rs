@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
+use crate::desk::DeskError;
 
 /// The zone and the present of the reader.
 #[derive(Debug, Clone)]
@@ -29,7 +30,13 @@ impl Times {
             .to_string()
     }
 
-    /// The same, or nothing.
+    /// `Wed 2026-01-21 08:36 CET`, where nothing beside it names the zone.
+    pub(crate) fn zoned(&self, at: Timestamp) -> String {
+        let local = at.to_zoned(self.zone.clone());
+        format!("{} {}", self.at(at), local.strftime("%Z"))
+    }
+
+    /// The same as [`Self::at`], or nothing.
     pub(crate) fn maybe(&self, at: Option<Timestamp>) -> String {
         at.map(|at| self.at(at)).unwrap_or_default()
     }
@@ -57,6 +64,14 @@ impl Times {
     /// The name of the zone.
     pub(crate) fn zone(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")
+    }
+
+    /// A refusal whose moments are local.
+    pub(crate) fn refused(&self, error: DeskError) -> DeskError {
+        match error {
+            DeskError::Refused(text) => DeskError::Refused(self.localised(&text)),
+            other => other,
+        }
     }
 
     /// A text whose moments are as programs read them, for people: reasons and holds carry theirs in UTC.

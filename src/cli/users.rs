@@ -1,13 +1,9 @@
 //! `users`: one row per policy and person.
 
-use std::io::{self, Write as _};
-
 use jiff::Timestamp;
-use serde::Serializer as _;
-use serde::ser::SerializeSeq as _;
 
 use super::args::{SortBy, Users};
-use super::output::{Escaping, Format, Printer};
+use super::output::{Format, Printer};
 use super::table::{Cell, Column};
 use super::times::Times;
 use super::words;
@@ -30,7 +26,7 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     let reader = Reader::open(config).await?;
     let mut rows = users::list(&reader, query).await?;
     match args.format {
-        Format::Json => json(&mut rows, out).await?,
+        Format::Json => out.array(async || Ok(rows.next().await?)).await?,
         Format::Csv => csv(&mut rows, out).await?,
         Format::Table => table(&mut rows, args, &Times::new(config, reader.present()), out).await?,
     }
@@ -63,19 +59,6 @@ const COLUMNS: [Column; 8] = [
     Column::ranked("policy", 8, 3),
     Column::ranked("id", 36, 5),
 ];
-
-/// One row after the other, as they are read.
-async fn json(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
-    let mut out = out.buffered();
-    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
-    let mut array = json.serialize_seq(None).map_err(io::Error::from)?;
-    while let Some(row) = rows.next().await? {
-        array.serialize_element(&row).map_err(io::Error::from)?;
-    }
-    array.end().map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
-}
 
 async fn csv(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<()> {
     let mut csv = out.csv(&HEADINGS)?;

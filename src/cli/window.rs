@@ -10,8 +10,8 @@ use super::output::Printer;
 use super::times::Times;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
+use crate::desk::Reader;
 use crate::desk::acts::{self, Change, Confirmation, Order};
-use crate::desk::{DeskError, Reader};
 use crate::domain::facts::ActKind;
 use crate::domain::message::EventKind;
 use crate::domain::policy::Mode;
@@ -34,10 +34,7 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
     let as_of = args.as_of.map(|moment| moment.within(&config.zone));
     let times = Times::new(config, as_of.unwrap_or(reader.present()));
     let confirmations = acts::act(&reader, order, as_of).await;
-    let confirmations = confirmations.map_err(|error| match error {
-        DeskError::Refused(text) => DeskError::Refused(times.localised(&text)),
-        other => other,
-    })?;
+    let confirmations = confirmations.map_err(|error| times.refused(error))?;
     for confirmation in &confirmations {
         confirm(confirmation, &times, out)?;
     }

@@ -5,6 +5,11 @@ use super::table::Cell;
 use crate::domain::decision::NextAction;
 use crate::domain::state::State;
 
+/// So many, in words that go with the number.
+pub(super) fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// A state, in the colour of what it asks for.
 pub(super) fn state(state: State) -> Cell {
     Cell::toned(tone(state), state.as_str())

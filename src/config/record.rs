@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use toml::de::DeValue;
+use url::Url;
 
 use super::REQUIRED;
 use super::document::{Kind, Setting};
@@ -68,6 +69,7 @@ impl Section<'_> {
         let key = self.label_of(key);
         let mut settings = self.document.settings.borrow_mut();
         settings.retain(|setting| setting.key != key);
+        let value = without_login(value);
         settings.push(Setting { key, value, place });
     }
 }
@@ -104,6 +106,51 @@ fn json_of(value: &DeValue<'_>) -> Value {
                 .iter()
                 .map(|(key, value)| (key.get_ref().to_string(), json_of(value.get_ref())));
             Value::Object(pairs.collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// An address without what lets somebody in: a login before its host, and what stands behind a question mark.
+fn without_login(value: Value) -> Value {
+    let Some(mut url) = value.as_str().and_then(|text| Url::parse(text).ok()) else {
+        return value;
+    };
+    if url.username().is_empty() && url.password().is_none() && url.query().is_none() {
+        return value;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let _ = url.set_username(HIDDEN);
+        let _ = url.set_password(None);
+    }
+    if url.query().is_some() {
+        url.set_query(Some(HIDDEN));
+    }
+    Value::String(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_no_login_and_nothing_behind_the_question_mark() {
+        for (value, shown) in [
+            (
+                "https://user:pass@desk.contoso.com/hooks?sig=x",
+                "https://***@desk.contoso.com/hooks?***",
+            ),
+            (
+                "sqlite://user:pass@x/fortnight.db",
+                "sqlite://***@x/fortnight.db",
+            ),
+            ("sqlite:fortnight.db", "sqlite:fortnight.db"),
+            (
+                "https://desk.contoso.com/hooks",
+                "https://desk.contoso.com/hooks",
+            ),
+            ("Europe/Berlin", "Europe/Berlin"),
+        ] {
+            assert_eq!(without_login(json!(value)), json!(shown));
         }
     }
 }

@@ -181,12 +181,8 @@ impl Outcome {
     /// The same, without the receiver's words where they repeat one of our secrets: words go into logs and rows.
     #[must_use]
     pub fn withholding(mut self, secrets: &[&str]) -> Self {
-        // A shorter one would be found in anything.
-        let repeats = |said: &str| {
-            let mut secrets = secrets.iter();
-            secrets.any(|secret| secret.len() > 5 && said.contains(secret))
-        };
-        if let Some(text) = self.words_of_others().filter(|text| repeats(text)) {
+        let others = self.words_of_others();
+        if let Some(text) = others.filter(|text| repeats(text, secrets)) {
             "the receiver's words are withheld, as they repeat a secret".clone_into(text);
         }
         self
@@ -273,6 +269,12 @@ impl fmt::Display for Outcome {
 
 fn clean(text: &str) -> String {
     text::clean_line(text, text::MAX_REPLY)
+}
+
+/// Whether somebody's words repeat a secret; a shorter one would be found in anything.
+pub(in crate::delivery) fn repeats(said: &str, secrets: &[&str]) -> bool {
+    let mut secrets = secrets.iter();
+    secrets.any(|secret| secret.len() > 5 && said.contains(secret))
 }
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ impl Login {
         let Proof::Password(password) = &self.proof else {
             return outcome;
         };
+        if outcome.is_accepted() {
+            return outcome;
+        }
         let password = password.expose_secret();
         let username = &self.username;
         let plain = STANDARD.encode(format!("\0{username}\0{password}"));

@@ -14,15 +14,14 @@ use crate::domain::message::EventKind;
 use crate::domain::policy::Enforce;
 use crate::domain::standing::Enforcement;
 use crate::domain::state::State;
-use crate::domain::window::GraceWindow;
-use crate::domain::window::later;
+use crate::domain::window::{GraceWindow, later};
 use crate::pass;
 use crate::store::acts::NewAct;
 use crate::store::load::Dossier;
 use crate::store::outcome::Outcome;
 use crate::store::{Store, Whom};
 
-/// No extension reaches further, by days or until a moment: a slip of the keyboard could not be taken back.
+/// No extension until a moment reaches further, as none by days does: a slip of the keyboard could not be taken back.
 const LONGEST_EXTENSION: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// An act on windows, as it was ordered.
@@ -259,10 +258,8 @@ fn mail(
     if let Some(mail) = mail.filter(|mail| mail.policy == is.policy) {
         return Ok(mail.kind);
     }
-    let mut policies = reader.policies.iter();
-    let enforce = policies
-        .find(|policy| policy.name == is.policy)
-        .map_or(Enforce::Off, |policy| policy.enforce);
+    let policy = reader.policy(is.policy.as_str());
+    let enforce = policy.map_or(Enforce::Off, |policy| policy.enforce);
     let (world, person) = (&reader.world, &after.dossier.person);
     let has_moved = is.deadline != was.deadline;
     Err(match idle(kind, was) {

@@ -71,8 +71,8 @@ pub async fn covered(reader: &Reader, hold: StandingHold) -> Result<Covered, Des
     let Plan { holds, mut people } = plan::plan(reader).await?;
     let listed: BTreeSet<(String, String)> = reader.store.covered_by(&hold.id).await?;
     let is_on = |name: &str| {
-        let mut policies = reader.policies.iter();
-        policies.any(|policy| policy.name.as_str() == name && policy.enforce == Enforce::On)
+        let policy = reader.policy(name);
+        policy.is_some_and(|policy| policy.enforce == Enforce::On)
     };
     people.retain(|planned| {
         let person = &planned.person;

@@ -43,8 +43,8 @@ pub struct Reader {
     pub world: World,
     /// The newest pass.
     pub now: Timestamp,
-    /// The present: of a rehearsal the newest pass.
-    present: Timestamp,
+    /// The present, and whether it is that of a rehearsal.
+    present: Present,
     /// When the schedule asks for the next pass.
     next_pass: Option<Timestamp>,
 }
@@ -57,7 +57,7 @@ impl Reader {
             .newest_pass()
             .await?
             .unwrap_or_else(|| Clock::system().now());
-        let present = present(&store).await?.at;
+        let present = present(&store).await?;
         let channel = if config.can_tell() {
             Channel::Works
         } else {
@@ -71,7 +71,7 @@ impl Reader {
             world,
             now,
             present,
-            next_pass: cron::next_after(&config.schedule.poll, &config.zone, present),
+            next_pass: cron::next_after(&config.schedule.poll, &config.zone, present.at),
         })
     }
 
@@ -80,7 +80,7 @@ impl Reader {
         let mut holds = self.store.holds().await?;
         for hold in &mut holds {
             let until = |at: Timestamp| later(at, APPROVAL_LAPSES);
-            hold.approved_at = hold.approved_at.filter(|at| self.present <= until(*at));
+            hold.approved_at = hold.approved_at.filter(|at| self.present.at <= until(*at));
         }
         Ok(holds)
     }
@@ -88,7 +88,7 @@ impl Reader {
     /// The present, by which people are told how far off something is; of a rehearsal its newest pass.
     #[must_use]
     pub fn present(&self) -> Timestamp {
-        self.present
+        self.present.at
     }
 
     /// What comes next, which is never past: what is due, and a flag that is checked at every pass, is
@@ -96,7 +96,7 @@ impl Reader {
     #[must_use]
     pub fn upcoming(&self, next: Option<Next>) -> Option<Next> {
         let next = next?;
-        let is_due = next.at <= self.present;
+        let is_due = next.at <= self.present.at;
         let at = if is_due { self.next_pass? } else { next.at };
         Some(Next { at, ..next })
     }
@@ -117,16 +117,20 @@ impl Reader {
         names.collect()
     }
 
+    /// The policy of that name, if it is in the configuration.
+    #[must_use]
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        let mut policies = self.policies.iter();
+        policies.find(|policy| policy.name.as_str() == name)
+    }
+
     /// Refuses a policy that is not in the configuration.
     pub fn knows_policy(&self, name: &str) -> Result<(), DeskError> {
-        let known: Vec<&str> = self
-            .policies
-            .iter()
-            .map(|policy| policy.name.as_str())
-            .collect();
-        if known.contains(&name) {
+        if self.policy(name).is_some() {
             return Ok(());
         }
+        let known = self.policies.iter().map(|policy| policy.name.as_str());
+        let known: Vec<&str> = known.collect();
         let known = known.join(", ");
         Err(DeskError::Unknown(format!(
             "there is no policy {name:?}; the policies are {known}"

@@ -208,7 +208,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     let policies = reader.policy_names();
     let holds = reader.holds().await?;
     let clocked = store.newest_clocked_pass().await?;
-    let now = reader.present;
+    let now = reader.present.at;
     let overdue = clocked.and_then(|last| overdue(&config.schedule.poll, &config.zone, last, now));
     let sources = sources(config, reader, now).await?;
     let unresolved = unresolved(reader, &sources);
@@ -227,7 +227,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
-        rehearsed: clocked.is_none() && store.newest_pass().await?.is_some(),
+        rehearsed: reader.present.is_rehearsed,
         running: lock::running(&config.database),
         next_pass: reader.next_pass,
         overdue,

@@ -174,9 +174,19 @@ impl HoldKind {
 
 /// The command that approves the hold of that id.
 pub(super) fn approval_of(id: &str) -> String {
+    command_on(id, "")
+}
+
+/// The command that takes an approval of that hold back.
+#[must_use]
+pub fn withdrawal_of(id: &str) -> String {
+    command_on(id, "--withdraw ")
+}
+
+fn command_on(id: &str, option: &str) -> String {
     // The name of a policy may have blanks in it.
     let quote = if id.contains(' ') { "\"" } else { "" };
-    format!("fortnight enforcement approve {quote}{id}{quote} --reason TEXT")
+    format!("fortnight enforcement approve {quote}{id}{quote} {option}--reason TEXT")
 }
 
 /// A hold that comes back this soon is the same one.

@@ -1,4 +1,4 @@
-//! Whom an operator's approval of a hold covers, and how it is taken back (rule 4.3).
+//! An operator's approval of a hold: how it is given, whom it covers, and how it is taken back (rule 4.3).
 
 use std::collections::BTreeSet;
 
@@ -48,6 +48,46 @@ impl Store {
         Ok(people.into_iter().collect())
     }
 
+    /// Approves a hold. False if no such hold stands.
+    pub async fn approve(
+        &self,
+        id: &str,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let doing = "approving a hold";
+        let mut transaction = self.begin().await?;
+        let approved = sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
+            .bind(id)
+            .bind(micros(at))
+            .bind(by)
+            .bind(reason)
+            .execute(&mut *transaction)
+            .await
+            .doing(doing)?
+            .rows_affected();
+        if approved > 0 {
+            let order = Order {
+                hold: id,
+                by,
+                reason,
+                at,
+            };
+            journal(
+                &mut transaction,
+                "hold.approved",
+                "approved",
+                "approved",
+                &order,
+            )
+            .await
+            .doing(doing)?;
+        }
+        transaction.commit().await.doing(doing)?;
+        Ok(approved > 0)
+    }
+
     /// Takes an approval back, as long as a pass can still use it: of a hold that stands, and of people
     /// whom one that is over still covers.
     pub async fn withdraw_approval(
@@ -93,7 +133,14 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .doing(doing)?;
-        journal_withdrawal(&mut transaction, hold, by, reason, at)
+        let order = Order {
+            hold,
+            by,
+            reason,
+            at,
+        };
+        let did = "took the approval back";
+        journal(&mut transaction, "approval.withdrawn", "held", did, &order)
             .await
             .doing(doing)?;
         transaction.commit().await.doing(doing)?;
@@ -128,20 +175,36 @@ async fn flagged_by(
     Ok(Some((instant(given), u64::try_from(flagged).unwrap_or(0))))
 }
 
-async fn journal_withdrawal(
-    connection: &mut Connection,
-    hold: &str,
-    by: &str,
-    reason: &str,
+/// What an operator ordered of a hold.
+struct Order<'a> {
+    hold: &'a str,
+    by: &'a str,
+    reason: &'a str,
     at: Timestamp,
+}
+
+/// Writes an order down, with what was done in words.
+async fn journal(
+    connection: &mut Connection,
+    kind: &str,
+    code: &str,
+    did: &str,
+    order: &Order<'_>,
 ) -> Result<(), sqlx::Error> {
-    let text = format!("{by} took the approval back: {reason}");
+    let Order {
+        hold,
+        by,
+        reason,
+        at,
+    } = *order;
+    let text = format!("{by} {did}: {reason}");
     let reasons =
-        serde_json::json!([{ "code": "held", "text": text, "at": at, "by": by, "reason": reason }]);
+        serde_json::json!([{ "code": code, "text": text, "at": at, "by": by, "reason": reason }]);
     let line = numbers::take(connection, Series::Journal, 1).await?;
-    sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, 'approval.withdrawn', FALSE, $3, $4)")
+    sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, $3, FALSE, $4, $5)")
         .bind(line)
         .bind(micros(at))
+        .bind(kind)
         .bind(hold)
         .bind(reasons.to_string())
         .execute(connection)

@@ -140,42 +140,6 @@ impl Store {
         Ok(at.map(instant))
     }
 
-    /// Approves a hold. False if no such hold stands.
-    pub async fn approve(
-        &self,
-        id: &str,
-        by: &str,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let approved = sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
-            .bind(id)
-            .bind(micros(at))
-            .bind(by)
-            .bind(reason)
-            .execute(&mut *transaction)
-            .await
-            .doing("approving a hold")?
-            .rows_affected();
-        if approved > 0 {
-            let text = serde_json::json!([{ "code": "approved", "text": format!("{by} approved: {reason}"), "at": at, "by": by, "reason": reason }]);
-            let line = numbers::take(&mut transaction, Series::Journal, 1)
-                .await
-                .doing("approving a hold")?;
-            sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, 'hold.approved', FALSE, $3, $4)")
-                .bind(line)
-                .bind(micros(at))
-                .bind(id)
-                .bind(text.to_string())
-                .execute(&mut *transaction)
-                .await
-                .doing("approving a hold")?;
-        }
-        transaction.commit().await.doing("approving a hold")?;
-        Ok(approved > 0)
-    }
-
     /// Writes down the holds of a pass: new ones are raised, those no longer seen are cleared, and a
     /// line says what is to be told by now; `rare` says that passes are more than an hour apart.
     ///

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::cli::times::Times;
 use crate::config::{Config, EmailTransport, PolicyConfig, Webhook};
 use crate::domain::message::EventKind;
 use crate::domain::policy::{Enforce, Mode};
@@ -108,16 +109,10 @@ fn schedule(config: &Config, now: Timestamp) -> String {
     let patterns: Vec<String> = patterns
         .map(|text| text.trim_end_matches('.').to_owned())
         .collect();
-    let zone = config.zone.iana_name().unwrap_or("UTC");
-    let next = cron::next_after(&config.schedule.poll, &config.zone, now).map_or_else(
-        String::new,
-        |next| {
-            let local = next.to_zoned(config.zone.clone());
-            format!(
-                "; `run` would pass next on {}",
-                local.strftime("%a %Y-%m-%d %H:%M %Z")
-            )
-        },
-    );
-    format!("{} ({zone}){next}", patterns.join("; "))
+    let times = Times::new(config, now);
+    let next = cron::next_after(&config.schedule.poll, &config.zone, now)
+        .map_or_else(String::new, |next| {
+            format!("; `run` would pass next on {}", times.zoned(next))
+        });
+    format!("{} ({}){next}", patterns.join("; "), times.zone())
 }

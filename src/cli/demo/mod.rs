@@ -286,7 +286,7 @@ fn happened(reports: &[PassReport]) -> Option<String> {
     let words: Vec<String> = counts
         .into_iter()
         .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, several)| format!("{count} {}", if count == 1 { one } else { several }))
+        .map(|(count, one, several)| words::counted(count, one, several))
         .collect();
     (!words.is_empty()).then(|| words.join(", "))
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Check, Verdict};
 use crate::cli::check::roster::Roster;
 use crate::cli::check::{self, audits, names, prompts};
+use crate::cli::times::Times;
 use crate::config::{Config, Exports, Fault};
 use crate::domain::age::{self, RowDates, Rows};
 use crate::errors::chain;
@@ -226,8 +227,7 @@ impl Desk<'_> {
     }
 
     fn local(&self, at: Timestamp) -> String {
-        let local = at.to_zoned(self.config.zone.clone());
-        local.strftime("%a %Y-%m-%d %H:%M %Z").to_string()
+        Times::new(self.config, self.now).zoned(at)
     }
 }
 

@@ -23,6 +23,7 @@ use super::replies::{code_of, is_2yz, words};
 use super::wire::{Stream, Wire, WireError};
 use super::{Login, Proof, SmtpConfig, Tls};
 use crate::delivery::Outcome;
+use crate::delivery::outcome::repeats;
 use crate::errors::chain;
 
 /// Connects and logs in; a failure says nothing about any recipient.
@@ -245,8 +246,7 @@ fn login_refused(reply: &Response, secret: &SecretString, line: &str) -> Outcome
     let said: Vec<&str> = reply.message().collect();
     let said = said.join(" ");
     let token = line.split_whitespace().last().unwrap_or_default();
-    let repeats = |secret: &str| secret.len() > 5 && said.contains(secret);
-    if repeats(secret.expose_secret()) || repeats(token) {
+    if repeats(&said, &[secret.expose_secret(), token]) {
         let text = "login refused; the server's words are withheld, as they repeat the secret";
         return Outcome::unreachable(Some(code_of(reply)), text);
     }
