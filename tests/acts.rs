@@ -231,7 +231,7 @@ fn an_approval_says_first_whom_it_covers_and_what_is_known_against_it() {
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     insta::assert_snapshot!(ran.out, @r"
     Held: mass
-      20 people would be flagged in this run (0 more were in the last 24 hours), of 20 in scope, since Wed 2026-01-21 01:00, now
+      20 people would be flagged in this run, of 20 in scope, since Wed 2026-01-21 01:00, now
     With an approval the next pass flags 20 people:
     user                      deadline              known against it
     person0@contoso.example   Tue 2026-01-20 00:00

@@ -203,7 +203,7 @@ fn a_hold_is_said_with_what_ends_it() {
     };
     insta::assert_snapshot!(held(&world), @r#"
     Held  mass, since Wed 2026-01-21 01:00, now
-          20 people would be flagged in this run (0 more were in the last 24 hours), of 20 in scope
+          20 people would be flagged in this run, of 20 in scope
           "fortnight enforcement plan" lists the people; to flag them: fortnight enforcement approve mass --reason TEXT
 
     Times are in Europe/Berlin.
@@ -2177,7 +2177,7 @@ fn a_test_says_who_sent_it_from_where_to_whomever_it_goes() {
 fn the_mails_of_whoever_cannot_put_it_off_or_is_blocked_can_be_read_before() {
     let world = World::of(&[]);
     for (code, language, said) in [
-        ("50072", "en", "It cannot be put off until then"),
+        ("50072", "en", "You cannot put it off until then"),
         ("53010", "en", "give this code all the same: 53010"),
         ("53010", "de", "bitte diesen Code: 53010"),
     ] {

@@ -52,7 +52,7 @@ fn the_demo_tells_its_stories() {
       Mon 19 Jan  5 close, 12 mails go out
       Tue 20 Jan  4 close, 28 mails go out, 1 person is flagged
       Wed 21 Jan  3 close, 7 mails go out
-      Wed 21 Jan  held (mass): 22 people would be flagged in this run (0 more were in the last 24 hours), of 285 in scope. A hold: new flags wait until better data or an operator ends it, so that a mistake flags nobody. Mails and windows go on.
+      Wed 21 Jan  held (mass): 22 people would be flagged in this run, of 285 in scope. A hold: new flags wait until better data or an operator ends it, so that a mistake flags nobody. Mails and windows go on.
       Thu 22 Jan  2 close, 1 is paused, 27 mails go out, 22 people are flagged, 1 flag is taken back
       Thu 22 Jan  an operator looks at the people and approves the hold mass: the next pass flags them
       Fri 23 Jan  2 close, 3 mails go out

@@ -181,13 +181,13 @@ async fn every_mail_before_the_deadline_names_it_also_where_it_cannot_be_put_off
     assert_eq!(mails.len(), 2);
     for mail in &mails {
         assert!(mail.text.contains("20 January 2026"), "{}", mail.text);
-        assert!(mail.text.contains("cannot be put off"), "{}", mail.text);
+        assert!(mail.text.contains("You cannot put it off"), "{}", mail.text);
     }
     world.sign_in("ana", before(9));
     world.daily(9..=12).await;
     let mails = world.mailbox("ana").await.mails;
     assert!(
-        !mails[0].text.contains("cannot be put off"),
+        !mails[0].text.contains("You cannot put it off"),
         "{}",
         mails[0].text
     );

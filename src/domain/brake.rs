@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(hold.id, "mass");
         assert_eq!(
             hold.text,
-            "11 people would be flagged in this run (0 more were in the last 24 hours), of 10 in scope"
+            "11 people would be flagged in this run, of 10 in scope"
         );
     }
 

@@ -98,12 +98,18 @@ impl Seen {
                     name.name
                 ),
             }),
-            Self::Mass { people: 1, recent, in_scope } => format!(
-                "one person would be flagged in this run ({recent} more were in the last 24 hours), of {in_scope} in scope"
-            ),
-            Self::Mass { people, recent, in_scope } => format!(
-                "{people} people would be flagged in this run ({recent} more were in the last 24 hours), of {in_scope} in scope"
-            ),
+            Self::Mass { people, recent, in_scope } => {
+                let whom = match people {
+                    1 => "one person".to_owned(),
+                    people => format!("{people} people"),
+                };
+                let before = match recent {
+                    0 => String::new(),
+                    1 => " (one more was in the last 24 hours)".to_owned(),
+                    recent => format!(" ({recent} more were in the last 24 hours)"),
+                };
+                format!("{whom} would be flagged in this run{before}, of {in_scope} in scope")
+            }
             Self::Lost { people, before, now, missing } => {
                 let [before, now] = [before, now].map(|at| moment(*at));
                 format!(
