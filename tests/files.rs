@@ -414,6 +414,11 @@ fn files_that_are_something_else_are_refused_with_the_remedy() {
             b"id,userPrincipalName\na,a@x",
             "users.csv, line 1: it has no column `accountEnabled`; choose that column in the portal's download (Users, Download users) and export again",
         ),
+        (
+            "users.csv",
+            "Objekt-ID,Benutzerprinzipalname,Konto aktiviert\na,a@x,WAHR".as_bytes(),
+            "users.csv, line 1: it has none of the columns `id`, `userPrincipalName`, `accountEnabled`; headings are read in English: switch the portal to English (Settings, Language + region) and download it again, or download JSON",
+        ),
     ] {
         assert_eq!(read_users(name, content).error.as_deref(), Some(expected));
     }

@@ -2,10 +2,13 @@
 
 pub(super) mod audits;
 pub(super) mod folders;
+mod languages;
 pub(super) mod names;
 pub(super) mod prompts;
 pub(super) mod roster;
 mod summary;
+#[cfg(test)]
+mod twins;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,6 +24,7 @@ use super::output::{Printer, foreign};
 use super::screen::Screen;
 use crate::config::{Config, Directory, Fault, Faults};
 use crate::desk::{Reader, capacity};
+use crate::domain::language::Language;
 use crate::domain::scope::Reach;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, WRONG};
@@ -109,6 +113,7 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     if prompts::are_absent(&config) {
         notes.push(prompts::UNSEEN.to_owned());
     }
+    notes.extend(languages::untranslated(&config, &known.languages));
     notes.extend(known.unreadable);
     notes.extend(known.empty_groups.iter().map(|name| empty(name)));
     notes.extend(
@@ -148,6 +153,8 @@ struct Known {
     /// Who is in scope of any policy that is on; by exports, everybody who can sign in.
     people: Option<u64>,
     empty_groups: BTreeSet<String>,
+    /// In which languages people are written to, where that is known; none: they prefer none.
+    languages: BTreeSet<Option<Language>>,
     /// Exports that a pass could not read.
     unreadable: Vec<String>,
 }
@@ -165,6 +172,7 @@ impl Known {
                 .collect(),
             people: roster.enabled(),
             empty_groups: roster.empty_groups(config),
+            languages: roster.languages(),
             unreadable: unreadable.collect(),
         }
     }
@@ -181,11 +189,16 @@ async fn known(config: &Config, reader: Option<&Reader>, now: Timestamp) -> anyh
         for policy in &reader.policies {
             reached.push(Some(reader.store.reach(policy).await?));
         }
+        let preferred = reader.store.languages().await?;
+        let preferred = preferred
+            .iter()
+            .map(|tag| Language::of_tag(tag.as_deref()?));
         return Ok(Known {
             strays,
             reached,
             people: Some(reader.store.in_scope(&reader.policies).await? as u64),
             empty_groups: BTreeSet::new(),
+            languages: preferred.collect(),
             unreadable: Vec::new(),
         });
     }

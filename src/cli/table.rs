@@ -1,7 +1,7 @@
 //! Tables without frames, as wide as the terminal: columns that do not fit are left out, the least
 //! needed first, and named; then cells are cut.
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthChar;
 
 use super::screen::{Screen, Tone};
 use crate::delivery::text::clean_line;
@@ -125,13 +125,13 @@ fn cleaned(cell: &Cell) -> Cell {
 fn natural(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<Option<usize>> {
     let widest = |at: usize| {
         let cells = rows.iter().filter_map(|row| row.get(at));
-        cells.map(|cell| cell.text.width()).max()
+        cells.map(|cell| columns_of(&cell.text)).max()
     };
     let widths = columns.iter().enumerate();
     widths
         .map(|(at, column)| {
             let widest = widest(at).filter(|width| *width > 0)?;
-            Some(widest.max(column.title.width()))
+            Some(widest.max(columns_of(column.title)))
         })
         .collect()
 }
@@ -208,7 +208,7 @@ fn line(
     for at in shown {
         let Some(cell) = row.get(*at) else { continue };
         let text = cut(&cell.text, widths[*at]);
-        let pad = widths[*at] - text.width();
+        let pad = widths[*at] - columns_of(&text);
         let (before, after) = if columns[*at].is_number {
             (pad, 0)
         } else {
@@ -225,9 +225,15 @@ fn line(
     line
 }
 
+/// In how many columns a text stands, letter by letter: no terminal needs more. One that joins letters, or
+/// an emoji and its colour, leaves a gap.
+fn columns_of(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
 /// A text in so many columns.
 fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
+    if columns_of(text) <= width {
         return text.to_owned();
     }
     let mut kept = String::new();
@@ -279,7 +285,10 @@ mod tests {
     fn at(width: Option<usize>) -> (String, Vec<&'static str>) {
         let (lines, hidden) = lay_out(Screen::of(width, false), &COLUMNS, &people());
         for line in &lines {
-            assert!(width.is_none_or(|width| line.width() <= width), "{line:?}");
+            assert!(
+                width.is_none_or(|width| columns_of(line) <= width),
+                "{line:?}"
+            );
             assert_eq!(line.trim_end(), line);
         }
         (lines.join("\n"), hidden)
@@ -312,6 +321,24 @@ mod tests {
         李小龍 [31m李…  in_grace
                         gone
         ");
+    }
+
+    /// Some terminals join two letters or an emoji and its colour, others do not: neither line is broken.
+    #[test]
+    fn what_a_terminal_may_join_has_room_for_its_parts() {
+        for name in [
+            "لا لا لا",
+            "👍🏽👍🏽👍🏽",
+            "👩\u{200d}🚀👩\u{200d}🚀",
+            "क्षत्रिय",
+            "ﬁ ﬃ",
+        ] {
+            let row = vec![name.into(), "in_grace".into()];
+            let (lines, _) = lay_out(Screen::of(None, false), &COLUMNS[..2], &[row]);
+            let before = lines[1].split("in_grace").next().unwrap();
+            let alone: usize = before.chars().filter_map(UnicodeWidthChar::width).sum();
+            assert_eq!(alone, lines[0].find("state").unwrap(), "{name}");
+        }
     }
 
     #[test]

@@ -26,13 +26,16 @@ const MAX_MARKS: usize = 4;
 /// The longest address that SMTP carries (RFC 5321, 4.5.3.1.3, without the brackets).
 const MAX_ADDRESS: usize = 254;
 
+/// Where a text was cut.
+const CUT: char = '…';
+
 /// A display name, group name or organisation: one line of at most [`MAX_NAME`] characters.
 #[must_use]
 pub fn clean_name(text: &str) -> String {
     clean_line(text, MAX_NAME)
 }
 
-/// Any foreign text as one line of at most `limit` characters.
+/// Any foreign text as one line of at most `limit` characters; the last of one that was cut says so.
 #[must_use]
 pub fn clean_line(text: &str, limit: usize) -> String {
     let mut line = String::with_capacity(text.len().min(limit * 4));
@@ -50,6 +53,10 @@ pub fn clean_line(text: &str, limit: usize) -> String {
             continue;
         }
         if length + usize::from(gap) >= limit {
+            if length >= limit {
+                line.pop();
+            }
+            line.push(CUT);
             break;
         }
         if std::mem::take(&mut gap) {
@@ -287,7 +294,11 @@ pub(in crate::delivery) mod tests {
                 .count(),
             5
         );
-        assert_eq!(clean_name(&"x ".repeat(99)).chars().count(), 63);
+        let long = clean_name(&"x ".repeat(99));
+        assert_eq!((long.chars().count(), long.ends_with(" x…")), (64, true));
+        assert_eq!(clean_line("abcde", 5), "abcde");
+        assert_eq!(clean_line("abcdef", 5), "abcd…");
+        assert_eq!(clean_line("abcd f", 5), "abcd…");
     }
 
     #[test]

@@ -41,6 +41,12 @@ impl Wording {
         self
     }
 
+    /// Whether whoever reads that language reads a text that was not written for it.
+    #[must_use]
+    pub fn lacks(&self, language: Language) -> bool {
+        !self.each.contains_key(&language)
+    }
+
     /// In that language; where it has none, whom to ask is better read in another one than not at all.
     #[must_use]
     pub fn told_in(&self, language: Language) -> &str {
@@ -118,6 +124,15 @@ impl Language {
         match self {
             Self::English => "en",
             Self::German => "de",
+        }
+    }
+
+    /// What it is called in English.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::German => "German",
         }
     }
 

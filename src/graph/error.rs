@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::entra::TokenError;
+use crate::errors::chain;
 use crate::quote::quote;
 
 /// A licence that a tenant lacks.
@@ -164,6 +165,36 @@ impl GraphError {
             self,
             Self::Unavailable { .. } | Self::Network { .. } | Self::Malformed { .. }
         )
+    }
+
+    /// What it says where the service or the way to it is to blame, whatever was asked for.
+    #[must_use]
+    pub fn outage(&self) -> Option<String> {
+        match self {
+            Self::Unavailable { status, .. } => Some(format!(
+                "Graph cannot answer now (HTTP {status}); the next pass goes on there"
+            )),
+            Self::Network { source, .. } => Some(format!(
+                "Graph cannot be reached; the next pass goes on there: {}",
+                chain(source)
+            )),
+            Self::Token(_)
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NoLicence { .. }
+            | Self::LinkExpired { .. }
+            | Self::Circle { .. }
+            | Self::Endless { .. }
+            | Self::Slow { .. }
+            | Self::CutShort
+            | Self::NotFound { .. }
+            | Self::BadRequest { .. }
+            | Self::Throttled { .. }
+            | Self::Malformed { .. }
+            | Self::BrokenOff { .. }
+            | Self::ForeignLink { .. }
+            | Self::Setup(_) => None,
+        }
     }
 }
 

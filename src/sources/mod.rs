@@ -154,6 +154,17 @@ pub enum SourceError {
     Graph(#[from] crate::graph::GraphError),
 }
 
+impl SourceError {
+    /// What it says where it is not of one source alone.
+    #[must_use]
+    pub fn outage(&self) -> Option<String> {
+        match self {
+            Self::Graph(error) => error.outage(),
+            Self::Unreadable { .. } | Self::WrongFile { .. } | Self::Absent { .. } => None,
+        }
+    }
+}
+
 /// Prints a line where there is one.
 struct At(Option<u64>);
 

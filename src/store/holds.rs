@@ -297,7 +297,19 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// How many people a policy reaches, by the snapshot, whether or not it is on.
+    /// The languages that people who can sign in prefer, as the directory spells them; null where one
+    /// prefers none.
+    pub async fn languages(&self) -> Result<Vec<Option<String>>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT DISTINCT preferred_language FROM people WHERE gone_at IS NULL AND enabled = TRUE",
+        )
+        .fetch_all(&self.read)
+        .await
+        .doing("reading languages")
+    }
+
+    /// How many people a policy reaches, by the snapshot, whether or not it is on. Its twin for exports that
+    /// no pass has read is `reach` of `cli/check/roster.rs`; a property beside it (`twins`) holds both to one answer.
     pub async fn reach(&self, policy: &Policy) -> Result<Reach, StoreError> {
         let assignment = &policy.assignment;
         let mut statement =

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::config::{Config, IncludeNames, Names, PolicyConfig};
 use crate::domain::assignment::is_same_name;
 use crate::domain::id::{GroupId, UserId};
+use crate::domain::language::Language;
 use crate::domain::person::{AccountKind, Person};
 use crate::domain::scope::Reach;
 use crate::pass::survey::{self, Survey};
@@ -31,6 +32,7 @@ struct Account {
     user_principal_name: String,
     kind: AccountKind,
     enabled: bool,
+    language: Option<Language>,
 }
 
 /// A group with its direct members.
@@ -48,6 +50,10 @@ impl Roster {
                 user_principal_name: person.user_principal_name,
                 kind: person.kind,
                 enabled: person.enabled,
+                language: person
+                    .preferred_language
+                    .as_deref()
+                    .and_then(Language::of_tag),
             })
         };
         let users = survey::users(folder, now, account);
@@ -99,6 +105,13 @@ impl Roster {
         u64::try_from(enabled.count()).ok()
     }
 
+    /// The languages that people who can sign in prefer.
+    pub(super) fn languages(&self) -> BTreeSet<Option<Language>> {
+        let accounts = self.users.iter().flat_map(|users| &users.facts);
+        let enabled = accounts.filter(|account| account.enabled);
+        enabled.map(|account| account.language).collect()
+    }
+
     /// Every user principal name.
     pub(super) fn user_names(&self) -> impl Iterator<Item = &str> {
         let accounts = self.users.iter().flat_map(|users| &users.facts);
@@ -147,7 +160,8 @@ impl Roster {
             .collect()
     }
 
-    /// How many people a policy reaches; nothing where an export that says so is missing.
+    /// How many people a policy reaches; nothing where an export that says so is missing. Its twin for what
+    /// a pass has read is `Store::reach`.
     pub(super) fn reach(&self, policy: &PolicyConfig) -> Option<Reach> {
         let users = self.users.as_ref().ok()?;
         if policy.groups().next().is_some() && !matches!(self.groups, Some(Ok(_))) {

@@ -4,6 +4,7 @@
 //! go on. Exported files and Graph are read in two ways ([`files`], [`graph`]); what is believed
 //! of a snapshot is judged here and in [`groups`], once for both.
 
+mod failures;
 mod files;
 mod graph;
 pub(super) mod groups;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use self::failures::Failures;
 use self::groups::{Unread, Wanted};
 use super::PassError;
 use crate::config::{self, Config, Exports};
@@ -67,6 +69,8 @@ pub(crate) struct Collected {
     pub(super) holds: Vec<Raised>,
     /// Sources that could not be read.
     failed: BTreeSet<Source>,
+    /// Why.
+    failures: Failures,
     /// Sources whose reading goes on in the next pass.
     unfinished: BTreeSet<Source>,
     /// Policies whose groups could not be read whole.
@@ -137,6 +141,10 @@ pub(super) async fn collect(
             .await?;
         }
     }
+    for failure in collected.failures.told() {
+        tracing::error!("could not read {failure}");
+        report.errors.push(failure);
+    }
     collector.hold_unjudged(wanted, &mut collected).await?;
     collector.hold_unread(&mut collected).await?;
     Ok(collected)
@@ -182,7 +190,7 @@ impl Collector<'_> {
                 collected.failed.insert(source);
                 // Its reading has ended, and the next one begins.
                 self.progress.beat();
-                self.fail(source, &error, report).await
+                self.fail(source, &error, collected).await
             }
             Err(CollectError::CutShort) => {
                 tracing::debug!("{source}: the rest is read in the next pass");
@@ -199,12 +207,11 @@ impl Collector<'_> {
         &self,
         source: Source,
         error: &SourceError,
-        report: &mut PassReport,
+        collected: &mut Collected,
     ) -> Result<(), PassError> {
         let text = chain(error);
-        tracing::error!(source = source.as_str(), error = %text, "could not read {}: {text}", source.as_str());
-        report.errors.push(format!("{}: {text}", source.as_str()));
         self.store.source_failed(source, &text, self.now).await?;
+        collected.failures.note(source, error, text);
         Ok(())
     }
 

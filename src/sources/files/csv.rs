@@ -24,6 +24,9 @@ use crate::sources::wire::{DateOrder, Entry, MemberObject, Numeric, RowError, Sc
 /// What the CSV reader may have read ahead.
 const READ_AHEAD: usize = 64 << 10;
 
+/// What to do where no heading is known.
+const OTHER_LANGUAGE: &str = "headings are read in English: switch the portal to English (Settings, Language + region) and download it again, or download JSON";
+
 /// A column that a reader asks for.
 pub(super) struct Column {
     /// The property.
@@ -263,7 +266,20 @@ impl Table {
                 "export InteractiveSignIns instead",
             ));
         }
-        for (column, at) in columns.iter().zip(&table.at) {
+        let needed = columns.iter().filter(|column| column.remedy.is_some());
+        let found = columns.iter().zip(&table.at);
+        if !found
+            .clone()
+            .any(|(column, at)| column.remedy.is_some() && at.is_some())
+        {
+            let names: Vec<String> = needed.map(|column| format!("`{}`", column.name)).collect();
+            return Err(part.wrong(
+                Some(1),
+                format!("it has none of the columns {}", names.join(", ")),
+                OTHER_LANGUAGE,
+            ));
+        }
+        for (column, at) in found {
             if let (Some(remedy), None) = (column.remedy, at) {
                 return Err(part.wrong(
                     Some(1),

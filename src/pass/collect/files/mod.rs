@@ -54,7 +54,7 @@ pub(super) async fn collect(
             let required = [Source::Users, Source::Registration, Source::SignIns];
             let groups = (!wanted.names.is_empty()).then_some(Source::Groups);
             for source in required.into_iter().chain(groups) {
-                collector.fail(source, &error, report).await?;
+                collector.fail(source, &error, collected).await?;
                 collected.failed.insert(source);
             }
             return Ok(());
