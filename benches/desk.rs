@@ -95,7 +95,9 @@ impl Asked {
                     .await
                     .unwrap(),
             ),
-            Self::Status => serde_json::to_vec(&status::status(config, &reader).await.unwrap()),
+            Self::Status => {
+                serde_json::to_vec(&status::status(config, &reader, None).await.unwrap())
+            }
             Self::Plan => serde_json::to_vec(&plan::plan(&reader).await.unwrap()),
         };
         reader.store.close().await;

@@ -660,6 +660,50 @@ fn explain_says_no_only_to_whom_registering_is_left() {
     );
 }
 
+/// The table reads no more people than it names, and counts the others.
+#[test]
+fn status_names_twenty_who_cannot_be_reached_and_counts_all() {
+    let mut world = World::of(&[]);
+    let crowd = world.crowd("person", 22);
+    for name in &crowd {
+        world.who(name).mail = None;
+    }
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    for name in &crowd {
+        world.sign_in(name, hour(1, -1));
+    }
+    world.export(day(1));
+    cycle(&world, day(1), &[]);
+    let status = run(&world, &["status"]).out;
+    assert!(status.contains("22 people cannot be reached"), "{status}");
+    assert_eq!(status.matches("(everyone) since").count(), 20, "{status}");
+    assert!(
+        status.contains("and 2 more: fortnight users --unreachable"),
+        "{status}"
+    );
+    let all = json(&run(&world, &["status", "--format", "json"]));
+    assert_eq!(all["unreachable"].as_array().unwrap().len(), 22);
+}
+
+#[test]
+fn a_limited_list_of_deliveries_has_the_newest_and_the_newest_last() {
+    let mut world = begun(&["ana", "bo", "cleo"]);
+    cycle(&world, day(1), &[]);
+    world.registers("cleo");
+    world.export(day(2));
+    cycle(&world, day(2), &[]);
+    let list = |more: &[&str]| {
+        let list = [&["deliveries", "list", "--format", "json"], more].concat();
+        json(&run(&world, &list)).as_array().unwrap().clone()
+    };
+    let all = list(&[]);
+    assert_eq!(all.len(), 4);
+    assert_eq!(list(&["--limit", "2"]), all[2..]);
+    assert_eq!(list(&["--limit", "9"]), all);
+    assert_eq!(list(&["--limit", "0"]), [json!(null); 0]);
+}
+
 #[test]
 fn explain_does_not_say_told_where_nobody_was() {
     let mut world = begun(&["ana"]);
@@ -679,7 +723,7 @@ fn explain_does_not_say_told_where_nobody_was() {
       Until when?       Tue 2026-01-20 00:00, in 13 days
       The last mail?    none was accepted
       What ends this?   Registering, at any sign-in; otherwise the deadline.
-      What comes next?  the reminder -7d, Tue 2026-01-13 00:00, in 6 days
+      What comes next?  the reminder -7d would go, Tue 2026-01-13 00:00, in 6 days
 
     History
       Tue 2026-01-06 01:00  window.opened (0d)  [report-only]

@@ -153,7 +153,7 @@ async fn status_lists_who_could_not_register_until_a_sign_in_is_completed() {
 async fn listed(world: &World) -> Vec<String> {
     let config = world.config();
     let reader = Reader::open(&config).await.unwrap();
-    let status = status(&config, &reader).await.unwrap();
+    let status = status(&config, &reader, None).await.unwrap();
     let mut people: Vec<String> = status
         .blocked
         .iter()

@@ -399,7 +399,7 @@ pub enum Deliveries {
         user: Option<String>,
         /// At most so many rows, the newest
         #[arg(long, value_name = "N")]
-        limit: Option<usize>,
+        limit: Option<u32>,
         /// The form of the result
         #[arg(long, default_value = "table")]
         format: Format,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::args::Cycle;
@@ -65,6 +65,15 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
         eprintln!("fortnight: {}", PassError::GoesBack { newest });
         return Ok(WRONG);
     }
+    let ahead = as_of.filter(|as_of| !args.dry_run && *as_of > Clock::system().now());
+    let waits_until = match ahead {
+        Some(as_of) if store.was_clocked().await? => Some(as_of),
+        _ => None,
+    };
+    if let Some(as_of) = waits_until {
+        let after = real_passes_wait(&Times::new(config, as_of), as_of);
+        tracing::warn!("the clock told the time of earlier passes here: {after}");
+    }
     let bar = super::progress::Bar::new();
     let engine = Engine::new(store.clone(), ours, clock, bar.progress())?;
     let mut report = PassReport::new(clock.now());
@@ -89,6 +98,9 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     drop(lock);
     drop(rehearsal);
     print(&report, config, args, out)?;
+    if let (Some(as_of), Format::Table) = (waits_until, args.format) {
+        out.text(&real_passes_wait(&Times::new(config, as_of), as_of))?;
+    }
     match result {
         Some(Ok(())) if report.is_degraded() => Ok(DEGRADED),
         Some(Ok(())) => Ok(DONE),
@@ -98,6 +110,14 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
             Ok(FAILED)
         }
     }
+}
+
+/// What follows from a rehearsal ahead of the clock where real passes had been before, and how to go on.
+pub(super) fn real_passes_wait(times: &Times, until: Timestamp) -> String {
+    format!(
+        "after this rehearsal real passes flag and tell nobody (hold clock) until {}, or until `fortnight enforcement approve clock --reason TEXT`; rehearse on a copy of the database",
+        times.zoned(until)
+    )
 }
 
 /// A dry run is a whole pass on a copy of the database, into a folder that nobody reads: it

@@ -49,14 +49,13 @@ pub(super) async fn run(
             limit,
             format,
         } => {
-            let mut rows = deliveries::list(&store, &state, user.as_deref()).await?;
-            rows.drain(..rows.len().saturating_sub(limit.unwrap_or(rows.len())));
+            let mut rows = deliveries::list(&store, state, user.as_deref(), limit).await?;
             match format {
-                Format::Json => out.json(&rows)?,
-                Format::Csv => csv(rows, out)?,
+                Format::Json => out.array(async || Ok(rows.next().await?)).await?,
+                Format::Csv => csv(&mut rows, out).await?,
                 Format::Table => {
                     let times = Times::new(config, Clock::system().now());
-                    table(rows, user.as_deref(), &times, out)?;
+                    table(&mut rows, user.as_deref(), &times, out).await?;
                 }
             }
         }
@@ -77,10 +76,10 @@ pub(super) async fn run(
     Ok(DONE)
 }
 
-fn csv(rows: Vec<DeliveryRow>, out: &mut Printer) -> anyhow::Result<()> {
+async fn csv(rows: &mut deliveries::Deliveries<'_>, out: &mut Printer) -> anyhow::Result<()> {
     let mut csv = out.csv(&HEADINGS)?;
     let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-    for row in rows {
+    while let Some(row) = rows.next().await? {
         let (user, address) = (user(&row), address(&row));
         csv.row(&[
             row.channel,
@@ -102,18 +101,22 @@ fn csv(rows: Vec<DeliveryRow>, out: &mut Printer) -> anyhow::Result<()> {
     Ok(csv.end()?)
 }
 
-fn table(
-    rows: Vec<DeliveryRow>,
+/// A table is as wide as its widest cells: it is there once all rows are.
+async fn table(
+    rows: &mut deliveries::Deliveries<'_>,
     user: Option<&str>,
     times: &Times,
     out: &mut Printer,
 ) -> anyhow::Result<()> {
-    if rows.is_empty() {
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next().await? {
+        lines.push(cells(row, times));
+    }
+    if lines.is_empty() {
         return Ok(out.text(&nothing(user))?);
     }
-    let total = rows.len();
-    let cells = rows.into_iter().map(|row| cells(row, times)).collect();
-    out.rows(Format::Table, &COLUMNS, cells)?;
+    let total = lines.len();
+    out.rows(Format::Table, &COLUMNS, lines)?;
     let rows = if total == 1 { "delivery" } else { "deliveries" };
     let zone = times.zone();
     Ok(out.note(&format!(

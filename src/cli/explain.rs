@@ -60,7 +60,7 @@ fn print(
         out.item("  · ", &evidence(reason, times))?;
     }
     out.line("")?;
-    asked(explanation, times, out)?;
+    asked(explanation, mode, times, out)?;
     if !explanation.history.is_empty() {
         out.line("")?;
         out.heading("History")?;
@@ -106,7 +106,12 @@ fn who(
 }
 
 /// What a help desk is asked, each question with its answer.
-fn asked(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow::Result<()> {
+fn asked(
+    explanation: &Explanation,
+    mode: Enforce,
+    times: &Times,
+    out: &mut Printer,
+) -> anyhow::Result<()> {
     let person = &explanation.person;
     out.heading("What the help desk is asked")?;
     let skip = words_of(may_skip(person));
@@ -121,7 +126,7 @@ fn asked(explanation: &Explanation, times: &Times, out: &mut Printer) -> anyhow:
     if let Some(next) = person.next {
         answers.push((
             "What comes next?",
-            coming(next, &explanation.waits_for, times),
+            coming(next, mode, &explanation.waits_for, times),
         ));
     }
     for (question, answer) in answers {
@@ -148,15 +153,21 @@ fn last(mail: &LastMail, times: &Times) -> String {
     format!("{} to {address}, {}", mail.event, times.told(mail.at))
 }
 
-fn coming(next: Next, waits_for: &[String], times: &Times) -> String {
+fn coming(next: Next, mode: Enforce, waits_for: &[String], times: &Times) -> String {
+    let is_rehearsed = mode == Enforce::ReportOnly;
+    let flag = if is_rehearsed {
+        "the flag that the policy would raise"
+    } else {
+        "the flag"
+    };
     let what = match next.action {
-        NextAction::CheckFlag if waits_for.is_empty() => "the flag, at the next pass".to_owned(),
+        NextAction::CheckFlag if waits_for.is_empty() => format!("{flag}, at the next pass"),
         NextAction::CheckFlag => {
             let waits: Vec<String> = waits_for.iter().map(|wait| foreign(wait)).collect();
             let waits = times.localised(&waits.join(", and for "));
-            format!("the flag waits for {waits}; the next pass looks again")
+            format!("{flag} waits for {waits}; the next pass looks again")
         }
-        action => words::next(action),
+        action => words::next(action, is_rehearsed),
     };
     format!("{what}, {}", times.told(next.at))
 }

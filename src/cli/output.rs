@@ -12,8 +12,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use super::screen::{Screen, Tone};
 use super::table::{self, Cell, Column};
 use super::times::Times;
-use crate::delivery::text::clean_line;
-use crate::domain::id::acts;
+use crate::delivery::text::{clean_line, is_unsafe};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -175,7 +174,8 @@ impl Printer {
     }
 }
 
-/// Prints JSON for people to read, with what acts on a terminal escaped; programs read the same.
+/// Prints JSON for people to read: exact, with what acts on a terminal or hides escaped. Programs read the
+/// very text of the directory.
 #[derive(Default)]
 struct Escaping(PrettyFormatter<'static>);
 
@@ -186,7 +186,7 @@ impl Formatter for Escaping {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| acts(*c)) {
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_unsafe(*c)) {
             writer.write_all(&rest.as_bytes()[..at])?;
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
@@ -267,10 +267,12 @@ fn plain(error: csv::Error) -> io::Error {
     }
 }
 
-/// A cell that acts on no terminal and that a spreadsheet does not take for a formula. A step like
-/// `-7d` is none.
+/// A cell as people read it: cleaned of the characters of which a table is clean too, since a spreadsheet
+/// hides or obeys them, and taken for no formula. A step like `-7d` is none.
 fn neutral(cell: &str) -> String {
-    let cell = &cell.replace(|c| acts(c) && c != '\n', " ");
+    let cell = &cell
+        .replace(is_blank, " ")
+        .replace(|c| is_unsafe(c) && c != '\n', "");
     let is_step = cell
         .strip_prefix('-')
         .and_then(|step| step.strip_suffix('d'))
@@ -282,6 +284,11 @@ fn neutral(cell: &str) -> String {
     } else {
         cell.to_owned()
     }
+}
+
+/// Whether it stands for a blank, though it steers a terminal.
+fn is_blank(c: char) -> bool {
+    c != '\n' && c.is_whitespace()
 }
 
 /// Whether an error only means that the reader went away, as `| head` does.
@@ -298,14 +305,14 @@ mod tests {
 
     #[test]
     fn what_acts_on_a_terminal_is_escaped_in_json_and_taken_out_of_csv() {
-        let name = "Eve \u{1b}]0;x\u{7}\u{9b}31m\u{202e}🦀\n";
+        let name = "Eve \u{1b}]0;x\u{7}\u{9b}31m\u{202e}\u{61c}\u{ad}\u{200b}\u{e0041}🦀\n";
         let value = serde_json::json!({ "name": [name, 1, {}], "empty": [] });
         let mut printed = Vec::new();
         let mut serializer = Serializer::with_formatter(&mut printed, Escaping::default());
         value.serialize(&mut serializer).unwrap();
         let printed = String::from_utf8(printed).unwrap();
         assert!(
-            !printed.chars().any(|c| acts(c) && c != '\n'),
+            !printed.chars().any(|c| is_unsafe(c) && c != '\n'),
             "{printed:?}"
         );
         assert_eq!(
@@ -317,7 +324,8 @@ mod tests {
         let mut serializer = Serializer::with_formatter(&mut printed, Escaping::default());
         plain.serialize(&mut serializer).unwrap();
         assert_eq!(printed, serde_json::to_vec_pretty(&plain).unwrap());
-        assert_eq!(neutral(name), "Eve  ]0;x  31m 🦀\n");
+        assert_eq!(neutral(name), "Eve ]0;x31m🦀\n");
+        assert_eq!(neutral("a\tb\u{2028}c"), "a b c");
     }
 
     #[test]

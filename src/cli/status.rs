@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::check::prompts;
+use super::cycle::real_passes_wait;
 use super::output::{Format, Printer, foreign};
 use super::screen::Tone;
 use super::table::{Cell, Column};
@@ -19,11 +20,12 @@ use crate::exit::{DEGRADED, DONE};
 use crate::store::destinations::{HealthState, TroubledDestination};
 
 /// People of a kind that are named; a list of all is one command away.
-const NAMED: usize = 20;
+const NAMED: u32 = 20;
 
 pub(super) async fn run(config: &Config, format: Format, out: &mut Printer) -> anyhow::Result<u8> {
     let reader = Reader::open(config).await?;
-    let status = status::status(config, &reader).await?;
+    let named = (format == Format::Table).then_some(NAMED);
+    let status = status::status(config, &reader, named).await?;
     let code = if status.is_well() { DONE } else { DEGRADED };
     match format {
         Format::Json => out.json(&status)?,
@@ -107,35 +109,36 @@ impl Page<'_> {
             .iter()
             .filter(|source| source.error.is_some());
         let away = |webhook: &&TroubledDestination| webhook.state != HealthState::Active;
+        let needing = status.needing;
         let counted = [
             (
-                usize::from(status.overdue.is_some()),
+                u64::from(status.overdue.is_some()),
                 "no passes",
                 "no passes",
             ),
-            (status.holds.len(), "one hold", "holds"),
+            (status.holds.len() as u64, "one hold", "holds"),
             (
-                failed.count(),
+                failed.count() as u64,
                 "one source cannot be read",
                 "sources cannot be read",
             ),
             (
-                status.webhooks.iter().filter(away).count(),
+                status.webhooks.iter().filter(away).count() as u64,
                 "one webhook is away",
                 "webhooks are away",
             ),
             (
-                status.blocked.len(),
+                needing.blocked,
                 "one person cannot register",
                 "people cannot register",
             ),
             (
-                status.unreachable.len(),
+                needing.unreachable,
                 "one person cannot be reached",
                 "people cannot be reached",
             ),
             (
-                status.unreadable.len(),
+                needing.unreadable,
                 "one person cannot be read",
                 "people cannot be read",
             ),
@@ -161,6 +164,9 @@ impl Page<'_> {
             ""
         };
         out.item("Last pass  ", &format!("{last}{rehearsed}"))?;
+        if let Some(until) = status.real_passes_wait {
+            out.item("           ", &real_passes_wait(times, until))?;
+        }
         let running = match &status.running {
             Some(running) => format!(
                 "`fortnight {}` since {} (process {})",
@@ -176,7 +182,10 @@ impl Page<'_> {
         }
         if let Some(one) = &status.next {
             let name = foreign(&one.user_principal_name);
-            let what = words::next(one.next.action);
+            let mut policies = status.policies.iter();
+            let is_rehearsed = policies
+                .any(|policy| policy.name == one.policy && policy.mode == Enforce::ReportOnly);
+            let what = words::next(one.next.action, is_rehearsed);
             let next = format!(
                 "{}: {name} ({}), {what}",
                 times.told(one.next.at),
@@ -283,7 +292,7 @@ impl Page<'_> {
             out.line("")?;
             out.heading("Cannot register")?;
         }
-        for person in status.blocked.iter().take(NAMED) {
+        for person in &status.blocked {
             let (name, policy) = (foreign(&person.user_principal_name), &person.policy);
             let (at, code, meaning) = (times.told(person.at), person.code, &person.meaning);
             out.item(
@@ -292,12 +301,12 @@ impl Page<'_> {
             )?;
             out.item("    ", &person.remedy)?;
         }
-        more(out, status.blocked.len(), "--blocked")?;
+        more(out, status.needing.blocked, "--blocked")?;
         if !status.unreachable.is_empty() {
             out.line("")?;
             out.heading("Cannot be reached")?;
         }
-        for person in status.unreachable.iter().take(NAMED) {
+        for person in &status.unreachable {
             let (name, policy) = (foreign(&person.user_principal_name), &person.policy);
             let since = times.at(person.since);
             let flagged = match person.flagged_from {
@@ -313,17 +322,17 @@ impl Page<'_> {
             };
             out.item("  ", &format!("{name} ({policy}) since {since}{flagged}"))?;
         }
-        more(out, status.unreachable.len(), "--unreachable")?;
+        more(out, status.needing.unreachable, "--unreachable")?;
         if !status.unreadable.is_empty() {
             out.line("")?;
             out.heading(
                 "Cannot be read: what was known of them stays, and nobody is flagged on it",
             )?;
         }
-        for person in status.unreadable.iter().take(NAMED) {
+        for person in &status.unreadable {
             out.item("  ", &foreign(&person.user_principal_name))?;
         }
-        if let Some(rest @ 1..) = status.unreadable.len().checked_sub(NAMED) {
+        if let Some(rest @ 1..) = status.needing.unreadable.checked_sub(u64::from(NAMED)) {
             out.note(&format!("  and {rest} more: --format json has all"))?;
         }
         for person in &status.repeated_losses {
@@ -402,8 +411,8 @@ fn counted<N: std::fmt::Display>(counts: &BTreeMap<String, N>) -> String {
 }
 
 /// How many are not named, and what lists them.
-fn more(out: &mut Printer, people: usize, list: &str) -> anyhow::Result<()> {
-    if let Some(rest @ 1..) = people.checked_sub(NAMED) {
+fn more(out: &mut Printer, people: u64, list: &str) -> anyhow::Result<()> {
+    if let Some(rest @ 1..) = people.checked_sub(u64::from(NAMED)) {
         out.note(&format!("  and {rest} more: fortnight users {list}"))?;
     }
     Ok(())

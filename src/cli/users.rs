@@ -28,7 +28,7 @@ pub(super) async fn run(config: &Config, args: &Users, out: &mut Printer) -> any
     match args.format {
         Format::Json => out.array(async || Ok(rows.next().await?)).await?,
         Format::Csv => csv(&mut rows, out).await?,
-        Format::Table => table(&mut rows, args, &Times::new(config, reader.present()), out).await?,
+        Format::Table => table(&mut rows, args, &reader, config, out).await?,
     }
     Ok(DONE)
 }
@@ -72,12 +72,15 @@ async fn csv(rows: &mut users::Users<'_>, out: &mut Printer) -> anyhow::Result<(
 async fn table(
     rows: &mut users::Users<'_>,
     args: &Users,
-    times: &Times,
+    reader: &Reader,
+    config: &Config,
     out: &mut Printer,
 ) -> anyhow::Result<()> {
+    let times = Times::new(config, reader.present());
     let mut lines = Vec::new();
     while let Some(row) = rows.next().await? {
-        lines.push(cells(row, times));
+        let is_rehearsed = reader.is_rehearsed(&row.policy);
+        lines.push(cells(row, is_rehearsed, &times));
     }
     if lines.is_empty() && args.limit == Some(0) {
         return Ok(out.text("No row was asked for: --limit 0.")?);
@@ -142,12 +145,12 @@ fn fields(row: PersonView) -> [String; 11] {
     ]
 }
 
-fn cells(row: PersonView, times: &Times) -> Vec<Cell> {
+fn cells(row: PersonView, is_rehearsed: bool, times: &Times) -> Vec<Cell> {
     let deadline = row.window.as_ref().and_then(|window| window.deadline);
     // Of who is done, it says nothing more.
     let deadline = deadline.filter(|_| !row.registered);
     let next = row.next.map(|next| {
-        let what = words::next(next.action);
+        let what = words::next(next.action, is_rehearsed);
         format!("{}  {what}", times.at(next.at))
     });
     vec![

@@ -31,9 +31,11 @@ pub(super) fn tone(state: State) -> Tone {
     }
 }
 
-/// What comes next.
-pub(super) fn next(action: NextAction) -> String {
+/// What comes next, to whom it really comes or under a policy that is only rehearsed.
+pub(super) fn next(action: NextAction, is_rehearsed: bool) -> String {
     match action {
+        NextAction::Reminder(step) if is_rehearsed => format!("the reminder {step} would go"),
+        NextAction::CheckFlag if is_rehearsed => "whether one would flag".to_owned(),
         NextAction::Reminder(step) => format!("the reminder {step}"),
         NextAction::Deadline => "the deadline".to_owned(),
         NextAction::CheckFlag => "whether to flag".to_owned(),

@@ -165,8 +165,8 @@ impl Lane for MailLane<'_> {
         self.judge().left().map_or(usual, |left| left.min(usual))
     }
 
-    async fn send(&self, row: &Claimed, clock: Clock) -> Outcome {
-        self.transport.send(row, clock.now()).await
+    async fn send(&self, row: &Claimed, _: Clock) -> Outcome {
+        self.transport.send(row).await
     }
 
     /// A server that says 421 or hangs up is left alone, longer each time; what was under way then does not take that back.

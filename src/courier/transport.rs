@@ -61,9 +61,10 @@ impl Transport {
         }
     }
 
-    /// Sends a claimed row as of an attempt.
-    pub async fn send(&self, claimed: &Claimed, attempt_at: Timestamp) -> Outcome {
-        self.post(&claimed.id, &notice(claimed), attempt_at).await
+    /// Sends a claimed row, as of the moment at which its attempt began: it was due then.
+    pub async fn send(&self, claimed: &Claimed) -> Outcome {
+        self.post(&claimed.id, &notice(claimed), claimed.attempt_at)
+            .await
     }
 
     /// Sends what is no row of the outbox likewise.
@@ -139,7 +140,7 @@ mod tests {
     use crate::domain::fault::Account;
     use crate::domain::message::{EventKind, Shows};
 
-    fn claimed(address: &str, deadline: Timestamp) -> Claimed {
+    fn claimed(address: &str, now: Timestamp, deadline: Timestamp) -> Claimed {
         Claimed {
             id: "d1".to_owned(),
             event: EventKind::WindowReminder,
@@ -158,6 +159,7 @@ mod tests {
             queued_at: Timestamp::UNIX_EPOCH,
             not_after: None,
             attempt: 1,
+            attempt_at: now,
             resent: false,
             message_id: "<d1@contoso.com>".to_owned(),
             in_reply_to: None,
@@ -192,12 +194,12 @@ allow_empty_exclusion = true
         let now = Timestamp::from_second(1_767_571_200).unwrap();
         let ahead = now + SignedDuration::from_hours(24);
         let past = now - SignedDuration::from_hours(1);
-        let nowhere = transport.send(&claimed("nobody", ahead), now).await;
+        let nowhere = transport.send(&claimed("nobody", now, ahead)).await;
         assert!(matches!(nowhere, Outcome::Refused { .. }), "{nowhere:?}");
-        let late = transport.send(&claimed("ana@contoso.com", past), now).await;
+        let late = transport.send(&claimed("ana@contoso.com", now, past)).await;
         assert!(matches!(late, Outcome::Deferred { .. }), "{late:?}");
         let sent = transport
-            .send(&claimed("ana@contoso.com", ahead), now)
+            .send(&claimed("ana@contoso.com", now, ahead))
             .await;
         assert!(sent.is_accepted(), "{sent:?}");
     }

@@ -345,7 +345,8 @@ struct Dates {
 
 impl Dates {
     fn of(mode: Mode, about: &WindowNotice, attempt_at: Timestamp) -> Self {
-        let ahead = |at: &Timestamp| attempt_at < *at;
+        // Whoever has no time at all is told the very moment.
+        let ahead = |at: &Timestamp| attempt_at <= *at;
         // Whoever is told that it passed is told of no other.
         let is_over = about.kind == EventKind::EnforcementNeeded;
         let deadline = about.deadline.filter(ahead).filter(|_| !is_over);

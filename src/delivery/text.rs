@@ -81,8 +81,9 @@ fn is_space(c: char) -> bool {
     c.is_whitespace()
 }
 
-/// Characters that act instead of being read.
-fn is_unsafe(c: char) -> bool {
+/// Characters that act instead of being read, or that nobody sees.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00AD}'                      // soft hyphen

@@ -1,10 +1,13 @@
 //! The outbox, and what can be done about a row.
 
+use std::collections::VecDeque;
+
 use super::acts::act_time;
 use super::{DeskError, one};
 use crate::config::Config;
 use crate::delivery::text::mask_addresses;
 use crate::domain::delivery::State;
+use crate::domain::id::UserId;
 use crate::store::Store;
 use crate::store::outbox::{DeliveryRow, Found};
 
@@ -17,22 +20,71 @@ pub enum Replay {
     Discard,
 }
 
-/// The outbox, oldest first: all of it, some states, or one person's.
-pub async fn list(
-    store: &Store,
-    states: &[State],
+/// Rows of a page: each begins behind the one before, so that a slow reader holds nothing open.
+const PAGE: u32 = 2_000;
+
+/// The outbox, as it is being read: all of it, some states, or one person's.
+pub struct Deliveries<'a> {
+    store: &'a Store,
+    states: Vec<State>,
+    user: Option<UserId>,
+    read: VecDeque<DeliveryRow>,
+    last: i64,
+    is_over: bool,
+}
+
+/// Begins to read it, the oldest first; or only the newest so many of it.
+pub async fn list<'a>(
+    store: &'a Store,
+    states: Vec<State>,
     person: Option<&str>,
-) -> Result<Vec<DeliveryRow>, DeskError> {
+    newest: Option<u32>,
+) -> Result<Deliveries<'a>, DeskError> {
     let user = match person {
         Some(name) => Some(one(store, name).await?),
         None => None,
     };
-    let mut rows = store.deliveries(states, user.as_ref()).await?;
-    for row in &mut rows {
-        // Servers like to repeat whom they refuse.
-        row.last_error = row.last_error.as_deref().map(mask_addresses);
+    let read = match newest {
+        Some(limit) => store.newest_deliveries(&states, user.as_ref(), limit),
+        None => return Ok(Deliveries::of(store, states, user, Vec::new(), false)),
+    };
+    let read = read.await?;
+    Ok(Deliveries::of(store, states, user, read, true))
+}
+
+impl<'a> Deliveries<'a> {
+    fn of(
+        store: &'a Store,
+        states: Vec<State>,
+        user: Option<UserId>,
+        read: Vec<DeliveryRow>,
+        is_over: bool,
+    ) -> Self {
+        Self {
+            store,
+            states,
+            user,
+            read: read.into(),
+            last: i64::MIN,
+            is_over,
+        }
     }
-    Ok(rows)
+
+    /// The next row.
+    pub async fn next(&mut self) -> Result<Option<DeliveryRow>, DeskError> {
+        if self.read.is_empty() && !self.is_over {
+            let (states, user) = (&self.states, self.user.as_ref());
+            let page = self.store.deliveries_after(states, user, self.last, PAGE);
+            self.read = page.await?.into();
+            self.is_over = self.read.len() < PAGE as usize;
+            self.last = self.read.back().map_or(self.last, |row| row.position);
+        }
+        Ok(self.read.pop_front().map(|row| DeliveryRow {
+            // Servers like to repeat whom they refuse.
+            last_error: row.last_error.as_deref().map(mask_addresses),
+            ..row
+        }))
+    }
 }
 
 /// An endpoint is well again: what waits for it, or died with it, is due now. How many rows.

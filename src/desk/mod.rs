@@ -23,7 +23,7 @@ use crate::domain::decision::Next;
 use crate::domain::facts::{Channel, World};
 use crate::domain::hold::StandingHold;
 use crate::domain::id::{PolicyName, UserId};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Enforce, Policy};
 use crate::domain::window::later;
 use crate::pass;
 use crate::store::outcome::Outcome;
@@ -122,6 +122,13 @@ impl Reader {
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         let mut policies = self.policies.iter();
         policies.find(|policy| policy.name.as_str() == name)
+    }
+
+    /// Whether what the policy asks for is only rehearsed.
+    #[must_use]
+    pub fn is_rehearsed(&self, name: &str) -> bool {
+        self.policy(name)
+            .is_some_and(|policy| policy.enforce == Enforce::ReportOnly)
     }
 
     /// Refuses a policy that is not in the configuration.

@@ -20,7 +20,7 @@ use crate::store::destinations::{HealthState, TroubledDestination};
 use crate::store::lock::{self, Running};
 use crate::store::outbox::EMAIL;
 use crate::store::sources::Source;
-use crate::time::{CronPattern, cron, format_duration};
+use crate::time::{Clock, CronPattern, cron, format_duration};
 
 /// A daemon that missed so many passes does not run; fewer can be one long pass.
 const PASSES_MISSED: u32 = 3;
@@ -80,6 +80,23 @@ pub struct Status {
     pub repeated_losses: Vec<String>,
     /// Rows of the sources that could not be read.
     pub quarantined: Vec<QuarantinedView>,
+    /// Until when real passes wait, as a rehearsal ahead of the clock came after them.
+    #[serde(skip)]
+    pub real_passes_wait: Option<Timestamp>,
+    /// How many need a person, of whom only the first may be named.
+    #[serde(skip)]
+    pub needing: Needing,
+}
+
+/// How many people need somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needing {
+    /// Who could not register.
+    pub blocked: u64,
+    /// Whom nobody can reach.
+    pub unreachable: u64,
+    /// Whose newest row could not be believed.
+    pub unreadable: u64,
 }
 
 impl Status {
@@ -202,8 +219,12 @@ pub struct QuarantinedView {
     pub reason: String,
 }
 
-/// How things stand.
-pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskError> {
+/// How things stand. Who needs a person is named, all of them or the first so many of each kind.
+pub async fn status(
+    config: &Config,
+    reader: &Reader,
+    limit: Option<u32>,
+) -> Result<Status, DeskError> {
     let store = &reader.store;
     let policies = reader.policy_names();
     let holds = reader.holds().await?;
@@ -217,6 +238,10 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     let mail = mail.map(|at| webhooks.remove(at));
     webhooks.retain(|troubled| config.webhook(&troubled.name).is_some());
     let policy_views = policy_views(reader).await?;
+    let blocked = blocked(config, reader, limit).await?;
+    let unreachable = unreachable(reader, limit).await?;
+    let unreadable = unreadable(reader, limit).await?;
+    let named = [blocked.len(), unreachable.len(), unreadable.len()];
     let next = store.next_of_all(&policies).await?;
     let degraded = overdue.is_some()
         || !holds.is_empty()
@@ -227,6 +252,7 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
+        real_passes_wait: real_passes_wait(reader).await?,
         rehearsed: reader.present.is_rehearsed,
         running: lock::running(&config.database),
         next_pass: reader.next_pass,
@@ -254,17 +280,10 @@ pub async fn status(config: &Config, reader: &Reader) -> Result<Status, DeskErro
         stranded: stranded(config, reader).await?,
         unresolved,
         capacity: capacity::shortage(config, store.people_in_scope().await?, now),
-        blocked: blocked(config, reader).await?,
-        unreachable: unreachable(reader).await?,
-        unreadable: store
-            .unreadable()
-            .await?
-            .into_iter()
-            .map(|(id, user_principal_name)| UnreadableView {
-                id,
-                user_principal_name,
-            })
-            .collect(),
+        blocked,
+        unreachable,
+        needing: needing(reader, named, limit).await?,
+        unreadable,
         repeated_losses: store
             .lost_again(&policies)
             .await?
@@ -367,8 +386,55 @@ async fn sources(
     Ok(sources.collect())
 }
 
-async fn blocked(config: &Config, reader: &Reader) -> Result<Vec<BlockedView>, DeskError> {
-    let people = reader.store.blocked(&on(reader)).await?;
+/// Until when real passes wait, if a rehearsal ahead of the clock came after them.
+async fn real_passes_wait(reader: &Reader) -> Result<Option<Timestamp>, DeskError> {
+    let (present, store) = (reader.present, &reader.store);
+    let is_ahead = present.is_rehearsed && present.at > Clock::system().now();
+    Ok((is_ahead && store.was_clocked().await?).then_some(present.at))
+}
+
+/// How many need a person, of whom so many were read: they are counted where the limit was reached.
+async fn needing(
+    reader: &Reader,
+    [blocked, unreachable, unreadable]: [usize; 3],
+    limit: Option<u32>,
+) -> Result<Needing, DeskError> {
+    let (store, on) = (&reader.store, on(reader));
+    let are_all = |read: usize| limit.is_none_or(|limit| read < limit as usize);
+    Ok(Needing {
+        blocked: if are_all(blocked) {
+            blocked as u64
+        } else {
+            store.count_blocked(&on).await?
+        },
+        unreachable: if are_all(unreachable) {
+            unreachable as u64
+        } else {
+            store.count_unreached(&on).await?
+        },
+        unreadable: if are_all(unreadable) {
+            unreadable as u64
+        } else {
+            store.count_unreadable().await?
+        },
+    })
+}
+
+async fn unreadable(reader: &Reader, limit: Option<u32>) -> Result<Vec<UnreadableView>, DeskError> {
+    let people = reader.store.unreadable(limit).await?.into_iter();
+    let views = people.map(|(id, user_principal_name)| UnreadableView {
+        id,
+        user_principal_name,
+    });
+    Ok(views.collect())
+}
+
+async fn blocked(
+    config: &Config,
+    reader: &Reader,
+    limit: Option<u32>,
+) -> Result<Vec<BlockedView>, DeskError> {
+    let people = reader.store.blocked(&on(reader), limit).await?;
     let views = people.into_iter().map(|person| {
         let block = config.result_codes.block(person.code);
         let [meaning, remedy] = [&block.meaning, &block.remedy]
@@ -386,8 +452,11 @@ async fn blocked(config: &Config, reader: &Reader) -> Result<Vec<BlockedView>, D
     Ok(views.collect())
 }
 
-async fn unreachable(reader: &Reader) -> Result<Vec<UnreachableView>, DeskError> {
-    let people = reader.store.unreached(&on(reader)).await?;
+async fn unreachable(
+    reader: &Reader,
+    limit: Option<u32>,
+) -> Result<Vec<UnreachableView>, DeskError> {
+    let people = reader.store.unreached(&on(reader), limit).await?;
     let views = people.into_iter().map(|person| UnreachableView {
         id: person.id,
         user_principal_name: person.user_principal_name,

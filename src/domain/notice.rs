@@ -37,7 +37,8 @@ pub fn steps(
 
 /// The message that is due. In the first pass of a window or of a move that is the announcement,
 /// afterwards the latest step that fell due; what it overtakes is never sent (rule R6), and nothing
-/// that names a deadline is sent after it.
+/// that names a deadline is sent after it: `strict` may have let it pass untold, and a move may not
+/// have reached the present.
 #[must_use]
 pub fn due(run: &Run, policy: &Policy, now: Timestamp, by: NoticeBy) -> Due {
     let deadline = run.deadline(policy, now);
@@ -45,13 +46,13 @@ pub fn due(run: &Run, policy: &Policy, now: Timestamp, by: NoticeBy) -> Due {
         .filter(|(at, step)| *at <= now && !run.dealt.contains_key(step))
         .collect();
     past.sort_unstable();
+    if run.is_over(policy, now) {
+        return Due {
+            message: None,
+            overtaken: past.into_iter().map(|(_, step)| step).collect(),
+        };
+    }
     if run.begun {
-        if deadline <= now {
-            return Due {
-                message: None,
-                overtaken: past.into_iter().map(|(_, step)| step).collect(),
-            };
-        }
         let latest = past.pop().map(|(_, step)| step);
         return Due {
             message: latest.map(|step| (EventKind::WindowReminder, Some(step))),
@@ -195,7 +196,8 @@ pub fn message(
         deadline,
         announces,
         address,
-        not_after: if announces {
+        // A deadline that nobody was told of moves on with the present, unless it is fixed all the same.
+        not_after: if announces && !run.is_fixed(policy) {
             None
         } else if kind.announces() {
             Some(deadline)

@@ -141,6 +141,8 @@ impl Reason {
 pub(super) fn days(length: SignedDuration) -> String {
     let hours = length.as_hours();
     match (hours / 24, hours % 24) {
+        (0, 0) if length.is_zero() => "no time".to_owned(),
+        (0, 0) => "less than an hour".to_owned(),
         (0, hours) => format!("{hours} h"),
         (days, 0) => format!("{days} d"),
         (days, hours) => format!("{days} d {hours} h"),
@@ -150,6 +152,20 @@ pub(super) fn days(length: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_told_in_full_units() {
+        for (seconds, told) in [
+            (0, "no time"),
+            (1, "less than an hour"),
+            (3_599, "less than an hour"),
+            (3_600, "1 h"),
+            (86_400, "1 d"),
+            (93_600, "1 d 2 h"),
+        ] {
+            assert_eq!(days(SignedDuration::from_secs(seconds)), told);
+        }
+    }
 
     #[test]
     fn a_code_is_named_alike_in_text_and_in_json() {

@@ -76,6 +76,7 @@ impl Case<'_> {
             || !run.begun
             || run.told.is_some()
             || run.unreachable.is_some()
+            || run.is_over(self.policy, self.now)
             || notice::a_later_step_tells(run, self.policy, self.now, deadline)
         {
             return None;
@@ -143,8 +144,13 @@ impl Case<'_> {
         }
         let again = run.retry && self.facts.world.notice_by == NoticeBy::Webhook;
         let due = notice::due(run, self.policy, self.now, self.facts.world.notice_by);
+        let unsaid = !run.begun && run.is_over(self.policy, self.now);
         for step in &due.overtaken {
             let text = format!("the step {step} was overtaken");
+            self.because(ReasonCode::StepOvertaken, text, self.now);
+        }
+        if unsaid {
+            let text = "the deadline had passed before it could be announced: no mail names it";
             self.because(ReasonCode::StepOvertaken, text, self.now);
         }
         let GraceWindow::Open(run) = &mut self.standing.window else {

@@ -227,6 +227,18 @@ impl Run {
         }
     }
 
+    /// Whether the deadline stays where it is as time goes by.
+    #[must_use]
+    pub fn is_fixed(&self, policy: &Policy) -> bool {
+        matches!(self.due(policy), Deadline::Fixed(_))
+    }
+
+    /// Whether the deadline has passed: one that moves on with the present never has.
+    #[must_use]
+    pub fn is_over(&self, policy: &Policy, now: Timestamp) -> bool {
+        self.is_fixed(policy) && self.deadline(policy, now) <= now
+    }
+
     /// An earlier qualifying sign-in arrived late (rule T3): the opening moves back, the deadline only
     /// while nothing was announced and nobody moved it.
     #[must_use]

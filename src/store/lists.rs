@@ -184,10 +184,11 @@ impl Store {
         }))
     }
 
-    /// Whom nobody can reach, those first who wait longest.
+    /// Whom nobody can reach, those first who wait longest; all, or the first so many.
     pub async fn unreached(
         &self,
         policies: &[PolicyName],
+        limit: Option<u32>,
     ) -> Result<Vec<UnreachedPerson>, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(
             "SELECT standings.user_id, people.user_principal_name, standings.policy, standings.unreached_since, standings.unreached_until
@@ -195,8 +196,9 @@ impl Store {
         );
         Whom::these(policies.iter().map(PolicyName::as_str))
             .restrict(&mut statement, "standings.policy");
+        statement.push(" ORDER BY standings.unreached_since, standings.user_id, standings.policy");
+        first(&mut statement, limit);
         let rows: Vec<(String, String, String, i64, Option<i64>)> = statement
-            .push(" ORDER BY standings.unreached_since, standings.user_id, standings.policy")
             .build_query_as()
             .fetch_all(&self.read)
             .await
@@ -217,26 +219,78 @@ impl Store {
             .collect())
     }
 
-    /// People whose newest row of the users could not be believed: what was known of them stays.
-    pub async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
-        sqlx::query_as(
-            "SELECT id, user_principal_name FROM people WHERE unsure = TRUE AND gone_at IS NULL ORDER BY id",
-        )
-        .fetch_all(&self.read)
-        .await
-        .doing("reading whose rows cannot be read")
+    /// How many rows they are.
+    pub async fn count_unreached(&self, policies: &[PolicyName]) -> Result<u64, StoreError> {
+        let statement = "SELECT COUNT(*) FROM standings WHERE unreached_since IS NOT NULL AND ";
+        self.count_under(statement, policies).await
     }
 
-    /// Who could not register at the newest sign-ins, and has completed none since; oldest first.
-    pub async fn blocked(&self, policies: &[PolicyName]) -> Result<Vec<BlockedPerson>, StoreError> {
+    /// People whose newest row of the users could not be believed: what was known of them stays. All,
+    /// or the first so many.
+    pub async fn unreadable(
+        &self,
+        limit: Option<u32>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = QueryBuilder::<Db>::new(
+            "SELECT id, user_principal_name FROM people WHERE unsure = TRUE AND gone_at IS NULL ORDER BY id",
+        );
+        first(&mut statement, limit);
+        statement
+            .build_query_as()
+            .fetch_all(&self.read)
+            .await
+            .doing("reading whose rows cannot be read")
+    }
+
+    /// How many they are.
+    pub async fn count_unreadable(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM people WHERE unsure = TRUE AND gone_at IS NULL",
+        )
+        .fetch_one(&self.read)
+        .await
+        .doing("counting whose rows cannot be read")?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// How many rows under these policies a statement counts.
+    async fn count_under(
+        &self,
+        statement: &'static str,
+        policies: &[PolicyName],
+    ) -> Result<u64, StoreError> {
+        let mut statement = QueryBuilder::<Db>::new(statement);
+        Whom::these(policies.iter().map(PolicyName::as_str)).restrict(&mut statement, "policy");
+        let count: i64 = statement
+            .build_query_scalar()
+            .fetch_one(&self.read)
+            .await
+            .doing("counting who needs a person")?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// How many rows [`blocked`](Self::blocked) has.
+    pub async fn count_blocked(&self, policies: &[PolicyName]) -> Result<u64, StoreError> {
+        let statement = "SELECT COUNT(*) FROM standings WHERE blocked_code IS NOT NULL AND ";
+        self.count_under(statement, policies).await
+    }
+
+    /// Who could not register at the newest sign-ins, and has completed none since; oldest first. All,
+    /// or the first so many.
+    pub async fn blocked(
+        &self,
+        policies: &[PolicyName],
+        limit: Option<u32>,
+    ) -> Result<Vec<BlockedPerson>, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(
             "SELECT standings.user_id, people.user_principal_name, standings.policy, standings.blocked_code, standings.blocked_at
              FROM standings JOIN people ON people.id = standings.user_id WHERE standings.blocked_code IS NOT NULL AND ",
         );
         Whom::these(policies.iter().map(PolicyName::as_str))
             .restrict(&mut statement, "standings.policy");
+        statement.push(" ORDER BY standings.blocked_at, standings.user_id, standings.policy");
+        first(&mut statement, limit);
         let rows: Vec<(String, String, String, i64, i64)> = statement
-            .push(" ORDER BY standings.blocked_at, standings.user_id, standings.policy")
             .build_query_as()
             .fetch_all(&self.read)
             .await
@@ -271,6 +325,13 @@ impl Store {
             .fetch_all(&self.read)
             .await
             .doing("reading repeated losses")
+    }
+}
+
+/// Ends a statement after the first so many rows.
+fn first(statement: &mut QueryBuilder<Db>, limit: Option<u32>) {
+    if let Some(limit) = limit {
+        statement.push(" LIMIT ").push_bind(i64::from(limit));
     }
 }
 

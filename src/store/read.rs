@@ -163,6 +163,11 @@ impl Store {
         Ok(newest.filter(|newest| clocked == Some(*newest)))
     }
 
+    /// Whether the clock told the time of some pass before.
+    pub async fn was_clocked(&self) -> Result<bool, StoreError> {
+        Ok(self.setting(&settings::CLOCKED_PASS).await?.is_some())
+    }
+
     /// What is remembered of the policies.
     pub async fn policies(&self) -> Result<BTreeMap<PolicyName, PolicyMemory>, StoreError> {
         let rows = sqlx::query("SELECT name, enforce, since, first_pass, on_again FROM policies")

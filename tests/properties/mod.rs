@@ -11,16 +11,19 @@ mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fortnight::delivery::mail::{About, Notice, Recipient, Sender, WindowNotice, render};
+use fortnight::delivery::text;
 use fortnight::domain::audit::AuditKind;
-use fortnight::domain::effect::Effect;
+use fortnight::domain::effect::{Effect, Message};
 use fortnight::domain::facts::{Channel, DeliveryOutcome};
-use fortnight::domain::message::EventKind;
+use fortnight::domain::message::{EventKind, Shows};
 use fortnight::domain::news::Topic;
-use fortnight::domain::policy::{Enforce, StartOn};
+use fortnight::domain::policy::{Enforce, Mode, StartOn};
 use fortnight::domain::registration::Level;
 use fortnight::domain::sign_in::Route;
 use fortnight::domain::state::State;
 use fortnight::domain::window::{GraceWindow, Run};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -212,6 +215,24 @@ proptest! {
                 prop_assert_eq!(has_flag(standing), says, "{}", one.whose());
                 let elapsed = matches!(standing.window, GraceWindow::Elapsed(_));
                 prop_assert_eq!(standing.is_flagged(), elapsed, "{}", one.whose());
+            }
+            Ok(())
+        })?;
+    }
+
+    /// Nothing is queued that no mail could say.
+    #[test]
+    fn every_message_can_be_written(history in histories()) {
+        live(&history, Reading::Plain, |rollout| -> Checked {
+            let now = rollout.last().at;
+            for one in &rollout.last().decided {
+                for message in one.messages() {
+                    prop_assert!(message.not_after.is_none_or(|end| end >= now), "{}: {message:?}", one.whose());
+                    for mode in [Mode::Flag, Mode::Native] {
+                        let written = render(&sender(mode), &letter(message), now);
+                        prop_assert!(written.is_ok(), "{}: {message:?} at {now}: {written:?}", one.whose());
+                    }
+                }
             }
             Ok(())
         })?;
@@ -423,6 +444,41 @@ fn same_course(history: &History, reading: Reading) -> Checked {
 fn run(flag: &Decided) -> Result<&Run, TestCaseError> {
     let run = flag.decision.standing.window.run();
     run.ok_or_else(|| TestCaseError::fail(format!("{} flagged without a window", flag.whose())))
+}
+
+fn sender(mode: Mode) -> Sender {
+    Sender {
+        from: text::mailbox("Identity team <identity@contoso.com>").unwrap(),
+        reply_to: None,
+        organisation: None,
+        help: None,
+        signature: None,
+        titles: BTreeMap::new(),
+        mode,
+        language: "en".to_owned(),
+        time_zone: TimeZone::UTC,
+    }
+}
+
+/// A message as it would be sent at once.
+fn letter(message: &Message) -> Notice {
+    Notice {
+        message_id: "<1@contoso.com>".to_owned(),
+        in_reply_to: None,
+        to: Recipient {
+            address: message.address.clone(),
+            name: None,
+            language: None,
+        },
+        queued_at: message.opened_at,
+        about: About::Window(WindowNotice {
+            kind: message.kind,
+            policy: message.policy.clone(),
+            opened_at: message.opened_at,
+            deadline: Some(message.deadline),
+            shows: Shows::Nothing,
+        }),
+    }
 }
 
 fn accepted_mails<'a>(

@@ -477,7 +477,7 @@ fn nothing_to_click_load_or_follow() {
 
 #[test]
 fn a_passed_deadline_is_not_promised() {
-    let late = at("2026-12-08T22:59:00Z");
+    let late = at("2026-12-08T22:59:01Z");
     let stale = render(&sender(), &notice(EventKind::WindowReminder, "en"), late);
     assert!(matches!(stale, Err(MailError::DeadlinePassed { .. })));
     let passed = render(&sender(), &notice(EventKind::EnforcementNeeded, "en"), late);

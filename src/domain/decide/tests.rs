@@ -432,6 +432,56 @@ fn strict_counts_from_the_opening_told_or_not() {
     );
 }
 
+/// The deadline had passed when the window was first seen, and no mail can name it.
+#[test]
+fn strict_announces_no_deadline_that_has_passed() {
+    let mut policy = policy("strict");
+    policy.strict = true;
+    let mut story = Story::new(policy);
+    story.sign_in(day(0), 0).report(day(1), Level::Missing);
+    let decision = story.without_reports().pass(day(20));
+    assert_eq!(decision.state, State::OverdueChecking);
+    let unsaid = |decision: &Decision| {
+        let mut reasons = decision.reasons.iter();
+        reasons.any(|reason| reason.text.ends_with("no mail names it"))
+    };
+    assert!(unsaid(&decision), "{:?}", decision.reasons);
+    assert!(!unsaid(&story.daily(21..=25)));
+    assert_eq!(story.mails(), [""; 0]);
+    assert_eq!(story.events(), ["d20 window.opened 0d"]);
+    story.reports_say(Level::Missing);
+    assert_eq!(story.pass(day(26)).state, State::EnforcementNeeded);
+    assert_eq!(story.mails(), ["d26 enforcement.needed"]);
+}
+
+#[test]
+fn strict_gives_up_announcing_once_the_deadline_has_passed() {
+    let mut policy = policy("strict");
+    policy.strict = true;
+    let mut story = Story::new(policy);
+    story.server = Server::Silent;
+    story.sign_in(day(0), 0).pass(day(0));
+    assert_eq!(story.sent[0].1.not_after, Some(day(14)));
+    story.deliveries[0].outcome = DeliveryOutcome::Dropped(day(14));
+    story.without_reports();
+    let decision = story.pass(day(16));
+    assert_eq!(decision.state, State::OverdueChecking);
+    assert_eq!(story.mails(), ["d0 window.opened 0d"]);
+}
+
+/// A longer window that still does not reach the present.
+#[test]
+fn a_move_into_the_past_is_not_told() {
+    let mut story = opened();
+    story.daily(1..=13);
+    story.without_reports().pass(day(20));
+    story.policy().window = days(16);
+    let decision = story.pass(day(21));
+    assert_eq!(decision.deadline, Some(day(16)));
+    assert!(says(&decision, ReasonCode::StepOvertaken));
+    assert!(!story.mails().iter().any(|mail| mail.contains("extended")));
+}
+
 #[test]
 fn strict_flags_through_an_outage_of_mail_and_nobody_else_does() {
     for (strict, state) in [

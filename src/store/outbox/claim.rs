@@ -52,6 +52,8 @@ pub struct Claimed {
     pub not_after: Option<Timestamp>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+    /// When it began: a mail tells the time that is left as of then.
+    pub attempt_at: Timestamp,
     /// Its outcome was lost before: a second loss is the last of a mail.
     pub resent: bool,
     /// What the receiver knows it by; always the same.
@@ -302,6 +304,7 @@ fn read(row: &Row, now: Timestamp) -> Result<Claimed, StoreError> {
         queued_at: instant(row.try_get(14).doing(doing)?),
         not_after: at(15)?,
         attempt: u32::try_from(row.try_get::<i64, _>(16).doing(doing)?).unwrap_or(0) + 1,
+        attempt_at: now,
         resent: row.try_get(17).doing(doing)?,
         message_id: row.try_get(18).doing(doing)?,
         in_reply_to: text(19)?,

@@ -90,7 +90,8 @@ impl Store {
         .await
         .doing(doing)?;
         let ended = sqlx::query(
-            "UPDATE outbox SET state = $1, next_at = $2, in_doubt = TRUE, leased_by = NULL, leased_until = NULL
+            "UPDATE outbox SET state = $1, next_at = $2, in_doubt = TRUE, leased_by = NULL, leased_until = NULL,
+                 not_after = CASE WHEN floats = TRUE AND address IS NOT NULL THEN deadline ELSE not_after END
              WHERE leased_until IS NOT NULL AND (CAST($3 AS TEXT) IS NULL OR destination = $3)",
         )
         .bind(State::Pending.as_str())
@@ -200,6 +201,7 @@ async fn settle_rows(
     statement.push(
         "UPDATE outbox SET state = over.state, next_at = over.next_at, settled_at = over.settled_at, leased_by = NULL, leased_until = NULL,
              resent = (outbox.resent = TRUE OR over.lost = TRUE), in_doubt = (outbox.in_doubt = TRUE OR over.lost = TRUE),
+             not_after = CASE WHEN over.lost = TRUE AND outbox.floats = TRUE AND outbox.address IS NOT NULL THEN outbox.deadline ELSE outbox.not_after END,
              last_code = over.code, last_error = over.error
          FROM over WHERE outbox.id = over.id AND outbox.leased_until IS NOT NULL AND outbox.attempts = over.attempt
          RETURNING outbox.state, CASE WHEN outbox.is_fact = TRUE THEN outbox.user_id END",

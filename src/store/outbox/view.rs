@@ -44,6 +44,9 @@ pub struct DeliveryRow {
     /// The pass that queued it.
     #[serde(skip)]
     pub queued_at: Timestamp,
+    /// Its place among all rows.
+    #[serde(skip)]
+    pub position: i64,
     /// When it was accepted or given up.
     pub settled_at: Option<Timestamp>,
     /// The deadline it names.
@@ -57,22 +60,48 @@ impl Store {
         states: &[State],
         user: Option<&UserId>,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
-        let mut statement = QueryBuilder::<Db>::new(
-            "SELECT outbox.id, destination, event, step, outbox.user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
-                    settled_at, deadline, queued_at, people.user_principal_name
-             FROM outbox LEFT JOIN people ON people.id = outbox.user_id WHERE 1 = 1",
-        );
-        if !states.is_empty() {
-            statement.push(" AND ");
-            Whom::these(states.iter().map(|state| state.as_str()))
-                .restrict(&mut statement, "state");
-        }
-        if let Some(user) = user {
-            statement
-                .push(" AND outbox.user_id = ")
-                .push_bind(user.as_str().to_owned());
-        }
+        let mut statement = wanted(states, user);
         statement.push(" ORDER BY position");
+        self.read_deliveries(statement).await
+    }
+
+    /// The next so many of them, behind that place.
+    pub async fn deliveries_after(
+        &self,
+        states: &[State],
+        user: Option<&UserId>,
+        position: i64,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let mut statement = wanted(states, user);
+        statement
+            .push(" AND position > ")
+            .push_bind(position)
+            .push(" ORDER BY position LIMIT ")
+            .push_bind(i64::from(limit));
+        self.read_deliveries(statement).await
+    }
+
+    /// The newest so many of them, the newest last.
+    pub async fn newest_deliveries(
+        &self,
+        states: &[State],
+        user: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let mut statement = wanted(states, user);
+        statement
+            .push(" ORDER BY position DESC LIMIT ")
+            .push_bind(i64::from(limit));
+        let mut rows = self.read_deliveries(statement).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    async fn read_deliveries(
+        &self,
+        mut statement: QueryBuilder<Db>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
         let rows = statement
             .build()
             .fetch_all(&self.read)
@@ -146,6 +175,25 @@ impl Store {
     }
 }
 
+/// The rows of some states, or of all, and of one person, or of everybody.
+fn wanted(states: &[State], user: Option<&UserId>) -> QueryBuilder<Db> {
+    let mut statement = QueryBuilder::<Db>::new(
+        "SELECT outbox.id, destination, event, step, outbox.user_id, policy, state, attempts, next_at, last_code, last_error, message_id, address,
+                settled_at, deadline, queued_at, people.user_principal_name, position
+         FROM outbox LEFT JOIN people ON people.id = outbox.user_id WHERE 1 = 1",
+    );
+    if !states.is_empty() {
+        statement.push(" AND ");
+        Whom::these(states.iter().map(|state| state.as_str())).restrict(&mut statement, "state");
+    }
+    if let Some(user) = user {
+        statement
+            .push(" AND outbox.user_id = ")
+            .push_bind(user.as_str().to_owned());
+    }
+    statement
+}
+
 fn delivery(row: &Row) -> Result<DeliveryRow, StoreError> {
     let reading = "reading the outbox";
     let at = |column: usize| {
@@ -172,6 +220,7 @@ fn delivery(row: &Row) -> Result<DeliveryRow, StoreError> {
         deadline: at(14)?,
         queued_at: instant(row.try_get(15).doing(reading)?),
         user_principal_name: row.try_get(16).doing(reading)?,
+        position: row.try_get(17).doing(reading)?,
         id,
     })
 }

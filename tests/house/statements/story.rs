@@ -8,6 +8,7 @@ use fortnight::cli::{self, args::Cli};
 use fortnight::domain::delivery::State;
 use fortnight::domain::facts::ActKind;
 use fortnight::domain::fault::{Account, Order};
+use fortnight::domain::id::PolicyName;
 use fortnight::engine::{Engine, Wake};
 use fortnight::report::PassReport;
 use fortnight::store::addresses::Notes;
@@ -63,6 +64,7 @@ async fn exports() {
         "explain ana@contoso.example",
         "explain an",
         "deliveries list",
+        "deliveries list --limit 1",
         "window extend ana@contoso.example --days 1 --reason asked",
         "cycle --dry-run --as-of 2026-01-08T00:00:00Z",
         "log --format json",
@@ -201,6 +203,10 @@ async fn endpoints() {
     store.attempts_since(day(0)).await.unwrap();
     refusals(&store, &rows[0].id).await;
     store.newest_approval().await.unwrap();
+    let everyone = [PolicyName::new("everyone")];
+    store.count_blocked(&everyone).await.unwrap();
+    store.count_unreached(&everyone).await.unwrap();
+    store.count_unreadable().await.unwrap();
     store.close().await;
     command_on(&world, "deliveries list --state pending --state dead").await;
     command_on(&world, &format!("deliveries retry {}", rows[0].id)).await;
