@@ -7,6 +7,7 @@ use clap::Parser as _;
 use fortnight::cli::args::{Cli, Command, LogFormat};
 use fortnight::cli::progress::Stderr;
 use fortnight::cli::{later, usage};
+use fortnight::config::Config;
 use fortnight::exit::WRONG;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -18,10 +19,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
+    cli.config = cli.config.or_else(Config::named_by_environment);
     log(&cli);
     // One provider of cryptography for everything that speaks TLS.
     rustls::crypto::aws_lc_rs::default_provider()
@@ -45,7 +47,10 @@ fn refused(error: &clap::Error) -> ExitCode {
         eprintln!("fortnight: {text}");
         return ExitCode::from(WRONG);
     }
-    error.print().ok();
+    if let Err(error) = usage::print(error, std::env::args_os()) {
+        eprintln!("fortnight: {error}");
+        return ExitCode::FAILURE;
+    }
     if let Some(examples) = usage::examples(error, std::env::args_os()) {
         eprintln!("\n{examples}");
     }
@@ -64,7 +69,10 @@ fn log(cli: &Cli) {
         // No library at trace: what they say there can be what was sent, tokens among it.
         (_, _) => "debug,fortnight=trace,sqlx=info,tokio_cron_scheduler=info",
     };
-    let filter = EnvFilter::try_from_env("FORTNIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let asked = std::env::var("FORTNIGHT_LOG").unwrap_or_default();
+    let filter = Some(asked).filter(|asked| !asked.is_empty());
+    let filter = filter.and_then(|asked| EnvFilter::try_new(asked).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
     let registry = tracing_subscriber::registry().with(filter);
     let format = cli.log_format.unwrap_or_else(|| {
         if std::io::stderr().is_terminal() {

@@ -305,7 +305,7 @@ fn an_approval_can_be_taken_back_until_a_pass_uses_it() {
 }
 
 /// What the program says on a terminal to whoever answers so, and how it ends.
-fn asked(world: &World, arguments: &[&str], answer: &str) -> (i32, String) {
+pub(crate) fn asked(world: &World, arguments: &[&str], answer: &str) -> (i32, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();

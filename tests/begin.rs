@@ -23,14 +23,18 @@ impl Desk {
         self.0.path().join(name)
     }
 
-    fn run(&self, words: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_fortnight"))
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
+        command
             .current_dir(self.0.path())
             .env_clear()
             .env("TZ", "Europe/Vienna")
-            .args(words.split(' '))
-            .output()
-            .unwrap()
+            .args(words.split(' '));
+        command
+    }
+
+    fn run(&self, words: &str) -> Output {
+        self.command(words).output().unwrap()
     }
 
     fn text(&self) -> String {
@@ -57,7 +61,7 @@ fn what_init_writes_is_report_only_and_passes_check() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     insta::assert_snapshot!(out, @r#"
     fortnight.toml is written: report-only, so that everything is decided and shown and nobody is told. Times are those of Europe/Vienna.
-    The folder of exports, tenant, was missing and is made: put users, registration and sign-ins there; README.md, "Exported files", says where to get them and what they are called.
+    The folder of exports, tenant, was missing and is made: put users, registration and sign-ins there; docs/exports.md says where to get them and what they are called.
     Next:
       fortnight check                 what it would do
       fortnight doctor                tries every outside part
@@ -123,6 +127,43 @@ fn what_is_missing_is_told_at_once_with_an_example() {
         );
     }
     assert!(!desk.path("fortnight.toml").exists());
+}
+
+#[test]
+fn a_machine_without_a_zone_is_told_of() {
+    for zone in ["Somewhere/Else", "CET-1CEST"] {
+        let desk = Desk::new();
+        let mut command = desk.command(&format!("init {ANSWERS}"));
+        let (code, out, _) = said(&command.env("TZ", zone).output().unwrap());
+        assert_eq!(code, Some(0));
+        let said = "Times are those of UTC.\nnote: this machine does not say which time zone";
+        assert!(out.contains(said), "{out}");
+    }
+}
+
+#[test]
+fn a_file_is_no_folder_of_exports() {
+    let desk = Desk::new();
+    std::fs::write(desk.path("exports"), "").unwrap();
+    let (code, _, err) = said(&desk.run(&format!("init --folder exports {ANSWERS}")));
+    assert_eq!(code, Some(2));
+    assert!(err.contains("exports is no folder"), "{err}");
+    assert!(!desk.path("fortnight.toml").exists());
+}
+
+#[test]
+fn what_may_be_left_out_is_written_where_it_is_given() {
+    let desk = Desk::new();
+    let wished = "--operators oncall@contoso.com --operators desk@contoso.com --organisation Contoso --help-text 4711";
+    let (code, _, err) = said(&desk.run(&format!("init {ANSWERS} {wished}")));
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let table: toml::Table = desk.text().parse().unwrap();
+    let email = &table["email"];
+    assert_eq!(email["operators"].as_array().unwrap().len(), 2);
+    assert_eq!(email["organisation"].as_str(), Some("Contoso"));
+    assert_eq!(email["help"].as_str(), Some("4711"));
+    let (code, _, err) = said(&desk.run("check"));
+    assert_eq!((code, err.as_str()), (Some(0), ""));
 }
 
 #[test]

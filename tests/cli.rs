@@ -1194,6 +1194,100 @@ fn completions_offer_what_can_follow() {
     }
 }
 
+/// Help and complaints of the parser are in colours where they were asked for, and nowhere else.
+#[test]
+fn colours_of_help_and_complaints_are_those_that_were_asked_for() {
+    let world = World::of(&[]);
+    let is_colored = |words: &[&str]| {
+        let ran = run(&world, words);
+        format!("{}{}", ran.out, ran.err).contains('\u{1b}')
+    };
+    for wrong in ["--help", "--nonsense"] {
+        assert!(
+            is_colored(&["status", "--color", "always", wrong]),
+            "{wrong}"
+        );
+        assert!(!is_colored(&["status", "--color=never", wrong]), "{wrong}");
+        assert!(!is_colored(&["status", wrong]), "{wrong}");
+    }
+}
+
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let world = World::of(&[]);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut help = command(&world, &["--help"]);
+    let ran = ran(&world, help.stdout(full.unwrap()).output().unwrap());
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("No space left on device"), "{}", ran.err);
+}
+
+#[test]
+fn an_empty_name_of_a_configuration_names_none() {
+    let world = World::of(&[]);
+    let check = |named: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fortnight"));
+        command.current_dir(world.folder()).env_clear();
+        let output = command.env("FORTNIGHT_CONFIG", named).arg("check").output();
+        ran(&world, output.unwrap())
+    };
+    let file = world.file().display().to_string();
+    assert_eq!(check(&file).code, 0);
+    assert!(
+        check("elsewhere.toml")
+            .err
+            .contains("elsewhere.toml: cannot read")
+    );
+    // The file of the world is the first that is looked for.
+    assert_eq!(world.file(), world.folder().join("fortnight.toml"));
+    assert_eq!(check("").code, 0);
+}
+
+/// Whoever looks at a mail on a terminal reads it; a program gets the message.
+#[test]
+fn on_a_terminal_a_mail_is_shown_as_it_is_read() {
+    let world = World::of(&[]);
+    let (code, said) = crate::acts::asked(&world, &["preview", "email"], "");
+    assert_eq!(code, 0);
+    let (headers, text) = said.split_once("\r\n\r\n").unwrap();
+    let headers: Vec<&str> = headers.lines().collect();
+    assert_eq!(
+        headers[..2],
+        [
+            "From: Identity team <identity@contoso.example>",
+            "To: Alex Example <alex.example@example.org>",
+        ]
+    );
+    assert!(headers[2].starts_with("Subject: [Contoso] Set up"));
+    assert!(text.starts_with("Hello Alex Example,"), "{text}");
+    assert!(
+        text.contains("--out FILE.eml has the whole message"),
+        "{text}"
+    );
+    assert!(!said.contains("MIME-Version"), "{said}");
+    let piped = run(&world, &["preview", "email"]).out;
+    assert!(piped.contains("MIME-Version: 1.0"));
+}
+
+/// Where a person is named, files are noise; where a file is named, they are not.
+#[test]
+fn completions_offer_files_only_where_a_file_is_wanted() {
+    let world = World::of(&[]);
+    let script = |shell| run(&world, &["completions", shell]).out;
+    let bash = script("bash");
+    assert!(bash.contains("complete -F _fortnight -o nosort fortnight"));
+    let zsh = script("zsh");
+    assert!(
+        zsh.contains("all of them, or nothing is done:' \\\n"),
+        "{zsh}"
+    );
+    assert!(zsh.contains("FILE:_files' \\\n"));
+    let fish = script("fish");
+    assert!(fish.contains("complete -c fortnight -f\ncomplete -c fortnight -l config -r -F\n"));
+    let acts = "using_subcommand window; and not __fish_seen_subcommand_from extend reset close reopen\" -f -a \"extend reset close reopen\"\n";
+    assert!(fish.contains(acts));
+}
+
 #[test]
 fn the_manual_is_one_page_or_a_page_for_each_command() {
     let world = World::of(&[]);
@@ -1209,11 +1303,66 @@ fn the_manual_is_one_page_or_a_page_for_each_command() {
     let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
     assert_eq!(page("fortnight.1"), printed(&["man"]));
     assert_eq!(page("fortnight-explain.1"), printed(&["man", "explain"]));
+    let approve = page("fortnight-enforcement-approve.1");
+    assert_eq!(approve, printed(&["man", "enforcement", "approve"]));
+    assert!(approve.contains("\\fBfortnight enforcement approve\\fR \\fB\\-\\-reason\\fR"));
+    for (words, said) in [
+        (["enforcement", "aprove"], "the commands are plan, approve"),
+        (["explain", "it"], "no command follows \"explain\""),
+    ] {
+        let unknown = run(&world, &["man", words[0], words[1]]);
+        assert_eq!(unknown.code, 2);
+        assert!(unknown.err.contains(said), "{}", unknown.err);
+    }
 
     let unknown = run(&world, &["man", "explian"]);
     assert_eq!(unknown.code, 2);
     let said = "there is no command \"explian\"; the commands are run, cycle, ";
     assert!(unknown.err.contains(said), "{}", unknown.err);
+}
+
+/// Whom to ask is written once, and people read two languages: by the exports, and by the last snapshot.
+#[test]
+fn texts_in_one_language_for_people_of_two_are_noted() {
+    let mut world = World::of(&["ana", "bo"]);
+    world.change(
+        "transport",
+        "help = \"Room 12\"\nsignature = { de = \"Wir\" }\ntransport",
+    );
+    world.export(day(0));
+    let noted = |world: &World| {
+        run(world, &["check"]).out.contains("German mails carry help as written: what is no German is given by language, help = { en = \"…\", de = \"…\" }")
+    };
+    assert!(!noted(&world));
+    let users = world.folder().join("tenant/users.json");
+    let mut rows: Value = serde_json::from_slice(&std::fs::read(&users).unwrap()).unwrap();
+    rows["value"][1]["preferredLanguage"] = json!("de-AT");
+    std::fs::write(&users, rows.to_string()).unwrap();
+    assert!(noted(&world));
+    cycle(&world, day(0), &[]);
+    std::fs::remove_file(users).unwrap();
+    assert!(noted(&world));
+    world.change(
+        "help = \"Room 12\"",
+        "help = { en = \"Room\", de = \"Zimmer\" }",
+    );
+    assert!(!noted(&world));
+}
+
+#[test]
+fn pages_of_the_manual_are_written_through_no_link() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::of(&[]);
+    let pages = world.folder().join("pages");
+    let (kept, page) = (world.folder().join("kept"), pages.join("fortnight.1"));
+    std::fs::create_dir(&pages).unwrap();
+    std::fs::write(&kept, "kept").unwrap();
+    std::os::unix::fs::symlink(&kept, &page).unwrap();
+    assert_eq!(run(&world, &["man", "--folder", "pages"]).code, 0);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+    let written = std::fs::symlink_metadata(&page).unwrap();
+    assert!(written.is_file());
+    assert_eq!(written.permissions().mode() & 0o444, 0o444);
 }
 
 /// `check` of a configuration with one change.
@@ -1258,7 +1407,7 @@ fn a_bad_cron_pattern() {
     fortnight: one fault in the configuration
       × FOLDER/fortnight.toml:12:8: `schedule.poll`: this is no cron pattern
         ╭────
-     12 │ poll = "****************"
+     12 │ poll = "every 10 minutes"
         ·        ──────────────────
         ╰────
       help: six fields: second minute hour day month weekday, like "0 */10 * * * *"
@@ -1701,12 +1850,7 @@ fn an_export_that_is_missing() {
 fn a_folder_that_is_missing() {
     let world = World::of(&["ana"]);
     std::fs::remove_dir_all(world.tenant()).unwrap();
-    insta::assert_snapshot!(errors(&world), @r"
-    users: cannot read FOLDER/tenant: No such file or directory (os error 2)
-    registration: cannot read FOLDER/tenant: No such file or directory (os error 2)
-    sign_ins: cannot read FOLDER/tenant: No such file or directory (os error 2)
-    groups: cannot read FOLDER/tenant: No such file or directory (os error 2)
-    ");
+    insta::assert_snapshot!(errors(&world), @"users, registration, sign_ins, groups: cannot read FOLDER/tenant: No such file or directory (os error 2)");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn the_demo_tells_its_stories() {
     Some of their stories
       · Emergency access 1, exempt: excluded by name; it signed in, and nothing happened
       · Emergency access 2, exempt: excluded by name; it signed in, and nothing happened
-      · On-Premises Directory Synch, not_eligible: the synchronisation's account cannot register
+      · On-Premises Directory Sync…, not_eligible: the synchronisation's account cannot register
       · Dana Dietz, gone: left in the middle of the window; nobody was told again
       · Emil Eder, registered: disabled for six days: the clock stopped, and went on with what was left
       · Fatima Faber, registered: could not register (53004): the flag waited, the help desk looked
@@ -94,7 +94,7 @@ fn the_demo_tells_its_stories() {
       · Jana Jansen, registered: methods reset by an administrator: a full new window
       · Kofi Kern, enforcement_needed: no mail address: operators were told, and the flag waited a week more
       · Lena Lund, waiting_first_sign_in: forty wrong passwords: an attacker starts nobody's clock
-      · Robert Bcc: everyone@exampl, waiting_first_sign_in: only a phone refreshing in the background, and a hostile name
+      · Robert Bcc: everyone@examp…, waiting_first_sign_in: only a phone refreshing in the background, and a hostile name
       · Noor Novak, waiting_first_sign_in: never signed in: nobody has asked yet
     ");
     let mails = std::fs::read_dir(folder.path().join("outbox"))

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::known::{delivery_states, events, languages, states};
+use super::known::{delivery_states, events, languages, mails, states};
 use super::moment::Moment;
 use super::output::Format;
 use super::screen::Color;
@@ -27,14 +27,9 @@ use crate::time::parse_duration;
     max_term_width = 100
 )]
 pub struct Cli {
-    /// The configuration; without it ./fortnight.toml, then /etc/fortnight/fortnight.toml
-    #[arg(
-        short,
-        long,
-        global = true,
-        env = "FORTNIGHT_CONFIG",
-        value_name = "FILE"
-    )]
+    /// The configuration; without it what `FORTNIGHT_CONFIG` names, then ./fortnight.toml, then
+    /// /etc/fortnight/fortnight.toml
+    #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Tell each step in the log; twice: each decision and connection too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -150,7 +145,7 @@ pub enum Command {
     /// A sample organisation of about 300 people, played through five weeks
     Demo {
         /// Where to keep database, exports and mails; default: a new folder
-        #[arg(long, value_name = "FOLDER")]
+        #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
         folder: Option<PathBuf>,
     },
     /// Completions for a shell
@@ -165,10 +160,10 @@ pub enum Command {
 /// Which pages of the manual.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Only the page of this command
-    pub command: Option<String>,
+    /// Only the page of this command: `explain`, `enforcement approve`
+    pub command: Vec<String>,
     /// Write all pages into this folder
-    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]
     pub folder: Option<PathBuf>,
 }
 
@@ -179,7 +174,7 @@ pub struct Init {
     #[arg(long, value_enum)]
     pub source: Option<InitSource>,
     /// The folder of exports, for files; it is made where it is missing. Default: tenant
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub folder: Option<PathBuf>,
     /// The tenant, by id or by one of its domains, for graph
     #[arg(long, value_name = "ID")]
@@ -188,7 +183,7 @@ pub struct Init {
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
     /// The file with the client secret, for graph
-    #[arg(long, value_name = "FILE", default_value = "graph-secret")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "graph-secret")]
     pub client_secret_file: String,
     /// An emergency account, which is never asked; may be given several times
     #[arg(long, value_name = "USER")]
@@ -196,6 +191,15 @@ pub struct Init {
     /// The mailbox that mails come from
     #[arg(long, value_name = "MAILBOX")]
     pub from: Option<String>,
+    /// Who hears of holds and of what cannot be delivered; may be given several times
+    #[arg(long, value_name = "MAILBOX")]
+    pub operators: Vec<String>,
+    /// The organisation, as mails name it
+    #[arg(long, value_name = "NAME")]
+    pub organisation: Option<String>,
+    /// Whom people ask, and where they see that a mail is genuine
+    #[arg(long, value_name = "TEXT")]
+    pub help_text: Option<String>,
     /// The zone of people and of the schedule; default: that of this machine
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
@@ -458,10 +462,10 @@ pub enum EnforcementCommand {
 /// What to render.
 #[derive(Debug, Subcommand)]
 pub enum Preview {
-    /// A mail, as .eml; as the configuration has it sent
+    /// A mail as the configuration has it sent: its text on a terminal, else the whole message (.eml)
     Email {
         /// The message, by its event
-        #[arg(long, default_value = "window.opened", value_name = "EVENT", value_parser = events())]
+        #[arg(long, default_value = "window.opened", value_name = "EVENT", value_parser = mails())]
         message: EventKind,
         /// The language; default: that of `email.language`
         #[arg(long, value_name = "LANGUAGE", value_parser = languages())]
@@ -473,7 +477,7 @@ pub enum Preview {
         /// (kept from it), for example
         #[arg(long, value_name = "CODE", allow_negative_numbers = true)]
         sign_in_code: Option<i64>,
-        /// Where to write; default: stdout. FILE.html gets the HTML part alone
+        /// Where to write the whole message; default: stdout. FILE.html gets the HTML part alone
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

@@ -19,6 +19,7 @@ use self::text::{Answers, Facts};
 use super::args::{Init, InitSource};
 use super::output::Printer;
 use super::{Usage, usage};
+use crate::config::zone_remedy as remedy;
 use crate::delivery::text::is_mailbox;
 use crate::exit::DONE;
 use crate::private;
@@ -27,6 +28,9 @@ use crate::private;
 const HERE: &str = "fortnight.toml";
 /// The folder of exports, as the example calls it.
 const FOLDER: &str = "tenant";
+/// The zone where nobody says another one.
+const UTC: &str = "UTC";
+const NO_ZONE: &str = "there is no such time zone";
 /// The configuration has no secrets: whoever may look may read it.
 const MODE: u32 = 0o644;
 
@@ -41,6 +45,16 @@ pub(super) fn run(args: &Init, file: Option<&Path>, out: &mut Printer) -> anyhow
         Facts::Files { folder } => Some(beside(path, folder)),
         Facts::Graph { .. } => None,
     };
+    if let Some(folder) = folder
+        .as_ref()
+        .filter(|folder| folder.exists() && !folder.is_dir())
+    {
+        let text = format!(
+            "{} is no folder: name the one that exports are put into",
+            folder.display()
+        );
+        return Err(Usage(text).into());
+    }
     let is_new = folder.as_ref().is_some_and(|folder| !folder.exists());
     if let Some(folder) = folder.as_ref().filter(|_| is_new) {
         private::folder(folder)
@@ -136,22 +150,42 @@ fn answers(args: &Init, path: &Path) -> Result<Answers, Usage> {
         "The mailbox that mails will come from",
         mailbox,
     )?;
-    let zone = match args
-        .timezone
-        .as_deref()
-        .map(zone)
-        .transpose()
-        .map_err(wrong)?
-    {
-        Some(zone) => Some(zone),
-        None => asking.ask("The time zone", Some(&of_this_machine()), zone)?,
+    let given = (!args.operators.is_empty()).then(|| args.operators.join(","));
+    let operators = asking.wished(
+        "--operators",
+        given.as_deref(),
+        "Who hears of what holds flags back, between commas (may be empty)",
+        mailboxes,
+    )?;
+    let organisation = asking.wished(
+        "--organisation",
+        args.organisation.as_deref(),
+        "The organisation, as mails name it (may be empty)",
+        line,
+    )?;
+    let help = asking.wished(
+        "--help-text",
+        args.help_text.as_deref(),
+        "Whom people ask, and where they see that a mail is genuine (may be empty)",
+        line,
+    )?;
+    let zone = if let Some(name) = args.timezone.as_deref() {
+        let wrong = |why| wrong(format!("--timezone: {why}: {}", remedy(name)));
+        Some(zone(name).map_err(wrong)?)
+    } else {
+        let here = of_this_machine();
+        let usual = here.as_deref().unwrap_or(UTC);
+        asking.ask("The time zone", Some(usual), zone)?
     };
     asking.end().map_err(wrong)?;
     Ok(Answers {
         facts,
         exclude: exclude.unwrap_or_default(),
         from: from.unwrap_or_default(),
-        zone: zone.unwrap_or_else(of_this_machine),
+        operators: operators.unwrap_or_default(),
+        organisation,
+        help,
+        zone: zone.or_else(of_this_machine),
     })
 }
 
@@ -198,15 +232,25 @@ fn mailbox(text: &str) -> Result<String, &'static str> {
         .ok_or("this is no mailbox; write identity@contoso.com, or \"Identity team <identity@contoso.com>\"")
 }
 
+fn mailboxes(text: &str) -> Result<Vec<String>, &'static str> {
+    text.split(',').map(str::trim).map(mailbox).collect()
+}
+
+fn line(text: &str) -> Result<String, &'static str> {
+    let is_line = !text.contains(char::is_control);
+    is_line.then(|| text.to_owned()).ok_or("one line of text")
+}
+
 fn zone(name: &str) -> Result<String, &'static str> {
     TimeZone::get(name)
         .map(|_| name.to_owned())
-        .map_err(|_| "there is no such time zone; zones are written like Europe/Berlin")
+        .map_err(|_| NO_ZONE)
 }
 
-fn of_this_machine() -> String {
-    let zone = TimeZone::system();
-    zone.iana_name().unwrap_or("UTC").to_owned()
+/// The zone of this machine, where it has one that a configuration can name.
+fn of_this_machine() -> Option<String> {
+    let zone = TimeZone::try_system().ok()?;
+    zone.iana_name().map(str::to_owned)
 }
 
 /// A folder as the file has to name it: relative paths start at the file's own folder.
@@ -229,8 +273,11 @@ fn told(answers: &Answers, path: &Path, folder: Option<&Path>, is_new: bool) -> 
     let mut lines = vec![format!(
         "{} is written: report-only, so that everything is decided and shown and nobody is told. Times are those of {}.",
         path.display(),
-        answers.zone
+        answers.zone.as_deref().unwrap_or(UTC)
     )];
+    if answers.zone.is_none() {
+        lines.push("note: this machine does not say which time zone it is in (TZ, /etc/localtime): write the one of your people into `timezone`, like \"Europe/Berlin\".".to_owned());
+    }
     if let Some(folder) = folder {
         let files = || std::fs::read_dir(folder).map_or(0, Iterator::count);
         let lacks = match (is_new, files()) {
@@ -240,7 +287,7 @@ fn told(answers: &Answers, path: &Path, folder: Option<&Path>, is_new: bool) -> 
         };
         lines.extend(lacks.map(|lacks| {
             format!(
-                "The folder of exports, {}, {lacks}: put users, registration and sign-ins there; README.md, \"Exported files\", says where to get them and what they are called.",
+                "The folder of exports, {}, {lacks}: put users, registration and sign-ins there; docs/exports.md says where to get them and what they are called.",
                 folder.display()
             )
         }));

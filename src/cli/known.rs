@@ -49,6 +49,20 @@ pub fn events() -> Known<EventKind> {
     }
 }
 
+/// The kinds of events that somebody is written to about.
+#[must_use]
+pub fn mails() -> Known<EventKind> {
+    let mailed = |name: &str| EventKind::parse(name).filter(|kind| kind.is_mailed());
+    Known {
+        names: EventKind::ALL
+            .iter()
+            .filter(|kind| kind.is_mailed())
+            .map(|kind| PossibleValue::new(kind.as_str()))
+            .collect(),
+        parse: mailed,
+    }
+}
+
 /// The languages that mails are written in; `de-AT` is taken as German.
 #[must_use]
 pub fn languages() -> Known<Language> {
@@ -99,6 +113,10 @@ mod tests {
         for name in events().names {
             assert!(taken(&events(), name.get_name()).is_ok());
         }
+        for name in mails().names {
+            assert!(taken(&mails(), name.get_name()).is_ok());
+        }
+        assert!(taken(&mails(), "window.paused").is_err());
         for name in languages().names {
             assert!(taken(&languages(), name.get_name()).is_ok());
         }

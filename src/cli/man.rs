@@ -2,11 +2,13 @@
 //! itself (`text`).
 //!
 //! The page of the program holds every command, so that one search finds everything; each command
-//! has a page of its own beside it, for those who know what they want.
+//! has a page of its own beside it, on every level, for those who know what they want.
 
 mod text;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -22,14 +24,17 @@ use crate::exit::{DONE, MEANINGS};
 /// The section of commands that any user may call.
 const SECTION: &str = "1";
 
+/// Whoever may look may read a page.
+const MODE: u32 = 0o644;
+
 pub(super) fn run(args: &Man, program: &Command, out: &mut Printer) -> anyhow::Result<u8> {
     if let Some(folder) = &args.folder {
         let pages = write(program, folder)?;
         out.line(format!("wrote {pages} pages into {}", folder.display()))?;
     } else {
-        let page = match &args.command {
-            Some(name) => command_page(program, named(program, name)?),
-            None => whole_page(program),
+        let page = match args.command.as_slice() {
+            [] => whole_page(program),
+            words => command_page(program, &words.join(" "), named(program, words)?),
         };
         out.bytes(page.as_bytes())?;
     }
@@ -38,27 +43,56 @@ pub(super) fn run(args: &Man, program: &Command, out: &mut Printer) -> anyhow::R
 
 /// A file for each page; how many.
 fn write(program: &Command, folder: &Path) -> anyhow::Result<usize> {
-    let commands = program.get_subcommands();
-    let mut pages: Vec<(String, String)> = commands
-        .map(|command| (page_name(program, command), command_page(program, command)))
-        .collect();
-    pages.push((program.get_name().to_owned(), whole_page(program)));
+    let mut pages = vec![(program.get_name().to_owned(), whole_page(program))];
+    for (line, command) in below("", program) {
+        pages.push((
+            page_name(program, &line),
+            command_page(program, &line, command),
+        ));
+    }
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     for (name, page) in &pages {
         let file = folder.join(format!("{name}.{SECTION}"));
-        fs::write(&file, page).with_context(|| format!("writing {}", file.display()))?;
+        replace(&file, folder, page).with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(pages.len())
 }
 
-fn named<'a>(program: &'a Command, name: &str) -> Result<&'a Command, Usage> {
-    program.find_subcommand(name).ok_or_else(|| {
-        let known: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
-        let known = known.join(", ");
-        Usage(format!(
-            "there is no command {name:?}; the commands are {known}"
-        ))
-    })
+/// Puts a page in the place of what was there: a link is replaced, and not followed.
+fn replace(file: &Path, folder: &Path, page: &str) -> io::Result<()> {
+    let mut new = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(MODE))
+        .tempfile_in(folder)?;
+    new.write_all(page.as_bytes())?;
+    new.persist(file)?;
+    Ok(())
+}
+
+/// Every command below one, and those below them, each with the words that call it.
+fn below<'a>(line: &str, command: &'a Command) -> Vec<(String, &'a Command)> {
+    let commands = command.get_subcommands().flat_map(|command| {
+        let line = format!("{line} {}", command.get_name()).trim().to_owned();
+        let further = below(&line, command);
+        std::iter::once((line, command)).chain(further)
+    });
+    commands.collect()
+}
+
+fn named<'a>(program: &'a Command, words: &[String]) -> Result<&'a Command, Usage> {
+    let mut above = program;
+    for word in words {
+        above = above.find_subcommand(word).ok_or_else(|| {
+            let known: Vec<&str> = above.get_subcommands().map(Command::get_name).collect();
+            match known.as_slice() {
+                [] => Usage(format!("no command follows {:?}", above.get_name())),
+                known => Usage(format!(
+                    "there is no command {word:?}; the commands are {}",
+                    known.join(", ")
+                )),
+            }
+        })?;
+    }
+    Ok(above)
 }
 
 /// The program with everything.
@@ -89,16 +123,16 @@ fn whole_page(program: &Command) -> String {
     page.heading("SEE ALSO");
     let pages: Vec<String> = program
         .get_subcommands()
-        .map(|command| format!("`{}`({SECTION})", page_name(program, command)))
+        .map(|command| format!("`{}`({SECTION})", page_name(program, command.get_name())))
         .collect();
     page.roff.text(prose(&pages.join(", ")));
     page.end()
 }
 
-/// One command, with those below it.
-fn command_page(program: &Command, command: &Command) -> String {
-    let mut page = Page::begin(&page_name(program, command), command, program);
-    let line = format!("{} {}", program.get_name(), command.get_name());
+/// One command, by the words that call it, with those below it.
+fn command_page(program: &Command, words: &str, command: &Command) -> String {
+    let mut page = Page::begin(&page_name(program, words), command, program);
+    let line = format!("{} {words}", program.get_name());
     page.heading("SYNOPSIS");
     page.synopses(&line, command);
     page.heading("DESCRIPTION");
@@ -109,7 +143,7 @@ fn command_page(program: &Command, command: &Command) -> String {
     }
     if command.has_subcommands() {
         page.heading("COMMANDS");
-        let below = format!("{} ", command.get_name());
+        let below = format!("{words} ");
         for command in command.get_subcommands() {
             page.command(&below, command);
         }
@@ -132,8 +166,8 @@ fn command_page(program: &Command, command: &Command) -> String {
     page.end()
 }
 
-fn page_name(program: &Command, command: &Command) -> String {
-    format!("{}-{}", program.get_name(), command.get_name())
+fn page_name(program: &Command, words: &str) -> String {
+    format!("{}-{}", program.get_name(), words.replace(' ', "-"))
 }
 
 /// A page that is being written.
@@ -389,7 +423,9 @@ mod tests {
             assert!(taken.is_ok(), "{example}: {}", taken.unwrap_err());
             shown.push(*example);
         }
-        let page = command_page(&Cli::command(), named(&Cli::command(), "window").unwrap());
+        let program = Cli::command();
+        let window = named(&program, &["window".to_owned()]).unwrap();
+        let page = command_page(&program, "window", window);
         for example in shown {
             let here = example.starts_with("fortnight window ");
             assert_eq!(
@@ -403,7 +439,11 @@ mod tests {
     #[test]
     fn a_page_of_a_command_that_holds_others() {
         let program = Cli::command();
-        let page = command_page(&program, named(&program, "test").unwrap());
+        let page = command_page(
+            &program,
+            "test",
+            named(&program, &["test".to_owned()]).unwrap(),
+        );
         let page = page.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         insta::assert_snapshot!(page, @r#"
         .ie \n(.g .ds Aq \(aq

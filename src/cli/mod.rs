@@ -3,6 +3,7 @@
 
 pub mod args;
 mod check;
+mod completions;
 mod config;
 mod cycle;
 mod deliveries;
@@ -82,10 +83,7 @@ pub struct Usage(pub String);
 async fn command(cli: Cli, out: &mut Printer) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "fortnight", &mut text);
-            out.bytes(&text)?;
-            return Ok(DONE);
+            return completions::run(*shell, Cli::command(), out);
         }
         Command::Man(args) => return man::run(args, &Cli::command(), out),
         Command::Init(args) => return init::run(args, cli.config.as_deref(), out),

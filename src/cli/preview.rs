@@ -3,7 +3,7 @@
 mod sample;
 mod webhook;
 
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -17,7 +17,7 @@ use super::output::Printer;
 use crate::config::{Config, Email, EmailTransport};
 use crate::courier::transport::Transport;
 use crate::delivery::mail::{
-    self, About, Notice, OperatorNotice, Recipient, TestNotice, WindowNotice,
+    self, About, Notice, OperatorNotice, Recipient, Rendered, Sender, TestNotice, WindowNotice,
 };
 use crate::domain::language::{Language, Manner};
 use crate::domain::message::{EventKind, Shows};
@@ -65,6 +65,12 @@ pub(super) async fn preview(
         queued_at: now,
         about: about(config, *message, *language, days_left, shows, now)?,
     };
+    if file.is_none() && io::stdout().is_terminal() {
+        let rendered = mail::render(&email.sender, &notice, now)?;
+        show(&email.sender, &notice, &rendered, out)?;
+        out.note("--out FILE.eml has the whole message, --out FILE.html its HTML part.")?;
+        return Ok(DONE);
+    }
     let wants_html = file
         .as_deref()
         .and_then(Path::extension)
@@ -76,6 +82,35 @@ pub(super) async fn preview(
     };
     write(&bytes, file.as_deref(), out)?;
     Ok(DONE)
+}
+
+/// Prints what a mail program shows of a mail first, and its text.
+fn show(
+    sender: &Sender,
+    notice: &Notice,
+    rendered: &Rendered,
+    out: &mut Printer,
+) -> io::Result<()> {
+    let name = notice.to.name.as_deref().unwrap_or_default();
+    let headers = [
+        ("From", Some(sender.from.to_string())),
+        (
+            "Reply-To",
+            sender.reply_to.as_ref().map(ToString::to_string),
+        ),
+        ("To", Some(format!("{name} <{}>", notice.to.address))),
+        ("Subject", Some(rendered.subject.clone())),
+    ];
+    for (name, value) in headers {
+        if let Some(value) = value {
+            out.line(format!("{name}: {value}"))?;
+        }
+    }
+    out.line("")?;
+    for line in rendered.text.trim_end().lines() {
+        out.text(line)?;
+    }
+    out.line("")
 }
 
 /// What a preview tells: facts that nobody can mistake for a person's.

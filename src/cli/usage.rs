@@ -1,14 +1,56 @@
-//! What stands below the parser's complaint: the examples of the command that was meant.
+//! The parser's complaint or help in the colours that were asked for, and what stands below a complaint:
+//! the examples of the command that was meant.
 
 use std::ffi::OsString;
+use std::io::{self, ErrorKind::BrokenPipe, Write};
 
-use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, ValueEnum as _};
 
 use super::args::Cli;
+use super::screen::Color;
 
 /// How the help of a command begins its examples.
 const EXAMPLES: &str = "Examples:\n";
+
+/// Prints what the parser says of these words. A reader that goes away is no error.
+pub fn print(error: &clap::Error, words: impl Iterator<Item = OsString>) -> io::Result<()> {
+    let color = color(words);
+    let printed = if error.use_stderr() {
+        write(error, color, io::stderr().lock())
+    } else {
+        write(error, color, io::stdout().lock())
+    };
+    printed.or_else(|error| match error.kind() {
+        BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
+}
+
+fn write(error: &clap::Error, color: Color, mut to: impl Write + io::IsTerminal) -> io::Result<()> {
+    let text = error.render();
+    if color.is_wanted(to.is_terminal()) {
+        write!(to, "{}", text.ansi())?;
+    } else {
+        write!(to, "{text}")?;
+    }
+    to.flush()
+}
+
+/// The colours that these words ask for, which the parser could not read to their end.
+fn color(words: impl Iterator<Item = OsString>) -> Color {
+    let words: Vec<String> = words.filter_map(|word| word.into_string().ok()).collect();
+    let asked =
+        words
+            .iter()
+            .enumerate()
+            .find_map(|(at, word)| match word.strip_prefix("--color")? {
+                "" => words.get(at + 1).map(String::as_str),
+                value => value.strip_prefix('='),
+            });
+    let asked = asked.and_then(|asked| Color::from_str(asked, false).ok());
+    asked.unwrap_or(Color::Auto)
+}
 
 /// The examples of the command that these words name, if the parser did not show them already.
 #[must_use]
@@ -58,6 +100,19 @@ mod tests {
         assert!(shown.contains("approve mass --reason"));
         for line in ["fortnight cicle", "fortnight window --help", "fortnight"] {
             assert_eq!(below(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_colours_of_help_and_complaints_are_those_that_were_asked_for() {
+        for (line, asked) in [
+            ("fortnight --color never --help", Color::Never),
+            ("fortnight cicle --color=always", Color::Always),
+            ("fortnight --color", Color::Auto),
+            ("fortnight --color loud", Color::Auto),
+            ("fortnight --help", Color::Auto),
+        ] {
+            assert_eq!(color(line.split(' ').map(OsString::from)), asked, "{line}");
         }
     }
 

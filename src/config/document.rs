@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,23 +105,42 @@ impl Document {
     pub(super) fn new(
         file: &Path,
         text: String,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (String, OsString)>,
     ) -> Self {
         let shown = mask(&text);
-        Self {
+        let document = Self {
             text,
             source: Arc::new(Source::new(file.display().to_string(), shown)),
             folder: file.parent().map(Path::to_owned).unwrap_or_default(),
-            variables: variables
-                .into_iter()
-                .filter(|(name, _)| name.starts_with(PREFIX) || name == CREDENTIALS)
-                .collect(),
+            variables: BTreeMap::new(),
             used: RefCell::default(),
             faults: RefCell::default(),
             keys: RefCell::default(),
             settings: RefCell::default(),
             exposed: RefCell::default(),
+        };
+        document.overridden_by(variables)
+    }
+
+    /// With the variables that are ours; one that is empty overrides nothing, as if it were not set.
+    fn overridden_by(mut self, variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        for (name, value) in variables {
+            if !(name.starts_with(PREFIX) || name == CREDENTIALS) {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) if value.is_empty() => {}
+                Ok(value) => {
+                    self.variables.insert(name, value);
+                }
+                Err(_) => self.error(
+                    Place::Variable(name),
+                    "the value of this variable is no UTF-8",
+                    "set it anew, in UTF-8",
+                ),
+            }
         }
+        self
     }
 
     /// The text as faults may show it.

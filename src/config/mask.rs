@@ -1,5 +1,6 @@
 //! The text of a configuration as diagnostics may show it: its keys and its shape. Values are starred
-//! out, byte for byte, so that lines and columns stay; numbers, dates, true and false may be seen.
+//! out, byte for byte, so that lines and columns stay; numbers, dates, true and false may be seen, and what
+//! stands behind a key that takes names of this program alone, or a time.
 //!
 //! Secrets do not belong into the file, which is exactly when somebody sees a diagnostic about
 //! one, and nobody knows which value is one. It works by characters, since a text with a syntax
@@ -15,6 +16,34 @@ const SECRET_WORDS: [&str; 6] = [
     "pin",
 ];
 
+/// Keys whose values are shown: each takes one of a few names, a zone, a language or a time. `auth` is none
+/// of them, since its name asks for a login.
+const OPEN_KEYS: [&str; 17] = [
+    "cloud",
+    "dates",
+    "enforce",
+    "format",
+    "language",
+    "min_notice",
+    "mode",
+    "poll",
+    "registration",
+    "registration_lag",
+    "sign_ins",
+    "source",
+    "start_on",
+    "timezone",
+    "tls",
+    "transport",
+    "window",
+];
+
+/// No name and no time is longer.
+const NAME_AT_MOST: usize = 40;
+
+/// More digits in a row are in no name, and in most secrets.
+const DIGITS_OF_NAME: usize = 2;
+
 /// More digits in a row are no number that this file has.
 const DIGITS_AT_MOST: usize = 6;
 
@@ -26,6 +55,17 @@ pub(super) fn mask(text: &str) -> String {
         inside = mask_line(line, inside, &mut out);
     }
     out
+}
+
+/// A value that a fault may repeat: that of an open key, and nothing that looks made up to be a secret.
+pub(super) fn shows(key: &str, value: &str) -> bool {
+    let key = key.rsplit('.').next().unwrap_or(key);
+    let is_of_name = |c: char| c.is_alphanumeric() || " ._-/+:*,()".contains(c);
+    let mut digits = value.split(|c: char| !c.is_ascii_digit());
+    OPEN_KEYS.contains(&key)
+        && value.chars().count() <= NAME_AT_MOST
+        && value.chars().all(is_of_name)
+        && digits.all(|row| row.len() <= DIGITS_OF_NAME)
 }
 
 /// Writes a line without its values. `inside` is the quote of a text that began in a line before and goes
@@ -45,6 +85,7 @@ fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Opti
         out.push_str(rest);
         return None;
     }
+    let mut key = "";
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' | '\'' => {
@@ -52,7 +93,12 @@ fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Opti
                 out.push_str(quote);
                 rest = &rest[quote.len()..];
                 let end = end_of(rest, quote);
-                star(&rest[..end.unwrap_or(rest.len())], out);
+                let value = &rest[..end.unwrap_or(rest.len())];
+                if end.is_some() && shows(key, value) {
+                    out.push_str(value);
+                } else {
+                    star(value, out);
+                }
                 let Some(end) = end else {
                     return Some(quote).filter(|quote| quote.len() == 3);
                 };
@@ -66,7 +112,10 @@ fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Opti
             _ if is_of_word(first) => {
                 let word = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
                 let is_key = is_key(&rest[..word], &rest[word..]);
-                if is_key || is_plain(&rest[..word]) {
+                if is_key {
+                    key = &rest[..word];
+                }
+                if is_key || is_plain(&rest[..word]) || shows(key, &rest[..word]) {
                     out.push_str(&rest[..word]);
                 } else {
                     star(&rest[..word], out);
@@ -176,6 +225,19 @@ fn is_plain(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Kind, reference};
+
+    #[test]
+    fn every_key_of_names_or_lengths_is_open() {
+        for doc in reference::keys() {
+            let name = doc.path.rsplit('.').next().unwrap();
+            let is_shut = name == "auth" || doc.path == "freshness.users";
+            if matches!(doc.kind, Kind::OneOf(_) | Kind::Duration) && !is_shut {
+                assert!(shows(name, "14 days"), "{name}");
+            }
+        }
+        assert!(!shows("password", "14 days"));
+    }
 
     #[test]
     fn values_are_starred_out_and_nothing_moves() {
@@ -204,7 +266,25 @@ mod tests {
                 "port = 2525\nsince = 2026-01-05T00:00:00Z\n",
             ),
             ("port = 12345678\n", "port = ********\n"),
-            ("enforce = onn\n", "enforce = ***\n"),
+            ("enforce = onn\n", "enforce = onn\n"),
+            (
+                "timezone = \"W. Europe Standard Time\" # ours\n",
+                "timezone = \"W. Europe Standard Time\" ******\n",
+            ),
+            ("poll = [\"*/10 * * * *\"]\n", "poll = [\"*/10 * * * *\"]\n"),
+            ("mode = \"k8s-4711\"\n", "mode = \"********\"\n"),
+            (
+                "tls = \"a@b\"\nauth = \"ab\"\n",
+                "tls = \"***\"\nauth = \"**\"\n",
+            ),
+            (
+                "email.language = \"deutsch\"\n",
+                "email.language = \"deutsch\"\n",
+            ),
+            (
+                "smtp = { tls = \"ssl\", host = \"ab\" }\n",
+                "smtp = { tls = \"ssl\", host = \"**\" }\n",
+            ),
             ("50140 = \"done\"\n", "50140 = \"****\"\n"),
             (
                 "[[policy]]\n[email.smtp]\n[Hunter2]\n",

@@ -17,11 +17,13 @@ pub mod reference;
 mod secret;
 mod sections;
 mod suggest;
+mod text;
 mod values;
 mod webhooks;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub use self::directory::{Directory, Exports};
 pub use self::document::{KeyDoc, Kind, Setting};
 pub use self::fault::{Fault, Faults, Place, Severity};
 pub(crate) use self::suggest::nearest;
+pub(crate) use self::zones::remedy as zone_remedy;
 
 use self::document::Document;
 use self::fault::Source;
@@ -254,24 +257,18 @@ impl Config {
     /// Reads a configuration. The warnings come with it; faults refuse it, all at once.
     pub fn load(
         path: &Path,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (String, OsString)>,
     ) -> Result<(Self, Vec<Fault>), Faults> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let source = Arc::new(Source::new(path.display().to_string(), String::new()));
-            let message = format!("cannot read the configuration: {error}");
-            let remedy = match error.kind() {
-                ErrorKind::PermissionDenied => "it may not be read by this user: check the owner and mode of it and of its folders",
-                ErrorKind::IsADirectory => "it is a folder: name the file in it",
-                _ => "name it with --config FILE or FORTNIGHT_CONFIG; `fortnight init` writes one to begin with",
-            };
-            let remedy = remedy.to_owned();
-            Faults(vec![Fault::new(Severity::Error, Place::Missing, message, remedy, source)])
+        let text = text::read(path).map_err(|unread| {
+            let source = Source::new(path.display().to_string(), String::new());
+            Faults(vec![Fault::new(
+                Severity::Error,
+                Place::Missing,
+                unread.message,
+                unread.remedy.to_owned(),
+                Arc::new(source),
+            )])
         })?;
-        // Some editors of Windows begin a file with a mark of its encoding.
-        let text = text
-            .strip_prefix('\u{feff}')
-            .map(str::to_owned)
-            .unwrap_or(text);
         let document = Document::new(path, text, variables);
         let config = read(&document);
         tracing::debug!("read the configuration {}", path.display());
@@ -335,10 +332,16 @@ impl Config {
         Some((self.source.name(), line))
     }
 
-    /// The environment, as [`Self::load`] takes it; what is no text overrides nothing.
-    pub fn environment() -> impl Iterator<Item = (String, String)> {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    /// The environment, as [`Self::load`] takes it; a variable whose name is no text is none of ours.
+    pub fn environment() -> impl Iterator<Item = (String, OsString)> {
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+    }
+
+    /// The file that the environment names.
+    #[must_use]
+    pub fn named_by_environment() -> Option<PathBuf> {
+        let named = std::env::var_os("FORTNIGHT_CONFIG");
+        named.filter(|name| !name.is_empty()).map(PathBuf::from)
     }
 
     /// The file that is read when none is named: the first of the usual places that exists.

@@ -22,7 +22,8 @@ Durations are written `\"14d\"`, `\"6h\"`, `\"30s\"` or `\"1d 12h\"`; a day has 
 folder.
 
 Every key outside `[[policy]]` and `[[webhook]]` can be overridden by an environment variable: `url` in `[database]` by
-`FORTNIGHT__DATABASE__URL`. Lists are written there as in the file, `[\"a\", \"b\"]`, or `a,b`.
+`FORTNIGHT__DATABASE__URL`. Lists are written there as in the file, `[\"a\", \"b\"]`, or `a,b`. A variable that is
+empty counts as not set.
 
 Texts that people read are one for everybody, `help = \"…\"`, or one for each language, `help = { en = \"…\", de = \"…\" }`;
 whoever reads a language that is left out gets another one. In the environment `FORTNIGHT__EMAIL__HELP` is the one for

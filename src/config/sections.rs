@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::document::Kind;
+use super::mask::shows;
 use super::reader::Section;
+use super::zones;
 use super::{Http, Schedule};
 use crate::domain::facts::Freshness;
 use crate::domain::policy::Mode;
@@ -15,12 +17,21 @@ use crate::time::CronPattern;
 use crate::time::cron::InvalidCron;
 
 pub(super) fn zone(root: &Section<'_>) -> TimeZone {
+    const KEY: &str = "timezone";
     let about = "The IANA zone of people, of the schedule and of the dates in mails.";
-    let found = root.parsed("timezone", Kind::Text, "UTC", about, |name| {
-        TimeZone::get(name)
-            .map_err(|_| "there is no such time zone; zones are written like \"Europe/Berlin\"")
-    });
-    found.map_or(TimeZone::UTC, |found| found.value)
+    let Some(found) = root.text(KEY, "UTC", about) else {
+        return TimeZone::UTC;
+    };
+    TimeZone::get(&found.value).unwrap_or_else(|_| {
+        let message = if shows(KEY, &found.value) {
+            format!("there is no time zone \"{}\"", found.value)
+        } else {
+            "`timezone`: there is no such time zone".to_owned()
+        };
+        root.document()
+            .error(found.place, message, zones::remedy(&found.value));
+        TimeZone::UTC
+    })
 }
 
 pub(super) fn database(section: &Section<'_>) -> Option<PathBuf> {

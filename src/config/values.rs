@@ -1,6 +1,6 @@
 //! Reads the value of a key, from the environment or the file: every fault names the key, the
-//! place and how to write it. None repeats the value: nobody knows which one is a secret that was put
-//! where it does not belong.
+//! place and how to write it. None repeats the value, but of keys that take names of this program alone:
+//! nobody knows which other one is a secret that was put where it does not belong.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use toml::de::DeValue;
 use super::document::{Found, Kind, variable};
 use super::fault::Place;
 use super::kinds::FULL_DATE;
+use super::mask::shows;
 use super::reader::Section;
 use super::suggest::nearest;
 use crate::domain::language::{Language, Wording};
@@ -137,8 +138,13 @@ impl Section<'_> {
                 place: found.place,
             }),
             Err(error) => {
-                self.document
-                    .error(found.place, format!("`{}`: {error}", self.shown(key)), "");
+                let shown = self.shown(key);
+                let message = if shows(key, &found.value) {
+                    format!("`{shown}`: {error}, not \"{}\"", found.value)
+                } else {
+                    format!("`{shown}`: {error}")
+                };
+                self.document.error(found.place, message, "");
                 None
             }
         }
@@ -176,8 +182,12 @@ impl Section<'_> {
                 || format!("use \"{}\"", names.join("\" or \"")),
                 |near| format!("did you mean \"{near}\"?"),
             );
-            self.document
-                .error(found.place, format!("`{path}` has no such value"), remedy);
+            let message = if shows(key, &found.value) {
+                format!("`{path}` has no value \"{}\"", found.value)
+            } else {
+                format!("`{path}` has no such value")
+            };
+            self.document.error(found.place, message, remedy);
         }
         None
     }

@@ -95,6 +95,12 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// Whether anybody is written to about it.
+    #[must_use]
+    pub fn is_mailed(self) -> bool {
+        self != Self::WindowPaused
+    }
+
     /// Whether it happens to a person, and not only operators are told.
     #[must_use]
     pub fn is_about_person(self) -> bool {

@@ -159,9 +159,6 @@ fn meaning(argument: &Arg) -> String {
             .collect();
         sentences.push(format!("One of {}.", values.join(", ")));
     }
-    if let Some(variable) = argument.get_env() {
-        sentences.push(format!("Or the variable `{}`.", variable.to_string_lossy()));
-    }
     sentences.join(" ")
 }
 

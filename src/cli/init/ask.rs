@@ -37,6 +37,24 @@ impl Asking {
         self.ask(question, None, read)
     }
 
+    /// What may be left out: an option says it, or an answer that is not empty.
+    pub(super) fn wished<T>(
+        &mut self,
+        option: &'static str,
+        given: Option<&str>,
+        question: &str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, Usage> {
+        if given.is_some() {
+            return self.needed(option, given, question, read);
+        }
+        let answer = self.ask(question, None, |text| match text {
+            "" => Ok(None),
+            text => read(text).map(Some),
+        })?;
+        Ok(answer.flatten())
+    }
+
     /// Asks until the answer can be read; nothing where nobody can be asked.
     pub(super) fn ask<T>(
         &mut self,

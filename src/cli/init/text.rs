@@ -13,7 +13,11 @@ pub(super) struct Answers {
     pub(super) facts: Facts,
     pub(super) exclude: Vec<String>,
     pub(super) from: String,
-    pub(super) zone: String,
+    pub(super) operators: Vec<String>,
+    pub(super) organisation: Option<String>,
+    pub(super) help: Option<String>,
+    /// None: nobody knows one.
+    pub(super) zone: Option<String>,
 }
 
 /// Where facts come from.
@@ -76,18 +80,32 @@ pub(super) fn written(answers: &Answers) -> String {
 }
 
 fn changes(answers: &Answers) -> Changes {
-    let users: Vec<String> = answers.exclude.iter().map(|name| quoted(name)).collect();
+    let list = |texts: &[String]| {
+        let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+        texts.join(", ")
+    };
+    let operators = format!("[{}]", list(&answers.operators));
+    let operators = (!answers.operators.is_empty()).then_some(operators);
     let mut changes: Changes = vec![
-        (("", "timezone"), Change::Set(quoted(&answers.zone))),
+        (
+            ("", "timezone"),
+            Change::Set(quoted(answers.zone.as_deref().unwrap_or(super::UTC))),
+        ),
         (
             ("[policy]", "exclude"),
-            Change::Set(format!("{{ users = [{}] }}", users.join(", "))),
+            Change::Set(format!("{{ users = [{}] }}", list(&answers.exclude))),
         ),
         (("email", "from"), Change::Set(quoted(&answers.from))),
         (("email", "reply_to"), Change::Show),
-        (("email", "operators"), Change::Show),
-        (("email", "organisation"), Change::Show),
-        (("email", "help"), Change::Show),
+        (("email", "operators"), set_or_show(operators)),
+        (
+            ("email", "organisation"),
+            set_or_show(answers.organisation.as_deref().map(quoted)),
+        ),
+        (
+            ("email", "help"),
+            set_or_show(answers.help.as_deref().map(quoted)),
+        ),
         (("email", "signature"), Change::Show),
         (("[policy]", "title"), Change::Show),
         (("email.smtp", "host"), Change::Show),
@@ -118,6 +136,10 @@ fn changes(answers: &Answers) -> Changes {
     changes
 }
 
+fn set_or_show(value: Option<String>) -> Change {
+    value.map_or(Change::Show, Change::Set)
+}
+
 /// The table that a line opens; of a list with one bracket left.
 fn header(line: &str) -> Option<&str> {
     line.strip_prefix('[')?.strip_suffix(']')
@@ -144,7 +166,10 @@ mod tests {
             facts,
             exclude: vec!["a@contoso.com".to_owned(), "b\"\n@contoso.com".to_owned()],
             from: "Identity team <identity@contoso.com>".to_owned(),
-            zone: "America/New_York".to_owned(),
+            operators: Vec::new(),
+            organisation: None,
+            help: None,
+            zone: Some("America/New_York".to_owned()),
         }
     }
 
@@ -193,10 +218,19 @@ mod tests {
             assert!(table["email"].get(key).is_none(), "{key}");
             assert!(text.contains(&format!("\n# {key} = ")), "{key}");
         }
-        let text = written(&answers(Facts::Files {
-            folder: "ex ports".into(),
-        }));
+        let text = written(&Answers {
+            operators: vec!["oncall@contoso.com".to_owned()],
+            organisation: Some("Contoso".to_owned()),
+            help: Some("Room \"12\"".to_owned()),
+            ..answers(Facts::Files {
+                folder: "ex ports".into(),
+            })
+        });
         let table: toml::Table = text.parse().unwrap();
+        let email = &table["email"];
+        assert_eq!(email["operators"][0].as_str(), Some("oncall@contoso.com"));
+        assert_eq!(email["organisation"].as_str(), Some("Contoso"));
+        assert_eq!(email["help"].as_str(), Some("Room \"12\""));
         assert_eq!(
             table["directory"]["files"]["path"].as_str(),
             Some("ex ports")

@@ -24,7 +24,8 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     (
         "FORTNIGHT__SECTION__KEY",
         "Overrides a key of the configuration, FORTNIGHT__DATABASE__URL for example. A secret can be \
-         given so too: FORTNIGHT__EMAIL__SMTP__PASSWORD instead of `password_file`.",
+         given so too: FORTNIGHT__EMAIL__SMTP__PASSWORD instead of `password_file`. An empty variable counts \
+         as not set.",
     ),
     (
         "CREDENTIALS_DIRECTORY",

@@ -10,12 +10,9 @@ use crate::domain::language::Manner;
 use crate::domain::news::{News, Topic};
 use crate::domain::seen::Seen;
 
-/// Nobody is written to about these.
-const UNMAILED: [EventKind; 1] = [EventKind::WindowPaused];
-
 fn kinds() -> impl Iterator<Item = EventKind> {
     let kinds = EventKind::ALL.into_iter();
-    kinds.filter(|kind| !UNMAILED.contains(kind))
+    kinds.filter(|kind| kind.is_mailed())
 }
 
 fn at(text: &str) -> Timestamp {
@@ -486,7 +483,8 @@ fn a_passed_deadline_is_not_promised() {
 
 #[test]
 fn events_that_no_mail_tells_of_are_refused() {
-    for kind in UNMAILED {
+    let all = EventKind::ALL.into_iter();
+    for kind in all.filter(|kind| !kind.is_mailed()) {
         let refused = render(&sender(), &notice(kind, "en"), morning());
         assert!(matches!(refused, Err(MailError::NoText(of)) if of == kind));
     }
