@@ -635,6 +635,8 @@ pub fn database_hold(error: &StoreError, now: Timestamp) -> StandingHold {
         seen: None,
         released_by: HoldKind::Database.released_by(),
         approved_at: None,
+        approved_by: None,
+        approved_because: None,
         told: false,
     }
 }

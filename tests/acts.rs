@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::process::Stdio;
 
 use fortnight::config::Config;
 use fortnight::desk::{Reader, approvals};
+use jiff::SignedDuration;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
@@ -227,7 +229,7 @@ fn in_a_rehearsal_acts_go_by_its_time_and_say_so() {
 fn an_approval_says_first_whom_it_covers_and_what_is_known_against_it() {
     let mut world = held("person3");
     let approve = ["enforcement", "approve", "mass", "--reason", "looked into"];
-    let ran = run(&world, &approve);
+    let ran = run(&world, &[&approve[..], &["--yes"]].concat());
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     insta::assert_snapshot!(ran.out, @r"
     Held: mass
@@ -304,20 +306,24 @@ fn an_approval_can_be_taken_back_until_a_pass_uses_it() {
     assert_eq!(told, [acts[0], acts[1], acts[0]]);
 }
 
-/// What the program says on a terminal to whoever answers so, and how it ends.
-pub(crate) fn asked(world: &World, arguments: &[&str], answer: &str) -> (i32, String) {
+/// A terminal, as whoever sits there has it and as programs do.
+fn terminal() -> (File, OwnedFd) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
     let end = rustix::fs::open(&*name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    let ends: [OwnedFd; 2] = [end.try_clone().unwrap(), end];
+    (File::from(master), end)
+}
+
+/// What the program says on a terminal to whoever answers so, and how it ends.
+pub(crate) fn asked(world: &World, arguments: &[&str], answer: &str) -> (i32, String) {
+    let (mut terminal, end) = terminal();
     let mut command = command(world, arguments);
-    let [stdin, stdout] = ends;
-    let mut child = command.stdin(stdin).stdout(stdout).spawn().unwrap();
+    command.stdin(end.try_clone().unwrap()).stdout(end);
+    let mut child = command.spawn().unwrap();
     // The ends that it was given are its own.
     drop(command);
-    let mut terminal = File::from(master);
     terminal.write_all(answer.as_bytes()).unwrap();
     let mut said = Vec::new();
     // Once nobody is at the other end, reading fails.
@@ -347,6 +353,170 @@ fn on_a_terminal_an_approval_is_asked_for() {
     assert!(code == 0 && !said.contains("[y/N]"), "{said}");
 }
 
+/// Whoever keeps what is printed is asked all the same, where the question can be seen.
+#[test]
+fn an_approval_whose_output_goes_into_a_pipe_is_asked_for_on_the_terminal() {
+    let world = held("");
+    let approve = ["enforcement", "approve", "mass", "--reason", "looked into"];
+    let (mut terminal, end) = terminal();
+    let mut command = command(&world, &approve);
+    command.stdin(end.try_clone().unwrap()).stderr(end);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    terminal.write_all(b"n\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let mut said = Vec::new();
+    terminal.read_to_end(&mut said).ok();
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("Approve? [y/N]"), "{said}");
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    assert!(printed.contains("Nothing was approved."), "{printed}");
+    assert!(!printed.contains("[y/N]"), "{printed}");
+}
+
+#[test]
+fn what_is_piped_into_an_approval_is_no_answer_and_it_says_that_nobody_was_asked() {
+    let world = held("");
+    let approve = ["enforcement", "approve", "mass", "--reason", "looked into"];
+    let mut command = command(&world, &approve);
+    command.stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Nobody reads it: it may be gone by then.
+    child.stdin.take().unwrap().write_all(b"n\n").ok();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert!(said.contains("nobody was asked"), "{said}");
+    let approved = log(&world, &["--event", "hold.approved"]);
+    assert_eq!(approved.len(), 1);
+    assert_eq!(approved[0]["by"], "operator");
+    assert_eq!(
+        approved[0]["uid"],
+        rustix::process::getuid().as_raw(),
+        "whatever the environment says"
+    );
+    let quiet = run(&world, &[&approve[..], &["--yes"]].concat());
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
+}
+
+/// Who let a mass go stands beside its end, not only beside the approval.
+#[test]
+fn the_end_of_an_approved_hold_names_who_approved_it_and_why() {
+    let mut world = held("");
+    said(&world, &["enforcement", "approve", "mass"]);
+    world.export(day(17));
+    cycle(&world, day(17), &[]);
+    let ended = log(&world, &["--event", "hold.cleared"]);
+    assert_eq!(ended.len(), 1);
+    assert_eq!(
+        [&ended[0]["by"], &ended[0]["reason"]],
+        ["operator", "asked for"]
+    );
+}
+
+#[test]
+fn an_act_that_changes_nothing_says_that_and_is_in_the_journal() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    let close = ["window", "close", "ana@contoso.example"];
+    assert!(said(&world, &close).contains("Noted; the next pass applies it"));
+    let again = said(&world, &close);
+    assert!(
+        again.contains("an operator closed the window before"),
+        "{again}"
+    );
+    assert!(
+        again.contains("Nothing changes, as things stand"),
+        "{again}"
+    );
+    assert!(!again.contains("Noted"), "{again}");
+    assert_eq!(log(&world, &["--event", "operator.close"]).len(), 2);
+}
+
+#[test]
+fn reasons_and_tickets_have_an_end() {
+    let world = begun(&["ana"]);
+    let close = ["window", "close", "ana@contoso.example", "--reason"];
+    let (long, longest) = ("x".repeat(1_001), "ü".repeat(1_000));
+    let ran = run(&world, &[&close[..], &[&long]].concat());
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("1001 characters are more than 1000"),
+        "{}",
+        ran.err
+    );
+    let ticket = "x".repeat(101);
+    let ran = run(
+        &world,
+        &[&close[..], &["moved", "--ticket", &ticket]].concat(),
+    );
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert_eq!(run(&world, &[&close[..], &[&longest]].concat()).code, 0);
+}
+
+#[test]
+fn a_log_until_before_it_begins_is_refused() {
+    let world = begun(&["ana"]);
+    for until in ["2026-01-04", "2026-01-05"] {
+        let ran = run(&world, &["log", "--since", "2026-01-05", "--until", until]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+        assert!(ran.err.contains("nothing lies between them"), "{}", ran.err);
+    }
+}
+
+/// What real passes wrote is no place for a rehearsal of the future: whoever made one reads what
+/// follows, and how to go on.
+#[test]
+fn a_rehearsal_ahead_of_the_clock_says_that_real_passes_wait_for_it() {
+    let mut world = World::of(&["ana"]);
+    world.export(day(0));
+    let ahead =
+        (fortnight::time::Clock::system().now() + SignedDuration::from_hours(24)).to_string();
+    let rehearse = ["cycle", "--as-of", &ahead];
+    let waits = "rehearse on a copy of the database";
+    let first = run(&world, &[&rehearse[..], &["--dry-run"]].concat());
+    assert!(!first.out.contains(waits), "{}", first.out);
+    run(&world, &["cycle"]);
+    let harmless = run(&world, &[&rehearse[..], &["--dry-run"]].concat());
+    assert!(!harmless.out.contains(waits), "{}", harmless.out);
+    assert!(!run(&world, &["status"]).out.contains("Rehearse"));
+    for arguments in [&rehearse[..], &["status"]] {
+        let ran = run(&world, arguments);
+        let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(waits), "{said}");
+        assert!(said.contains("enforcement approve clock"), "{said}");
+    }
+}
+
+/// Under a policy that is only rehearsed no reminder goes.
+#[test]
+fn what_is_only_rehearsed_is_told_as_such() {
+    let mut world = begun(&["ana"]);
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.file();
+    cycle(&world, day(1), &[]);
+    for arguments in [
+        &["status"][..],
+        &["users"],
+        &["explain", "ana@contoso.example"],
+    ] {
+        let said = run(&world, arguments).out;
+        assert!(said.contains("the reminder -7d would go"), "{said}");
+    }
+    for number in [8, 14, 16] {
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    let plan = run(&world, &["enforcement", "plan"]).out;
+    assert!(!plan.contains("1 flagged"), "{plan}");
+    assert!(
+        plan.contains("would be flagged if the policy were on"),
+        "{plan}"
+    );
+}
+
 #[test]
 fn the_plan_of_nobody_says_so_in_words() {
     let world = begun(&["ana"]);
@@ -367,11 +537,14 @@ fn the_log_tells_what_happened_the_newest_last() {
     cycle(&world, day(2), &[]);
     let ran = run(&world, &["log"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    insta::assert_snapshot!(ran.out, @r"
+    // Whoever runs this has a number of their own.
+    let uid = rustix::process::getuid().as_raw();
+    let out = ran.out.replace(&format!("(uid {uid})"), "(uid N)");
+    insta::assert_snapshot!(out, @r"
     time                  event            about                details
     Tue 2026-01-06 01:00  window.opened    ana@contoso.example  0d; a completed interactive sign-in at Office 365 opened the window; deadline Tue 2026-01-20 00:00
     Tue 2026-01-06 01:00  window.opened    bo@contoso.example   0d; a completed interactive sign-in at Office 365 opened the window; deadline Tue 2026-01-20 00:00
-    Tue 2026-01-06 01:00  operator.extend  ana@contoso.example  operator; by 1 day; asked for; INC-1
+    Tue 2026-01-06 01:00  operator.extend  ana@contoso.example  operator (uid N); by 1 day; asked for; INC-1
     Tue 2026-01-06 01:00  mail.accepted    ana@contoso.example  window.opened (0d) to a***@contoso.example
     Tue 2026-01-06 01:00  mail.accepted    bo@contoso.example   window.opened (0d) to b***@contoso.example
     Wed 2026-01-07 01:00  window.extended  ana@contoso.example  operator extended the window by 1 day: asked for; deadline Wed 2026-01-21 00:00
@@ -384,9 +557,16 @@ fn the_log_tells_what_happened_the_newest_last() {
         &world,
         &["log", "--format", "csv", "--event", "operator.extend"],
     );
-    insta::assert_snapshot!(csv.out, @r"
-    at,event,policy,user,name,step,deadline,by,reason,ticket,hold,mail,address,rehearsed,detail,id
-    2026-01-06T00:00:00Z,operator.extend,,ana@contoso.example,ana,,,operator,asked for,INC-1,,,,false,by 1 day,0f0e0d0c-0000-4000-8000-000000000002
+    let csv = csv
+        .out
+        .trim_end()
+        .strip_suffix(&format!(",{uid}"))
+        .unwrap()
+        .to_owned()
+        + ",N";
+    insta::assert_snapshot!(csv, @r"
+    at,event,policy,user,name,step,deadline,by,reason,ticket,hold,mail,address,rehearsed,detail,id,uid
+    2026-01-06T00:00:00Z,operator.extend,,ana@contoso.example,ana,,,operator,asked for,INC-1,,,,false,by 1 day,0f0e0d0c-0000-4000-8000-000000000002,N
     ");
     let act = log(&world, &["--event", "operator.extend"]).remove(0);
     assert_eq!(
@@ -403,6 +583,7 @@ fn the_log_tells_what_happened_the_newest_last() {
             "step": null,
             "deadline": null,
             "by": "operator",
+            "uid": uid,
             "reason": "asked for",
             "ticket": "INC-1",
             "hold": null,

@@ -18,11 +18,11 @@ use fortnight::engine::{Engine, Wake};
 use fortnight::pass::PassError;
 use fortnight::report::{PassReport, Progress};
 use fortnight::store::load::Dossier;
-use fortnight::store::outbox::{EMAIL, Lease, Settled};
+use fortnight::store::outbox::{Claimed, DeliveryRow, EMAIL, Lease, Settled};
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 
-use crate::support::world::{CONFIGURATION, day, hours};
+use crate::support::world::{CONFIGURATION, day, hours, operator};
 
 const NOBODY_EXCLUDED: &str = r#"
 [[policy]]
@@ -168,7 +168,12 @@ impl Tenant {
     }
 
     async fn approve(&self, hold: &str, at: Timestamp) {
-        assert!(self.store.approve(hold, "op", "looked", at).await.unwrap());
+        assert!(
+            self.store
+                .approve(hold, &operator(), "looked", at)
+                .await
+                .unwrap()
+        );
     }
 
     async fn dossier(&self, name: &str) -> Dossier {
@@ -471,6 +476,88 @@ async fn a_mail_whose_settling_failed_is_withdrawn_by_a_pass_that_finds_it_untru
     assert_eq!(states, ["superseded"]);
 }
 
+/// Pages of one row have every row once, in its order.
+#[tokio::test]
+async fn pages_of_the_outbox_go_on_behind_each_other() {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(5);
+    let names: Vec<&str> = people.iter().map(String::as_str).collect();
+    tenant.people(day(0), &names);
+    let signed_in: Vec<_> = names
+        .iter()
+        .map(|name| (*name, day(0) + hours(1)))
+        .collect();
+    tenant.sign_ins(day(0), &signed_in);
+    tenant.pass(day(0) + hours(1)).await;
+    let all = tenant.store.deliveries(&[], None).await.unwrap();
+    assert_eq!(all.len(), 5);
+    let (mut paged, mut last) = (Vec::new(), i64::MIN);
+    loop {
+        let page = tenant
+            .store
+            .deliveries_after(&[], None, last, 2)
+            .await
+            .unwrap();
+        let Some(row) = page.last() else {
+            break;
+        };
+        last = row.position;
+        paged.extend(page);
+    }
+    let ids =
+        |rows: &[DeliveryRow]| -> Vec<String> { rows.iter().map(|row| row.id.clone()).collect() };
+    assert_eq!(ids(&paged), ids(&all));
+}
+
+/// A mail that may have arrived names the same deadline for good: once that has passed there is
+/// nothing to send again, and the window is announced anew.
+#[tokio::test]
+async fn a_mail_in_doubt_is_of_no_use_after_the_deadline_that_it_names() {
+    for disposition in [None, Some(Disposition::Ambiguous)] {
+        let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+        tenant.people(day(0), &["ana"]);
+        tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+        tenant.pass(day(0)).await;
+        tenant.undelivered(day(0) + hours(1)).await;
+        let now = day(0) + hours(2);
+        let lease = Lease {
+            by: "a delivery".to_owned(),
+            until: now + hours(1),
+        };
+        let claim = tenant.store.claim(EMAIL, 10, Order::Turn, &lease, now);
+        let claimed = claim.await.unwrap();
+        match disposition {
+            None => drop(tenant.store.end_leases(None, now).await.unwrap()),
+            Some(disposition) => {
+                let settled = [settled(&claimed[0], disposition, now)];
+                let settle = tenant
+                    .store
+                    .settle_at(EMAIL, &settled, None, None, None, now);
+                settle.await.unwrap();
+            }
+        }
+        let named = claimed[0].deadline.unwrap();
+        tenant.store.expire(named - hours(1)).await.unwrap();
+        let waits = tenant.mails("window.opened").await;
+        assert_ne!(waits, ["expired"], "{disposition:?}");
+        tenant.store.expire(named).await.unwrap();
+        assert_eq!(tenant.mails("window.opened").await, ["expired"]);
+    }
+}
+
+/// The end of an attempt without a word.
+fn settled(claimed: &Claimed, disposition: Disposition, at: Timestamp) -> Settled {
+    Settled {
+        id: claimed.id.clone(),
+        attempt: 1,
+        resent: false,
+        disposition,
+        code: String::new(),
+        text: String::new(),
+        at,
+    }
+}
+
 /// Deliveries go on beside passes: what a pass withdraws may be on its way just then.
 #[tokio::test]
 async fn a_mail_that_is_withdrawn_while_it_is_sent_is_not_tried_again() {
@@ -499,16 +586,7 @@ async fn a_mail_that_is_withdrawn_while_it_is_sent_is_not_tried_again() {
             .await
             .unwrap();
         assert_eq!(tenant.mails("window.opened").await, ["leased"]);
-        let settled = Settled {
-            id: claimed[0].id.clone(),
-            attempt: 1,
-            resent: false,
-            disposition,
-            code: String::new(),
-            text: String::new(),
-            at: now,
-        };
-        let settled = [settled];
+        let settled = [settled(&claimed[0], disposition, now)];
         let settle = tenant
             .store
             .settle_at(EMAIL, &settled, None, None, None, now);

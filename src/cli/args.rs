@@ -250,6 +250,22 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(length).map_err(|error| error.to_string())
 }
 
+fn reason(text: &str) -> Result<String, String> {
+    within(1_000, text)
+}
+
+fn ticket(text: &str) -> Result<String, String> {
+    within(100, text)
+}
+
+/// What is told again in journals, tables and mails has an end.
+fn within(limit: usize, text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        length if length > limit => Err(format!("{length} characters are more than {limit}")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// Which people to list.
 #[derive(Debug, Args)]
 pub struct Users {
@@ -301,8 +317,8 @@ pub struct Window {
     /// Object ids, user principal names or mail addresses: all of them, or nothing is done
     #[arg(value_name = "USER", required = true)]
     pub users: Vec<String>,
-    /// Why; kept in the journal
-    #[arg(long, value_name = "TEXT")]
+    /// Why, in at most 1,000 characters; kept in the journal
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
     /// For `extend`: by how many days of 24 hours, from the later of deadline and now
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "until",
@@ -311,8 +327,8 @@ pub struct Window {
     /// For `extend`: until this time, 2026-01-31T08:00:00Z or a date; not before the deadline
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
-    /// A ticket
-    #[arg(long, value_name = "ID")]
+    /// A ticket, in at most 100 characters
+    #[arg(long, value_name = "ID", value_parser = ticket)]
     pub ticket: Option<String>,
     /// Only under this policy
     #[arg(long)]
@@ -369,8 +385,8 @@ Examples:
   fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000";
 const LOG_EXAMPLES: &str = "\
 JSON and CSV:
-  at, event, policy, user {id, user_principal_name, display_name}, step, deadline, by, reason and
-  ticket of an operator, hold, mail {event, address}, rehearsed, detail
+  at, event, policy, user {id, user_principal_name, display_name}, step, deadline, by, uid,
+  reason and ticket of an operator, hold, mail {event, address}, rehearsed, detail
 
 Examples:
   fortnight log --user ana@contoso.com
@@ -443,10 +459,10 @@ pub enum EnforcementCommand {
     Approve {
         /// The hold's id, as `status` and `cycle` list it
         hold: String,
-        /// Why; kept in the journal
-        #[arg(long, value_name = "TEXT")]
+        /// Why, in at most 1,000 characters; kept in the journal
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
-        /// Do not ask; elsewhere than on a terminal nobody is asked
+        /// Do not ask; where stdin is no terminal nobody is asked, and nothing of it is read
         #[arg(short, long)]
         yes: bool,
         /// Take an approval back that no pass has used yet

@@ -71,8 +71,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
         _ => None,
     };
     if let Some(as_of) = waits_until {
-        let after = real_passes_wait(&Times::new(config, as_of), as_of);
-        tracing::warn!("the clock told the time of earlier passes here: {after}");
+        tracing::warn!("{}", real_passes_wait(&Times::new(config, as_of), as_of));
     }
     let bar = super::progress::Bar::new();
     let engine = Engine::new(store.clone(), ours, clock, bar.progress())?;
@@ -115,7 +114,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
 /// What follows from a rehearsal ahead of the clock where real passes had been before, and how to go on.
 pub(super) fn real_passes_wait(times: &Times, until: Timestamp) -> String {
     format!(
-        "after this rehearsal real passes flag and tell nobody (hold clock) until {}, or until `fortnight enforcement approve clock --reason TEXT`; rehearse on a copy of the database",
+        "Real passes wrote this database: after this rehearsal they flag and tell nobody (hold clock) until {}, or until `fortnight enforcement approve clock --reason TEXT`; rehearse on a copy of the database",
         times.zoned(until)
     )
 }

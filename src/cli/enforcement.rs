@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::args::EnforcementCommand;
-use super::operator::{agrees, is_there, operator, say_if_rehearsed};
+use super::operator::{agrees, operator, say_if_rehearsed};
 use super::output::{Format, Printer, foreign};
 use super::screen::Tone;
 use super::table::{Cell, Column};
@@ -15,7 +15,6 @@ use crate::desk::approvals::{self, Covered};
 use crate::desk::plan::{self, Plan, Planned};
 use crate::desk::{Reader, acts};
 use crate::domain::hold::{HoldKind, StandingHold, withdrawal_of};
-use crate::domain::policy::Enforce;
 use crate::domain::reason::ReasonCode;
 use crate::domain::state::State;
 use crate::exit::{DEGRADED, DONE, FAILED};
@@ -36,6 +35,9 @@ const COVERED: [Column; 4] = [
     Column::ranked("known against it", 16, 1),
     Column::ranked("policy", 8, 2),
 ];
+
+/// Under a policy that is only rehearsed.
+const WOULD_BE_FLAGGED: &str = "would be flagged if the policy were on";
 
 /// Whoever approves reads so many names; the plan has all.
 const NAMED: usize = 20;
@@ -72,7 +74,7 @@ pub(super) async fn run(
         let standing = approvals::approvable(&reader.store, &hold).await;
         let covered = approvals::covered(&reader, standing.map_err(local)?).await?;
         describe(&covered, reader.policies.len(), &times, out)?;
-        if !yes && is_there() {
+        if !yes {
             if !agrees("Approve?", out)? {
                 out.text("Nothing was approved.")?;
                 return Ok(FAILED);
@@ -97,7 +99,7 @@ pub(super) async fn run(
 fn approved(hold: &str, until: Timestamp, times: &Times) -> String {
     format!(
         "Approved {hold} as {}; the next pass uses it. Unused, it lapses {}. Until a pass uses it, this takes it back: {}",
-        operator(),
+        operator().name,
         times.told(until),
         withdrawal_of(hold)
     )
@@ -219,7 +221,7 @@ async fn plan(config: &Config, format: Format, out: &mut Printer) -> anyhow::Res
         Format::Json => out.json(&plan)?,
         Format::Csv => {
             let rows = plan.people.iter();
-            let rows = rows.map(|planned| cells(planned, format, &times));
+            let rows = rows.map(|planned| cells(planned, &reader, format, &times));
             out.rows(format, &COLUMNS, rows.collect())?;
         }
         Format::Table => print(&plan, &reader, &times, out)?,
@@ -242,7 +244,7 @@ fn print(plan: &Plan, reader: &Reader, times: &Times, out: &mut Printer) -> anyh
     // Where there is one policy, it says nothing to name it.
     let first = usize::from(reader.policies.len() == 1);
     let rows = plan.people.iter();
-    let rows = rows.map(|planned| cells(planned, Format::Table, times).split_off(first));
+    let rows = rows.map(|planned| cells(planned, reader, Format::Table, times).split_off(first));
     out.rows(Format::Table, &COLUMNS[first..], rows.collect())?;
     out.note(&format!(
         "{}; times in {}",
@@ -261,11 +263,14 @@ fn total(plan: &Plan, reader: &Reader) -> String {
         let stops = |hold: &StandingHold| {
             hold.approved_at.is_none() && policy.is_some_and(|policy| hold.stops(&policy.name))
         };
-        let counted = if person.state == State::EnforcementNeeded {
+        let is_flagged = person.state == State::EnforcementNeeded;
+        let counted = if is_flagged && reader.is_rehearsed(&person.policy) {
+            &mut rehearsed
+        } else if is_flagged {
             &mut flagged
         } else if !planned.would_flag || !planned.waits.is_empty() {
             &mut waiting
-        } else if policy.is_some_and(|policy| policy.enforce == Enforce::ReportOnly) {
+        } else if reader.is_rehearsed(&person.policy) {
             &mut rehearsed
         } else if plan.holds.iter().any(stops) {
             &mut held
@@ -279,7 +284,7 @@ fn total(plan: &Plan, reader: &Reader) -> String {
         (next, "to be flagged by the next pass"),
         (held, "held"),
         (waiting, "waiting for something else"),
-        (rehearsed, "would be flagged if the policy were on"),
+        (rehearsed, WOULD_BE_FLAGGED),
     ];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts
@@ -288,10 +293,10 @@ fn total(plan: &Plan, reader: &Reader) -> String {
     counts.join(", ")
 }
 
-fn cells(planned: &Planned, format: Format, times: &Times) -> Vec<Cell> {
+fn cells(planned: &Planned, reader: &Reader, format: Format, times: &Times) -> Vec<Cell> {
     let person = &planned.person;
     let deadline = person.window.as_ref().and_then(|window| window.deadline);
-    let why = why(planned);
+    let why = why(planned, reader.is_rehearsed(&person.policy));
     let why = match format {
         Format::Table => times.localised(&why),
         Format::Json | Format::Csv => why,
@@ -307,17 +312,23 @@ fn cells(planned: &Planned, format: Format, times: &Times) -> Vec<Cell> {
 }
 
 /// What whoever lets flags go should know of a person.
-fn why(planned: &Planned) -> String {
+fn why(planned: &Planned, is_rehearsed: bool) -> String {
     if planned.person.state == State::EnforcementNeeded {
         let last = planned.person.reasons.last();
-        return last.map(|reason| reason.text.clone()).unwrap_or_default();
+        let last = last.map(|reason| reason.text.clone()).unwrap_or_default();
+        return if is_rehearsed {
+            format!("{last}: {WOULD_BE_FLAGGED}")
+        } else {
+            last
+        };
     }
     let reasons = planned.reasons.iter().map(|reason| reason.text.clone());
     let waits = planned.waits.iter();
     let waits = waits.map(|wait| format!("waits for {}", wait.words()));
     let known: Vec<String> = reasons.chain(waits).collect();
-    if known.is_empty() {
-        return "everything is proven".to_owned();
+    match (known.is_empty(), is_rehearsed) {
+        (true, false) => "everything is proven".to_owned(),
+        (true, true) => format!("everything is proven: {WOULD_BE_FLAGGED}"),
+        (false, _) => known.join("; "),
     }
-    known.join("; ")
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::Usage;
 use super::args::Log;
 use super::output::{Format, Printer};
 use super::screen::Tone;
@@ -26,7 +27,7 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// For spreadsheets; further ones come behind.
-const HEADINGS: [&str; 16] = [
+const HEADINGS: [&str; 17] = [
     "at",
     "event",
     "policy",
@@ -43,6 +44,7 @@ const HEADINGS: [&str; 16] = [
     "rehearsed",
     "detail",
     "id",
+    "uid",
 ];
 
 pub(super) async fn run(config: &Config, args: Log, out: &mut Printer) -> anyhow::Result<u8> {
@@ -53,6 +55,14 @@ pub(super) async fn run(config: &Config, args: Log, out: &mut Printer) -> anyhow
         user: args.user,
         events: args.event,
     };
+    if let (Some(since), Some(until)) = (query.since, query.until)
+        && since >= until
+    {
+        return Err(Usage(format!(
+            "--since {since} is not before --until {until}: nothing lies between them"
+        ))
+        .into());
+    }
     let reader = Reader::open(config).await?;
     let limit = match args.format {
         Format::Table => args.limit.or(Some(SHOWN)),
@@ -131,7 +141,7 @@ fn table(
     Ok(out.note(&format!("{count}; times in {}", times.zone()))?)
 }
 
-fn fields(entry: Entry) -> [String; 16] {
+fn fields(entry: Entry) -> [String; 17] {
     let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     let (user, name, id) = entry.user.map_or_else(Default::default, |who| {
         let name = who.display_name.unwrap_or_default();
@@ -157,6 +167,7 @@ fn fields(entry: Entry) -> [String; 16] {
         entry.rehearsed.to_string(),
         entry.detail.unwrap_or_default(),
         id,
+        entry.uid.map(|uid| uid.to_string()).unwrap_or_default(),
     ]
 }
 
@@ -189,7 +200,8 @@ fn says(entry: &Entry, times: &Times) -> String {
         said.push(step.clone());
     }
     if let Some(by) = &entry.by {
-        said.push(by.clone());
+        let account = entry.uid.map(|uid| format!(" (uid {uid})"));
+        said.push(format!("{by}{}", account.unwrap_or_default()));
     }
     said.extend(
         entry

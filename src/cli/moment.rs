@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::window::later;
+use crate::time::{Clock, parse_duration};
 
 /// A moment, of which a date needs a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +22,51 @@ pub enum Moment {
 
 /// A text that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a time is written like 2026-01-31T08:00:00+01:00 or 2026-01-31T07:00:00Z; a date alone, 2026-01-31, means its midnight in `timezone`"
-)]
-pub struct NoMoment;
+pub enum NoMoment {
+    /// It is written otherwise.
+    #[error(
+        "a time is written like 2026-01-31T08:00:00+01:00 or 2026-01-31T07:00:00Z; a date alone, 2026-01-31, means its midnight in `timezone`"
+    )]
+    Form,
+    /// No month has that day.
+    #[error("the calendar has no such day")]
+    NoDay,
+    /// A length of time, which may lie ahead or behind.
+    #[error(
+        "that is a length of time: give the date itself; so long ago it was {ago}, and as far ahead it will be {ahead}"
+    )]
+    Length {
+        /// The day so long ago.
+        ago: Date,
+        /// The day as far ahead.
+        ahead: Date,
+    },
+}
+
+impl NoMoment {
+    /// What a text is instead.
+    fn of(text: &str, now: Timestamp) -> Self {
+        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+        if let Ok(length) = parse_duration(text) {
+            return Self::Length {
+                ago: day(later(now, -length)),
+                ahead: day(later(now, length)),
+            };
+        }
+        let looks_like_a_day = text.len() >= 10
+            && text
+                .bytes()
+                .zip(*b"0000-00-00")
+                .all(|(byte, form)| match form {
+                    b'0' => byte.is_ascii_digit(),
+                    form => byte == form,
+                });
+        match text.get(..10) {
+            Some(day) if looks_like_a_day && day.parse::<Date>().is_err() => Self::NoDay,
+            _ => Self::Form,
+        }
+    }
+}
 
 impl Moment {
     /// The moment that is meant there.
@@ -56,11 +98,12 @@ impl FromStr for Moment {
 
     /// The library reads more of a date than people should write: a time of day without a zone.
     fn from_str(text: &str) -> Result<Self, NoMoment> {
-        let date = text.len() == "2026-01-31".len();
-        if date {
-            return text.parse().map(Self::Day).map_err(|_| NoMoment);
-        }
-        text.parse().map(Self::At).map_err(|_| NoMoment)
+        let moment = if text.len() == "2026-01-31".len() {
+            text.parse().map(Self::Day)
+        } else {
+            text.parse().map(Self::At)
+        };
+        moment.map_err(|_| NoMoment::of(text, Clock::system().now()))
     }
 }
 
@@ -100,13 +143,22 @@ mod tests {
         for text in [
             "yesterday",
             "",
-            "2026-02-30",
             "2026-01-31T08:00:00",
             "31.01.2026",
             "01/31/2026",
+            "2026-1-31",
         ] {
-            assert_eq!(text.parse::<Moment>(), Err(NoMoment), "{text}");
+            assert_eq!(text.parse::<Moment>(), Err(NoMoment::Form), "{text}");
         }
-        insta::assert_snapshot!(NoMoment, @"a time is written like 2026-01-31T08:00:00+01:00 or 2026-01-31T07:00:00Z; a date alone, 2026-01-31, means its midnight in `timezone`");
+        for text in ["2026-02-30", "2026-13-01T08:00:00Z", "2026-00-00"] {
+            assert_eq!(text.parse::<Moment>(), Err(NoMoment::NoDay), "{text}");
+        }
+        let now = "2026-01-31T08:00:00Z".parse().unwrap();
+        insta::assert_snapshot!(NoMoment::of("7d", now), @"that is a length of time: give the date itself; so long ago it was 2026-01-24, and as far ahead it will be 2026-02-07");
+        assert!(matches!(
+            "7d".parse::<Moment>(),
+            Err(NoMoment::Length { .. })
+        ));
+        insta::assert_snapshot!(NoMoment::Form, @"a time is written like 2026-01-31T08:00:00+01:00 or 2026-01-31T07:00:00Z; a date alone, 2026-01-31, means its midnight in `timezone`");
     }
 }

@@ -7,11 +7,15 @@ use super::times::Times;
 use crate::delivery::text::clean_line;
 use crate::desk::{Present, present};
 use crate::store::Store;
+use crate::store::acts::Actor;
 
 /// Who acts, for the journal: the name of the account, of the one behind `sudo` first; its number only
-/// where the system knows no name.
-pub(super) fn operator() -> String {
-    name(|variable| std::env::var(variable).ok())
+/// where the system knows no name. The environment can say any name, so the number stands beside it.
+pub(super) fn operator() -> Actor {
+    Actor {
+        name: name(|variable| std::env::var(variable).ok()),
+        uid: Some(rustix::process::getuid().as_raw()),
+    }
 }
 
 fn name(variable: impl Fn(&str) -> Option<String>) -> String {
@@ -26,14 +30,21 @@ fn name(variable: impl Fn(&str) -> Option<String>) -> String {
 /// Longer than any name of an account.
 const NAME: usize = 64;
 
-/// Whether somebody is there to be asked: a script goes on without.
-pub(super) fn is_there() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal()
-}
-
-/// Asks whether to go on; whatever is not yes is no.
+/// Asks whether to go on, wherever a terminal shows the question: stdout may go into a pipe. Whatever is
+/// not yes is no. Where nobody can be asked a script goes on without, and is told so; what is piped in is
+/// no answer of anybody.
 pub(super) fn agrees(question: &str, out: &mut Printer) -> io::Result<bool> {
-    out.bytes(format!("{question} [y/N] ").as_bytes())?;
+    let question = format!("{question} [y/N] ");
+    let is_shown = io::stderr().is_terminal() || io::stdout().is_terminal();
+    if !io::stdin().is_terminal() || !is_shown {
+        eprintln!("fortnight: nobody was asked, as this is no terminal; nothing of stdin was read");
+        return Ok(true);
+    }
+    if io::stderr().is_terminal() {
+        eprint!("{question}");
+    } else {
+        out.bytes(question.as_bytes())?;
+    }
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

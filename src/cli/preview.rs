@@ -157,7 +157,7 @@ fn about(
 
 fn test_notice(to_operator: bool) -> TestNotice {
     TestNotice {
-        by: operator(),
+        by: operator().name,
         host: host(),
         to_operator,
     }

@@ -49,10 +49,12 @@ pub(super) async fn run(config: &Config, args: &Window, out: &mut Printer) -> an
     if as_of.is_none() {
         say_if_rehearsed(&reader.store, &times, out).await?;
     }
-    out.note(&format!(
-        "Noted; the next pass applies it, within seconds where `fortnight run` runs. Times in {}.",
-        times.zone()
-    ))?;
+    let noted = if confirmations.iter().all(Confirmation::is_idle) {
+        "Nothing changes, as things stand; the act is in the journal all the same."
+    } else {
+        "Noted; the next pass applies it, within seconds where `fortnight run` runs."
+    };
+    out.note(&format!("{noted} Times in {}.", times.zone()))?;
     reader.store.close().await;
     Ok(DONE)
 }

@@ -16,7 +16,7 @@ use crate::domain::standing::Enforcement;
 use crate::domain::state::State;
 use crate::domain::window::{GraceWindow, later};
 use crate::pass;
-use crate::store::acts::NewAct;
+use crate::store::acts::{Actor, NewAct};
 use crate::store::load::Dossier;
 use crate::store::outcome::Outcome;
 use crate::store::{Store, Whom};
@@ -36,7 +36,7 @@ pub struct Order {
     /// Why.
     pub reason: String,
     /// Who.
-    pub by: String,
+    pub by: Actor,
     /// A ticket.
     pub ticket: Option<String>,
 }
@@ -67,6 +67,15 @@ pub struct Change {
     pub left: [Option<SignedDuration>; 2],
     /// The mail that follows, or why none does.
     pub mail: Result<EventKind, Silence>,
+}
+
+impl Confirmation {
+    /// Whether the act finds nothing to act on.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let mut changes = self.changes.iter();
+        changes.all(|change| matches!(change.mail, Err(Silence::Idle(_))))
+    }
 }
 
 /// Why no mail follows an act.
@@ -300,6 +309,9 @@ fn idle(kind: ActKind, before: &Decision) -> Option<&'static str> {
         }
         ActKind::Reopen if !before.standing.closed_by_operator => {
             Some("no operator closed the window")
+        }
+        ActKind::Close if before.standing.closed_by_operator => {
+            Some("an operator closed the window before")
         }
         ActKind::Extend { .. }
         | ActKind::ExtendUntil { .. }

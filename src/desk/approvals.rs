@@ -8,12 +8,11 @@ use jiff::Timestamp;
 use super::plan::{self, Plan, Planned};
 use super::{DeskError, Reader};
 use crate::config::Config;
-use crate::domain::brake::APPROVAL_LAPSES;
-use crate::domain::hold::{HoldKind, ReleasedBy, StandingHold};
+use crate::domain::hold::{self, HoldKind, ReleasedBy, StandingHold};
 use crate::domain::id::PolicyName;
 use crate::domain::policy::Enforce;
-use crate::domain::window::later;
 use crate::store::Store;
+use crate::store::acts::Actor;
 use crate::store::approvals::Withdrawal;
 
 /// A hold, and whom an approval of it lets through.
@@ -102,13 +101,13 @@ pub async fn covered(reader: &Reader, hold: StandingHold) -> Result<Covered, Des
 pub async fn approve(
     store: &Store,
     hold: &str,
-    by: &str,
+    by: &Actor,
     reason: &str,
     at: Timestamp,
 ) -> Result<Timestamp, DeskError> {
     let standing = approvable(store, hold).await?;
     store.approve(&standing.id, by, reason, at).await?;
-    Ok(later(at, APPROVAL_LAPSES))
+    Ok(hold::approval_lapses(at))
 }
 
 /// Takes an approval back before a pass uses it, or the part of it that none has used yet. How many
@@ -116,7 +115,7 @@ pub async fn approve(
 pub async fn withdraw(
     store: &Store,
     hold: &str,
-    by: &str,
+    by: &Actor,
     reason: &str,
     at: Timestamp,
 ) -> Result<u64, DeskError> {

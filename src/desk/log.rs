@@ -68,8 +68,10 @@ pub struct Entry {
     pub step: Option<String>,
     /// The deadline as of then.
     pub deadline: Option<Timestamp>,
-    /// The operator who did it.
+    /// The operator who did it, or whose approval ended the hold.
     pub by: Option<String>,
+    /// The number of the operator's account, which no environment can say otherwise.
+    pub uid: Option<u64>,
     /// Why, in the operator's words.
     pub reason: Option<String>,
     /// The operator's ticket.
@@ -245,6 +247,7 @@ impl Entry {
             step: logged.step,
             deadline: logged.deadline,
             by: None,
+            uid: None,
             reason: None,
             ticket: None,
             hold: None,
@@ -278,6 +281,7 @@ impl Entry {
         let act: Option<ActKind> = serde_json::from_value(said["act"].clone()).ok();
         Self {
             by: field("by").or_else(|| earlier(|(by, _)| by.to_owned())),
+            uid: said["uid"].as_u64(),
             reason: field("reason").or_else(|| earlier(|(_, why)| why.to_owned())),
             ticket: field("ticket"),
             detail: act.and_then(|act| match act {
@@ -303,7 +307,10 @@ impl Entry {
             reason["text"].as_str()
         });
         let texts: Vec<&str> = brought.collect();
+        let approved = |name: &str| line.reasons[0][name].as_str().map(ToOwned::to_owned);
         Self {
+            by: approved("by"),
+            reason: approved("reason"),
             detail: (!texts.is_empty()).then(|| texts.join("; ")),
             rehearsed: line.rehearsed,
             // A flag names the hold whose approval let it through.

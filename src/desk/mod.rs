@@ -18,13 +18,11 @@ use jiff::Timestamp;
 pub use self::error::DeskError;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
-use crate::domain::brake::APPROVAL_LAPSES;
 use crate::domain::decision::Next;
 use crate::domain::facts::{Channel, World};
-use crate::domain::hold::StandingHold;
+use crate::domain::hold::{self, StandingHold};
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::policy::{Enforce, Policy};
-use crate::domain::window::later;
 use crate::pass;
 use crate::store::outcome::Outcome;
 use crate::store::read::Named;
@@ -79,8 +77,9 @@ impl Reader {
     pub async fn holds(&self) -> Result<Vec<StandingHold>, StoreError> {
         let mut holds = self.store.holds().await?;
         for hold in &mut holds {
-            let until = |at: Timestamp| later(at, APPROVAL_LAPSES);
-            hold.approved_at = hold.approved_at.filter(|at| self.present.at <= until(*at));
+            hold.approved_at = hold
+                .approved_at
+                .filter(|at| hold::is_approved(*at, self.present.at));
         }
         Ok(holds)
     }

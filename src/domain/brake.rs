@@ -32,8 +32,6 @@ const SHRINK_SHARE: u64 = 10;
 const PROOF_LATE_WITH_AUDITS: SignedDuration = SignedDuration::from_hours(6);
 /// … and after this without one.
 const PROOF_LATE: SignedDuration = SignedDuration::from_hours(24);
-/// An approval that was not used lapses after this (rule 4.3).
-pub const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
 
 /// Sources too old to flag anybody (rule R9).
 #[must_use]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{PolicyName, UserId};
 use super::message::EventKind;
 use super::seen::Seen;
+use super::window::later;
 
 /// What kind of thing stops flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -189,6 +190,27 @@ fn command_on(id: &str, option: &str) -> String {
     format!("fortnight enforcement approve {quote}{id}{quote} {option}--reason TEXT")
 }
 
+/// An approval that was not used lapses after this (rule 4.3).
+const APPROVAL_LAPSES: SignedDuration = SignedDuration::from_hours(24);
+
+/// Until when an approval that no pass has used is good, that moment included.
+#[must_use]
+pub fn approval_lapses(approved_at: Timestamp) -> Timestamp {
+    later(approved_at, APPROVAL_LAPSES)
+}
+
+/// No approval that was given before this is good any more.
+#[must_use]
+pub fn approvals_since(now: Timestamp) -> Timestamp {
+    later(now, -APPROVAL_LAPSES)
+}
+
+/// Whether an approval that no pass has used is still good.
+#[must_use]
+pub fn is_approved(approved_at: Timestamp, now: Timestamp) -> bool {
+    approved_at >= approvals_since(now)
+}
+
 /// A hold that comes back this soon is the same one.
 const SAME_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 /// Operators hear of a hold that has stood this long, and of its end when it has been away so long.
@@ -348,6 +370,12 @@ pub struct StandingHold {
     pub released_by: ReleasedBy,
     /// An operator approved it then; the next pass uses that.
     pub approved_at: Option<Timestamp>,
+    /// Who did.
+    #[serde(skip)]
+    pub approved_by: Option<String>,
+    /// Why, in the operator's words.
+    #[serde(skip)]
+    pub approved_because: Option<String>,
     /// Operators and endpoints were told.
     #[serde(skip)]
     pub told: bool,
@@ -358,6 +386,12 @@ impl StandingHold {
     #[must_use]
     pub fn stops(&self, policy: &PolicyName) -> bool {
         stops(self.kind, self.policy.as_ref(), policy)
+    }
+
+    /// Whether an approval of it is good, or was when it ended.
+    #[must_use]
+    pub fn is_approved(&self, now: Timestamp) -> bool {
+        self.approved_at.is_some_and(|at| is_approved(at, now))
     }
 
     /// What an operator can do about it, in a sentence.

@@ -519,6 +519,8 @@ impl News {
         if is_raised {
             lines.push(means(hold.kind, language));
             lines.push(what_to_do(hold, language));
+        } else {
+            lines.extend(approved(hold, manner));
         }
         Self {
             key: format!(
@@ -584,6 +586,16 @@ fn seen(hold: &StandingHold, manner: &Manner) -> String {
         Language::English => format!("Seen: {seen}. That is the hold \"{id}\", since {since}."),
         Language::German => format!("Gesehen: {seen}. Das ist die Sperre „{id}“, seit {since}."),
     }
+}
+
+/// Who let through what a hold held, and why.
+fn approved(hold: &StandingHold, manner: &Manner) -> Option<String> {
+    let (at, by) = (manner.moment(hold.approved_at?), hold.approved_by.as_ref()?);
+    let why = hold.approved_because.as_deref().unwrap_or_default();
+    Some(match manner.language {
+        Language::English => format!("Approved by {by} on {at}: {why}"),
+        Language::German => format!("Freigegeben von {by} am {at}: {why}"),
+    })
 }
 
 /// What a hold means.
@@ -944,6 +956,8 @@ mod tests {
             seen,
             released_by: kind.released_by(),
             approved_at: None,
+            approved_by: None,
+            approved_because: None,
             told: true,
         }
     }
@@ -970,7 +984,16 @@ mod tests {
             event: EventKind::HoldCleared,
             ..raised.clone()
         };
-        let waiting = [raised, cleared];
+        let approved = Waiting {
+            hold: Some(StandingHold {
+                approved_at: Some(NOW),
+                approved_by: Some("anna".to_owned()),
+                approved_because: Some("looked into".to_owned()),
+                ..old_users()
+            }),
+            ..cleared.clone()
+        };
+        let waiting = [raised, cleared, approved];
         let said = news(&waiting, &manner(Language::English), NOW);
         let told: Vec<(&str, &[String])> = said
             .iter()

@@ -9,6 +9,15 @@ use super::{Doing, Store, StoreError, micros};
 use crate::domain::facts::{ActKind, OperatorAct};
 use crate::domain::id::{PolicyName, UserId};
 
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// A name, which may be whatever somebody says.
+    pub name: String,
+    /// The number of the account, which is what the system says; none of whoever is no account of it.
+    pub uid: Option<u32>,
+}
+
 /// An operator's act on a person's window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAct {
@@ -21,7 +30,7 @@ pub struct NewAct {
     /// Why.
     pub reason: String,
     /// Who.
-    pub by: String,
+    pub by: Actor,
     /// A ticket.
     pub ticket: Option<String>,
 }
@@ -36,7 +45,7 @@ impl NewAct {
             kind: self.kind,
             at,
             reason: self.reason.clone(),
-            by: self.by.clone(),
+            by: self.by.name.clone(),
             ticket: self.ticket.clone(),
         }
     }
@@ -75,7 +84,7 @@ async fn record(
     .bind(kind)
     .bind(micros(at))
     .bind(&act.reason)
-    .bind(&act.by)
+    .bind(&act.by.name)
     .bind(&act.ticket)
     .execute(connection)
     .await
@@ -90,10 +99,11 @@ async fn journal(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let ticket = act.ticket.as_ref().map(|ticket| format!(" ({ticket})"));
-    let text = format!("{}: {}{}", act.by, act.reason, ticket.unwrap_or_default());
+    let Actor { name, uid } = &act.by;
+    let text = format!("{name}: {}{}", act.reason, ticket.unwrap_or_default());
     let reasons = serde_json::json!([{
         "code": "operator_act", "text": text, "at": at,
-        "act": act.kind, "by": act.by, "reason": act.reason, "ticket": act.ticket,
+        "act": act.kind, "by": name, "uid": uid, "reason": act.reason, "ticket": act.ticket,
     }]);
     let line = numbers::take(connection, Series::Journal, 1)
         .await

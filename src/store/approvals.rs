@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::acts::Actor;
 use super::db::Connection;
 use super::numbers::{self, Series};
 use super::{Doing, Store, StoreError, instant, micros};
-use crate::domain::brake::APPROVAL_LAPSES;
-use crate::domain::window::later;
+use crate::domain::hold::is_approved;
 
 /// What became of taking an approval back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Store {
     pub async fn approve(
         &self,
         id: &str,
-        by: &str,
+        by: &Actor,
         reason: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -61,7 +61,7 @@ impl Store {
         let approved = sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
             .bind(id)
             .bind(micros(at))
-            .bind(by)
+            .bind(&by.name)
             .bind(reason)
             .execute(&mut *transaction)
             .await
@@ -93,7 +93,7 @@ impl Store {
     pub async fn withdraw_approval(
         &self,
         hold: &str,
-        by: &str,
+        by: &Actor,
         reason: &str,
         at: Timestamp,
     ) -> Result<Withdrawal, StoreError> {
@@ -123,7 +123,7 @@ impl Store {
                 _ => Withdrawal::NotApproved,
             });
         };
-        if approved_at < later(at, -APPROVAL_LAPSES) {
+        if !is_approved(approved_at, at) {
             return Ok(Withdrawal::Lapsed { approved_at });
         }
         sqlx::query(
@@ -178,7 +178,7 @@ async fn flagged_by(
 /// What an operator ordered of a hold.
 struct Order<'a> {
     hold: &'a str,
-    by: &'a str,
+    by: &'a Actor,
     reason: &'a str,
     at: Timestamp,
 }
@@ -197,9 +197,9 @@ async fn journal(
         reason,
         at,
     } = *order;
-    let text = format!("{by} {did}: {reason}");
-    let reasons =
-        serde_json::json!([{ "code": code, "text": text, "at": at, "by": by, "reason": reason }]);
+    let Actor { name, uid } = by;
+    let text = format!("{name} {did}: {reason}");
+    let reasons = serde_json::json!([{ "code": code, "text": text, "at": at, "by": name, "uid": uid, "reason": reason }]);
     let line = numbers::take(connection, Series::Journal, 1).await?;
     sqlx::query("INSERT INTO journal (id, at, kind, rehearsed, hold, reasons) VALUES ($1, $2, $3, FALSE, $4, $5)")
         .bind(line)

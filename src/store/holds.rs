@@ -11,8 +11,8 @@ use super::numbers::{self, Series};
 use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::assignment::{Include, Selection};
-use crate::domain::brake::{APPROVAL_LAPSES, MassHistory, missing_grew};
-use crate::domain::hold::{Course, Hold, HoldKind, StandingHold};
+use crate::domain::brake::{MassHistory, missing_grew};
+use crate::domain::hold::{self, Course, Hold, HoldKind, StandingHold};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::news::{Line, Waiting};
@@ -20,7 +20,6 @@ use crate::domain::policy::{Enforce, Policy};
 use crate::domain::scope::Reach;
 use crate::domain::seen::Seen;
 use crate::domain::state::State;
-use crate::domain::window::later;
 
 /// An approval that is still good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +72,7 @@ impl Store {
     /// Says of lines that are about a hold, over or not, which it is.
     pub async fn add_holds(&self, waiting: &mut [Waiting]) -> Result<(), StoreError> {
         for one in waiting.iter_mut().filter(|one| one.since.is_some()) {
-            let row = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told, seen FROM holds WHERE id = $1")
+            let row = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason FROM holds WHERE id = $1")
                 .bind(&one.topic)
                 .fetch_one(&self.read)
                 .await
@@ -87,7 +86,7 @@ impl Store {
     /// stay as they are while nothing is read.
     pub async fn collected_holds(&self) -> Result<Vec<Raised>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen FROM holds
+            "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason FROM holds
              WHERE stands = TRUE AND kind IN ('snapshot', 'exclusion') ORDER BY since, id",
         )
         .fetch_all(&self.read)
@@ -116,7 +115,7 @@ impl Store {
         let rows: Vec<(String, String, i64)> = sqlx::query_as(
             "SELECT id, evidence, approved_at FROM holds WHERE stands = TRUE AND approved_at >= $1 ORDER BY id",
         )
-        .bind(micros(later(now, -APPROVAL_LAPSES)))
+        .bind(micros(hold::approvals_since(now)))
         .fetch_all(&self.read)
         .await
         .doing("reading approvals")?;
@@ -155,7 +154,6 @@ impl Store {
     ) -> Result<HoldChanges, StoreError> {
         let mut transaction = self.begin().await?;
         let before = known_holds(&mut transaction).await?;
-        let lapsed = later(now, -APPROVAL_LAPSES);
         let mut changes = HoldChanges::default();
         for raised in holds {
             let known = before.iter().find(|(known, _)| known.id == raised.hold.id);
@@ -163,7 +161,7 @@ impl Store {
             let unused = standing
                 .and_then(|(known, _)| known.approved_at)
                 .is_some_and(|at| {
-                    at >= lapsed
+                    hold::is_approved(at, now)
                         && !used
                             .iter()
                             .any(|used| used.hold == raised.hold.id && used.at == at)
@@ -218,7 +216,7 @@ impl Store {
         policies: &[Policy],
         now: Timestamp,
     ) -> Result<MassHistory, StoreError> {
-        let since = micros(later(now, -APPROVAL_LAPSES));
+        let since = micros(hold::approvals_since(now));
         let recent: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT user_id FROM journal
              WHERE kind = 'enforcement.needed' AND at > $1 AND hold IS NULL AND rehearsed = FALSE AND user_id IS NOT NULL",
@@ -423,7 +421,7 @@ async fn write_hold(
 async fn forget_people(
     connection: &mut Connection,
     hold: &StandingHold,
-    lapsed: Timestamp,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM hold_people WHERE hold_id = $1 AND ($2 = FALSE OR EXISTS (
@@ -431,7 +429,7 @@ async fn forget_people(
                  AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))",
     )
     .bind(&hold.id)
-    .bind(hold.approved_at.is_some_and(|at| at >= lapsed))
+    .bind(hold.is_approved(now))
     .execute(connection)
     .await
     .doing("clearing holds")
@@ -457,7 +455,11 @@ async fn note(
         let line = numbers::take(connection, Series::Journal, 1)
             .await
             .doing("recording holds")?;
-        let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now }]);
+        // What ends a hold may be an approval, and then it is told whose.
+        let is_cleared = *kind == EventKind::HoldCleared && hold.is_approved(now);
+        let [by, reason] = [&hold.approved_by, &hold.approved_because]
+            .map(|said| said.as_ref().filter(|_| is_cleared));
+        let text = serde_json::json!([{ "code": "held", "text": hold.text, "at": now, "by": by, "reason": reason }]);
         sqlx::query("INSERT INTO journal (id, at, kind, policy, rehearsed, hold, reasons) VALUES ($1, $2, $3, $4, FALSE, $5, $6)")
             .bind(line)
             .bind(micros(now))
@@ -540,6 +542,8 @@ async fn raise(
         seen: hold.seen.clone(),
         released_by: hold.kind.released_by_with(evidence),
         approved_at: None,
+        approved_by: None,
+        approved_because: None,
         told: course.told,
     };
     let stood = known.is_some_and(|(_, course)| course.ended_at.is_none());
@@ -574,14 +578,14 @@ async fn clear(
         .told
         .extend(told.map(|event| (event, known.clone(), course.stood_from)));
     if before.ended_at.is_none() {
-        forget_people(connection, &known, later(now, -APPROVAL_LAPSES)).await?;
+        forget_people(connection, &known, now).await?;
         changes.cleared.push(known);
     }
     Ok(())
 }
 
 async fn standing_holds<'e>(executor: impl Executor<'e>) -> Result<Vec<StandingHold>, StoreError> {
-    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told, seen FROM holds WHERE stands = TRUE ORDER BY since, id")
+    let rows = sqlx::query("SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason FROM holds WHERE stands = TRUE ORDER BY since, id")
         .fetch_all(executor)
         .await
         .doing("reading holds")?;
@@ -594,7 +598,7 @@ async fn known_holds(
 ) -> Result<Vec<(StandingHold, Course)>, StoreError> {
     let reading = "reading holds";
     let rows = sqlx::query(
-        "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, stood_from, ended_at, end_told FROM holds ORDER BY since, id",
+        "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason, stood_from, ended_at, end_told FROM holds ORDER BY since, id",
     )
     .fetch_all(connection)
     .await
@@ -602,13 +606,13 @@ async fn known_holds(
     rows.iter()
         .map(|row| {
             let hold = standing_hold(row)?;
-            let ended_at: Option<i64> = row.try_get(10).doing(reading)?;
+            let ended_at: Option<i64> = row.try_get(12).doing(reading)?;
             let course = Course {
                 since: hold.since,
-                stood_from: instant(row.try_get(9).doing(reading)?),
+                stood_from: instant(row.try_get(11).doing(reading)?),
                 ended_at: ended_at.map(instant),
                 told: hold.told,
-                end_told: row.try_get(11).doing(reading)?,
+                end_told: row.try_get(13).doing(reading)?,
             };
             Ok((hold, course))
         })
@@ -644,6 +648,8 @@ fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
             .try_get::<Option<i64>, _>(5)
             .doing(reading)?
             .map(instant),
+        approved_by: row.try_get(9).doing(reading)?,
+        approved_because: row.try_get(10).doing(reading)?,
         told: row.try_get(7).doing(reading)?,
         id,
     })

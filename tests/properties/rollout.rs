@@ -14,7 +14,7 @@ use fortnight::domain::effect::{Effect, Event, Message};
 use fortnight::domain::facts::{
     Activity, Channel, DeliveryFact, DeliveryOutcome, Freshness, NoticeBy, World,
 };
-use fortnight::domain::hold::{Hold, HoldKind};
+use fortnight::domain::hold::{self, Hold, HoldKind};
 use fortnight::domain::id::{PolicyName, UserId};
 use fortnight::domain::language::Manner;
 use fortnight::domain::notice;
@@ -478,7 +478,7 @@ impl Rollout {
         let now = self.now;
         if self
             .approved_at
-            .is_some_and(|at| now.duration_since(at) >= brake::APPROVAL_LAPSES)
+            .is_some_and(|at| !hold::is_approved(at, now))
         {
             self.approved.clear();
         }

@@ -19,6 +19,7 @@ use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
 use fortnight::pass::{self, PassError};
 use fortnight::report::{PassReport, Progress};
+use fortnight::store::acts::Actor;
 use fortnight::store::acts::NewAct;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
@@ -522,7 +523,7 @@ impl World {
             policy: None,
             kind,
             reason: "asked for".to_owned(),
-            by: "operator".to_owned(),
+            by: operator(),
             ticket: None,
         };
         let store = self.store().await;
@@ -532,7 +533,7 @@ impl World {
 
     pub async fn approve(&self, hold: &str, at: Timestamp) {
         let store = self.store().await;
-        let approved = store.approve(hold, "operator", "looked into", at).await;
+        let approved = store.approve(hold, &operator(), "looked into", at).await;
         assert!(approved.unwrap(), "{hold} does not stand");
         store.close().await;
     }
@@ -698,5 +699,13 @@ impl World {
                 (path, row.user.clone(), found)
             })
             .collect()
+    }
+}
+
+/// Who approves.
+pub(crate) fn operator() -> Actor {
+    Actor {
+        name: "operator".to_owned(),
+        uid: None,
     }
 }

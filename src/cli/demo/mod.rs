@@ -27,6 +27,7 @@ use crate::exit::DONE;
 use crate::pass::{self};
 use crate::private;
 use crate::report::PassReport;
+use crate::store::acts::Actor;
 use crate::store::lock::PassLock;
 use crate::store::{Store, Whom};
 use crate::time::Clock;
@@ -242,8 +243,12 @@ impl Story {
                 lines.push(format!("held ({}): {}. {explained}", hold.id, hold.text));
             }
             if hold.kind == HoldKind::Mass && !self.approved && hold.since < now {
+                let by = Actor {
+                    name: "demo".to_owned(),
+                    uid: None,
+                };
                 let reason = "the department was told in person; the flags are right";
-                store.approve(&hold.id, "demo", reason, now).await?;
+                store.approve(&hold.id, &by, reason, now).await?;
                 self.approved = true;
                 lines.push(format!(
                     "an operator looks at the people and approves the hold {}: the next pass flags them",

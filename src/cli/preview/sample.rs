@@ -105,6 +105,8 @@ fn hold(now: Timestamp) -> StandingHold {
         seen: Some(seen),
         released_by: HoldKind::Mass.released_by(),
         approved_at: None,
+        approved_by: None,
+        approved_because: None,
         told: true,
     }
 }

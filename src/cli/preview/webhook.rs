@@ -177,7 +177,7 @@ fn lines(config: &Config, kind: EventKind, now: Timestamp) -> Option<Vec<String>
 
 /// What a test says of itself.
 fn test_line(language: Language) -> String {
-    let (by, host) = (operator(), host());
+    let (by, host) = (operator().name, host());
     match language {
         Language::English => format!(
             "This is only a test, sent by hand by {by}, with `fortnight test webhook` on {host}. Nothing has happened, and there is nothing to do."

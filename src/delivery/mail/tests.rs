@@ -104,6 +104,8 @@ fn standing(kind: HoldKind, seen: Seen) -> StandingHold {
         seen: Some(seen),
         released_by: kind.released_by(),
         approved_at: None,
+        approved_by: None,
+        approved_because: None,
         told: true,
     }
 }
