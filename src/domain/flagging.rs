@@ -48,9 +48,12 @@ impl Decision {
         }
         self.standing = case.standing;
         self.reasons.append(&mut case.reasons);
-        // A step that fell due in the same pass is overtaken by the flag.
+        // A step that fell due in the same pass is overtaken by the flag, and so is word of one that is raised anew.
+        let is_real = policy.enforce == Enforce::On;
+        let is_overtaken =
+            |kind: EventKind| kind.announces() || is_real && kind == EventKind::EnforcementReleased;
         self.effects
-            .retain(|effect| !matches!(effect, Effect::Message(mail) if mail.kind.announces()));
+            .retain(|effect| !matches!(effect, Effect::Message(mail) if is_overtaken(mail.kind)));
         self.effects.append(&mut case.effects);
         self.state = if self.standing.is_flagged() {
             State::EnforcementNeeded

@@ -469,6 +469,16 @@ fn strict_gives_up_announcing_once_the_deadline_has_passed() {
     assert_eq!(story.mails(), ["d0 window.opened 0d"]);
 }
 
+/// The extension is over before a pass comes to it: the flag goes and is raised in one pass, and one mail says so.
+#[test]
+fn an_extension_that_has_passed_leads_to_one_mail_about_the_flag() {
+    let mut story = flagged();
+    let before = story.mails().len();
+    story.act(day(15), ActKind::Extend { days: 1 });
+    assert_eq!(story.pass(day(20)).state, State::EnforcementNeeded);
+    assert_eq!(story.mails()[before..], ["d20 enforcement.needed"]);
+}
+
 /// A longer window that still does not reach the present.
 #[test]
 fn a_move_into_the_past_is_not_told() {
