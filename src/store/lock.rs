@@ -135,7 +135,7 @@ impl PassLock {
         let kept = if before.is_made {
             File::open(database)
         } else {
-            private::open(database)
+            private::open(&meant(database))
         };
         // What is wrong with the database itself is said when it is opened.
         let kept = kept.ok();
