@@ -1,12 +1,16 @@
 //! Files and folders for their owner alone, whatever the umask: what is in them are names, addresses
 //! and who did not register.
 //!
-//! What exists already is tightened as well, but for what is no file or belongs to somebody else.
+//! What exists already is tightened as well, but for what is no file or belongs to somebody else. What root
+//! makes belongs to whom its folder belongs: a command of root's beside a service leaves nothing behind that
+//! the service cannot write (`SQLite` does the same with its files). The trap is to give away what was there
+//! before: in somebody else's folder a name may lead to any file of the system.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -20,29 +24,39 @@ const OTHERS: u32 = 0o077;
 
 /// Opens a file to read and write, and makes it if it is not there.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    opened(&mut options, path)
+    tightened(opened_or_made(
+        OpenOptions::new().read(true).write(true),
+        path,
+    )?)
 }
 
 /// Opens a file of ours beside the database to read and write, and makes it if it is not there and
 /// `make` says so.
 pub(crate) fn open_own(path: &Path, make: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(make).truncate(false);
-    tightened(by_its_name(&mut options, path)?)
+    let mut options = by_its_name();
+    options.read(true).write(true);
+    tightened(a_file(if make {
+        opened_or_made(&options, path)
+    } else {
+        options.open(path)
+    })?)
 }
 
 /// Opens a file of ours beside the database to read it.
 pub(crate) fn read_own(path: &Path) -> io::Result<File> {
-    by_its_name(OpenOptions::new().read(true), path)
+    a_file(by_its_name().read(true).open(path))
 }
 
 /// Follows no link, so that nobody has us write into what it leads to, and waits for no pipe.
-fn by_its_name(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+fn by_its_name() -> OpenOptions {
+    let mut options = OpenOptions::new();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     options.custom_flags(flags.bits().cast_signed());
-    let file = match options.mode(FILE).open(path) {
+    options
+}
+
+fn a_file(opened: io::Result<File>) -> io::Result<File> {
+    let file = match opened {
         Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
             return Err(io::Error::other(
                 "it is a symbolic link, which is not followed: move it away",
@@ -58,19 +72,45 @@ fn by_its_name(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// Opens a file to write it anew.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    opened(
-        OpenOptions::new().write(true).create(true).truncate(true),
+    tightened(opened_or_made(
+        OpenOptions::new().write(true).truncate(true),
         path,
-    )
+    )?)
 }
 
 /// Makes a file that must not be there yet, so that no link is followed.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    opened(OpenOptions::new().write(true).create_new(true), path)
+    made(OpenOptions::new().write(true), path)
 }
 
-fn opened(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    tightened(options.mode(FILE).open(path)?)
+fn opened_or_made(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    match made(options, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        file => file,
+    }
+}
+
+/// A file that was not there; whatever the umask takes from its mode.
+fn made(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.clone().create_new(true).mode(FILE).open(path)?;
+    leave_to_owner_of_folder(&file, path)?;
+    tightened(file)
+}
+
+fn leave_to_owner_of_folder(made: &File, path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = fs::metadata(folder_of(path))?;
+    fchown(made, Some(folder.uid()), Some(folder.gid())).or_else(if_ours)
+}
+
+/// A relative path of one step has an empty parent: the present folder.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 fn tightened(file: File) -> io::Result<File> {
@@ -84,11 +124,29 @@ fn tightened(file: File) -> io::Result<File> {
 
 /// Makes a folder, and those above it that are missing.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER)
-        .create(path)?;
+    make_folder(path)?;
     tighten(path)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(FOLDER).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder_of(path) != path => {
+            make_folder(folder_of(path))?;
+            make_folder(path)
+        }
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        // By its name it might lead elsewhere by now.
+        Ok(()) => leave_to_owner_of_folder(&folder_itself(path)?, path),
+    }
+}
+
+fn folder_itself(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
 }
 
 /// A new folder where the system keeps temporary ones, under a name that nobody can know before; it goes
@@ -165,6 +223,33 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "");
         tighten(&wide.join("absent")).unwrap();
         assert_eq!(stranger(&file), None);
+    }
+
+    #[test]
+    fn what_root_makes_is_whose_the_folder_is_and_what_was_there_stays_whose_it_was() {
+        const SERVICE: u32 = 61_234;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
+        let owner = |name: &str| fs::symlink_metadata(path(name)).unwrap().uid();
+        fs::write(path("roots"), "").unwrap();
+        fs::create_dir(path("roots folder")).unwrap();
+        std::os::unix::fs::chown(temp.path(), Some(SERVICE), Some(SERVICE)).unwrap();
+        open(&path("opened")).unwrap();
+        open_own(&path("own"), true).unwrap();
+        create(&path("created")).unwrap();
+        create_new(&path("new")).unwrap();
+        folder(&path("folder/in it")).unwrap();
+        for name in ["opened", "own", "created", "new", "folder", "folder/in it"] {
+            assert_eq!(owner(name), SERVICE, "{name}");
+        }
+        open(&path("roots")).unwrap();
+        open_own(&path("roots"), true).unwrap();
+        create(&path("roots")).unwrap();
+        folder(&path("roots folder")).unwrap();
+        assert_eq!([owner("roots"), owner("roots folder")], [0; 2]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::support::endpoint::{Endpoints, Reply, SECRET};
+use crate::support::program::Anybodys;
 use crate::support::world::{World, day, hour};
 
 /// The program, with the world's configuration.
@@ -1491,32 +1492,23 @@ fn a_database_that_is_a_folder() {
 
 /// The program as somebody whom the modes of files bind: root may write whatever they say, so the
 /// program runs as nobody then, from a place where nobody may be.
-struct Nobody {
-    place: tempfile::TempDir,
-}
+struct Nobody(Anybodys);
 
 impl Nobody {
     fn new() -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let program = place.path().join("fortnight");
-        std::fs::copy(env!("CARGO_BIN_EXE_fortnight"), program).unwrap();
-        allow(place.path(), 0o755);
-        Self { place }
+        Self(Anybodys::new())
     }
 
     fn run(&self, world: &World, arguments: &[&str]) -> Ran {
-        use std::os::unix::process::CommandExt as _;
-
         let usual = command(world, arguments);
-        let mut command = Command::new(self.place.path().join("fortnight"));
-        command
-            .current_dir(world.folder())
-            .env_clear()
-            .args(usual.get_args());
-        if rustix::process::getuid().is_root() {
-            command.uid(65_534);
+        let mut command = self.0.command(65_534);
+        command.current_dir(world.folder()).args(usual.get_args());
+        let mut ran = ran(world, command.output().unwrap());
+        // Said only where root made it.
+        for said in [&mut ran.out, &mut ran.err] {
+            *said = said.replace(", which is user 0's", "");
         }
-        ran(world, command.output().unwrap())
+        ran
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::support::graph::{FakeGraph, Fault, Kind, RetryAfter, SECRET};
-use crate::support::program::command;
+use crate::support::program::{command, missing};
 use crate::support::smtp_peer::{Act, Peer};
 use crate::support::world::{World, day};
 
@@ -400,6 +400,38 @@ fn a_database_and_a_folder_that_cannot_be_written() {
     let (part, text) = visit.only_fault();
     assert_eq!(part, "mail");
     assert!(text.contains("there is no folder"), "{text}");
+}
+
+#[test]
+fn what_the_user_whose_the_database_is_cannot_write_is_named_with_its_remedy() {
+    const SERVICE: u32 = 61_234;
+    let world = tenant();
+    if std::os::unix::fs::chown(world.folder(), Some(SERVICE), Some(SERVICE)).is_err() {
+        missing("root");
+        return;
+    }
+    assert!(run(&world, &["cycle"]).status.success());
+    doctor(&world).all_good();
+    for name in ["fortnight.db", "fortnight.db.lock", "outbox"] {
+        let path = world.folder().join(name);
+        std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
+    }
+    let visit = doctor(&world);
+    let (part, text) = visit.only_fault();
+    assert_eq!(part, "owners");
+    let at = |name: &str| world.folder().join(name).display().to_string();
+    let remedy = format!(
+        "chown {SERVICE}:{SERVICE} {} {} {}",
+        at("fortnight.db"),
+        at("fortnight.db.lock"),
+        at("outbox")
+    );
+    assert!(text.ends_with(&remedy), "{text}");
+    // In a folder of root's, all is to be whose the database is.
+    for name in ["", "fortnight.db.outcomes"] {
+        std::os::unix::fs::chown(world.folder().join(name), Some(0), Some(0)).unwrap();
+    }
+    doctor(&world).all_good();
 }
 
 /// A world that mails over this server.

@@ -31,6 +31,7 @@ mod journey;
 mod journey_graph;
 mod migrated;
 mod news;
+mod owners;
 mod passes;
 mod postfix;
 mod properties;

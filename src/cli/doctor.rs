@@ -6,6 +6,7 @@ mod certificate;
 mod exports;
 mod graph;
 mod mail;
+mod owners;
 mod refusal;
 mod tenant;
 mod webhook;
@@ -24,6 +25,7 @@ use crate::config::{Config, Directory};
 use crate::entra::Credential;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE};
+use crate::private;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
 
@@ -110,8 +112,11 @@ pub(super) async fn run(
 ) -> anyhow::Result<u8> {
     let host_now = Clock::system().now();
     let now = as_of.map_or(host_now, |moment| moment.within(&config.zone));
+    // Before the database is open: then there are files beside it that go when it is closed.
+    let owners = owners::check(config);
     let store = Store::open_existing(&config.database).await;
     let mut checks = vec![Check::new("database", database(config, &store).await)];
+    checks.extend(owners);
     let store = store.ok();
     match &config.directory {
         Directory::Files(exports) => {
@@ -210,11 +215,7 @@ async fn database(config: &Config, store: &Result<Store, StoreError>) -> Result<
 /// Whether the first pass can make the database.
 fn can_be_made(database: &Path) -> Result<String, String> {
     let path = database.display();
-    // A relative path of one step has an empty parent: the present folder.
-    let folder = match database.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = private::folder_of(database);
     if !folder.is_dir() {
         return Err(format!(
             "the folder of {path} does not exist: make it, owned by the user that runs fortnight"

@@ -19,7 +19,7 @@ use self::text::{Answers, Facts};
 use super::args::{Init, InitSource};
 use super::output::Printer;
 use super::{Usage, usage};
-use crate::config::zone_remedy as remedy;
+use crate::config::{OF_SERVICE, zone_remedy as remedy};
 use crate::delivery::text::is_mailbox;
 use crate::exit::DONE;
 use crate::private;
@@ -31,6 +31,8 @@ const FOLDER: &str = "tenant";
 /// The zone where nobody says another one.
 const UTC: &str = "UTC";
 const NO_ZONE: &str = "there is no such time zone";
+/// Where the service writes; of its configuration alone the database and the rest lie apart.
+const STATE: &str = "/var/lib/fortnight";
 /// The configuration has no secrets: whoever may look may read it.
 const MODE: u32 = 0o644;
 
@@ -56,9 +58,15 @@ pub(super) fn run(args: &Init, file: Option<&Path>, out: &mut Printer) -> anyhow
         return Err(Usage(text).into());
     }
     let is_new = folder.as_ref().is_some_and(|folder| !folder.exists());
-    if let Some(folder) = folder.as_ref().filter(|_| is_new) {
-        private::folder(folder)
-            .with_context(|| format!("making the folder {}", folder.display()))?;
+    if let Some(state) = &answers.state {
+        made(state, private::folder)?;
+        // What is in it, all may read.
+        made(private::folder_of(path), |folder| {
+            std::fs::create_dir_all(folder)
+        })?;
+    }
+    if let Some(folder) = &folder {
+        made(folder, private::folder)?;
     }
     write(path, &text)?;
     for line in told(&answers, path, folder.as_deref(), is_new) {
@@ -68,6 +76,19 @@ pub(super) fn run(args: &Init, file: Option<&Path>, out: &mut Printer) -> anyhow
         out.entry(&command, about, 34)?;
     }
     Ok(DONE)
+}
+
+/// Makes a folder where it is missing.
+fn made(folder: &Path, make: fn(&Path) -> std::io::Result<()>) -> anyhow::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    make(folder).with_context(|| format!("making the folder {}", folder.display()))
+}
+
+/// Where the service of the packages keeps what it writes, if this is its configuration.
+fn state(path: &Path) -> Option<PathBuf> {
+    (path == Path::new(OF_SERVICE)).then(|| PathBuf::from(STATE))
 }
 
 fn taken(path: &Path) -> Usage {
@@ -117,6 +138,10 @@ fn answers(args: &Init, path: &Path) -> Result<Answers, Usage> {
                 })?,
             };
             let folder = folder.unwrap_or_else(|| PathBuf::from(FOLDER));
+            let folder = match state(path) {
+                Some(state) if folder == Path::new(FOLDER) => state.join(folder),
+                _ => folder,
+            };
             let folder = seen_from(path, &folder)
                 .map_err(|error| Usage(format!("the folder of exports: {error}")))?;
             Facts::Files { folder }
@@ -180,6 +205,7 @@ fn answers(args: &Init, path: &Path) -> Result<Answers, Usage> {
     asking.end().map_err(wrong)?;
     Ok(Answers {
         facts,
+        state: state(path),
         exclude: exclude.unwrap_or_default(),
         from: from.unwrap_or_default(),
         operators: operators.unwrap_or_default(),

@@ -54,8 +54,11 @@ use crate::domain::policy::{Enforce, Mode, StartOn, Step};
 use crate::domain::sign_in::ResultCodes;
 use crate::time::CronPattern;
 
+/// The configuration of the service that the packages bring.
+pub const OF_SERVICE: &str = "/etc/fortnight/fortnight.toml";
+
 /// Where a configuration is looked for when none is named.
-const PLACES: [&str; 2] = ["fortnight.toml", "/etc/fortnight/fortnight.toml"];
+const PLACES: [&str; 2] = ["fortnight.toml", OF_SERVICE];
 
 /// The default of a key that has none.
 const REQUIRED: &str = "required";

@@ -33,8 +33,11 @@ pub enum StoreError {
     /// There is no database yet, and the command only reads.
     #[error("there is no database at {path} yet: `fortnight cycle` or `fortnight run` makes it", path = .0.display())]
     Absent(PathBuf),
+    /// It lies where only others may look.
+    #[error("the folder of the database {path} is closed to this user: do this as the user that runs fortnight, or as root (`sudo`)", path = .0.display())]
+    Closed(PathBuf),
     /// It cannot be opened or written.
-    #[error("cannot {verb} the database {path}: {remedy}", path = path.display())]
+    #[error("cannot {verb} the database {path}{owner}: {remedy}", path = path.display(), owner = owner(path))]
     Unusable {
         /// What was tried.
         verb: &'static str,
@@ -177,9 +180,10 @@ impl Loss {
     }
 }
 
-/// Says whose a file is, where that is somebody else.
+/// Says whose a file is, where that is somebody else and could be why.
 fn owner(path: &Path) -> String {
-    private::stranger(path).map_or_else(String::new, |user| format!(", which is user {user}'s"))
+    let stranger = private::stranger(path).filter(|_| !rustix::process::geteuid().is_root());
+    stranger.map_or_else(String::new, |user| format!(", which is user {user}'s"))
 }
 
 /// Names what was being done when a statement failed.

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,16 +32,17 @@ struct Kept {
     settled: Settled,
 }
 
-impl Store {
-    fn outcomes(&self) -> PathBuf {
-        let mut name = self.path().as_os_str().to_owned();
-        name.push(".outcomes");
-        PathBuf::from(name)
-    }
+/// Where the outcomes of a database are kept.
+pub(super) fn outcomes(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".outcomes");
+    PathBuf::from(name)
+}
 
+impl Store {
     /// Sets room aside for what will be known of attempts. Without it nothing may be sent.
     pub fn set_room_aside(&self) -> Result<(), StoreError> {
-        let path = self.outcomes();
+        let path = outcomes(self.path());
         let room = || -> io::Result<()> {
             let file = private::open_own(&path, true)?;
             if file.metadata()?.len() < ROOM {
@@ -63,7 +64,7 @@ impl Store {
         settled: &[Settled],
     ) -> Result<(), StoreError> {
         let _alone = KEEPING.lock().await;
-        let path = self.outcomes();
+        let path = outcomes(self.path());
         let keep = || -> io::Result<()> {
             let mut file = private::open_own(&path, false)?;
             let before = kept_in(&mut file)?.len();
@@ -86,7 +87,7 @@ impl Store {
     /// Settles what was kept, before anything else is done with these rows.
     pub async fn settle_kept(&self, now: Timestamp) -> Result<SettledTally, StoreError> {
         let _alone = KEEPING.lock().await;
-        let path = self.outcomes();
+        let path = outcomes(self.path());
         let failed = |source| StoreError::Outcomes {
             path: path.clone(),
             source,

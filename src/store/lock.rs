@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 
-use super::StoreError;
+use super::{StoreError, is_closed};
 use crate::private;
 
 /// The lock file of a database.
@@ -121,6 +121,9 @@ pub struct PassLock {
 impl PassLock {
     /// Takes the lock for a command, or says who holds it.
     pub fn take(database: &Path, command: &str, now: Timestamp) -> Result<Self, StoreError> {
+        if is_closed(database) {
+            return Err(StoreError::Closed(database.to_owned()));
+        }
         let path = mark(database);
         let failed = |source| StoreError::Lock {
             path: path.clone(),
@@ -135,7 +138,7 @@ impl PassLock {
         let kept = if before.is_made {
             File::open(database)
         } else {
-            private::open(database)
+            private::open(&meant(database))
         };
         // What is wrong with the database itself is said when it is opened.
         let kept = kept.ok();
@@ -174,10 +177,12 @@ pub fn running(database: &Path) -> Option<Running> {
     let holders = holders(std::fs::metadata(&path).ok()?.ino());
     let said = Mark::of(database).holder;
     let mut words = said.split_whitespace().skip(1);
-    let process = words.next()?.parse().ok()?;
+    let process: u32 = words.next()?.parse().ok()?;
     let command = words.next()?.trim_matches(['(', ')']);
-    holders.contains(&process).then(|| Running {
-        process,
+    // In a container it has another number than outside.
+    let is_it = |holder: &u32| *holder == process || is_ours(*holder);
+    Some(Running {
+        process: holders.into_iter().find(is_it)?,
         command: command.to_owned(),
         since: words.last().and_then(|word| word.parse().ok()),
     })
@@ -230,9 +235,7 @@ fn refused(file: &File, path: &Path, said: &str) -> StoreError {
         |_| "an unknown user".to_owned(),
         |process| format!("user {}", process.uid()),
     );
-    let program = |process: &str| std::fs::read(format!("/proc/{process}/comm")).ok();
-    let theirs = program(&process.to_string());
-    if theirs.is_none() || theirs == program("self") {
+    if is_ours(process) {
         let holder = format!("process {process} of {user}");
         return StoreError::Locked { holder };
     }
@@ -241,6 +244,13 @@ fn refused(file: &File, path: &Path, said: &str) -> StoreError {
         process,
         user,
     }
+}
+
+/// Whether a process is one of this program, as far as can be told.
+fn is_ours(process: u32) -> bool {
+    let program = |process: &str| std::fs::read(format!("/proc/{process}/comm")).ok();
+    let theirs = program(&process.to_string());
+    theirs.is_none() || theirs == program("self")
 }
 
 /// The processes that the system knows to have locked a file.
@@ -296,6 +306,12 @@ mod tests {
             command: "run".to_owned(),
             since: Some(Timestamp::UNIX_EPOCH),
         };
+        assert_eq!(running(&database), Some(ours.clone()));
+        // In a container it called itself otherwise.
+        let path = mark(&database);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let inside = text.replace(&format!("process {}", ours.process), "process 4194305");
+        std::fs::write(&path, inside).unwrap();
         assert_eq!(running(&database), Some(ours));
         drop(held);
         assert_eq!(running(&database), None);

@@ -116,6 +116,9 @@ impl Store {
             mark: lock::mark(path),
             loss,
         };
+        if is_closed(path) {
+            return Err(StoreError::Closed(path.to_owned()));
+        }
         // SQLite would take an empty file for a new database.
         if let Some(loss) = emptiness(path).filter(|_| mark.is_made) {
             return Err(lost(loss));
@@ -266,12 +269,24 @@ impl Store {
     }
 }
 
+/// The database and all that is kept beside it, be it there or not.
+#[must_use]
+pub fn files(database: &Path) -> Vec<PathBuf> {
+    let beside = [lock::mark(database), kept::outcomes(database)];
+    db::files(database).into_iter().chain(beside).collect()
+}
+
 /// Whether there is nothing to be opened.
 fn emptiness(path: &Path) -> Option<Loss> {
     match std::fs::metadata(path) {
         Ok(found) => (found.len() == 0).then_some(Loss::Empty),
         Err(error) => (error.kind() == std::io::ErrorKind::NotFound).then_some(Loss::Gone),
     }
+}
+
+/// Whether a file is where this user may not look.
+fn is_closed(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// Tells a file from one that takes its place.

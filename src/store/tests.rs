@@ -1,10 +1,13 @@
 //! What the store does, seen without a pass: what absorbing marks, what is buried, what is pruned.
 
+use std::os::unix::fs::{MetadataExt as _, chown};
+
 use jiff::{SignedDuration, Timestamp};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use super::lock::PassLock;
 use super::logs::PartEnd;
 use super::outbox::{Content, Lease, NewDelivery, Settled};
 use super::schema::migrations;
@@ -27,6 +30,34 @@ async fn store() -> (tempfile::TempDir, Store) {
     let path = folder.path().join("fortnight.db");
     let store = Store::open(&path).await.unwrap();
     (folder, store)
+}
+
+#[tokio::test]
+async fn a_pass_of_roots_leaves_nothing_behind_that_the_services_user_cannot_write() {
+    const SERVICE: u32 = 61_234;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    chown(folder.path(), Some(SERVICE), Some(SERVICE)).unwrap();
+    let path = folder.path().join("fortnight.db");
+    let _lock = PassLock::take(&path, "cycle", day(0)).unwrap();
+    let store = Store::open(&path).await.unwrap();
+    store.set_room_aside().unwrap();
+    let found = std::fs::read_dir(folder.path()).unwrap();
+    let mut found: Vec<_> = found
+        .map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name(), entry.metadata().unwrap().uid())
+        })
+        .collect();
+    found.sort();
+    let expected = ["", "-shm", "-wal", ".lock", ".outcomes"];
+    assert_eq!(
+        found,
+        expected.map(|end| (format!("fortnight.db{end}").into(), SERVICE))
+    );
+    store.close().await;
 }
 
 fn part(name: &str, now: Timestamp) -> NewPart {

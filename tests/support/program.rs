@@ -2,8 +2,11 @@
 //! asked to register.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -208,6 +211,38 @@ fn command_in(folder: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .stdin(Stdio::null());
     command
+}
+
+/// The program where every user may run it: a checkout may lie where nobody else may be.
+pub(crate) struct Anybodys {
+    place: tempfile::TempDir,
+}
+
+impl Anybodys {
+    pub(crate) fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::copy(
+            env!("CARGO_BIN_EXE_fortnight"),
+            place.path().join("fortnight"),
+        )
+        .unwrap();
+        std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+        Self { place }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// As that user, if root runs the tests; else as whoever does.
+    pub(crate) fn command(&self, user: u32) -> Command {
+        let mut command = Command::new(self.path("fortnight"));
+        command.env_clear();
+        if rustix::process::getuid().is_root() {
+            command.uid(user).gid(user);
+        }
+        command
+    }
 }
 
 /// A process that is killed with the test.

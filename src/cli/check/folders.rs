@@ -1,5 +1,7 @@
 //! Folders that the configuration names and that are not there: what the disk shows without a network.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::config::{Config, Directory, EmailTransport, Fault};
@@ -41,5 +43,10 @@ pub(in crate::cli) fn missing_above(path: &Path) -> Option<&Path> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())?;
-    (!folder.is_dir()).then_some(folder)
+    let is_missing = match fs::metadata(folder) {
+        Ok(found) => !found.is_dir(),
+        // Who may not look cannot say.
+        Err(error) => error.kind() != ErrorKind::PermissionDenied,
+    };
+    is_missing.then_some(folder)
 }

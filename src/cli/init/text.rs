@@ -11,6 +11,8 @@ const EXAMPLE: &str = include_str!("../../../fortnight.example.toml");
 #[derive(Debug, Clone)]
 pub(super) struct Answers {
     pub(super) facts: Facts,
+    /// Where the database and mails lie, if not beside the configuration.
+    pub(super) state: Option<PathBuf>,
     pub(super) exclude: Vec<String>,
     pub(super) from: String,
     pub(super) operators: Vec<String>,
@@ -112,6 +114,12 @@ fn changes(answers: &Answers) -> Changes {
         (("directory.files", "dates"), Change::Show),
         (("http", "listen"), Change::Show),
     ];
+    if let Some(state) = &answers.state {
+        let database = format!("sqlite:{}", state.join("fortnight.db").display());
+        let outbox = state.join("outbox").display().to_string();
+        changes.push((("database", "url"), Change::Set(quoted(&database))));
+        changes.push((("email.file", "path"), Change::Set(quoted(&outbox))));
+    }
     match &answers.facts {
         Facts::Files { folder } => {
             let folder = quoted(&folder.to_string_lossy());
@@ -164,6 +172,7 @@ mod tests {
     fn answers(facts: Facts) -> Answers {
         Answers {
             facts,
+            state: Some("/var/lib/x".into()),
             exclude: vec!["a@contoso.com".to_owned(), "b\"\n@contoso.com".to_owned()],
             from: "Identity team <identity@contoso.com>".to_owned(),
             operators: Vec::new(),
@@ -214,6 +223,16 @@ mod tests {
         assert_eq!(excluded[1].as_str(), Some("b\"\n@contoso.com"));
         assert_eq!(policy["exclude"].get("groups"), None);
         assert_eq!(table["email"]["transport"].as_str(), Some("file"));
+        assert_eq!(
+            [
+                table["database"]["url"].as_str(),
+                table["email"]["file"]["path"].as_str()
+            ],
+            [
+                Some("sqlite:/var/lib/x/fortnight.db"),
+                Some("/var/lib/x/outbox")
+            ]
+        );
         for key in ["reply_to", "operators", "organisation", "help"] {
             assert!(table["email"].get(key).is_none(), "{key}");
             assert!(text.contains(&format!("\n# {key} = ")), "{key}");
