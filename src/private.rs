@@ -6,14 +6,15 @@
 //! the service cannot write (`SQLite` does the same with its files). The trap is to give away what was there
 //! before: in somebody else's folder a name may lead to any file of the system.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
 };
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
@@ -21,6 +22,8 @@ const FILE: u32 = 0o600;
 const FOLDER: u32 = 0o700;
 /// What group and others may.
 const OTHERS: u32 = 0o077;
+/// Of a folder: everybody has files in it.
+const STICKY: u32 = 0o1000;
 
 /// Opens a file to read and write, and makes it if it is not there.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
@@ -93,8 +96,9 @@ fn opened_or_made(options: &OpenOptions, path: &Path) -> io::Result<File> {
 /// A file that was not there; whatever the umask takes from its mode.
 fn made(options: &OpenOptions, path: &Path) -> io::Result<File> {
     let file = options.clone().create_new(true).mode(FILE).open(path)?;
+    let file = tightened(file)?;
     leave_to_owner_of_folder(&file, path)?;
-    tightened(file)
+    Ok(file)
 }
 
 fn leave_to_owner_of_folder(made: &File, path: &Path) -> io::Result<()> {
@@ -115,7 +119,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 
 fn tightened(file: File) -> io::Result<File> {
     let found = file.metadata()?;
-    if found.is_file() && found.mode() & 0o777 != FILE {
+    if found.is_file() && is_ours(&found) && found.mode() & 0o777 != FILE {
         file.set_permissions(Permissions::from_mode(FILE))
             .or_else(if_ours)?;
     }
@@ -158,17 +162,27 @@ pub(crate) fn temporary(prefix: &str) -> io::Result<TempDir> {
         .tempdir()
 }
 
-/// Takes from others what they may do with a file or folder; one that is not there needs nothing.
+/// Takes from others what they may do with a file or folder; one that is not there needs nothing. What is
+/// somebody else's stays as it is, and so do what a link leads to and a folder that is meant for all, like `/tmp`.
 pub(crate) fn tighten(path: &Path) -> io::Result<()> {
-    let found = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        found => found?,
+    // Held without being opened: closing a file of the database would end SQLite's locks on it.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let held = match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(()),
+        held => File::from(held?),
     };
+    let found = held.metadata()?;
     let mode = found.mode() & 0o7777;
-    if mode & OTHERS == 0 {
+    let is_shared = mode & STICKY != 0;
+    if found.is_symlink() || !is_ours(&found) || is_shared || mode & OTHERS == 0 {
         return Ok(());
     }
-    fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS)).or_else(if_ours)
+    let itself = format!("/proc/self/fd/{}", held.as_raw_fd());
+    fs::set_permissions(itself, Permissions::from_mode(mode & !OTHERS)).or_else(if_ours)
+}
+
+fn is_ours(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// Whoever owns a file decides who reads it.
@@ -223,6 +237,42 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "");
         tighten(&wide.join("absent")).unwrap();
         assert_eq!(stranger(&file), None);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_and_a_folder_for_all_stay_as_they_are() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
+        fs::write(path("target"), "").unwrap();
+        fs::create_dir(path("shared")).unwrap();
+        for (name, wide) in [("target", 0o644), ("shared", 0o1777)] {
+            fs::set_permissions(path(name), Permissions::from_mode(wide)).unwrap();
+        }
+        std::os::unix::fs::symlink(path("target"), path("link")).unwrap();
+        tighten(&path("link")).unwrap();
+        folder(&path("shared")).unwrap();
+        assert_eq!(
+            [mode(&path("target")), mode(&path("shared"))],
+            [0o644, 0o1777]
+        );
+    }
+
+    #[test]
+    fn what_is_somebody_elses_keeps_its_mode() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
+        fs::write(path("file"), "").unwrap();
+        fs::create_dir(path("theirs")).unwrap();
+        for (name, wide) in [("file", 0o644), ("theirs", 0o755)] {
+            fs::set_permissions(path(name), Permissions::from_mode(wide)).unwrap();
+            std::os::unix::fs::chown(path(name), Some(61_234), Some(61_234)).unwrap();
+        }
+        create(&path("file")).unwrap();
+        folder(&path("theirs")).unwrap();
+        assert_eq!([mode(&path("file")), mode(&path("theirs"))], [0o644, 0o755]);
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn what_is_missing_is_told_at_once_with_an_example() {
 
     Examples:
       fortnight init --source files --folder tenant --exclude breakglass1@contoso.com --from identity@contoso.com --timezone Europe/Berlin
-      fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000
+      fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000 --exclude breakglass1@contoso.com --from identity@contoso.com
     ");
     let (code, _, err) = said(&desk.run("init --source graph"));
     assert_eq!(code, Some(2));

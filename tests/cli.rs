@@ -1366,6 +1366,29 @@ fn pages_of_the_manual_are_written_through_no_link() {
     assert_eq!(written.permissions().mode() & 0o444, 0o444);
 }
 
+/// Long after the rehearsal: of the window only the minimum notice is left.
+#[test]
+fn check_says_what_is_left_of_windows_that_were_rehearsed() {
+    let mut world = World::of(&["ana", "bo"]);
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.sign_in("ana", hour(0, 1));
+    for number in [0, 1] {
+        world.export(day(number));
+        cycle(&world, day(number), &[]);
+    }
+    let rehearsed = run(&world, &["check"]);
+    assert!(!rehearsed.out.contains("another name"), "{}", rehearsed.out);
+    world.change("enforce = \"report-only\"", "enforce = \"on\"");
+    world.file();
+    let checked = run(&world, &["check"]).out;
+    let mut notes = checked.split("note: ");
+    let note = notes.find(|note| note.contains("another name")).unwrap();
+    insta::assert_snapshot!(note, @r"
+    policy everyone was report-only until now: one person has a window that began meanwhile, and is told of what is left of it, 3 days; for a whole 14d give the policy another name, under which every window begins anew
+    FOLDER/fortnight.toml: the configuration is good
+    ");
+}
+
 /// `check` of a configuration with one change.
 fn check(from: &str, to: &str) -> String {
     let mut world = World::of(&[]);

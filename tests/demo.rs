@@ -1,5 +1,6 @@
 //! The demo, as a newcomer sees it: it ends in time, and tells what its people's stories promise.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 #[test]
@@ -111,6 +112,8 @@ fn the_demo_takes_no_folder_that_is_not_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let configuration = folder.path().join("fortnight.toml");
     std::fs::write(&configuration, "mine").unwrap();
+    let shared = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), shared).unwrap();
     let refused = Command::new(env!("CARGO_BIN_EXE_fortnight"))
         .args(["demo", "--folder"])
         .arg(folder.path())
@@ -124,4 +127,6 @@ fn the_demo_takes_no_folder_that_is_not_its_own() {
     );
     assert_eq!(std::fs::read_to_string(configuration).unwrap(), "mine");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let mode = std::fs::metadata(folder.path()).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o755);
 }

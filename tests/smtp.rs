@@ -504,6 +504,8 @@ async fn a_password_that_the_server_repeats_is_not_told_on() {
     for said in [
         "535 no AGFuYQBzZWNyZXQtd29yZA==\r\n",
         "535 ana's password secret-word is wrong\r\n",
+        "535 5.7.8 no: c2VjcmV0LXdvcmQ=\r\n",
+        "535-5.7.8 no: secret-\r\n535 word\r\n",
     ] {
         let peer = Peer::start(&["AUTH PLAIN"]).await;
         peer.on("AUTH", Act::Say(said));

@@ -382,7 +382,7 @@ Examples:
 const INIT_EXAMPLES: &str = "\
 Examples:
   fortnight init --source files --folder tenant --exclude breakglass1@contoso.com --from identity@contoso.com --timezone Europe/Berlin
-  fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000";
+  fortnight init --source graph --tenant-id contoso.com --client-id 00000000-0000-0000-0000-000000000000 --exclude breakglass1@contoso.com --from identity@contoso.com";
 const LOG_EXAMPLES: &str = "\
 JSON and CSV:
   at, event, policy, user {id, user_principal_name, display_name}, step, deadline, by, uid,

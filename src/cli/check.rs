@@ -7,6 +7,7 @@ pub(super) mod names;
 pub(super) mod prompts;
 pub(super) mod roster;
 mod summary;
+mod switched;
 #[cfg(test)]
 mod twins;
 
@@ -112,6 +113,9 @@ pub(super) async fn run(cli: &Cli, strict: bool, out: &mut Printer) -> anyhow::R
     }
     if prompts::are_absent(&config) {
         notes.push(prompts::UNSEEN.to_owned());
+    }
+    if let Some(reader) = &reader {
+        notes.extend(switched::shortened(reader, now).await?);
     }
     notes.extend(languages::untranslated(&config, &known.languages));
     notes.extend(known.unreadable);

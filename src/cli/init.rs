@@ -65,10 +65,10 @@ pub(super) fn run(args: &Init, file: Option<&Path>, out: &mut Printer) -> anyhow
             std::fs::create_dir_all(folder)
         })?;
     }
+    write(path, &text)?;
     if let Some(folder) = &folder {
         made(folder, private::folder)?;
     }
-    write(path, &text)?;
     for line in told(&answers, path, folder.as_deref(), is_new) {
         out.text(&line)?;
     }
@@ -105,9 +105,14 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(taken(path).into()),
         opened => opened.with_context(|| format!("writing {}", path.display()))?,
     };
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-        .with_context(|| format!("writing {}", path.display()))
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a configuration would stand in the way of the next try.
+        std::fs::remove_file(path).ok();
+    }
+    written.with_context(|| format!("writing {}", path.display()))
 }
 
 /// What the options say, and whoever sits at the terminal.

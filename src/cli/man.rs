@@ -7,7 +7,7 @@
 mod text;
 
 use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -37,6 +37,9 @@ pub(super) fn run(args: &Man, program: &Command, out: &mut Printer) -> anyhow::R
             words => command_page(program, &words.join(" "), named(program, words)?),
         };
         out.bytes(page.as_bytes())?;
+        if io::stdout().is_terminal() {
+            out.note("That is the page's source; to read it: fortnight man | man -l -")?;
+        }
     }
     Ok(DONE)
 }

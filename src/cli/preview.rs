@@ -130,7 +130,11 @@ fn about(
     if kind == EventKind::Test {
         return Ok(About::Test(test_notice(true)));
     }
-    if let Some((title, lines)) = sample::news(config, kind, &manner, now) {
+    let code = match shows {
+        Shows::Block { code, .. } => code,
+        Shows::Nothing | Shows::Demand => sample::CODE,
+    };
+    if let Some((title, lines)) = sample::news(config, kind, &manner, code, now) {
         return Ok(About::Operators(OperatorNotice { kind, title, lines }));
     }
     let (opened_days, deadline_days) = match (kind, days_left) {

@@ -86,6 +86,8 @@ fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Opti
         return None;
     }
     let mut key = "";
+    // Whether what stands before `=` was a key as this file has them.
+    let mut is_named = false;
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' | '\'' => {
@@ -115,6 +117,7 @@ fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Opti
                 if is_key {
                     key = &rest[..word];
                 }
+                is_named = is_key;
                 if is_key || is_plain(&rest[..word]) || shows(key, &rest[..word]) {
                     out.push_str(&rest[..word]);
                 } else {
@@ -129,7 +132,19 @@ fn mask_line(line: &str, inside: Option<&'static str>, out: &mut String) -> Opti
                 }
                 word
             }
-            ' ' | '\t' | '\r' | '\n' | '=' | '[' | ']' | '{' | '}' | ',' => {
+            '=' if !is_named => {
+                // One in quotes or in another case: nobody knows what it names.
+                out.push('=');
+                let multi = still_inside(&rest[1..]);
+                star(&rest[1..], out);
+                return multi;
+            }
+            '=' => {
+                is_named = false;
+                out.push('=');
+                1
+            }
+            ' ' | '\t' | '\r' | '\n' | '[' | ']' | '{' | '}' | ',' => {
                 out.push(first);
                 first.len_utf8()
             }
@@ -255,7 +270,15 @@ mod tests {
                 "accept_passwordless = true\n",
                 "accept_passwordless = true\n",
             ),
-            ("\"client_secret\" = 'x'\n", "\"*************\" = '*'\n"),
+            ("\"client_secret\" = 'x'\n", "\"*************\" =****\n"),
+            (
+                "smtp = { tls = \"ssl\", \"password\" = \"battery\" }\n",
+                "smtp = { tls = \"ssl\", \"password\" =************\n",
+            ),
+            (
+                "smtp = { tls = \"ssl\", Password = \"battery\", host = 5 }\n",
+                "smtp = { tls = \"ssl\", Password =**********************\n",
+            ),
             ("apikey = \"a\\\"b\" # c\n", "apikey = \"****\" ***\n"),
             (
                 "url = \"postgres://u:p@h/d\"",
@@ -291,7 +314,7 @@ mod tests {
                 "[[policy]]\n[email.smtp]\n[*******]\n",
             ),
             ("users = [\n  \"a@b\",\n]\n", "users = [\n  \"***\",\n]\n"),
-            ("dGhpcyBpcyBh==\nhunter2\n", "************==\n*******\n"),
+            ("dGhpcyBpcyBh==\nhunter2\n", "************=*\n*******\n"),
             ("host = \"a\nb = \"c\"\n", "host = \"*\nb = \"*\"\n"),
             (
                 "token = \"\"\"\nab\n\"\"\"\na = 1\n",

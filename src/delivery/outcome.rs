@@ -271,10 +271,18 @@ fn clean(text: &str) -> String {
     text::clean_line(text, text::MAX_REPLY)
 }
 
-/// Whether somebody's words repeat a secret; a shorter one would be found in anything.
+/// Whether somebody's words repeat a secret, be it over two lines or in other letters; a shorter one would be
+/// found in anything.
 pub(in crate::delivery) fn repeats(said: &str, secrets: &[&str]) -> bool {
-    let mut secrets = secrets.iter();
-    secrets.any(|secret| secret.len() > 5 && said.contains(secret))
+    let said = squeezed(said);
+    let mut secrets = secrets.iter().map(|secret| squeezed(secret));
+    secrets.any(|secret| secret.len() > 5 && said.contains(&secret))
+}
+
+/// Without what a line break or the end of Base64 adds.
+fn squeezed(text: &str) -> String {
+    let kept = text.chars().filter(|c| !c.is_whitespace() && *c != '=');
+    kept.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -290,6 +298,11 @@ mod tests {
             "the receiver's words are withheld, as they repeat a secret"
         );
         assert_eq!(kept.code(), "550");
+        for said in ["5.7.8 smtp-pass", "5.7.8 SMTP-P ASS", "5.7.8 U01UUC1QQVNT"] {
+            let said = Outcome::refused(Some(535), said);
+            let kept = said.withholding(&["SMTP-PASS", "U01UUC1QQVNT="]);
+            assert!(kept.text().contains("withheld"), "{kept:?}");
+        }
         assert_eq!(said.clone().withholding(&["SMTP-PASSWORD", "and"]), said);
     }
 

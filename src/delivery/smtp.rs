@@ -212,7 +212,10 @@ impl Smtp {
     ///
     /// Cancelling this closes the connection; whether the message went out is then unknown.
     pub async fn send(&self, letter: &Letter) -> Outcome {
-        let outcome = self.exchange(letter).await;
+        self.withheld(self.exchange(letter).await)
+    }
+
+    fn withheld(&self, outcome: Outcome) -> Outcome {
         match &self.shared.config.login {
             Some(login) => login.withheld_from(outcome),
             None => outcome,
@@ -247,7 +250,8 @@ impl Smtp {
         let Ok(_permit) = self.shared.permits.try_acquire() else {
             return Ok(None);
         };
-        let connection = self.shared.open().await?;
+        let opened = self.shared.open().await;
+        let connection = opened.map_err(|failure| self.withheld(failure))?;
         let ends_at = connection.certificate_ends_at();
         connection.quit().await;
         Ok(ends_at)

@@ -138,6 +138,26 @@ impl Store {
         Ok(self.setting(&UNLISTED).await?.is_none())
     }
 
+    /// How many windows of a policy run, and their first and last deadline before any floor.
+    pub async fn windows_that_run(
+        &self,
+        policy: &PolicyName,
+    ) -> Result<Option<(u64, [Timestamp; 2])>, StoreError> {
+        let (count, first, last): (i64, Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(window_deadline), MAX(window_deadline) FROM standings
+             WHERE policy = $1 AND is_open = TRUE AND window_deadline IS NOT NULL",
+        )
+        .bind(policy.as_str())
+        .fetch_one(&self.read)
+        .await
+        .doing("counting windows that run")?;
+        let ends = first.zip(last);
+        Ok(ends.map(|(first, last)| {
+            let count = u64::try_from(count).unwrap_or(0);
+            (count, [first, last].map(instant))
+        }))
+    }
+
     /// Whose deadline has passed under some policy, by id.
     pub async fn past_deadline(&self, policies: &[PolicyName]) -> Result<Vec<String>, StoreError> {
         let mut statement = QueryBuilder::<Db>::new(

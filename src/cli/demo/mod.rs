@@ -118,15 +118,17 @@ pub(crate) async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Re
 fn prepare(folder: Option<&Path>) -> anyhow::Result<PathBuf> {
     let folder = match folder {
         Some(folder) => {
-            private::folder(folder).with_context(|| format!("making {}", folder.display()))?;
-            let mut inside = std::fs::read_dir(folder)
-                .with_context(|| format!("looking into {}", folder.display()))?;
-            if inside.next().is_some() || private::stranger(folder).is_some() {
-                anyhow::bail!(
-                    "{} is not empty, or somebody else's: name a new folder",
-                    folder.display()
-                );
+            if folder.exists() {
+                let mut inside = std::fs::read_dir(folder)
+                    .with_context(|| format!("looking into {}", folder.display()))?;
+                if inside.next().is_some() || private::stranger(folder).is_some() {
+                    anyhow::bail!(
+                        "{} is not empty, or somebody else's: name a new folder",
+                        folder.display()
+                    );
+                }
             }
+            private::folder(folder).with_context(|| format!("making {}", folder.display()))?;
             folder.to_owned()
         }
         None => private::temporary("fortnight-demo-")

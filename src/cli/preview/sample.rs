@@ -35,6 +35,7 @@ pub(super) fn news(
     config: &Config,
     kind: EventKind,
     manner: &Manner,
+    code: i64,
     now: Timestamp,
 ) -> Option<(String, Vec<String>)> {
     let days = |count: i64| later(now, SignedDuration::from_hours(24 * count));
@@ -50,11 +51,8 @@ pub(super) fn news(
             of_topic(Topic::Unreachable, line)
         }
         EventKind::RegistrationBlocked => {
-            let blocked = Blocked {
-                at: now,
-                code: CODE,
-            };
-            let block = config.result_codes.block(CODE);
+            let blocked = Blocked { at: now, code };
+            let block = config.result_codes.block(code);
             let line = news::blocked(&person, &policy(config), blocked, block, manner);
             of_topic(Topic::Blocked, line)
         }

@@ -1,8 +1,10 @@
 //! What an endpoint will be sent: rendered, or sent for real as one marked test.
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::super::Usage;
 use super::super::operator::operator;
@@ -37,7 +39,11 @@ pub(super) async fn preview(
     let dialect = webhook.map_or(DIALECTS[0], |webhook| webhook.endpoint.dialect);
     let now = Clock::system().now();
     let body = body(config, dialect, kind, "preview", now).await;
-    write(body.as_bytes(), file, out)?;
+    let to_be_read = file.is_none() && io::stdout().is_terminal();
+    match serde_json::from_str::<Value>(&body) {
+        Ok(read) if to_be_read => out.line(format!("{read:#}"))?,
+        _ => write(body.as_bytes(), file, out)?,
+    }
     Ok(DONE)
 }
 
@@ -105,6 +111,15 @@ fn days(count: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * count)
 }
 
+/// The deadline: what says that it has passed, or takes that back, comes the day after.
+fn deadline(kind: EventKind, now: Timestamp) -> Timestamp {
+    let is_over = matches!(
+        kind,
+        EventKind::EnforcementNeeded | EventKind::EnforcementReleased
+    );
+    later(now, days(if is_over { -1 } else { 7 }))
+}
+
 fn happening(config: &Config, kind: EventKind, id: &str, now: Timestamp) -> Happening {
     let person = UserId::parse(sample::NOBODY).ok().map(|id| Person {
         id,
@@ -121,8 +136,8 @@ fn happening(config: &Config, kind: EventKind, id: &str, now: Timestamp) -> Happ
         person: person.filter(|_| about_person),
         window: about_person.then(|| Window {
             sequence: 1,
-            opened_at: Some(later(now, -days(7))),
-            deadline: (kind != EventKind::WindowPaused).then(|| later(now, days(7))),
+            opened_at: Some(later(deadline(kind, now), -days(14))),
+            deadline: (kind != EventKind::WindowPaused).then(|| deadline(kind, now)),
         }),
         step: match kind {
             EventKind::WindowOpened => Some("0d".to_owned()),
@@ -155,7 +170,7 @@ fn group(config: &Config, kind: EventKind, now: Timestamp) -> Group {
             .into_iter()
             .collect(),
         count: 1,
-        deadlines: about_person.then(|| (later(now, days(7)), later(now, days(7)))),
+        deadlines: about_person.then(|| (deadline(kind, now), deadline(kind, now))),
         names: about_person
             .then(|| sample::NAME.to_owned())
             .into_iter()
@@ -170,7 +185,7 @@ fn lines(config: &Config, kind: EventKind, now: Timestamp) -> Option<Vec<String>
         return None;
     }
     let manner = config.manner();
-    let told = sample::news(config, kind, &manner, now);
+    let told = sample::news(config, kind, &manner, sample::CODE, now);
     let told = told.map(|(title, lines)| [title].into_iter().chain(lines).collect());
     Some(told.unwrap_or_else(|| vec![test_line(manner.language)]))
 }

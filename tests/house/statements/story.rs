@@ -95,6 +95,11 @@ async fn exports() {
     world.pass(hour(15, 2)).await;
     rows_that_nobody_can_read(&world);
     std::fs::remove_file(world.tenant().join("sign-ins-0002.json")).unwrap();
+    // A policy that was only rehearsed is switched on.
+    world.change("enforce = \"on\"", "enforce = \"report-only\"");
+    world.pass_on_old_exports(hour(15, 3)).await;
+    world.change("enforce = \"report-only\"", "enforce = \"on\"");
+    command_on(&world, "check").await;
     world.change("name = \"everyone\"", "name = \"all\"");
     world.pass_on_old_exports(day(16)).await;
     world.change("bo@contoso.example", "nobody@contoso.example");
