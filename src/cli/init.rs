@@ -20,7 +20,7 @@ use super::args::{Init, InitSource};
 use super::output::Printer;
 use super::{Usage, usage};
 use crate::config::zone_remedy as remedy;
-use crate::delivery::text::is_mailbox;
+use crate::delivery::text::own_mailbox;
 use crate::exit::DONE;
 use crate::private;
 
@@ -225,11 +225,7 @@ fn accounts(text: &str) -> Result<Vec<String>, &'static str> {
 }
 
 fn mailbox(text: &str) -> Result<String, &'static str> {
-    let read = text.parse::<lettre::message::Mailbox>().ok();
-    let is_one = read.is_some_and(|mailbox| is_mailbox(mailbox.email.as_ref()));
-    is_one
-        .then(|| text.to_owned())
-        .ok_or("this is no mailbox; write identity@contoso.com, or \"Identity team <identity@contoso.com>\"")
+    own_mailbox(text).map(|_| text.to_owned())
 }
 
 fn mailboxes(text: &str) -> Result<Vec<String>, &'static str> {
