@@ -19,7 +19,7 @@ use self::text::{Answers, Facts};
 use super::args::{Init, InitSource};
 use super::output::Printer;
 use super::{Usage, usage};
-use crate::config::zone_remedy as remedy;
+use crate::config::{is_zone_of_people, zone_named, zone_remedy as remedy};
 use crate::delivery::text::own_mailbox;
 use crate::exit::DONE;
 use crate::private;
@@ -238,15 +238,14 @@ fn line(text: &str) -> Result<String, &'static str> {
 }
 
 fn zone(name: &str) -> Result<String, &'static str> {
-    TimeZone::get(name)
-        .map(|_| name.to_owned())
-        .map_err(|_| NO_ZONE)
+    zone_named(name).map(|_| name.to_owned()).ok_or(NO_ZONE)
 }
 
 /// The zone of this machine, where it has one that a configuration can name.
 fn of_this_machine() -> Option<String> {
     let zone = TimeZone::try_system().ok()?;
-    zone.iana_name().map(str::to_owned)
+    let name = zone.iana_name().filter(|name| is_zone_of_people(name));
+    name.map(str::to_owned)
 }
 
 /// A folder as the file has to name it: relative paths start at the file's own folder.
