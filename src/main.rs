@@ -3,7 +3,6 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use fortnight::cli::args::{Cli, Command, LogFormat};
 use fortnight::cli::progress::Stderr;
 use fortnight::cli::{filter, later, usage};
@@ -18,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let mut cli = match Cli::try_parse() {
+    let mut cli = match usage::parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
