@@ -80,13 +80,9 @@ mod tests {
             "«Contoso»",
             "[“a”, “b”]",
             "[\"a\", “b”]",
-            "Contoso”",
         ] {
             let said = said(&format!("a = 1\norganisation = {value}\nb = 2\n"));
-            assert!(
-                said.starts_with("these are typographic") || value == "Contoso”",
-                "{value}: {said}"
-            );
+            assert!(said.starts_with("these are typographic"), "{value}: {said}");
         }
         assert_eq!(said("a = Contoso"), "a text stands in quotes");
     }
