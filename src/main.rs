@@ -3,13 +3,11 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use fortnight::cli::args::{Cli, Command, LogFormat};
 use fortnight::cli::progress::Stderr;
-use fortnight::cli::{later, usage};
+use fortnight::cli::{filter, later, usage};
 use fortnight::config::Config;
 use fortnight::exit::WRONG;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -19,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let mut cli = match Cli::try_parse() {
+    let mut cli = match usage::parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
@@ -69,10 +67,8 @@ fn log(cli: &Cli) {
         // No library at trace: what they say there can be what was sent, tokens among it.
         (_, _) => "debug,fortnight=trace,sqlx=info,tokio_cron_scheduler=info",
     };
-    let asked = std::env::var("FORTNIGHT_LOG").unwrap_or_default();
-    let filter = Some(asked).filter(|asked| !asked.is_empty());
-    let filter = filter.and_then(|asked| EnvFilter::try_new(asked).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
+    let asked = std::env::var_os(filter::VARIABLE).unwrap_or_default();
+    let (filter, unknown) = filter::chosen(&asked.to_string_lossy(), level);
     let registry = tracing_subscriber::registry().with(filter);
     let format = cli.log_format.unwrap_or_else(|| {
         if std::io::stderr().is_terminal() {
@@ -92,5 +88,11 @@ fn log(cli: &Cli) {
             Ok(journal) => registry.with(journal).init(),
             Err(_) => registry.with(layer.json()).init(),
         },
+    }
+    if let Some(unknown) = unknown {
+        tracing::warn!(
+            "{} is not understood, the usual is logged: {unknown:?}; write a level (error, warn, info, debug, trace) or PART=LEVEL, as info,fortnight=debug",
+            filter::VARIABLE
+        );
     }
 }

@@ -193,9 +193,17 @@ fn if_ours(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Whether others than its owner may read a file.
-pub(crate) fn is_readable_by_others(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & 0o044 != 0)
+/// Whether others than its owner may read a file. What is below `credentials` belongs to systemd, which lets the
+/// user of a service read it by a list of access: the mask of that list shows as what the group may.
+pub(crate) fn is_readable_by_others(path: &Path, credentials: Option<&Path>) -> bool {
+    let by_list = credentials.is_some_and(|folder| is_below(path, folder));
+    let others = if by_list { 0o004 } else { 0o044 };
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & others != 0)
+}
+
+fn is_below(path: &Path, folder: &Path) -> bool {
+    let (path, folder) = (path.canonicalize(), folder.canonicalize());
+    path.is_ok_and(|path| folder.is_ok_and(|folder| path.starts_with(folder)))
 }
 
 /// Who owns a file, where that is somebody else.

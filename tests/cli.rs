@@ -2436,3 +2436,47 @@ fn a_webhook_is_shown_before_it_is_sent_and_tested_for_real() {
     peer.follow(|_| Reply::Say(401));
     assert_eq!(run(&world, &["test", "webhook", "desk"]).code, 1);
 }
+
+#[test]
+fn help_is_as_wide_as_ever_where_a_variable_says_no_columns() {
+    let world = World::of(&[]);
+    let help = |columns: &str| {
+        let mut command = crate::support::program::command(&world, &["users", "--help"]);
+        command.env("COLUMNS", columns).output().unwrap().stdout
+    };
+    assert_eq!(help("0"), help("100"));
+}
+
+#[test]
+fn a_list_of_no_rows_is_told_to_be_what_was_asked_for() {
+    let world = begun(&["ana"]);
+    cycle(&world, day(1), &[]);
+    for list in [&["users"][..], &["log"], &["deliveries", "list"]] {
+        let ran = run(&world, &[list, &["--limit", "0"]].concat());
+        assert_eq!(
+            ran.out.trim_end(),
+            "No row was asked for: --limit 0.",
+            "{list:?}"
+        );
+        let ran = run(
+            &world,
+            &[list, &["--limit", "0", "--format", "json"]].concat(),
+        );
+        assert_eq!((ran.code, json(&ran)), (0, json!([])), "{list:?}");
+    }
+}
+
+#[test]
+fn somebody_is_found_by_a_name_whose_accents_are_characters_of_their_own() {
+    let mut world = World::of(&["ana"]);
+    world.accounts.get_mut("ana").unwrap().display_name = "Zo\u{eb} Braun".to_owned();
+    world.export(day(0));
+    cycle(&world, day(0), &[]);
+    let ran = run(
+        &world,
+        &["users", "--search", "zoe\u{308}", "--format", "json"],
+    );
+    assert_eq!(json(&ran).as_array().unwrap().len(), 1, "{}", ran.err);
+    let ran = run(&world, &["explain", "Zoe\u{308}"]);
+    assert!(ran.err.contains("It fits:\n  ana@"), "{}", ran.err);
+}

@@ -312,6 +312,27 @@ fn a_secret_that_others_can_read_is_warned_of() {
     assert_eq!(desk.load().unwrap().0.exposed, ["email.smtp.password_file"]);
 }
 
+/// systemd lets the user of the service read them by a list of access, whose mask shows as the group's mode.
+#[test]
+fn of_credentials_of_systemd_only_what_everybody_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (folder, name, mode, exposed) in [
+        ("", "password", 0o440, 0),
+        ("", "password", 0o444, 1),
+        ("/other", "../password", 0o440, 1),
+    ] {
+        let desk = Desk::new(&format!(
+            "{GOOD}username = \"u\"\npassword_file = \"{name}\"\n"
+        ));
+        std::fs::create_dir(desk.path("other")).unwrap();
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(desk.path("password"), mode).unwrap();
+        let credentials = format!("{}{folder}", desk.folder.path().display());
+        let desk = desk.with("CREDENTIALS_DIRECTORY", credentials);
+        assert_eq!(desk.load().unwrap().0.exposed.len(), exposed, "{folder}");
+    }
+}
+
 /// What is warned of is used all the same: a webhook must not be lost by it in silence.
 #[test]
 fn a_webhook_whose_secret_others_can_read_is_there() {
@@ -1424,6 +1445,47 @@ fn wrong_variables_are_named() {
     × FORTNIGHT__WEATHER: this variable overrides no key
     help: remove it
     "#);
+}
+
+#[test]
+fn mailboxes_of_our_own_have_ascii_addresses_and_so_have_identifiers() {
+    let from = "from = \"Identity team <identity@contoso.com>\"";
+    let written = "from = \"Identität <it@bücher.example>\"\nreply_to = \"desk@bücher.example\"";
+    let config = Desk::new(&changed(from, written)).config();
+    assert_eq!(config.sender_domain(), "xn--bcher-kva.example");
+    let sender = config.email.unwrap().sender;
+    assert_eq!(sender.from.name.as_deref(), Some("Identität"));
+    let replies = sender.reply_to.unwrap();
+    for (address, user) in [(sender.from.email, "it"), (replies.email, "desk")] {
+        assert_eq!(address.to_string(), format!("{user}@xn--bcher-kva.example"));
+    }
+    let plain = "from = \"it@contoso.com\"\n";
+    for (key, lines) in [
+        ("from", "from = \"büro@contoso.com\"".to_owned()),
+        (
+            "reply_to",
+            format!("{plain}reply_to = \"büro@contoso.com\""),
+        ),
+        (
+            "operators",
+            format!("{plain}operators = [\"büro@contoso.com\"]"),
+        ),
+    ] {
+        let said = said_with(from, &lines);
+        let said: Vec<&str> = said
+            .split_whitespace()
+            .filter(|word| *word != "│")
+            .collect();
+        let said = said.join(" ");
+        assert!(
+            said.contains(&format!("`email.{key}`: letters beyond ASCII before")),
+            "{said}"
+        );
+        assert!(
+            said.contains("write another address of this mailbox"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

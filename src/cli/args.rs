@@ -362,7 +362,7 @@ pub struct Log {
         value_parser = clap::builder::PossibleValuesParser::new(log::events()))]
     pub event: Vec<String>,
     /// Only the newest so many; default: 50 in a table, all in JSON and CSV
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// The form of the result
     #[arg(long, default_value = "table")]

@@ -196,7 +196,7 @@ async fn known(config: &Config, reader: Option<&Reader>, now: Timestamp) -> anyh
         let preferred = reader.store.languages().await?;
         let preferred = preferred
             .iter()
-            .map(|tag| Language::of_tag(tag.as_deref()?));
+            .map(|tag| Language::of_preference(tag.as_deref()?));
         return Ok(Known {
             strays,
             reached,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Usage;
 use super::args::Deliveries;
-use super::output::{Format, Printer, foreign};
+use super::output::{Format, NONE_ASKED, Printer, foreign};
 use super::screen::Tone;
 use super::table::{Cell, Column};
 use super::times::Times;
@@ -55,7 +55,11 @@ pub(super) async fn run(
                 Format::Csv => csv(&mut rows, out).await?,
                 Format::Table => {
                     let times = Times::new(config, Clock::system().now());
-                    table(&mut rows, user.as_deref(), &times, out).await?;
+                    if limit == Some(0) {
+                        out.text(NONE_ASKED)?;
+                    } else {
+                        table(&mut rows, user.as_deref(), &times, out).await?;
+                    }
                 }
             }
         }

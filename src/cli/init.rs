@@ -19,8 +19,8 @@ use self::text::{Answers, Facts};
 use super::args::{Init, InitSource};
 use super::output::Printer;
 use super::{Usage, usage};
-use crate::config::{OF_SERVICE, zone_remedy as remedy};
-use crate::delivery::text::is_mailbox;
+use crate::config::{OF_SERVICE, is_zone_of_people, zone_named, zone_remedy as remedy};
+use crate::delivery::text::own_mailbox;
 use crate::exit::DONE;
 use crate::private;
 
@@ -256,11 +256,7 @@ fn accounts(text: &str) -> Result<Vec<String>, &'static str> {
 }
 
 fn mailbox(text: &str) -> Result<String, &'static str> {
-    let read = text.parse::<lettre::message::Mailbox>().ok();
-    let is_one = read.is_some_and(|mailbox| is_mailbox(mailbox.email.as_ref()));
-    is_one
-        .then(|| text.to_owned())
-        .ok_or("this is no mailbox; write identity@contoso.com, or \"Identity team <identity@contoso.com>\"")
+    own_mailbox(text).map(|_| text.to_owned())
 }
 
 fn mailboxes(text: &str) -> Result<Vec<String>, &'static str> {
@@ -273,15 +269,14 @@ fn line(text: &str) -> Result<String, &'static str> {
 }
 
 fn zone(name: &str) -> Result<String, &'static str> {
-    TimeZone::get(name)
-        .map(|_| name.to_owned())
-        .map_err(|_| NO_ZONE)
+    zone_named(name).map(|_| name.to_owned()).ok_or(NO_ZONE)
 }
 
 /// The zone of this machine, where it has one that a configuration can name.
 fn of_this_machine() -> Option<String> {
     let zone = TimeZone::try_system().ok()?;
-    zone.iana_name().map(str::to_owned)
+    let name = zone.iana_name().filter(|name| is_zone_of_people(name));
+    name.map(str::to_owned)
 }
 
 /// A folder as the file has to name it: relative paths start at the file's own folder.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Usage;
 use super::args::Log;
-use super::output::{Format, Printer};
+use super::output::{Format, NONE_ASKED, Printer};
 use super::screen::Tone;
 use super::table::{Cell, Column};
 use super::times::Times;
@@ -71,6 +71,10 @@ pub(super) async fn run(config: &Config, args: Log, out: &mut Printer) -> anyhow
     let mut entries = match limit {
         Some(limit) => {
             let (newest, more) = log::newest(&reader, query, limit).await?;
+            if args.format == Format::Table && limit == 0 {
+                out.text(NONE_ASKED)?;
+                return Ok(DONE);
+            }
             if args.format == Format::Table {
                 let times = Times::new(config, reader.present());
                 table(newest, more, reader.policies.len(), &times, out)?;

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod enforcement;
 mod explain;
+pub mod filter;
 mod init;
 pub mod known;
 pub mod later;

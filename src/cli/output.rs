@@ -14,6 +14,9 @@ use super::table::{self, Cell, Column};
 use super::times::Times;
 use crate::delivery::text::{clean_line, is_unsafe};
 
+/// Where a list was asked for no rows.
+pub(super) const NONE_ASKED: &str = "No row was asked for: --limit 0.";
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -165,6 +165,15 @@ fn prose<'a>(width: usize) -> Options<'a> {
         .word_splitter(WordSplitter::NoHyphenation)
 }
 
+/// How wide help is: as the terminal that it is read on, and never so narrow that each word has a line of its own.
+pub(crate) fn width_of_help() -> usize {
+    help_within(width_of(stdout()).or_else(|| width_of(stderr())))
+}
+
+fn help_within(width: Option<usize>) -> usize {
+    width.unwrap_or(PROSE).clamp(ROOM, PROSE)
+}
+
 fn width_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
     terminal_size_of(stream).map(|(Width(width), _)| usize::from(width))
 }
@@ -215,6 +224,12 @@ mod tests {
                     .contains("/var/lib/fortnight/some-folder")
             );
         }
+    }
+
+    #[test]
+    fn help_is_neither_too_wide_nor_a_column_of_words() {
+        let widths = [None, Some(0), Some(1), Some(72), Some(300)];
+        assert_eq!(widths.map(help_within), [100, 36, 36, 72, 100]);
     }
 
     #[test]

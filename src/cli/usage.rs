@@ -4,14 +4,21 @@
 use std::ffi::OsString;
 use std::io::{self, ErrorKind::BrokenPipe, Write};
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory as _, ValueEnum as _};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, ValueEnum as _};
 
 use super::args::Cli;
-use super::screen::Color;
+use super::screen::{Color, width_of_help};
 
 /// How the help of a command begins its examples.
 const EXAMPLES: &str = "Examples:\n";
+
+/// What the words of this process ask for. Help is as wide as the terminal, whatever a variable says.
+pub fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().term_width(width_of_help());
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
 
 /// Prints what the parser says of these words. A reader that goes away is no error.
 pub fn print(error: &clap::Error, words: impl Iterator<Item = OsString>) -> io::Result<()> {
@@ -29,12 +36,40 @@ pub fn print(error: &clap::Error, words: impl Iterator<Item = OsString>) -> io::
 
 fn write(error: &clap::Error, color: Color, mut to: impl Write + io::IsTerminal) -> io::Result<()> {
     let text = error.render();
-    if color.is_wanted(to.is_terminal()) {
-        write!(to, "{}", text.ansi())?;
+    let text = if color.is_wanted(to.is_terminal()) {
+        text.ansi().to_string()
     } else {
-        write!(to, "{text}")?;
-    }
+        text.to_string()
+    };
+    write!(to, "{}", without_escape(error, &text))?;
     to.flush()
+}
+
+/// How the parser begins its advice to write an option that is none behind `--`: the act would be done to somebody
+/// of that name.
+const ESCAPE: &str = "to pass '";
+
+/// The complaint without that advice.
+fn without_escape(error: &clap::Error, text: &str) -> String {
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(unknown)) if error.kind() == ErrorKind::UnknownArgument => {
+            unknown
+        }
+        _ => return text.to_owned(),
+    };
+    let advice = match unknown.as_str() {
+        "--yes" => "  what asks nothing has no --yes",
+        _ => "",
+    };
+    let parts = text.split("\n\n").map(|part| {
+        let lines = part.split('\n');
+        let kept = lines.map(|line| if line.contains(ESCAPE) { advice } else { line });
+        kept.filter(|line| !line.is_empty() || part.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
+    });
+    let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+    format!("{}\n", parts.join("\n\n"))
 }
 
 /// The colours that these words ask for, which the parser could not read to their end.
@@ -100,6 +135,34 @@ mod tests {
         assert!(shown.contains("approve mass --reason"));
         for line in ["fortnight cicle", "fortnight window --help", "fortnight"] {
             assert_eq!(below(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_option_is_advised_to_be_written_as_a_person() {
+        for (line, advice) in [
+            (
+                "fortnight window close ana --reason x --yes",
+                "\n  what asks nothing has no --yes\n",
+            ),
+            ("fortnight window close ana --reason x --force", ""),
+            (
+                "fortnight explain ana --yes",
+                "\n  what asks nothing has no --yes\n",
+            ),
+            ("fortnight window close ana --raeson x", "'--reason'"),
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            let said = without_escape(&error, &error.render().to_string());
+            assert!(said.starts_with("error: unexpected argument '--"), "{said}");
+            assert!(
+                said.contains(advice) && said.contains("\n\nUsage: "),
+                "{said}"
+            );
+            assert!(
+                !said.contains("-- --") && !said.contains("\n\n\n"),
+                "{said}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::args::{SortBy, Users};
-use super::output::{Format, Printer};
+use super::output::{Format, NONE_ASKED, Printer};
 use super::table::{Cell, Column};
 use super::times::Times;
 use super::words;
@@ -83,7 +83,7 @@ async fn table(
         lines.push(cells(row, is_rehearsed, &times));
     }
     if lines.is_empty() && args.limit == Some(0) {
-        return Ok(out.text("No row was asked for: --limit 0.")?);
+        return Ok(out.text(NONE_ASKED)?);
     }
     if lines.is_empty() {
         return Ok(out.text(&nobody(args))?);

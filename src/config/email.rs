@@ -11,7 +11,7 @@ use super::reader::Section;
 use super::{Budgets, Email, EmailTransport, REQUIRED};
 use crate::delivery::mail::{Language, Sender};
 use crate::delivery::smtp::{Login, Proof, SmtpConfig, Tls};
-use crate::delivery::text::is_mailbox;
+use crate::delivery::text::own_mailbox;
 use crate::domain::policy::Mode;
 use crate::entra::Tokens;
 use crate::graph::GraphConfig;
@@ -127,7 +127,7 @@ fn operators(section: &Section<'_>) -> Vec<Mailbox> {
         .unwrap_or_default();
     operators
         .into_iter()
-        .filter_map(|found| match parse_mailbox(&found.value) {
+        .filter_map(|found| match own_mailbox(&found.value) {
             Ok(mailbox) => Some(mailbox),
             Err(message) => {
                 section
@@ -162,15 +162,8 @@ fn mailbox(
     about: &'static str,
 ) -> Option<Mailbox> {
     section
-        .parsed(key, Kind::Text, default, about, parse_mailbox)
+        .parsed(key, Kind::Text, default, about, own_mailbox)
         .map(|found| found.value)
-}
-
-fn parse_mailbox(text: &str) -> Result<Mailbox, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|mailbox: &Mailbox| is_mailbox(mailbox.email.as_ref()))
-        .ok_or("this is no mailbox; write \"Name <name@example.org>\"")
 }
 
 /// Everything is read and judged even where mails go elsewhere or something is wrong: the faults

@@ -10,6 +10,7 @@ mod email;
 pub mod fault;
 mod kinds;
 mod mask;
+mod no_toml;
 mod policies;
 mod reader;
 mod record;
@@ -38,7 +39,9 @@ pub use self::directory::{Directory, Exports};
 pub use self::document::{KeyDoc, Kind, Setting};
 pub use self::fault::{Fault, Faults, Place, Severity};
 pub(crate) use self::suggest::nearest;
-pub(crate) use self::zones::remedy as zone_remedy;
+pub(crate) use self::zones::{
+    is_of_people as is_zone_of_people, named as zone_named, remedy as zone_remedy,
+};
 
 use self::document::Document;
 use self::fault::Source;
@@ -445,7 +448,7 @@ fn read(document: &Document) -> Option<Config> {
         Err(error) => {
             let place = error.span().map_or(Place::Missing, Place::File);
             let remedy = match error.span() {
-                Some(span) => in_toml(document.text(), span),
+                Some(span) => no_toml::remedy(document.text(), span),
                 None => "",
             };
             document.error(
@@ -498,27 +501,4 @@ fn read(document: &Document) -> Option<Config> {
         settings: document.settings.take(),
         source: document.source(),
     })
-}
-
-/// What was probably meant by what is no TOML.
-fn in_toml(text: &str, span: std::ops::Range<usize>) -> &'static str {
-    let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-    let value = text[line..].split_once('=').map_or("", |(_, value)| value);
-    let value = value.lines().next().unwrap_or_default().trim_start();
-    let is_bare = text[..span.start].trim_end().ends_with('=');
-    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    let is_date = digits > 0 && value[digits..].starts_with(['-', '.', '/']) && !is_fraction(value);
-    if is_date {
-        kinds::FULL_DATE
-    } else if is_bare && text[span.start..].starts_with(char::is_alphabetic) {
-        "a text stands in quotes"
-    } else {
-        ""
-    }
-}
-
-/// A number with a fraction, which a date with points is not.
-fn is_fraction(value: &str) -> bool {
-    let word = value.split([' ', '#', ',']).next().unwrap_or_default();
-    word.parse::<f64>().is_ok()
 }

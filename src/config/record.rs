@@ -9,6 +9,7 @@ use super::REQUIRED;
 use super::document::{Kind, Setting};
 use super::fault::Place;
 use super::reader::Section;
+use super::values::list;
 
 /// What is shown of a secret.
 const HIDDEN: &str = "***";
@@ -25,7 +26,7 @@ impl Section<'_> {
     /// Writes down what counts of a key: the variable, else the file, else the default in words.
     pub(super) fn record(&self, key: &str, kind: Kind, default: &str) {
         let (value, place) = match (self.variable(key), self.get(key)) {
-            (Some((name, text)), _) => (read(kind, &text), Place::Variable(name)),
+            (Some((name, text)), _) => (of_variable(kind, &text), Place::Variable(name)),
             (None, Some(value)) => (json_of(value.get_ref()), Place::File(value.span())),
             (None, None) => (read(kind, default), Place::Missing),
         };
@@ -74,7 +75,27 @@ impl Section<'_> {
     }
 }
 
-/// A value that is written as a text: a default, or what a variable holds.
+/// What a variable comes to; one that is wrong is shown as it is.
+fn of_variable(kind: Kind, text: &str) -> Value {
+    let value = match kind {
+        Kind::Number => text.trim().parse::<u32>().ok().map(Value::from),
+        Kind::Flag => text.parse::<bool>().ok().map(Value::from),
+        Kind::Texts => list(text, false).map(Value::from),
+        Kind::TextOrTexts if text.trim_start().starts_with('[') => {
+            list(text, true).map(Value::from)
+        }
+        Kind::TextOrTexts
+        | Kind::Text
+        | Kind::Wording
+        | Kind::OneOf(_)
+        | Kind::Duration
+        | Kind::Instant
+        | Kind::Codes => None,
+    };
+    value.unwrap_or_else(|| json!(text))
+}
+
+/// A default, which is written as a text.
 fn read(kind: Kind, text: &str) -> Value {
     let as_json = || serde_json::from_str(text.trim()).ok();
     match (kind, text) {
@@ -131,6 +152,24 @@ fn without_login(value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_variable_the_value_that_counts_is_shown() {
+        for (kind, text, value) in [
+            (Kind::Number, "0587", json!(587)),
+            (Kind::Number, " 25 ", json!(25)),
+            (Kind::Number, "many", json!("many")),
+            (Kind::Flag, "true", json!(true)),
+            (Kind::Texts, "a, b,", json!(["a", "b"])),
+            (Kind::Texts, "a", json!(["a"])),
+            (Kind::Texts, "['a', \"b\"]", json!(["a", "b"])),
+            (Kind::TextOrTexts, "0 0 6,18 * * *", json!("0 0 6,18 * * *")),
+            (Kind::TextOrTexts, "['a']", json!(["a"])),
+            (Kind::Text, "true", json!("true")),
+        ] {
+            assert_eq!(of_variable(kind, text), value, "{text}");
+        }
+    }
 
     #[test]
     fn an_address_shows_no_login_and_nothing_behind_the_question_mark() {

@@ -53,14 +53,15 @@ impl Section<'_> {
 
     fn read_secret(&self, key_file: &str) -> Option<Found<SecretString>> {
         let found = self.raw_text(key_file, Kind::Text, "the path of a file, in quotes")?;
-        let path = match self.document.variables.get(CREDENTIALS) {
-            Some(folder) => Path::new(folder).join(&found.value),
+        let credentials = self.document.variables.get(CREDENTIALS).map(Path::new);
+        let path = match credentials {
+            Some(folder) => folder.join(&found.value),
             None => self.document.resolve(&found.value),
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 tracing::debug!("read {} from {}", self.shown(key_file), path.display());
-                if private::is_readable_by_others(&path) {
+                if private::is_readable_by_others(&path, credentials) {
                     let key = self.shown(key_file);
                     let message = format!("others can read the file that `{key}` names");
                     let remedy = "leave it to the user that runs fortnight: chmod 600";

@@ -22,7 +22,7 @@ pub(super) fn zone(root: &Section<'_>) -> TimeZone {
     let Some(found) = root.text(KEY, "UTC", about) else {
         return TimeZone::UTC;
     };
-    TimeZone::get(&found.value).unwrap_or_else(|_| {
+    zones::named(&found.value).unwrap_or_else(|| {
         let message = if shows(KEY, &found.value) {
             format!("there is no time zone \"{}\"", found.value)
         } else {

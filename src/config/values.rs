@@ -298,8 +298,7 @@ impl Section<'_> {
         }
     }
 
-    /// A list in a variable: as in the file, `["a", "b"]`; or between commas, unless one text
-    /// alone may hold commas itself.
+    /// A list in a variable.
     fn texts_of_variable(
         &self,
         key: &str,
@@ -308,26 +307,11 @@ impl Section<'_> {
         value: &str,
     ) -> Option<Vec<Found<String>>> {
         let place = Place::Variable(name);
-        let texts: Vec<String> = if value.trim_start().starts_with('[') {
-            let line = format!("list = {value}");
-            let Some(list) = toml::from_str::<BTreeMap<String, Vec<String>>>(&line)
-                .ok()
-                .and_then(|mut table| table.remove("list"))
-            else {
-                let message = format!("`{}` must be {LIST}", self.shown(key));
-                self.document
-                    .error(place, message, "write [\"one\", \"two\"]");
-                return None;
-            };
-            list
-        } else if single {
-            vec![value.to_owned()]
-        } else {
-            let parts = value.split(',').map(str::trim);
-            parts
-                .filter(|text| !text.is_empty())
-                .map(str::to_owned)
-                .collect()
+        let Some(texts) = list(value, single) else {
+            let message = format!("`{}` must be {LIST}", self.shown(key));
+            self.document
+                .error(place, message, "write [\"one\", \"two\"]");
+            return None;
         };
         let found = |value| Found {
             value,
@@ -444,4 +428,20 @@ impl Section<'_> {
             })
             .collect()
     }
+}
+
+/// A list in a variable: as in the file, `["a", "b"]`; or between commas, unless a `single` text
+/// may hold commas itself.
+pub(super) fn list(value: &str, single: bool) -> Option<Vec<String>> {
+    if value.trim_start().starts_with('[') {
+        let line = format!("list = {value}");
+        let table = toml::from_str::<BTreeMap<String, Vec<String>>>(&line);
+        return table.ok()?.remove("list");
+    }
+    if single {
+        return Some(vec![value.to_owned()]);
+    }
+    let parts = value.split(',').map(str::trim);
+    let texts = parts.filter(|text| !text.is_empty());
+    Some(texts.map(str::to_owned).collect())
 }

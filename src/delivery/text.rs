@@ -146,6 +146,20 @@ pub fn mailbox_address(address: &str) -> Option<Address> {
     (AsRef::<str>::as_ref(&address).len() <= MAX_ADDRESS).then_some(address)
 }
 
+/// A mailbox of ours, whoever wrote it, its domain as mail servers spell it: it stands in headers and its
+/// domain in identifiers, which are ASCII (RFC 5322), and not every server takes more than that.
+pub fn own_mailbox(text: &str) -> Result<Mailbox, &'static str> {
+    let no_mailbox = "this is no mailbox; write \"Name <name@example.org>\"";
+    let written: Mailbox = text.parse().map_err(|_| no_mailbox)?;
+    let address = mailbox_address(written.email.as_ref()).ok_or(no_mailbox)?;
+    if !address.user().is_ascii() {
+        return Err(
+            "letters beyond ASCII before the @ are what many mail servers refuse; write another address of this mailbox, in ASCII",
+        );
+    }
+    Ok(Mailbox::new(written.name, address))
+}
+
 /// A mailbox as a configuration spells it: `Identity team <identity@contoso.com>`, or the
 /// address alone.
 #[must_use]
@@ -369,6 +383,28 @@ pub(in crate::delivery) mod tests {
         }
         assert_eq!(read("Identity team"), None);
         assert_eq!(read("Identity <identity@contoso.com> x"), None);
+    }
+
+    #[test]
+    fn mailboxes_of_our_own_are_ascii() {
+        let read = |text: &str| own_mailbox(text).map(|mailbox| mailbox.to_string());
+        for (written, read_as) in [
+            (
+                "Büro <it@bücher.example>",
+                "Büro <it@xn--bcher-kva.example>",
+            ),
+            ("it@BÜCHER.example", "it@xn--bcher-kva.example"),
+            ("IT <It.1@contoso.com>", "IT <It.1@contoso.com>"),
+        ] {
+            assert_eq!(read(written).as_deref(), Ok(read_as));
+        }
+        for (written, said) in [
+            ("Grüße <grüße@contoso.com>", "letters beyond ASCII"),
+            ("IT <it@-contoso.com>", "no mailbox"),
+            ("IT", "no mailbox"),
+        ] {
+            assert!(read(written).unwrap_err().contains(said), "{written}");
+        }
     }
 
     #[test]

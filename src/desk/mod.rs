@@ -28,6 +28,7 @@ use crate::store::outcome::Outcome;
 use crate::store::read::Named;
 use crate::store::{Store, StoreError, Whom};
 use crate::time::{Clock, cron};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// What every reader needs: the store, the policies as they are, and the time of the newest pass,
 /// by which states are told.
@@ -188,7 +189,7 @@ async fn nobody(store: &Store, name: &str) -> Result<DeskError, StoreError> {
     let fit = if name.trim().is_empty() {
         Vec::new()
     } else {
-        store.like(name, SUGGESTED + 1).await?
+        similar(store, name).await?
     };
     let asked = "give an object id, a user principal name or a mail address";
     if fit.is_empty() {
@@ -209,6 +210,16 @@ async fn nobody(store: &Store, name: &str) -> Result<DeskError, StoreError> {
         "nobody is known by just {name:?}: {asked}. It fits:\n{}{more}",
         lines.join("\n")
     )))
+}
+
+/// People whose names fit, the letters composed as directories write them, or else as they were given.
+async fn similar(store: &Store, name: &str) -> Result<Vec<Named>, StoreError> {
+    let composed: String = name.nfc().collect();
+    let fit = store.like(&composed, SUGGESTED + 1).await?;
+    if fit.is_empty() && composed != name {
+        return store.like(name, SUGGESTED + 1).await;
+    }
+    Ok(fit)
 }
 
 fn suggestion(person: &Named) -> String {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::person::PersonView;
 use super::{DeskError, Reader};
@@ -99,7 +100,7 @@ pub async fn list(reader: &Reader, query: Query) -> Result<Users<'_>, DeskError>
             blocked: query.blocked,
             unreached: query.unreachable,
         }),
-        search: query.search.map(|text| text.trim().to_lowercase()),
+        search: query.search.map(|text| folded(&text)),
         left: query.limit.unwrap_or(u64::MAX),
         lanes: lanes(query.sort),
     })
@@ -224,7 +225,12 @@ fn fits(row: &PersonView, text: &str) -> bool {
         || fields
             .into_iter()
             .flatten()
-            .any(|field| begins_a_word(&field.to_lowercase(), text))
+            .any(|field| begins_a_word(&folded(field), text))
+}
+
+/// A name as names are compared: a letter and its accent may be one character or two.
+fn folded(text: &str) -> String {
+    text.trim().nfc().collect::<String>().to_lowercase()
 }
 
 /// Whether a word of a text begins with another text.
@@ -239,6 +245,18 @@ fn begins_a_word(text: &str, beginning: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_letter_and_its_accent_may_be_written_as_one_or_as_two() {
+        for (text, beginning) in [
+            ("Zo\u{eb} Braun", "zoe\u{308}"),
+            ("Zoe\u{308} Braun", "ZO\u{cb}"),
+            ("Zoe\u{308} Braun", "zoe\u{308} "),
+        ] {
+            assert!(begins_a_word(&folded(text), &folded(beginning)), "{text}");
+        }
+        assert!(!begins_a_word(&folded("Zo\u{eb}"), &folded("zoe")));
+    }
 
     #[test]
     fn a_search_finds_beginnings_of_words() {

@@ -90,9 +90,16 @@ impl Language {
     /// `de-AT` finds German.
     pub fn choose(preferred: Option<&str>, configured: &str) -> Self {
         preferred
-            .and_then(Self::of_tag)
+            .and_then(Self::of_preference)
             .or_else(|| Self::of_tag(configured))
             .unwrap_or(Self::English)
+    }
+
+    /// The language of what a directory says of somebody: a tag, or the first of a list as browsers send it,
+    /// `de-DE, en;q=0.8`.
+    #[must_use]
+    pub fn of_preference(text: &str) -> Option<Self> {
+        Self::of_tag(text.split([',', ';']).next().unwrap_or_default())
     }
 
     /// The language of a tag, if it has templates.
@@ -316,6 +323,12 @@ mod tests {
             (None, "de", Language::German),
             (Some(""), "de", Language::German),
             (Some("den"), "en", Language::English),
+            (Some("de_DE"), "en", Language::German),
+            (Some("de-DE, en;q=0.8"), "en", Language::German),
+            (Some("de-DE,en-US"), "en", Language::German),
+            (Some("de;en"), "en", Language::German),
+            (Some("de,en"), "en", Language::German),
+            (Some("en,de"), "de", Language::English),
         ] {
             assert_eq!(
                 Language::choose(preferred, configured),

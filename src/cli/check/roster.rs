@@ -53,7 +53,7 @@ impl Roster {
                 language: person
                     .preferred_language
                     .as_deref()
-                    .and_then(Language::of_tag),
+                    .and_then(Language::of_preference),
             })
         };
         let users = survey::users(folder, now, account);

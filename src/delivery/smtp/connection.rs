@@ -23,6 +23,9 @@ use crate::delivery::mail::Letter;
 /// How long a goodbye may take; nobody depends on it.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// Said of a recipient, as addresses of our own are ASCII.
+const UNSUPPORTED: &str = "smtputf8_unsupported: the address has letters beyond ASCII before its @, which this server does not take: write an ASCII address, an alias perhaps, into `mail` of the person";
+
 /// A server that has greeted us and let us in.
 pub(super) struct Connection {
     wire: Wire<Box<dyn Stream>>,
@@ -122,7 +125,7 @@ impl Connection {
         }
         let utf8 = !(is_ascii(&letter.from) && is_ascii(&letter.to));
         if utf8 && !self.offer.has("SMTPUTF8") {
-            return Err(Outcome::declined(None, "smtputf8_unsupported"));
+            return Err(Outcome::declined(None, UNSUPPORTED));
         }
         if utf8 || !letter.bytes.is_ascii() {
             if !self.offer.has("8BITMIME") {
