@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::hold::StandingHold;
+use crate::domain::id::PolicyName;
 use crate::store::outcome::Tally;
 use crate::store::read::Happening;
 
@@ -34,6 +35,9 @@ pub struct PassReport {
     /// What happened, one by one; only in a dry run, which leaves nothing to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would: Option<Vec<Happening>>,
+    /// How many people, by policy, wait for their first sign-in; only in a dry run.
+    #[serde(skip)]
+    pub unasked: Vec<(PolicyName, u64)>,
     /// A source has more to tell than one pass reads.
     #[serde(skip)]
     pub unfinished: bool,
@@ -104,6 +108,7 @@ impl PassReport {
             holds: Vec::new(),
             errors: Vec::new(),
             would: None,
+            unasked: Vec::new(),
             unfinished: false,
             late: 0,
         }

@@ -237,15 +237,6 @@ fn an_approval_says_first_whom_it_covers_and_what_is_known_against_it() {
     With an approval the next pass flags 20 people:
     user                      deadline              known against it
     person0@contoso.example   Tue 2026-01-20 00:00
-    person1@contoso.example   Tue 2026-01-20 00:00
-    person2@contoso.example   Tue 2026-01-20 00:00
-    person3@contoso.example   Tue 2026-01-20 00:00  never told, unreachable
-    person4@contoso.example   Tue 2026-01-20 00:00
-    person5@contoso.example   Tue 2026-01-20 00:00
-    person6@contoso.example   Tue 2026-01-20 00:00
-    person7@contoso.example   Tue 2026-01-20 00:00
-    person8@contoso.example   Tue 2026-01-20 00:00
-    person9@contoso.example   Tue 2026-01-20 00:00
     person10@contoso.example  Tue 2026-01-20 00:00
     person11@contoso.example  Tue 2026-01-20 00:00
     person12@contoso.example  Tue 2026-01-20 00:00
@@ -256,13 +247,22 @@ fn an_approval_says_first_whom_it_covers_and_what_is_known_against_it() {
     person17@contoso.example  Tue 2026-01-20 00:00
     person18@contoso.example  Tue 2026-01-20 00:00
     person19@contoso.example  Tue 2026-01-20 00:00
+    person1@contoso.example   Tue 2026-01-20 00:00
+    person2@contoso.example   Tue 2026-01-20 00:00
+    person3@contoso.example   Tue 2026-01-20 00:00  never told, unreachable
+    person4@contoso.example   Tue 2026-01-20 00:00
+    person5@contoso.example   Tue 2026-01-20 00:00
+    person6@contoso.example   Tue 2026-01-20 00:00
+    person7@contoso.example   Tue 2026-01-20 00:00
+    person8@contoso.example   Tue 2026-01-20 00:00
+    person9@contoso.example   Tue 2026-01-20 00:00
     Known against it: 1 never told of the deadline, 1 not to be reached.
     Approved mass as operator; the next pass uses it. Unused, it lapses Thu 2026-01-22 01:00, in 1 day. Until a pass uses it, this takes it back: fortnight enforcement approve mass --withdraw --reason TEXT
     The newest pass was a rehearsal as of Wed 2026-01-21 01:00: this act is dated so.
     ");
     let plan = run(&world, &["enforcement", "plan"]);
-    let total = plan.out.lines().last().unwrap();
-    insta::assert_snapshot!(total, @"20 to be flagged by the next pass; times in Europe/Berlin");
+    let next = "Would be flagged by the next pass: 20";
+    assert!(plan.out.contains(next), "{}", plan.out);
     let approved = log(&world, &["--event", "hold.approved"]);
     assert_eq!(
         [
@@ -510,9 +510,9 @@ fn what_is_only_rehearsed_is_told_as_such() {
         cycle(&world, day(number), &[]);
     }
     let plan = run(&world, &["enforcement", "plan"]).out;
-    assert!(!plan.contains("1 flagged"), "{plan}");
+    assert!(!plan.contains("Flagged already"), "{plan}");
     assert!(
-        plan.contains("would be flagged if the policy were on"),
+        plan.contains("Would be flagged if the policy were on: 1"),
         "{plan}"
     );
 }

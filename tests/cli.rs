@@ -214,7 +214,7 @@ fn a_hold_is_said_with_what_ends_it() {
     assert_eq!(plan.code, 3);
     assert_eq!(
         plan.out.lines().next(),
-        Some("policy,user,state,deadline,why,id")
+        Some("policy,user,state,deadline,why,id,would_flag,waits,reasons")
     );
     assert_eq!(plan.out.lines().count(), 21);
     world.change("[\"Emergency\"]", "[\"Emergency\", \"Sales\"]");

@@ -54,8 +54,9 @@ fn the_demo_tells_its_stories() {
       Tue 20 Jan  4 close, 28 mails go out, 1 person is flagged
       Wed 21 Jan  3 close, 7 mails go out
       Wed 21 Jan  held (mass): 22 people would be flagged in this run, of 285 in scope. A hold: new flags wait until better data or an operator ends it, so that a mistake flags nobody. Mails and windows go on.
-      Thu 22 Jan  2 close, 1 is paused, 27 mails go out, 22 people are flagged, 1 flag is taken back
+      Thu 22 Jan  1 is paused, 1 flag is taken back
       Thu 22 Jan  an operator looks at the people and approves the hold mass: the next pass flags them
+      Thu 22 Jan  2 close, 27 mails go out, 22 people are flagged
       Fri 23 Jan  2 close, 3 mails go out
       Sat 24 Jan  6 close, 8 mails go out, 5 flags are taken back
       Sun 25 Jan  1 closes, 2 mails go out

@@ -524,6 +524,18 @@ fn exports_are_judged_as_a_pass_reads_them() {
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let visit = doctor(&world);
     assert_eq!(visit.only_fault().0, "users");
+    // A row that a pass puts aside leaves the others good.
+    let mut rows = world.user_rows();
+    rows.push(serde_json::json!({ "id": "0f0e0d0c-0000-4000-8000-00000000ffff" }));
+    world.write("users.json", rows, now);
+    let visit = doctor(&world);
+    visit.all_good();
+    let users = visit.checks.iter().find(|(part, ..)| part == "users");
+    let (_, _, text) = users.unwrap();
+    assert!(
+        text.contains("; but one row would be put aside (users.json, line "),
+        "{text}"
+    );
     std::fs::write(&path, whole).unwrap();
     // Of two editions the newer one counts, however old the other is.
     std::fs::rename(&path, world.tenant().join("users_2026-01-04.json")).unwrap();

@@ -12,6 +12,8 @@ use super::table::{Cell, Column};
 use super::times::Times;
 use super::words::counted;
 use crate::config::{Config, EmailTransport};
+use crate::domain::id::PolicyName;
+use crate::domain::state::State;
 use crate::engine::Engine;
 use crate::errors::chain;
 use crate::exit::{DEGRADED, DONE, FAILED, WRONG};
@@ -90,6 +92,7 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     }
     if rehearsal.is_some() {
         report.would = Some(store.happened_since(before).await?);
+        report.unasked = unasked(&store).await?;
     }
     bar.finish();
     engine.close().await;
@@ -156,9 +159,30 @@ fn print(
         Format::Table => {
             let times = Times::new(config, report.as_of);
             summary(report, &times, args, out)?;
+            for line in unasked_in_words(&report.unasked) {
+                out.text(&line)?;
+            }
             would(report.would.as_deref().unwrap_or_default(), out)
         }
     }
+}
+
+/// Who is not told anything yet, by policy.
+async fn unasked(store: &Store) -> Result<Vec<(PolicyName, u64)>, StoreError> {
+    let waiting = State::WaitingFirstSignIn.as_str();
+    let counts = store.state_counts().await?.into_iter();
+    let unasked = counts.map(|(policy, states)| (policy, states.get(waiting).copied()));
+    Ok(unasked
+        .filter_map(|(policy, people)| Some((policy, people?)))
+        .collect())
+}
+
+fn unasked_in_words(unasked: &[(PolicyName, u64)]) -> Vec<String> {
+    let lines = unasked.iter().map(|(policy, people)| {
+        let people = counted(*people, "person waits", "people wait");
+        format!("{policy}: {people} for the first sign-in; nobody is told anything before")
+    });
+    lines.collect()
 }
 
 /// What was counted, a line each.

@@ -22,7 +22,7 @@ const COLUMNS: [Column; 5] = [
     Column::kept("time", 20),
     Column::kept("event", 20),
     Column::kept("about", 14),
-    Column::ranked("details", 18, 1),
+    Column::ranked("details", 18, 1).wrapped(),
     Column::ranked("policy", 8, 2),
 ];
 

@@ -20,6 +20,7 @@ mod man;
 pub mod moment;
 mod operator;
 mod output;
+mod plan;
 mod preview;
 pub mod progress;
 mod screen;

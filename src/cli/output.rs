@@ -3,7 +3,6 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::ValueEnum;
-use jiff::Timestamp;
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer as _};
 use serde_json::Serializer;
@@ -11,7 +10,6 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::screen::{Screen, Tone};
 use super::table::{self, Cell, Column};
-use super::times::Times;
 use crate::delivery::text::{clean_line, is_unsafe};
 
 /// Where a list was asked for no rows.
@@ -43,17 +41,6 @@ pub(super) fn foreign(text: &str) -> String {
 pub(crate) struct Printer {
     out: Box<dyn Write>,
     screen: Screen,
-}
-
-impl Format {
-    /// A moment: for people in their zone, for programs as it is.
-    pub(crate) fn moment(self, times: &Times, at: Option<Timestamp>) -> String {
-        match (at, self) {
-            (None, _) => String::new(),
-            (Some(at), Self::Table) => times.at(at),
-            (Some(at), Self::Json | Self::Csv) => at.to_string(),
-        }
-    }
 }
 
 impl Printer {

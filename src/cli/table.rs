@@ -1,6 +1,7 @@
 //! Tables without frames, as wide as the terminal: columns that do not fit are left out, the least
-//! needed first, and named; then cells are cut.
+//! needed first, and named; then cells are cut, or wrapped where their text is the point.
 
+use textwrap::{Options, WordSeparator, WordSplitter};
 use unicode_width::UnicodeWidthChar;
 
 use super::screen::{Screen, Tone};
@@ -26,6 +27,8 @@ pub(crate) struct Column {
     least: usize,
     /// A number: its last digits stand below each other.
     is_number: bool,
+    /// Its cells go on below instead of being cut.
+    is_wrapped: bool,
 }
 
 /// A cell, and what its colour means.
@@ -43,6 +46,7 @@ impl Column {
             rank: 0,
             least,
             is_number: false,
+            is_wrapped: false,
         }
     }
 
@@ -58,6 +62,14 @@ impl Column {
     pub(crate) const fn number(self) -> Self {
         Self {
             is_number: true,
+            ..self
+        }
+    }
+
+    /// The same, of texts that are read to their end.
+    pub(crate) const fn wrapped(self) -> Self {
+        Self {
+            is_wrapped: true,
             ..self
         }
     }
@@ -111,7 +123,7 @@ pub(crate) fn lay_out(
         .collect();
     let lines = std::iter::once(&headings)
         .chain(&rows)
-        .map(|row| line(screen, columns, row, &shown, &widths))
+        .flat_map(|row| lines(screen, columns, row, &shown, &widths))
         .collect();
     let hidden = (0..columns.len()).filter(|at| natural[*at].is_some() && !shown.contains(at));
     (lines, hidden.map(|at| columns[at].title).collect())
@@ -194,6 +206,41 @@ fn widths(
         give(at, natural[at]);
     }
     widths
+}
+
+/// A row: one line, or as many as its longest cell needs.
+fn lines(
+    screen: Screen,
+    columns: &[Column],
+    row: &[Cell],
+    shown: &[usize],
+    widths: &[usize],
+) -> Vec<String> {
+    let cells = row.iter().enumerate().map(|(at, cell)| {
+        if shown.contains(&at) && columns[at].is_wrapped {
+            wrapped(cell, widths[at])
+        } else {
+            vec![cell.clone()]
+        }
+    });
+    let cells: Vec<Vec<Cell>> = cells.collect();
+    let count = cells.iter().map(Vec::len).max().unwrap_or(1);
+    let lines = (0..count).map(|number| {
+        let parts = cells.iter().map(|parts| parts.get(number).cloned());
+        let parts: Vec<Cell> = parts.map(Option::unwrap_or_default).collect();
+        line(screen, columns, &parts, shown, widths)
+    });
+    lines.collect()
+}
+
+/// A cell in lines of that width, broken between words where they fit.
+fn wrapped(cell: &Cell, width: usize) -> Vec<Cell> {
+    let options = Options::new(width.max(1))
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(&cell.text, options);
+    let lines = lines.into_iter().map(|line| Cell::toned(cell.tone, line));
+    lines.collect()
 }
 
 fn line(
@@ -321,6 +368,29 @@ mod tests {
         李小龍 [31m李…  in_grace
                         gone
         ");
+    }
+
+    #[test]
+    fn what_is_read_to_its_end_goes_on_below() {
+        let columns = [
+            Column::kept("user", 12),
+            Column::ranked("details", 12, 1).wrapped(),
+            Column::kept("state", 8),
+        ];
+        let row = |user: &str, details: &str| vec![user.into(), details.into(), "in_grace".into()];
+        let rows = [
+            row("ana", "the window was extended: INC-12345678901234567890"),
+            row("bo", ""),
+        ];
+        let (lines, _) = lay_out(Screen::of(Some(40), false), &columns, &rows);
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        user  details                   state
+        ana   the window was extended:  in_grace
+              INC-12345678901234567890
+        bo                              in_grace
+        ");
+        let (lines, _) = lay_out(Screen::of(None, false), &columns, &rows);
+        assert_eq!(lines.len(), 3, "elsewhere a row is a line");
     }
 
     /// Some terminals join two letters or an emoji and its colour, others do not: neither line is broken.

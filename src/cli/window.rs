@@ -15,6 +15,7 @@ use crate::desk::acts::{self, Change, Confirmation, Order};
 use crate::domain::facts::ActKind;
 use crate::domain::message::EventKind;
 use crate::domain::policy::Mode;
+use crate::domain::state::State;
 use crate::exit::DONE;
 use crate::time::format_duration;
 
@@ -90,6 +91,12 @@ fn confirm(confirmation: &Confirmation, times: &Times, out: &mut Printer) -> any
             Err(silence) => format!("no mail follows: {}", silence.words()),
         };
         out.item("  ", &mail)?;
+        if change.state == [State::Registered, State::Paused] {
+            out.item(
+                "  ",
+                "registered as they are, they count as paused from then on",
+            )?;
+        }
     }
     Ok(())
 }

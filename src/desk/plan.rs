@@ -1,11 +1,13 @@
 //! What would be enforced and why, and what holds it.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::person::PersonView;
 use super::{DeskError, Reader};
 use crate::domain::decision::Wait;
 use crate::domain::hold::StandingHold;
+use crate::domain::id::PolicyName;
 use crate::domain::reason::Reason;
 use crate::domain::state::State;
 use crate::store::Whom;
@@ -18,8 +20,21 @@ const AT_ONCE: usize = 1_000;
 pub struct Plan {
     /// What stops flags.
     pub holds: Vec<StandingHold>,
-    /// Whose deadline has passed.
+    /// Whose deadline has passed: by what becomes of them, their deadline and their name.
     pub people: Vec<Planned>,
+}
+
+/// What becomes of somebody whose deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lot {
+    /// Flagged by the next pass, unless a hold stands.
+    Next,
+    /// Waits for something of their own.
+    Waiting,
+    /// Flagged already.
+    Flagged,
+    /// Would be flagged, if the policy were not only rehearsed.
+    Rehearsed,
 }
 
 /// One person under one policy.
@@ -34,6 +49,30 @@ pub struct Planned {
     pub waits: Vec<Wait>,
     /// What is known of the person that speaks against it.
     pub reasons: Vec<Reason>,
+    /// What becomes of them.
+    #[serde(skip)]
+    pub lot: Lot,
+}
+
+impl Plan {
+    /// What stops the flag of somebody: the holds that nobody approved.
+    #[must_use]
+    pub fn held_by(&self, planned: &Planned) -> Vec<&str> {
+        let policy = PolicyName::new(&planned.person.policy);
+        let holds = self.holds.iter();
+        holds
+            .filter(|hold| hold.approved_at.is_none() && hold.stops(&policy))
+            .map(|hold| hold.id.as_str())
+            .collect()
+    }
+}
+
+impl Planned {
+    /// The deadline that has passed.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.person.window.as_ref()?.deadline
+    }
 }
 
 /// The plan as things stand. Whose deadline has passed is read, and decided about anew for what
@@ -48,16 +87,36 @@ pub async fn plan(reader: &Reader) -> Result<Plan, DeskError> {
             let rows = rows.zip(outcome.decisions).filter(|(row, _)| is_past(row));
             people.extend(rows.map(|(mut person, decision)| {
                 person.next = reader.upcoming(person.next);
+                let waits = decision.held_back_by(reader.world.registration.as_ref());
+                let is_rehearsed = reader.is_rehearsed(&person.policy);
                 Planned {
+                    lot: lot(
+                        person.state,
+                        decision.would_flag && waits.is_empty(),
+                        is_rehearsed,
+                    ),
                     person,
                     would_flag: decision.would_flag,
-                    waits: decision.held_back_by(reader.world.registration.as_ref()),
+                    waits,
                     reasons: decision.misgivings(),
                 }
             }));
         }
     }
+    people.sort_by_cached_key(|planned| {
+        let name = planned.person.user_principal_name.to_lowercase();
+        (planned.lot, planned.deadline(), name)
+    });
     Ok(Plan { holds, people })
+}
+
+fn lot(state: State, is_proven: bool, is_rehearsed: bool) -> Lot {
+    match (state == State::EnforcementNeeded, is_proven) {
+        (true, _) | (_, true) if is_rehearsed => Lot::Rehearsed,
+        (true, _) => Lot::Flagged,
+        (false, true) => Lot::Next,
+        (false, false) => Lot::Waiting,
+    }
 }
 
 fn is_past(row: &PersonView) -> bool {

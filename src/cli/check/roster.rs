@@ -11,7 +11,7 @@ use crate::domain::id::{GroupId, UserId};
 use crate::domain::language::Language;
 use crate::domain::person::{AccountKind, Person};
 use crate::domain::scope::Reach;
-use crate::pass::survey::{self, Survey};
+use crate::pass::survey::{self, Aside, Survey};
 use crate::sources::SourceError;
 use crate::sources::files::{Folder, Part};
 use crate::sources::wire::{Group, Member, Who};
@@ -24,6 +24,21 @@ pub(in crate::cli) struct Roster {
     ids: HashSet<UserId>,
     by_name: HashMap<String, Vec<UserId>>,
     listed: BTreeMap<GroupId, Listed>,
+}
+
+/// The files of an export, and what of them a pass would put aside.
+pub(in crate::cli) struct Read<'a> {
+    pub(in crate::cli) parts: &'a [Part],
+    pub(in crate::cli) aside: &'a Aside,
+}
+
+impl<'a> Read<'a> {
+    pub(in crate::cli) fn of<T>(survey: &'a Survey<T>) -> Self {
+        Self {
+            parts: &survey.parts,
+            aside: &survey.aside,
+        }
+    }
 }
 
 /// What counts of a person here.
@@ -68,15 +83,22 @@ impl Roster {
         let read = wanted.then(|| survey::groups(folder, now, Some));
         let mut listed = BTreeMap::new();
         let groups = read.map(|read| {
-            read.map(|Survey { parts, facts }| {
-                for group in facts {
-                    list(&mut listed, group);
-                }
-                Survey {
-                    parts,
-                    facts: Vec::new(),
-                }
-            })
+            read.map(
+                |Survey {
+                     parts,
+                     facts,
+                     aside,
+                 }| {
+                    for group in facts {
+                        list(&mut listed, group);
+                    }
+                    Survey {
+                        parts,
+                        facts: Vec::new(),
+                        aside,
+                    }
+                },
+            )
         });
         Self {
             users,
@@ -88,14 +110,13 @@ impl Roster {
     }
 
     /// The files of the users export.
-    pub(in crate::cli) fn users(&self) -> Result<&[Part], &SourceError> {
-        self.users.as_ref().map(|users| users.parts.as_slice())
+    pub(in crate::cli) fn users(&self) -> Result<Read<'_>, &SourceError> {
+        self.users.as_ref().map(Read::of)
     }
 
     /// The files of the groups export; none where no policy names a group.
-    pub(in crate::cli) fn groups(&self) -> Option<Result<&[Part], &SourceError>> {
-        let groups = self.groups.as_ref()?;
-        Some(groups.as_ref().map(|groups| groups.parts.as_slice()))
+    pub(in crate::cli) fn groups(&self) -> Option<Result<Read<'_>, &SourceError>> {
+        Some(self.groups.as_ref()?.as_ref().map(Read::of))
     }
 
     /// How many people can sign in.

@@ -96,11 +96,18 @@ pub(crate) async fn play(folder: Option<&Path>, out: &mut Printer) -> anyhow::Re
             );
             export(&folder.join("tenant"), &people, now, count)?;
             let report = story.pass(&store, &config, &bar, now).await?;
-            lines.extend(story.holds(&store, &report, now).await?);
+            let held = story.holds(&store, &report, now).await?;
             reports.push(report);
+            // What a pass did stands before what follows from it.
+            if !held.is_empty() {
+                lines.extend(happened(&reports));
+                lines.extend(held);
+                reports.clear();
+            }
         }
-        let begin = format!("  {}  ", reports[0].as_of.strftime("%a %d %b"));
-        let lines = happened(&reports).into_iter().chain(lines);
+        lines.extend(happened(&reports));
+        let day = crate::domain::window::later(FIRST_DAY, SignedDuration::from_hours(24 * count));
+        let begin = format!("  {}  ", day.strftime("%a %d %b"));
         bar.aside(|| {
             lines
                 .into_iter()

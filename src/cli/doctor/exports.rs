@@ -8,13 +8,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Verdict};
-use crate::cli::check::roster::Roster;
+use crate::cli::check::roster::{Read, Roster};
 use crate::cli::check::{self, audits, names, prompts};
 use crate::cli::times::Times;
 use crate::config::{Config, Exports, Fault};
 use crate::domain::age::{self, RowDates, Rows};
 use crate::errors::chain;
-use crate::pass::survey;
+use crate::pass::survey::{self, Aside};
 use crate::sources::files::{self, Folder, Part};
 use crate::sources::{Collection, SourceError};
 use crate::store::Store;
@@ -93,7 +93,10 @@ fn read(config: &Config, folder: &Folder, known: &Known, now: Timestamp) -> Vec<
     let mut checks = vec![desk.judged(Collection::Users, Some(fresh.users), users)];
     checks.push(desk.report(survey::registration(folder, now)));
     let sign_ins = survey::sign_ins(folder, now);
-    let sign_ins = sign_ins.as_deref().map_err(|error| chain(error));
+    let sign_ins = sign_ins
+        .as_ref()
+        .map(Read::of)
+        .map_err(|error| chain(error));
     checks.push(desk.judged(Collection::SignIns, Some(fresh.sign_ins), sign_ins));
     if let Some(groups) = roster.groups() {
         let groups = groups.map_err(|error| chain(error));
@@ -109,7 +112,7 @@ fn read(config: &Config, folder: &Folder, known: &Known, now: Timestamp) -> Vec<
             ));
         }
         audits => {
-            let audits = audits.as_deref().map_err(|error| chain(error));
+            let audits = audits.as_ref().map(Read::of).map_err(|error| chain(error));
             checks.push(desk.judged(Collection::Audits, None, audits));
         }
     }
@@ -148,11 +151,17 @@ impl Desk<'_> {
         &self,
         collection: Collection,
         limit: Option<SignedDuration>,
-        parts: Result<&[Part], String>,
+        read: Result<Read<'_>, String>,
     ) -> Check {
-        let judged = parts.and_then(|parts| {
-            let reading = self.reading(collection, parts);
-            self.young(collection, limit, parts, reading, "")
+        let judged = read.and_then(|read| {
+            let reading = self.reading(collection, read.parts);
+            self.young(
+                collection,
+                limit,
+                read.parts,
+                reading,
+                &put_aside(read.aside),
+            )
         });
         Check::new(collection.as_str(), judged)
     }
@@ -167,7 +176,7 @@ impl Desk<'_> {
                 rows.add(dated);
             }
             let dates = rows.read_at(reading);
-            let proof = self.proof(reading, &dates);
+            let proof = self.proof(reading, &dates) + &put_aside(&read.aside);
             let limit = Some(self.config.freshness.registration);
             self.young(collection, limit, &read.parts, reading, &proof)
         });
@@ -229,6 +238,16 @@ impl Desk<'_> {
     fn local(&self, at: Timestamp) -> String {
         Times::new(self.config, self.now).zoned(at)
     }
+}
+
+/// How many rows a pass would put aside, and the first of them.
+fn put_aside(aside: &Aside) -> String {
+    let rows = match (aside.rows, &aside.first) {
+        (_, None) => return String::new(),
+        (1, Some(row)) => format!("one row would be put aside ({row})"),
+        (rows, Some(row)) => format!("{rows} rows would be put aside (the first: {row})"),
+    };
+    format!("; but {rows}")
 }
 
 /// Whether every name of the policies means somebody.

@@ -10,7 +10,7 @@ use super::reader::About;
 use crate::domain::person::Person;
 use crate::sources::files::{self, Folder, Part, Rows};
 use crate::sources::wire::{Group, Report};
-use crate::sources::{Collection, Item, SourceError};
+use crate::sources::{Collection, Item, Quarantined, SourceError};
 use crate::store::sources::StoredPart;
 
 /// The parts that count, and what was kept of their facts.
@@ -20,6 +20,24 @@ pub struct Survey<T> {
     pub parts: Vec<Part>,
     /// Of all of them.
     pub facts: Vec<T>,
+    /// The rows that a pass would put aside.
+    pub aside: Aside,
+}
+
+/// Rows that cannot be read.
+#[derive(Debug, Default)]
+pub struct Aside {
+    /// How many.
+    pub rows: u64,
+    /// The first of them.
+    pub first: Option<Quarantined>,
+}
+
+impl Aside {
+    fn add(&mut self, row: Quarantined) {
+        self.rows += 1;
+        self.first.get_or_insert(row);
+    }
 }
 
 /// The users export, and of its people what `keep` keeps.
@@ -51,15 +69,15 @@ pub fn registration(
 }
 
 /// The files of the sign-in log that a pass would read.
-pub fn sign_ins(folder: &Folder, now: Timestamp) -> Result<Vec<Part>, SourceError> {
+pub fn sign_ins(folder: &Folder, now: Timestamp) -> Result<Survey<()>, SourceError> {
     let rows = files::sign_ins;
-    Ok(survey(folder, Collection::SignIns, rows, now, |_| None::<()>)?.parts)
+    survey(folder, Collection::SignIns, rows, now, |_| None)
 }
 
 /// The files of the audit log likewise.
-pub fn audits(folder: &Folder, now: Timestamp) -> Result<Vec<Part>, SourceError> {
+pub fn audits(folder: &Folder, now: Timestamp) -> Result<Survey<()>, SourceError> {
     let rows = files::audits;
-    Ok(survey(folder, Collection::Audits, rows, now, |_| None::<()>)?.parts)
+    survey(folder, Collection::Audits, rows, now, |_| None)
 }
 
 /// The time of what these parts hold, as a pass would take it (rule 7.8): of those that it has read
@@ -88,13 +106,18 @@ fn survey<T: About, U>(
     let mut parts = folder.required(collection)?.to_vec();
     loop {
         let (mut facts, mut pages, mut shares) = (Vec::new(), Vec::new(), Shares::default());
+        let mut aside = Aside::default();
         for part in &parts {
             shares.begin_part();
             let mut rows = rows_of(part, now);
             for item in rows.by_ref() {
-                if let Item::Fact(fact) = item? {
-                    shares.extend(fact.about());
-                    facts.extend(keep(fact));
+                match item? {
+                    Item::Fact(fact) => {
+                        shares.extend(fact.about());
+                        facts.extend(keep(fact));
+                    }
+                    Item::Skipped(_) => {}
+                    Item::Quarantined(row, _) => aside.add(row),
                 }
             }
             pages.push((part.name.as_str(), rows.names_next()));
@@ -104,7 +127,11 @@ fn survey<T: About, U>(
         let older = older(&names, &pairs)?;
         if older.is_empty() {
             are_whole(pages)?;
-            return Ok(Survey { parts, facts });
+            return Ok(Survey {
+                parts,
+                facts,
+                aside,
+            });
         }
         let older: Vec<String> = older.keys().map(|name| (*name).to_owned()).collect();
         parts.retain(|part| !older.contains(&part.name));
