@@ -168,9 +168,10 @@ impl Tenant {
     }
 
     async fn approve(&self, hold: &str, at: Timestamp) {
+        let shown = self.store.shown(hold).await.unwrap().expect(hold);
         assert!(
             self.store
-                .approve(hold, &operator(), "looked", at)
+                .approve(&shown, &operator(), "looked", at)
                 .await
                 .unwrap()
         );

@@ -25,6 +25,10 @@ const COVERED: [Column; 4] = [
     Column::ranked("policy", 8, 2),
 ];
 
+/// What was shown is not there any more.
+const CHANGED: &str =
+    "Nothing was approved: a pass has changed meanwhile what it covers. Look again.";
+
 /// Whoever approves reads so many names; the plan has all.
 const NAMED: usize = 20;
 
@@ -60,19 +64,18 @@ pub(super) async fn run(
         let standing = approvals::approvable(&reader.store, &hold).await;
         let covered = approvals::covered(&reader, standing.map_err(local)?).await?;
         describe(&covered, reader.policies.len(), &times, out)?;
-        if !yes {
-            if !agrees("Approve?", out)? {
-                out.text("Nothing was approved.")?;
-                return Ok(FAILED);
-            }
-            if !approvals::is_as_shown(config, &covered).await? {
-                out.text("Nothing was approved: a pass has changed meanwhile whom it covers. Look again.")?;
-                return Ok(FAILED);
-            }
+        if !yes && !agrees("Approve?", out)? {
+            out.text("Nothing was approved.")?;
+            return Ok(FAILED);
         }
         // As of the answer, which may come long after the question.
         let at = acts::act_time(&reader.store, as_of).await?;
-        let until = approvals::approve(&reader.store, &hold, &operator(), &reason, at).await?;
+        let shown = &covered.shown;
+        let until = approvals::approve(&reader.store, shown, &operator(), &reason, at).await?;
+        let Some(until) = until else {
+            out.text(CHANGED)?;
+            return Ok(FAILED);
+        };
         out.text(&approved(&hold, until, &times))?;
     }
     if as_of.is_none() {
@@ -108,10 +111,11 @@ fn describe(
     out: &mut Printer,
 ) -> anyhow::Result<()> {
     let Covered {
-        hold,
+        shown,
         people,
         others,
     } = covered;
+    let hold = &shown.hold;
     let columns = &COVERED[..COVERED.len() - usize::from(policies == 1)];
     plan::print_hold(hold, times, out)?;
     if people.is_empty() {

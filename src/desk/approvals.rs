@@ -1,25 +1,22 @@
 //! The release of a hold by an operator, and what speaks for and against it: whom an approval lets
 //! through, how long it is good, and how it is taken back.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::plan::{self, Plan, Planned};
 use super::{DeskError, Reader};
-use crate::config::Config;
 use crate::domain::hold::{self, HoldKind, ReleasedBy, StandingHold};
 use crate::domain::id::PolicyName;
 use crate::domain::policy::Enforce;
 use crate::store::Store;
 use crate::store::acts::Actor;
-use crate::store::approvals::Withdrawal;
+use crate::store::approvals::{Shown, Withdrawal};
 
 /// A hold, and whom an approval of it lets through.
 #[derive(Debug)]
 pub struct Covered {
     /// The hold.
-    pub hold: StandingHold,
+    pub shown: Shown,
     /// Who would be flagged, as things stand.
     pub people: Vec<Planned>,
     /// The other holds that stop them.
@@ -27,9 +24,9 @@ pub struct Covered {
 }
 
 /// The hold of that id, if an approval can end it.
-pub async fn approvable(store: &Store, hold: &str) -> Result<StandingHold, DeskError> {
-    let holds = store.holds().await?;
-    let Some(standing) = holds.iter().find(|standing| standing.id == hold) else {
+pub async fn approvable(store: &Store, hold: &str) -> Result<Shown, DeskError> {
+    let Some(shown) = store.shown(hold).await? else {
+        let holds = store.holds().await?;
         let known: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();
         return Err(DeskError::Unknown(match known.as_slice() {
             [] => format!("there is no hold {hold:?}: nothing is held"),
@@ -39,36 +36,24 @@ pub async fn approvable(store: &Store, hold: &str) -> Result<StandingHold, DeskE
             ),
         }));
     };
-    if standing.released_by == ReleasedBy::Data {
+    if shown.hold.released_by == ReleasedBy::Data {
         return Err(DeskError::Refused(format!(
             "the hold {hold} cannot be approved, only data ends it: {}",
-            standing.text
+            shown.hold.text
         )));
     }
-    Ok(standing.clone())
-}
-
-/// Whether a hold still lets through those, and only those, whom somebody was shown: a pass may have looked
-/// since.
-pub async fn is_as_shown(config: &Config, shown: &Covered) -> Result<bool, DeskError> {
-    let reader = Reader::open(config).await?;
-    let hold = approvable(&reader.store, &shown.hold.id).await?;
-    let now = covered(&reader, hold).await?;
-    reader.store.close().await;
-    let ids = |covered: &Covered| -> BTreeSet<(String, String)> {
-        let people = covered.people.iter().map(|planned| &planned.person);
-        people
-            .map(|person| (person.policy.clone(), person.id.clone()))
-            .collect()
-    };
-    Ok(ids(&now) == ids(shown))
+    Ok(shown)
 }
 
 /// Whom an approval of a hold lets through. That of a mass names people (rule 4.3); any other lets
 /// whoever waits for nothing else be flagged.
-pub async fn covered(reader: &Reader, hold: StandingHold) -> Result<Covered, DeskError> {
+pub async fn covered(reader: &Reader, shown: Shown) -> Result<Covered, DeskError> {
     let Plan { holds, mut people } = plan::plan(reader).await?;
-    let listed: BTreeSet<(String, String)> = reader.store.covered_by(&hold.id).await?;
+    let Shown {
+        hold,
+        people: listed,
+        ..
+    } = &shown;
     let is_on = |name: &str| {
         let policy = reader.policy(name);
         policy.is_some_and(|policy| policy.enforce == Enforce::On)
@@ -92,22 +77,22 @@ pub async fn covered(reader: &Reader, hold: StandingHold) -> Result<Covered, Des
     let others = holds.iter().filter(stops).map(|other| other.id.clone());
     Ok(Covered {
         others: others.collect(),
-        hold,
         people,
+        shown,
     })
 }
 
-/// Lets through what a hold holds. Until when that is good, if no pass uses it before.
+/// Lets through what a hold was shown to hold. Until when that is good, if no pass uses it before; none
+/// if a pass has found something else meanwhile, and nothing was approved.
 pub async fn approve(
     store: &Store,
-    hold: &str,
+    shown: &Shown,
     by: &Actor,
     reason: &str,
     at: Timestamp,
-) -> Result<Timestamp, DeskError> {
-    let standing = approvable(store, hold).await?;
-    store.approve(&standing.id, by, reason, at).await?;
-    Ok(hold::approval_lapses(at))
+) -> Result<Option<Timestamp>, DeskError> {
+    let is_approved = store.approve(shown, by, reason, at).await?;
+    Ok(is_approved.then(|| hold::approval_lapses(at)))
 }
 
 /// Takes an approval back before a pass uses it, or the part of it that none has used yet. How many

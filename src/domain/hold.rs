@@ -388,6 +388,16 @@ impl StandingHold {
         stops(self.kind, self.policy.as_ref(), policy)
     }
 
+    /// Whether it still is what somebody was shown before.
+    #[must_use]
+    pub fn is_still(&self, before: &Self) -> bool {
+        let sees_the_same = match (&self.seen, &before.seen) {
+            (Some(seen), Some(before)) => seen.is_still(before),
+            (None, _) | (_, None) => self.text == before.text,
+        };
+        sees_the_same && (&self.id, self.since) == (&before.id, before.since)
+    }
+
     /// Whether an approval of it is good, or was when it ended.
     #[must_use]
     pub fn is_approved(&self, now: Timestamp) -> bool {

@@ -215,7 +215,35 @@ pub enum ClockFault {
     },
 }
 
+impl ClockFault {
+    fn is_still(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Behind { newest, .. }, Self::Behind { newest: before, .. }) => newest == before,
+            (Self::FromGraph { ahead, .. }, Self::FromGraph { ahead: before, .. }) => {
+                ahead == before
+            }
+            (Self::Parted { .. }, Self::Parted { .. }) => true,
+            (Self::Behind { .. } | Self::FromGraph { .. } | Self::Parted { .. }, _) => false,
+        }
+    }
+}
+
 impl Seen {
+    /// Whether it is what was seen before: a clock goes on, and a server words each answer anew.
+    #[must_use]
+    pub fn is_still(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Clock(fault), Self::Clock(before)) => fault.is_still(before),
+            (
+                Self::MailStuck { unsettled, .. },
+                Self::MailStuck {
+                    unsettled: before, ..
+                },
+            ) => unsettled == before,
+            (seen, before) => seen == before,
+        }
+    }
+
     /// In English, with times as programs read them.
     #[must_use]
     pub fn text(&self) -> String {

@@ -3,12 +3,33 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use sqlx::Row as _;
 
 use super::acts::Actor;
 use super::db::Connection;
+use super::holds::standing_hold;
 use super::numbers::{self, Series};
 use super::{Doing, Store, StoreError, instant, micros};
-use crate::domain::hold::is_approved;
+use crate::domain::hold::{StandingHold, is_approved};
+
+/// A hold as it stands, and all that an approval of it would cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The hold.
+    pub hold: StandingHold,
+    /// The policies and people whose flags wait for it.
+    pub people: BTreeSet<(String, String)>,
+    evidence: String,
+}
+
+impl Shown {
+    /// Whether whoever was shown `before` has seen what is there now: a pass may have looked since.
+    fn is_still(&self, before: &Self) -> bool {
+        self.evidence == before.evidence
+            && self.people == before.people
+            && self.hold.is_still(&before.hold)
+    }
+}
 
 /// What became of taking an approval back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,55 +58,53 @@ pub enum Withdrawal {
 }
 
 impl Store {
-    /// The policies and people whose flags wait for an approval of a hold.
-    pub async fn covered_by(&self, hold: &str) -> Result<BTreeSet<(String, String)>, StoreError> {
-        let people: Vec<(String, String)> =
-            sqlx::query_as("SELECT policy, user_id FROM hold_people WHERE hold_id = $1")
-                .bind(hold)
-                .fetch_all(&self.read)
-                .await
-                .doing("reading whom an approval covers")?;
-        Ok(people.into_iter().collect())
+    /// What an approval of that hold would cover, if it stands.
+    pub async fn shown(&self, hold: &str) -> Result<Option<Shown>, StoreError> {
+        let mut reader = self.read.acquire().await.doing(READING)?;
+        shown(&mut reader, hold).await
     }
 
-    /// Approves a hold. False if no such hold stands.
+    /// Approves a hold as it was shown. False if it is not so any more: then nothing is approved.
     pub async fn approve(
         &self,
-        id: &str,
+        as_shown: &Shown,
         by: &Actor,
         reason: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let doing = "approving a hold";
+        let id = as_shown.hold.id.as_str();
         let mut transaction = self.begin().await?;
-        let approved = sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
+        let now = shown(&mut transaction, id).await?;
+        if !now.is_some_and(|now| now.is_still(as_shown)) {
+            transaction.rollback().await.doing(doing)?;
+            return Ok(false);
+        }
+        sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
             .bind(id)
             .bind(micros(at))
             .bind(&by.name)
             .bind(reason)
             .execute(&mut *transaction)
             .await
-            .doing(doing)?
-            .rows_affected();
-        if approved > 0 {
-            let order = Order {
-                hold: id,
-                by,
-                reason,
-                at,
-            };
-            journal(
-                &mut transaction,
-                "hold.approved",
-                "approved",
-                "approved",
-                &order,
-            )
-            .await
             .doing(doing)?;
-        }
+        let order = Order {
+            hold: id,
+            by,
+            reason,
+            at,
+        };
+        journal(
+            &mut transaction,
+            "hold.approved",
+            "approved",
+            "approved",
+            &order,
+        )
+        .await
+        .doing(doing)?;
         transaction.commit().await.doing(doing)?;
-        Ok(approved > 0)
+        Ok(true)
     }
 
     /// Takes an approval back, as long as a pass can still use it: of a hold that stands, and of people
@@ -147,6 +166,32 @@ impl Store {
         let flagged = used.map_or(0, |(_, flagged)| flagged);
         Ok(Withdrawal::Done { flagged })
     }
+}
+
+const READING: &str = "reading what an approval covers";
+
+async fn shown(connection: &mut Connection, id: &str) -> Result<Option<Shown>, StoreError> {
+    let hold = sqlx::query(
+        "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason FROM holds WHERE id = $1 AND stands = TRUE",
+    )
+    .bind(id)
+    .fetch_optional(&mut *connection)
+    .await
+    .doing(READING)?;
+    let Some(hold) = hold else {
+        return Ok(None);
+    };
+    let people: Vec<(String, String)> =
+        sqlx::query_as("SELECT policy, user_id FROM hold_people WHERE hold_id = $1")
+            .bind(id)
+            .fetch_all(connection)
+            .await
+            .doing(READING)?;
+    Ok(Some(Shown {
+        people: people.into_iter().collect(),
+        evidence: hold.try_get(6).doing(READING)?,
+        hold: standing_hold(&hold)?,
+    }))
 }
 
 /// When a hold was approved last, and how many people were flagged by that.

@@ -619,7 +619,7 @@ async fn known_holds(
         .collect()
 }
 
-fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
+pub(super) fn standing_hold(row: &Row) -> Result<StandingHold, StoreError> {
     let reading = "reading holds";
     let id: String = row.try_get(0).doing(reading)?;
     let kind: String = row.try_get(1).doing(reading)?;

@@ -1,5 +1,7 @@
 //! What the store does, seen without a pass: what absorbing marks, what is buried, what is pruned.
 
+mod approvals;
+
 use std::os::unix::fs::{MetadataExt as _, chown};
 
 use jiff::{SignedDuration, Timestamp};

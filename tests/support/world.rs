@@ -533,8 +533,9 @@ impl World {
 
     pub async fn approve(&self, hold: &str, at: Timestamp) {
         let store = self.store().await;
-        let approved = store.approve(hold, &operator(), "looked into", at).await;
-        assert!(approved.unwrap(), "{hold} does not stand");
+        let shown = store.shown(hold).await.unwrap().expect(hold);
+        let approved = store.approve(&shown, &operator(), "looked into", at).await;
+        assert!(approved.unwrap(), "{hold} does not stand so");
         store.close().await;
     }
 
