@@ -413,7 +413,8 @@ fn explain_and_status_keep_their_shape() {
         "last_mail": {
           "address": "text",
           "at": "text",
-          "event": "text"
+          "event": "text",
+          "policy": "text"
         },
         "mail": "text",
         "may_skip": "bool",
