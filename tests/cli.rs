@@ -462,6 +462,7 @@ fn explain_and_status_keep_their_shape() {
         "action": "text",
         "at": "text",
         "id": "text",
+        "not_before": null,
         "policy": "text",
         "step": "text",
         "user_principal_name": "text"
