@@ -414,7 +414,8 @@ fn explain_and_status_keep_their_shape() {
         "last_mail": {
           "address": "text",
           "at": "text",
-          "event": "text"
+          "event": "text",
+          "policy": "text"
         },
         "mail": "text",
         "may_skip": "bool",
@@ -462,6 +463,7 @@ fn explain_and_status_keep_their_shape() {
         "action": "text",
         "at": "text",
         "id": "text",
+        "not_before": null,
         "policy": "text",
         "step": "text",
         "user_principal_name": "text"

@@ -9,6 +9,7 @@
 )]
 
 mod acts;
+mod answers;
 mod begin;
 mod cases;
 mod cli;

@@ -7,12 +7,14 @@ use super::words;
 use crate::config::Config;
 use crate::delivery::text::clean_line;
 use crate::desk::Reader;
-use crate::desk::explain::{self, Explanation, Happened, LastMail, MaySkip, may_skip};
-use crate::desk::person::WindowView;
+use crate::desk::explain::{self, Explanation, LastMail, MaySkip, may_skip};
+use crate::desk::history::Happened;
+use crate::desk::person::{PersonView, WindowView};
 use crate::domain::decision::{Next, NextAction};
 use crate::domain::message::EventKind;
 use crate::domain::policy::Enforce;
 use crate::domain::reason::Reason;
+use crate::domain::state::State;
 use crate::exit::DONE;
 use crate::time::format_duration;
 
@@ -66,7 +68,7 @@ fn print(
         out.heading("History")?;
         for happened in &explanation.history {
             let begin = format!("  {}  ", times.at(happened.line.at));
-            out.item(&begin, &history(happened))?;
+            out.item(&begin, &history(happened, times))?;
         }
     }
     Ok(())
@@ -114,19 +116,21 @@ fn asked(
 ) -> anyhow::Result<()> {
     let person = &explanation.person;
     out.heading("What the help desk is asked")?;
-    let skip = words_of(may_skip(person));
-    let mut answers = vec![("May they skip it?", skip.to_owned())];
+    let mut answers = vec![("May they skip it?", skip(person).to_owned())];
     if let Some(window) = &person.window {
         answers.push(("Until when?", until(window, person.registered, times)));
     }
     let mail = explanation.last_mail.as_ref();
-    let mail = mail.map_or_else(|| "none was accepted".to_owned(), |mail| last(mail, times));
+    let mail = mail.map_or_else(
+        || "none was accepted".to_owned(),
+        |mail| last(mail, &person.policy, times),
+    );
     answers.push(("The last mail?", mail));
     answers.push(("What ends this?", explanation.ends.clone()));
     if let Some(next) = person.next {
         answers.push((
             "What comes next?",
-            coming(next, mode, &explanation.waits_for, times),
+            coming(person.state, next, mode, &explanation.waits_for, times),
         ));
     }
     for (question, answer) in answers {
@@ -148,18 +152,32 @@ fn until(window: &WindowView, registered: bool, times: &Times) -> String {
     }
 }
 
-fn last(mail: &LastMail, times: &Times) -> String {
+fn last(mail: &LastMail, policy: &str, times: &Times) -> String {
     let address = clean_line(&mail.address, 120);
-    format!("{} to {address}, {}", mail.event, times.told(mail.at))
+    let of = of_policy(Some(&mail.policy).filter(|of| *of != policy));
+    format!("{}{of} to {address}, {}", mail.event, times.told(mail.at))
 }
 
-fn coming(next: Next, mode: Enforce, waits_for: &[String], times: &Times) -> String {
+/// Whose it is, where it is another policy's.
+fn of_policy(policy: Option<&String>) -> String {
+    policy.map_or_else(String::new, |policy| {
+        format!(" of the policy {}", clean_line(policy, 64))
+    })
+}
+
+fn coming(state: State, next: Next, mode: Enforce, waits_for: &[String], times: &Times) -> String {
     let is_rehearsed = mode == Enforce::ReportOnly;
     let flag = if is_rehearsed {
         "the flag that the policy would raise"
     } else {
         "the flag"
     };
+    if (state, next.action) == (State::RegistrationReported, NextAction::WaitEnds) {
+        let until = times.told(next.at);
+        return format!(
+            "no reminders until {until}; then they go on, unless a registration report shows it by then"
+        );
+    }
     let what = match next.action {
         NextAction::CheckFlag if waits_for.is_empty() => format!("{flag}, at the next pass"),
         NextAction::CheckFlag => {
@@ -172,22 +190,38 @@ fn coming(next: Next, mode: Enforce, waits_for: &[String], times: &Times) -> Str
     format!("{what}, {}", times.told(next.at))
 }
 
-fn words_of(skip: MaySkip) -> &'static str {
-    match skip {
+fn skip(person: &PersonView) -> &'static str {
+    match may_skip(person) {
         MaySkip::Yes => "yes, where the next sign-in lets them",
         MaySkip::Opens => "yes; that sign-in opens the window",
         MaySkip::NotAsked => "nothing is asked of the person",
+        MaySkip::No if person.state == State::InGrace || person.state == State::DueSoon => {
+            "no: the newest sign-in demanded it; the deadline stays as it is"
+        }
         MaySkip::No => "no",
     }
 }
 
-fn history(Happened { line, mail }: &Happened) -> String {
+fn history(happened: &Happened, times: &Times) -> String {
+    let Happened {
+        line,
+        mail,
+        instead,
+    } = happened;
     let step = line.step.as_ref().map(|step| format!(" ({step})"));
     let step = step.unwrap_or_default();
     let mark = match mail.as_deref() {
         _ if line.rehearsed => "  [report-only]".to_owned(),
         None | Some("sent") => String::new(),
-        Some("none") => "  [no mail]".to_owned(),
+        Some("none") => match instead {
+            None => "  [no mail]".to_owned(),
+            Some(next) => format!(
+                "  [no mail; the next was {}{}, {}]",
+                next.event,
+                of_policy(next.policy.as_ref()),
+                times.at(next.at)
+            ),
+        },
         Some(state) => format!("  [mail {state}]"),
     };
     // Who did it and why; an event has its reasons above.

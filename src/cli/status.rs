@@ -12,7 +12,7 @@ use super::words;
 use crate::config::Config;
 use crate::courier::Queue;
 use crate::desk::Reader;
-use crate::desk::status::{self, PolicyView, SourceView, Status};
+use crate::desk::status::{self, PolicyView, QUARANTINE_SHOWN, SourceView, Status};
 use crate::domain::hold::StandingHold;
 use crate::domain::policy::Enforce;
 use crate::domain::state::State;
@@ -86,12 +86,12 @@ impl Page<'_> {
         let troubles = self.troubles();
         let (tone, word) = match (self.status.is_well(), troubles.is_empty()) {
             (true, true) => (Tone::Good, "All is well"),
-            (true, false) => (Tone::Watch, "Well"),
-            (false, _) => (Tone::Bad, "A person should look"),
+            (true, false) => (Tone::Watch, "Well, but "),
+            (false, _) => (Tone::Bad, "A person should look: "),
         };
-        let mut line = self.out.screen().paint(tone, word);
+        let mut line = self.out.screen().paint(tone, word.trim_end());
         if !troubles.is_empty() {
-            line.push_str(": ");
+            line.push(' ');
             line.push_str(&troubles.join(", "));
         }
         self.out.line(line)?;
@@ -144,11 +144,13 @@ impl Page<'_> {
             ),
         ];
         let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
+        let counted = counted.map(|(count, one, several)| match count {
+            1 => one.to_owned(),
+            count => format!("{count} {several}"),
+        });
         counted
-            .map(|(count, one, several)| match count {
-                1 => one.to_owned(),
-                count => format!("{count} {several}"),
-            })
+            .chain(failing(&status.webhooks))
+            .chain(put_aside(status.quarantined.len()))
             .collect()
     }
 
@@ -178,7 +180,11 @@ impl Page<'_> {
         };
         out.item("Running    ", &running)?;
         if let Some(at) = status.next_pass.filter(|_| !status.rehearsed) {
-            out.item("Next pass  ", &times.told(at))?;
+            let next = match status.running {
+                Some(_) => times.told(at),
+                None => format!("by the schedule it would be {}", times.told(at)),
+            };
+            out.item("Next pass  ", &next)?;
         }
         if let Some(one) = &status.next {
             let name = foreign(&one.user_principal_name);
@@ -186,10 +192,14 @@ impl Page<'_> {
             let is_rehearsed = policies
                 .any(|policy| policy.name == one.policy && policy.mode == Enforce::ReportOnly);
             let what = words::next(one.next.action, is_rehearsed);
+            let not_before = one
+                .not_before
+                .map(|at| format!("; the flag does not come before {}", times.told(at)));
             let next = format!(
-                "{}: {name} ({}), {what}",
+                "{}: {name} ({}), {what}{}",
                 times.told(one.next.at),
-                one.policy
+                one.policy,
+                not_before.unwrap_or_default()
             );
             out.item("Next due   ", &next)?;
         }
@@ -363,6 +373,30 @@ impl Page<'_> {
     }
 }
 
+/// The endpoints that fail, and how much waits for them.
+fn failing(webhooks: &[TroubledDestination]) -> Option<String> {
+    let failing = webhooks.iter().filter(|webhook| webhook.is_failing());
+    let wait: u64 = failing.clone().map(|webhook| webhook.waiting).sum();
+    let wait = words::counted(wait, "waits", "wait");
+    match failing.count() {
+        0 => None,
+        1 => Some(format!("one webhook does not take what it is sent: {wait}")),
+        count => Some(format!(
+            "{count} webhooks do not take what they are sent: {wait}"
+        )),
+    }
+}
+
+/// How many rows could not be read; no more are known than are shown.
+fn put_aside(rows: usize) -> Option<String> {
+    match rows {
+        0 => None,
+        1 => Some("one row was put aside".to_owned()),
+        rows if rows < QUARANTINE_SHOWN as usize => Some(format!("{rows} rows were put aside")),
+        rows => Some(format!("{rows} rows or more were put aside")),
+    }
+}
+
 fn far(policy: &PolicyView) -> String {
     let mode = match policy.mode {
         Enforce::On => "on",
@@ -435,6 +469,11 @@ fn words_of(troubled: &TroubledDestination, times: &Times) -> String {
         .paused_until
         .map_or_else(String::new, |until| format!(" until {}", times.told(until)));
     match troubled.state {
+        HealthState::Active if troubled.is_failing() => format!(
+            "{name} does not take what it is sent, since {}: {reason}; {}",
+            times.maybe(troubled.failing_since),
+            words::counted(troubled.waiting, "row waits", "rows wait")
+        ),
         // A server asked for time, or failed and is tried again later.
         HealthState::Active => format!("{name} is left alone{until}: {reason}"),
         HealthState::Paused => format!("{name} is paused{until}: {reason}"),

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::history::{Happened, happened, is_announcement};
 use super::person::PersonView;
 use super::{DeskError, Reader};
 use crate::config::Config;
@@ -13,12 +14,10 @@ use crate::domain::delivery;
 use crate::domain::facts::NoticeBy;
 use crate::domain::hold::StandingHold;
 use crate::domain::id::PolicyName;
-use crate::domain::message::EventKind;
 use crate::domain::reason::{Reason, ReasonCode};
 use crate::domain::state::State;
 use crate::store::Whom;
 use crate::store::outbox::{DeliveryRow, EMAIL};
-use crate::store::read::JournalLine;
 
 /// One policy's answer.
 #[derive(Debug, Serialize)]
@@ -42,17 +41,6 @@ pub struct Explanation {
     pub history: Vec<Happened>,
 }
 
-/// A line of the history.
-#[derive(Debug, Serialize)]
-pub struct Happened {
-    /// What.
-    #[serde(flatten)]
-    pub line: JournalLine,
-    /// What became of the mail that says it, as `deliveries list` has it; `"none"` where none was
-    /// written, and null where none is due.
-    pub mail: Option<String>,
-}
-
 /// A mail that was accepted.
 #[derive(Debug, Clone, Serialize)]
 pub struct LastMail {
@@ -62,6 +50,8 @@ pub struct LastMail {
     pub event: String,
     /// To which address, masked.
     pub address: String,
+    /// Under which policy: that of another can give notice as well.
+    pub policy: String,
 }
 
 /// Why a person is where they are, under one policy or under each.
@@ -92,7 +82,9 @@ pub async fn explain(
             row.next = reader.upcoming(row.next);
             let waits = decision.held_back_by(reader.world.registration.as_ref());
             let history = happened(config, &row.policy, &history, &deliveries);
-            let mut explanation = explain_one(row, &holds, &deliveries, history, reader.now);
+            let is_proven = decision.would_flag && waits.is_empty();
+            let mut explanation =
+                explain_one(row, is_proven, &holds, &deliveries, history, reader.now);
             let waits = waits.into_iter().map(Wait::words);
             explanation.waits_for.splice(0..0, waits);
             explanation
@@ -137,6 +129,7 @@ pub fn may_skip(person: &PersonView) -> MaySkip {
 
 fn explain_one(
     mut person: PersonView,
+    is_proven: bool,
     holds: &[StandingHold],
     deliveries: &[DeliveryRow],
     history: Vec<Happened>,
@@ -149,30 +142,21 @@ fn explain_one(
         for hold in holds.iter().filter(|hold| hold.stops(&policy)) {
             reasons.push(Reason::new(
                 ReasonCode::Held,
-                format!("flags are held ({}): {}", hold.id, hold.text),
+                held(hold, is_proven),
                 hold.since,
             ));
             waits_for.push(format!("the end of the hold {}", hold.id));
         }
     }
-    let last_mail = deliveries
-        .iter()
-        .rfind(|row| {
-            row.state == delivery::State::Sent && row.policy.as_deref() == Some(&person.policy)
-        })
-        .and_then(|row| {
-            Some(LastMail {
-                at: row.settled_at?,
-                event: row.event.clone(),
-                address: row
-                    .address
-                    .as_deref()
-                    .map_or_else(|| format!("the webhook {}", row.channel), mask_address),
-            })
-        });
+    let is_held = is_proven && !waits_for.is_empty();
+    let last_mail = last_mail(&person.policy, &reasons, deliveries);
     Explanation {
         as_of: now,
-        ends: ends(&person, &reasons).to_owned(),
+        ends: if is_held {
+            "Registering; otherwise the flag, once the hold ends.".to_owned()
+        } else {
+            ends(&person, &reasons).to_owned()
+        },
         waits_for,
         reasons,
         may_skip: may_skip(&person) != MaySkip::No,
@@ -182,43 +166,42 @@ fn explain_one(
     }
 }
 
-/// The history under a policy, with what became of each mail.
-fn happened(
-    config: &Config,
-    policy: &str,
-    history: &[JournalLine],
-    deliveries: &[DeliveryRow],
-) -> Vec<Happened> {
-    let of_policy = |line: &&JournalLine| line.policy.as_deref().is_none_or(|of| of == policy);
-    let lines: Vec<&JournalLine> = history.iter().filter(of_policy).collect();
-    let happened = lines.iter().enumerate().map(|(at, line)| {
-        let same = |later: &&&JournalLine| later.kind == line.kind && later.step == line.step;
-        let until = lines[at + 1..].iter().find(same).map(|later| later.at);
-        let is_mailed = EventKind::parse(&line.kind)
-            .is_some_and(|kind| kind.announces() || kind == EventKind::EnforcementNeeded);
-        let mail = (config.email.is_some() && is_mailed && !line.rehearsed).then(|| {
-            let says_it = |row: &&DeliveryRow| {
-                row.policy.as_deref() == Some(policy)
-                    && row.event == line.kind
-                    && (row.step == line.step || line.step.is_none())
-                    && row.queued_at >= line.at
-                    && until.is_none_or(|until| row.queued_at < until)
-            };
-            let row = deliveries.iter().find(says_it);
-            row.map_or_else(|| "none".to_owned(), |row| row.state.as_str().to_owned())
-        });
-        Happened {
-            line: (*line).clone(),
-            mail,
-        }
-    });
-    happened.collect()
+/// What a hold keeps, of somebody for whom nothing else is missing or of others.
+fn held(hold: &StandingHold, is_proven: bool) -> String {
+    let (id, text) = (&hold.id, &hold.text);
+    if is_proven {
+        format!("everything is proven, and the hold keeps the flag ({id}): {text}")
+    } else {
+        format!("flags are held ({id}): {text}")
+    }
+}
+
+/// The last mail of the policy that was accepted; where there is none, that of another which gave notice.
+fn last_mail(policy: &str, reasons: &[Reason], deliveries: &[DeliveryRow]) -> Option<LastMail> {
+    let is_own = |row: &&DeliveryRow| row.policy.as_deref() == Some(policy);
+    let was_told = reasons
+        .iter()
+        .any(|reason| reason.code == ReasonCode::NoticeGiven);
+    let gives_notice = |row: &&DeliveryRow| was_told && is_announcement(&row.event);
+    let mut sent = deliveries
+        .iter()
+        .filter(|row| row.state == delivery::State::Sent);
+    let own = sent.clone().rfind(is_own);
+    let row = own.or_else(|| sent.rfind(gives_notice))?;
+    Some(LastMail {
+        at: row.settled_at?,
+        event: row.event.clone(),
+        address: row
+            .address
+            .as_deref()
+            .map_or_else(|| format!("the webhook {}", row.channel), mask_address),
+        policy: row.policy.clone().unwrap_or_default(),
+    })
 }
 
 /// Whether a row is a message to the person: a mail, or a webhook that serves as notice.
 fn tells(config: &Config, row: &DeliveryRow) -> bool {
-    let announces = EventKind::parse(&row.event).is_some_and(EventKind::announces);
-    row.channel == EMAIL || (config.notice_by() == NoticeBy::Webhook && announces)
+    row.channel == EMAIL || (config.notice_by() == NoticeBy::Webhook && is_announcement(&row.event))
 }
 
 /// What ends the state a person is in.

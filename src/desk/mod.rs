@@ -7,6 +7,7 @@ pub mod capacity;
 pub mod deliveries;
 mod error;
 pub mod explain;
+pub mod history;
 pub mod log;
 pub mod person;
 pub mod plan;

@@ -10,13 +10,15 @@ use super::{DeskError, Reader, capacity};
 use crate::config::Config;
 use crate::courier::Queue;
 use crate::domain::assignment::NameList;
-use crate::domain::decision::Next;
+use crate::domain::decision::{Next, NextAction};
 use crate::domain::hold::StandingHold;
 use crate::domain::id::PolicyName;
 use crate::domain::language::Language;
 use crate::domain::policy::Enforce;
 use crate::domain::state::State;
-use crate::store::destinations::{HealthState, TroubledDestination};
+use crate::store::Whom;
+use crate::store::destinations::TroubledDestination;
+use crate::store::lists::NextPerson;
 use crate::store::lock::{self, Running};
 use crate::store::outbox::EMAIL;
 use crate::store::sources::Source;
@@ -29,7 +31,7 @@ const LATE_AT_LEAST: SignedDuration = SignedDuration::from_hours(1);
 /// They add up: what the last reading brought says nothing of how much is there.
 const LOGS: [Source; 2] = [Source::SignIns, Source::Audits];
 /// Rows put aside that `status` shows.
-const QUARANTINE_SHOWN: u32 = 20;
+pub const QUARANTINE_SHOWN: u32 = 20;
 
 /// The whole of it.
 #[derive(Debug, Serialize)]
@@ -62,7 +64,7 @@ pub struct Status {
     pub holds: Vec<StandingHold>,
     /// The way to mailboxes, where its server asked for time.
     pub mail: Option<TroubledDestination>,
-    /// Webhooks that are paused or dead, or asked for time.
+    /// Webhooks that are paused or dead, asked for time, or fail while rows wait for them.
     pub webhooks: Vec<TroubledDestination>,
     /// What waits for webhooks that are not configured any more.
     pub stranded: Vec<String>,
@@ -134,6 +136,8 @@ pub struct NextView {
     pub user_principal_name: String,
     /// Under which policy.
     pub policy: String,
+    /// Of a flag that waits for a known day: it does not come before, unless what else it waits for comes.
+    pub not_before: Option<Timestamp>,
 }
 
 /// A source.
@@ -242,13 +246,11 @@ pub async fn status(
     let unreachable = unreachable(reader, limit).await?;
     let unreadable = unreadable(reader, limit).await?;
     let named = [blocked.len(), unreachable.len(), unreadable.len()];
-    let next = store.next_of_all(&policies).await?;
+    let next = next(reader).await?;
     let degraded = overdue.is_some()
         || !holds.is_empty()
         || sources.iter().any(|source| source.error.is_some())
-        || webhooks
-            .iter()
-            .any(|webhook| webhook.state != HealthState::Active);
+        || webhooks.iter().any(|webhook| webhook.is_stuck(now));
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
@@ -266,14 +268,7 @@ pub async fn status(
         policies: policy_views,
         deliveries: store.delivery_counts().await?,
         queue: Queue::of(store, config, now).await?,
-        next: next.and_then(|one| {
-            Some(NextView {
-                next: reader.upcoming(Some(one.next))?,
-                id: one.id,
-                user_principal_name: one.user_principal_name,
-                policy: one.policy,
-            })
-        }),
+        next,
         holds,
         mail,
         webhooks,
@@ -302,6 +297,41 @@ pub async fn status(
             })
             .collect(),
     })
+}
+
+/// What comes next, of all people. A flag is checked by every pass, also where it can come on a later
+/// day only.
+async fn next(reader: &Reader) -> Result<Option<NextView>, DeskError> {
+    let next = reader.store.next_of_all(&reader.policy_names()).await?;
+    let next = next.and_then(|one| Some((reader.upcoming(Some(one.next))?, one)));
+    let Some((next, one)) = next else {
+        return Ok(None);
+    };
+    let not_before = match next.action {
+        NextAction::CheckFlag => known_day(reader, &one).await?,
+        NextAction::Reminder(_)
+        | NextAction::Deadline
+        | NextAction::WaitEnds
+        | NextAction::SignInDue
+        | NextAction::DueSoon => None,
+    };
+    Ok(Some(NextView {
+        not_before: not_before.filter(|until| *until > next.at),
+        next,
+        id: one.id,
+        user_principal_name: one.user_principal_name,
+        policy: one.policy,
+    }))
+}
+
+/// The last day that the flag of somebody waits for, of those that are known.
+async fn known_day(reader: &Reader, one: &NextPerson) -> Result<Option<Timestamp>, DeskError> {
+    let outcomes = reader.look(&Whom::these([one.id.as_str()])).await?;
+    let decisions = outcomes.iter().flat_map(|outcome| &outcome.decisions);
+    let waits = decisions
+        .filter(|decision| decision.policy.as_str() == one.policy)
+        .flat_map(|decision| decision.waits.iter().filter_map(|wait| wait.until()));
+    Ok(waits.max())
 }
 
 /// How far each policy is; no counts while the rows of an earlier version are not whole.

@@ -90,6 +90,23 @@ impl Decision {
 }
 
 impl Wait {
+    /// When it ends at the latest, where that is known.
+    #[must_use]
+    pub fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Reported(until)
+            | Self::Notice(Some(until))
+            | Self::Unreachable(until)
+            | Self::Blocked(until) => Some(until),
+            Self::RegistrationUnknown
+            | Self::Proof(_)
+            | Self::Notice(None)
+            | Self::LeftExclusion(_)
+            | Self::RowUnbelieved
+            | Self::ChannelDown => None,
+        }
+    }
+
     /// What is waited for.
     #[must_use]
     pub fn words(self) -> String {

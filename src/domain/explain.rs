@@ -244,6 +244,9 @@ impl Case<'_> {
         let how = match (run.told, self.policy.strict) {
             (_, true) => "the opening plus the window, told or not (strict)".to_owned(),
             (Some(_), false) if is_rehearsed => "kept as if told (report-only)".to_owned(),
+            (Some(_), false) if named.is_none() => {
+                "moved out; an earlier one was told, this one is still to be told".to_owned()
+            }
             (Some(_), false) => "told, and kept".to_owned(),
             (None, false) if deadline > run.base => format!(
                 "nobody was told yet, so never earlier than the minimum notice of {} from now",
@@ -270,7 +273,7 @@ impl Case<'_> {
                 Some(named) => ("a message naming the deadline was accepted", named.at),
                 None if is_rehearsed => ("a message would have named the deadline", told.at),
                 None => (
-                    "a message was accepted, and the deadline has moved out since",
+                    "a message was accepted, and named the deadline before it moved out",
                     told.at,
                 ),
             };

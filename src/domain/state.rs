@@ -55,7 +55,7 @@ states! {
     InGrace = "in_grace",
     /// Three days are left, or less.
     DueSoon = "due_soon",
-    /// The deadline has passed; something is still to be proven.
+    /// The deadline has passed; a hold keeps the flag, or something is still to be proven.
     OverdueChecking = "overdue_checking",
     /// Flagged: late, and everything is proven.
     EnforcementNeeded = "enforcement_needed",

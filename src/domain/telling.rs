@@ -145,8 +145,14 @@ impl Case<'_> {
         let again = run.retry && self.facts.world.notice_by == NoticeBy::Webhook;
         let due = notice::due(run, self.policy, self.now, self.facts.world.notice_by);
         let unsaid = !run.begun && run.is_over(self.policy, self.now);
+        let by = match &due.message {
+            Some((_, Some(step))) => format!("the step {step} is due as well and says more"),
+            Some((kind, None)) => format!("the mail {} names the deadline", kind.as_str()),
+            None if run.is_over(self.policy, self.now) => "the deadline has passed".to_owned(),
+            None => "a later step tells the person".to_owned(),
+        };
         for step in &due.overtaken {
-            let text = format!("the step {step} was overtaken");
+            let text = format!("the step {step} was overtaken: {by}");
             self.because(ReasonCode::StepOvertaken, text, self.now);
         }
         if unsaid {

@@ -3,14 +3,14 @@
 //! A destination that always did has no row. What an answer means for an endpoint is decided by
 //! `courier::health`; here it is written down with what became of the rows.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 
 use super::addresses::{self, Notes};
 use super::db::Connection;
 use super::lines::write_lines;
 use super::outbox::withdraw::bury;
-use super::outbox::{Settled, SettledTally, settle};
+use super::outbox::{EMAIL, Settled, SettledTally, settle};
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::language::Language;
 use crate::domain::news::{self, Line, Topic};
@@ -74,6 +74,29 @@ pub struct TroubledDestination {
     pub paused_until: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
+    /// Since when every attempt led to nothing.
+    pub failing_since: Option<Timestamp>,
+    /// How many rows wait for it.
+    pub waiting: u64,
+}
+
+/// An endpoint that has taken nothing for so long keeps from it what somebody waits for.
+const STUCK_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+impl TroubledDestination {
+    /// Whether it fails, and rows wait for it.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.state == HealthState::Active && self.failing_since.is_some() && self.waiting > 0
+    }
+
+    /// Whether a person should look.
+    #[must_use]
+    pub fn is_stuck(&self, now: Timestamp) -> bool {
+        let is_long = |since| now.duration_since(since) >= STUCK_AFTER;
+        self.state != HealthState::Active
+            || (self.is_failing() && self.failing_since.is_some_and(is_long))
+    }
 }
 
 const READING: &str = "reading the health of a destination";
@@ -113,29 +136,42 @@ impl Store {
         })
     }
 
-    /// The endpoints that are paused or dead, or asked for time.
+    /// The endpoints that are paused or dead, asked for time, or fail while rows wait for them.
     pub async fn troubled_destinations(
         &self,
         now: Timestamp,
     ) -> Result<Vec<TroubledDestination>, StoreError> {
-        let rows: Vec<(String, String, Option<i64>, Option<String>)> = sqlx::query_as(
-            "SELECT name, state, paused_until, reason FROM destinations
-             WHERE state <> 'active' OR paused_until > $1 ORDER BY name",
+        type Row = (String, String, Option<i64>, Option<String>, Option<i64>);
+        let waiting = self.waiting_by_webhook().await?;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT name, state, paused_until, reason, failing_since FROM destinations
+             WHERE state <> 'active' OR paused_until > $1 OR (failing_since IS NOT NULL AND name <> $2) ORDER BY name",
         )
         .bind(micros(now))
+        .bind(EMAIL)
         .fetch_all(&self.read)
         .await
         .doing(READING)?;
-        rows.into_iter()
-            .map(|(name, state, paused_until, reason)| {
+        let troubled = rows
+            .into_iter()
+            .map(|(name, state, until, reason, failing)| {
+                let rows = waiting.iter().find(|(of, _)| *of == name);
                 Ok(TroubledDestination {
                     state: known_state(&name, &state)?,
-                    paused_until: paused_until.map(instant),
+                    paused_until: until.map(instant),
+                    failing_since: failing.map(instant),
+                    waiting: rows.map_or(0, |(_, rows)| u64::try_from(*rows).unwrap_or(0)),
                     name,
                     reason,
                 })
-            })
-            .collect()
+            });
+        let mut troubled = troubled.collect::<Result<Vec<_>, StoreError>>()?;
+        troubled.retain(|one| {
+            one.state != HealthState::Active
+                || one.paused_until.is_some_and(|until| until > now)
+                || one.is_failing()
+        });
+        Ok(troubled)
     }
 
     /// Settles attempts at a destination together with its health, if they changed it, a line for the
