@@ -144,12 +144,13 @@ impl Page<'_> {
             ),
         ];
         let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
-        counted
-            .map(|(count, one, several)| match count {
-                1 => one.to_owned(),
-                count => format!("{count} {several}"),
-            })
-            .collect()
+        let wait = status.real_passes_wait.into_iter();
+        let wait = wait.map(|until| format!("real passes wait until {}", self.times.zoned(until)));
+        wait.chain(counted.map(|(count, one, several)| match count {
+            1 => one.to_owned(),
+            count => format!("{count} {several}"),
+        }))
+        .collect()
     }
 
     fn passes(&mut self) -> anyhow::Result<()> {
