@@ -419,13 +419,11 @@ impl Watch {
             by: crate::time::format_duration(skew.abs()),
         });
         if fault.is_some() {
-            let approved = engine
-                .store()
-                .approvals(self.clock.now())
+            let (store, now) = (engine.store(), self.clock.now());
+            if store
+                .rely_on_approval_of(HoldKind::Clock.as_str(), "", now)
                 .await?
-                .iter()
-                .any(|approval| approval.hold == HoldKind::Clock.as_str());
-            if approved {
+            {
                 self.skew.accept(reading);
                 engine.set_clock_fault(None);
                 return Ok(true);

@@ -394,13 +394,7 @@ impl Engine {
             return Ok(None);
         };
         let hold = HoldKind::Clock.as_str();
-        if self
-            .store
-            .approvals(now)
-            .await?
-            .iter()
-            .any(|approval| approval.hold == hold)
-        {
+        if self.store.rely_on_approval_of(hold, "", now).await? {
             self.turn_back(now).await?;
             return Ok(None);
         }
@@ -585,11 +579,8 @@ impl Engine {
             return Ok(());
         };
         let evidence = doubt.since.as_microsecond().to_string();
-        let approvals = self.store.approvals(now).await?;
-        let is_approved = approvals.iter().any(|approval| {
-            approval.hold == HoldKind::Channel.as_str() && approval.evidence == evidence
-        });
-        if is_approved {
+        let hold = HoldKind::Channel.as_str();
+        if self.store.rely_on_approval_of(hold, &evidence, now).await? {
             memory.approve(now);
             self.store.remember_mail(&memory).await?;
         }

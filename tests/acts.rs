@@ -473,9 +473,9 @@ fn a_log_until_before_it_begins_is_refused() {
 #[test]
 fn a_rehearsal_ahead_of_the_clock_says_that_real_passes_wait_for_it() {
     let mut world = World::of(&["ana"]);
-    world.export(day(0));
-    let ahead =
-        (fortnight::time::Clock::system().now() + SignedDuration::from_hours(24)).to_string();
+    let now = fortnight::time::Clock::system().now();
+    world.export(now - SignedDuration::from_mins(5));
+    let ahead = (now + SignedDuration::from_hours(1)).to_string();
     let rehearse = ["cycle", "--as-of", &ahead];
     let waits = "rehearse on a copy of the database";
     let first = run(&world, &[&rehearse[..], &["--dry-run"]].concat());
@@ -490,6 +490,38 @@ fn a_rehearsal_ahead_of_the_clock_says_that_real_passes_wait_for_it() {
         assert!(said.contains(waits), "{said}");
         assert!(said.contains("enforcement approve clock"), "{said}");
     }
+    let status = run(&world, &["status"]);
+    assert_eq!(status.code, 3, "{}", status.out);
+    let headline = "A person should look: real passes wait until ";
+    assert!(status.out.starts_with(headline), "{}", status.out);
+    let status = json(&run(&world, &["status", "--format", "json"]));
+    assert_eq!(status["health"], "degraded");
+}
+
+/// Where messages go into a folder a rehearsal harms nobody, and nobody is asked; a server or an endpoint
+/// tells people.
+#[test]
+fn a_rehearsal_that_would_tell_real_people_is_asked_for() {
+    let mut world = World::of(&["ana"]);
+    let now = fortnight::time::Clock::system().now();
+    world.export(now - SignedDuration::from_mins(5));
+    let ahead = (now + SignedDuration::from_hours(1)).to_string();
+    let rehearse = ["cycle", "--as-of", &ahead];
+    run(&world, &["cycle"]);
+    let (code, said) = asked(&world, &rehearse, "");
+    assert!(code != 1 && !said.contains("[y/N]"), "{said}");
+    let endpoint = "\n[[webhook]]\nname = \"chat\"\nformat = \"slack\"\nurl = \"https://hooks.slack.com/services/T0/B0/x\"\nevents = [\"enforcement.needed\"]\n";
+    world.configuration.push_str(endpoint);
+    world.file();
+    for (answer, goes_on) in [("n\n", false), ("y\n", true)] {
+        let (code, said) = asked(&world, &rehearse, answer);
+        assert!(said.contains("Go on? [y/N]"), "{said}");
+        assert_eq!(said.contains("Nothing was done."), !goes_on, "{said}");
+        assert_eq!(code == 1, !goes_on, "{said}");
+    }
+    let script = run(&world, &rehearse);
+    assert!(script.err.contains("nobody was asked"), "{}", script.err);
+    assert!(script.out.contains("Pass of"), "{}", script.out);
 }
 
 /// Under a policy that is only rehearsed no reminder goes.

@@ -9,16 +9,20 @@ use tokio_util::sync::CancellationToken;
 
 use fortnight::config::Config;
 use fortnight::domain::delivery::Disposition;
+use fortnight::domain::facts::Channel;
 use fortnight::domain::fault::Order;
 use fortnight::domain::hold::{Hold, HoldKind};
 use fortnight::domain::id::PolicyName;
 use fortnight::domain::seen::Seen;
 use fortnight::domain::state::State;
 use fortnight::engine::{Engine, Wake};
-use fortnight::pass::PassError;
+use fortnight::pass::{self, PassError};
 use fortnight::report::{PassReport, Progress};
+use fortnight::store::approvals::Withdrawal;
+use fortnight::store::holds::Approval;
 use fortnight::store::load::Dossier;
 use fortnight::store::outbox::{Claimed, DeliveryRow, EMAIL, Lease, Settled};
+use fortnight::store::outcome::Outcome;
 use fortnight::store::{Store, Whom};
 use fortnight::time::Clock;
 
@@ -264,6 +268,28 @@ fn names(people: &[String]) -> Vec<&str> {
 }
 
 impl Tenant {
+    /// All whom an approval of `mass` covers, flagged as a pass does before it commits that.
+    async fn judged_by_approval(&self, at: Timestamp) -> (Vec<Outcome>, Approval) {
+        let (config, _) = Config::load(&self.config_path(), []).unwrap();
+        let policies = pass::policies(&self.store, &config, at).await.unwrap();
+        let world = pass::world(&self.store, &config, Channel::Works, at).await;
+        let world = world.unwrap();
+        let history = self.store.mass_history(&policies, at).await.unwrap();
+        let (history, given) = (history.0, history.1.unwrap());
+        let ids = history.approved.iter().map(|(_, user)| user.as_str());
+        let dossiers = self.store.load(&Whom::these(ids)).await.unwrap();
+        let judged = dossiers.into_iter().map(|dossier| {
+            let mut outcome = pass::look(dossier, &policies, &world, at);
+            let facts = outcome.dossier.facts(&world, policies[0].nested);
+            let decision = outcome.decisions.remove(0);
+            assert!(decision.would_flag);
+            outcome.decisions = vec![decision.flagged(&policies[0], &facts, at)];
+            outcome.approved_by_hold = Some(given.clone());
+            outcome
+        });
+        (judged.collect(), given.clone())
+    }
+
     /// Everybody signs in on day 0 and is told; on day 15 the deadline has passed and fresh
     /// exports lie there. `groups` writes the groups of a day.
     async fn until_overdue(&self, people: &[&str], groups: impl Fn(&Self, Timestamp)) {
@@ -765,6 +791,57 @@ async fn what_an_operator_did_while_a_pass_ran_comes_before_its_flag() {
     assert_eq!(tenant.pass(day(15)).await.flagged, 0);
     assert_eq!(tenant.changes(day(15)).await.flagged, 1);
     database.close().await.unwrap();
+}
+
+/// A pass reads an approval, an operator takes it back, and the pass goes on; and the other way about.
+#[tokio::test]
+async fn nobody_is_flagged_by_an_approval_that_was_taken_back_and_what_was_used_is_not_taken_back()
+{
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    let people = crowd(12);
+    tenant.until_overdue(&names(&people), |_, _| {}).await;
+    assert_eq!(hold_ids(&tenant.pass(day(15)).await), ["mass"]);
+    let desk = Store::open_existing(tenant.store.path()).await.unwrap();
+    for (number, taken_back) in [(1, true), (5, false)] {
+        let at = |minute: i64| day(15) + hours(number) + jiff::SignedDuration::from_mins(minute);
+        tenant.approve("mass", at(0)).await;
+        let (judged, given) = tenant.judged_by_approval(at(1)).await;
+        if taken_back {
+            let unused = withdraw(&desk, at(2)).await;
+            assert_eq!(unused, Withdrawal::Done { flagged: 0 });
+        }
+        let tally = tenant.store.commit_judged(judged, "contoso.com", at(3));
+        let flagged = tally.await.unwrap().flagged;
+        assert_eq!(flagged, if taken_back { 0 } else { 12 });
+        if !taken_back {
+            let approved_at = at(0);
+            let used = withdraw(&desk, at(4)).await;
+            assert_eq!(
+                used,
+                Withdrawal::Used {
+                    approved_at,
+                    flagged
+                }
+            );
+        }
+        let given = [given];
+        let changes = tenant.store.record_holds(&[], &given, true, at(5)).await;
+        let changes = changes.unwrap();
+        let cleared = changes.cleared.iter().map(|hold| hold.approved_by.clone());
+        let by = Some(operator().name);
+        let expected = if taken_back { vec![] } else { vec![by] };
+        assert_eq!(cleared.collect::<Vec<_>>(), expected);
+        if taken_back {
+            let report = tenant.pass(at(6)).await;
+            assert_eq!((report.flagged, hold_ids(&report)), (0, vec!["mass"]));
+        }
+    }
+}
+
+async fn withdraw(desk: &Store, at: Timestamp) -> Withdrawal {
+    let by = operator();
+    let taken_back = desk.withdraw_approval("mass", &by, "not ready", at);
+    taken_back.await.unwrap()
 }
 
 #[tokio::test]

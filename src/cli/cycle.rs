@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::args::Cycle;
+use super::operator::agrees;
 use super::output::{Format, Printer, foreign};
 use super::table::{Cell, Column};
 use super::times::Times;
@@ -74,6 +75,11 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
     };
     if let Some(as_of) = waits_until {
         tracing::warn!("{}", real_passes_wait(&Times::new(config, as_of), as_of));
+        if reaches_people(config) && !agrees(TELLS_PEOPLE, out)? {
+            store.close().await;
+            out.text("Nothing was done.")?;
+            return Ok(FAILED);
+        }
     }
     let bar = super::progress::Bar::new();
     let engine = Engine::new(store.clone(), ours, clock, bar.progress())?;
@@ -112,6 +118,15 @@ pub(super) async fn run(config: &Config, args: &Cycle, out: &mut Printer) -> any
             Ok(FAILED)
         }
     }
+}
+
+/// What a rehearsal is not expected to do.
+const TELLS_PEOPLE: &str = "Real passes wrote this database, and this pass tells and flags real people before their time. Go on?";
+
+/// Whether messages go to people, and not into a folder.
+fn reaches_people(config: &Config) -> bool {
+    let mail = config.email.as_ref().map(|email| &email.transport);
+    matches!(mail, Some(EmailTransport::Smtp(_))) || !config.webhooks.is_empty()
 }
 
 /// What follows from a rehearsal ahead of the clock where real passes had been before, and how to go on.

@@ -148,7 +148,9 @@ impl Page<'_> {
             1 => one.to_owned(),
             count => format!("{count} {several}"),
         });
-        counted
+        let wait = status.real_passes_wait.into_iter();
+        let wait = wait.map(|until| format!("real passes wait until {}", self.times.zoned(until)));
+        wait.chain(counted)
             .chain(failing(&status.webhooks))
             .chain(put_aside(status.quarantined.len()))
             .collect()

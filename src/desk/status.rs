@@ -247,14 +247,16 @@ pub async fn status(
     let unreadable = unreadable(reader, limit).await?;
     let named = [blocked.len(), unreachable.len(), unreadable.len()];
     let next = next(reader).await?;
+    let real_passes_wait = real_passes_wait(reader).await?;
     let degraded = overdue.is_some()
+        || real_passes_wait.is_some()
         || !holds.is_empty()
         || sources.iter().any(|source| source.error.is_some())
         || webhooks.iter().any(|webhook| webhook.is_stuck(now));
     Ok(Status {
         health: if degraded { "degraded" } else { "ok" },
         last_pass: store.newest_pass().await?,
-        real_passes_wait: real_passes_wait(reader).await?,
+        real_passes_wait,
         rehearsed: reader.present.is_rehearsed,
         running: lock::running(&config.database),
         next_pass: reader.next_pass,

@@ -350,6 +350,17 @@ fn stops(kind: HoldKind, held: Option<&PolicyName>, policy: &PolicyName) -> bool
     !matches!(kind, HoldKind::Proof | HoldKind::Channel) && held.is_none_or(|held| held == policy)
 }
 
+/// An approval that is still good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The hold.
+    pub hold: String,
+    /// What was seen when it was approved, as the hold's evidence says.
+    pub evidence: String,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
 /// A hold as `status` and `cycle` list it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StandingHold {

@@ -30,7 +30,7 @@ pub(super) struct Brakes<'a> {
     pass: &'a Pass<'a>,
     world: &'a World,
     policies: &'a [Policy],
-    approvals: &'a [Approval],
+    approvals: Vec<Approval>,
     raised: Vec<Raised>,
 }
 
@@ -40,16 +40,9 @@ impl<'a> Brakes<'a> {
         world: &'a World,
         policies: &'a [Policy],
         collected: Collected,
-        approvals: &'a [Approval],
+        approvals: Vec<Approval>,
+        clock: Option<Hold>,
     ) -> Self {
-        let accepted = approvals
-            .iter()
-            .any(|approval| approval.hold == HoldKind::Clock.as_str());
-        let clock = pass
-            .clock_fault
-            .clone()
-            .or_else(|| pass.directory.clock_fault(accepted))
-            .map(|fault| Hold::new(HoldKind::Clock, "", None, Seen::Clock(fault)));
         let assignments = policies.iter().filter_map(|policy| {
             brake::assignment_hold(&policy.name, &policy.assignment.unresolved)
         });
@@ -95,31 +88,30 @@ impl<'a> Brakes<'a> {
             self.policy(&flag.policy)
                 .is_some_and(|policy| policy.enforce == Enforce::ReportOnly)
         });
-        let history = self
-            .pass
-            .store
-            .mass_history(self.policies, self.pass.now)
-            .await?;
+        let store = self.pass.store;
+        let (history, relied_on) = store.mass_history(self.policies, self.pass.now).await?;
+        self.approvals
+            .retain(|given| given.hold != HoldKind::Mass.as_str());
+        self.approvals.extend(relied_on.clone());
+        let approved = relied_on.map(|given| (given, &history.approved));
         let (mut go, mass) = brake::mass(real, &history);
         go.extend(rehearsed);
         self.raised.extend(mass.map(Raised::from));
         let go: BTreeSet<WouldFlag> = go.into_iter().collect();
         Ok(waiting
             .into_iter()
-            .map(|outcome| self.flag(outcome, &go, &history.approved))
+            .map(|outcome| self.flag(outcome, &go, approved.as_ref()))
             .collect())
     }
 
     /// Whether those who lost their registration grew too many, aside from what an operator
     /// accepted.
     async fn missing_growth(&self) -> Result<Option<Raised>, PassError> {
-        let accepted = self
-            .approvals
-            .iter()
-            .find(|approval| approval.hold == HoldKind::MissingGrowth.as_str())
-            .and_then(|approval| approval.evidence.parse().ok())
-            .unwrap_or(0);
-        let growth = self.pass.store.judge_missing_growth(accepted).await?;
+        let mut given = self.approvals.iter();
+        let given = given.find(|given| given.hold == HoldKind::MissingGrowth.as_str());
+        let accepted = given.and_then(|given| Some((given, given.evidence.parse().ok()?)));
+        let Pass { store, now, .. } = *self.pass;
+        let growth = store.judge_missing_growth(accepted, now).await?;
         Ok(growth.map(|(seen, newly)| Raised {
             hold: Hold::new(HoldKind::MissingGrowth, "", None, seen),
             evidence: newly.to_string(),
@@ -135,7 +127,7 @@ impl<'a> Brakes<'a> {
         &self,
         mut outcome: Outcome,
         go: &BTreeSet<WouldFlag>,
-        approved: &BTreeSet<(PolicyName, UserId)>,
+        approved: Option<&(Approval, &BTreeSet<(PolicyName, UserId)>)>,
     ) -> Outcome {
         let now = self.pass.now;
         let user = outcome.dossier.person.id.clone();
@@ -149,8 +141,10 @@ impl<'a> Brakes<'a> {
                 Some(policy) if decision.would_flag && go.contains(&flag) => {
                     let facts = outcome.dossier.facts(self.world, policy.nested);
                     let mut flagged = decision.flagged(policy, &facts, now);
-                    if approved.contains(&(flag.policy, flag.user)) {
-                        outcome.approved_by_hold = Some(HoldKind::Mass.as_str().to_owned());
+                    let flag = (flag.policy, flag.user);
+                    if let Some((given, _)) = approved.filter(|(_, people)| people.contains(&flag))
+                    {
+                        outcome.approved_by_hold = Some(given.clone());
                         flagged.reasons.push(Reason::new(
                             ReasonCode::Approved,
                             "an operator approved the hold",
@@ -175,7 +169,7 @@ impl<'a> Brakes<'a> {
         let Pass { store, now, .. } = *self.pass;
         let rare = self.passes_are_rare().await?;
         let changes = store
-            .record_holds(&self.raised, self.approvals, rare, now)
+            .record_holds(&self.raised, &self.approvals, rare, now)
             .await?;
         for (kind, holds) in [
             (EventKind::HoldRaised, &changes.raised),

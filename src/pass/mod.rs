@@ -26,10 +26,11 @@ use self::names::Names;
 use crate::config::{self, Config, Email, PolicyConfig};
 use crate::courier::herald::Herald;
 use crate::domain::facts::{Channel, World};
+use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::message::EventKind;
 use crate::domain::news::{self, News, Waiting};
 use crate::domain::policy::Policy;
-use crate::domain::seen::ClockFault;
+use crate::domain::seen::{ClockFault, Seen};
 use crate::report::{PassReport, Progress};
 use crate::store::holds::{Approval, Raised};
 use crate::store::lines::Telling;
@@ -180,7 +181,9 @@ impl Pass<'_> {
             assign::resolve(self.store, &self.config.policies, begins, self.now, true).await?;
         let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
         tracing::debug!("deciding under {}, as of {}", names.join(", "), self.now);
-        let mut brakes = Brakes::new(self, &world, &policies, collected, approvals);
+        let clock = self.clock_hold().await?;
+        let approvals = approvals.to_vec();
+        let mut brakes = Brakes::new(self, &world, &policies, collected, approvals, clock);
         if !begins {
             return brakes.record(report).await;
         }
@@ -218,6 +221,19 @@ impl Pass<'_> {
             report.add(tally);
         }
         brakes.record(report).await
+    }
+
+    /// The hold of a clock that went wrong, unless an operator has approved the present one.
+    async fn clock_hold(&self) -> Result<Option<Hold>, StoreError> {
+        let mut fault = self.clock_fault.clone();
+        if fault.is_none() {
+            fault = self.directory.clock_fault(false);
+            let hold = HoldKind::Clock.as_str();
+            if fault.is_some() && self.store.rely_on_approval_of(hold, "", self.now).await? {
+                fault = self.directory.clock_fault(true);
+            }
+        }
+        Ok(fault.map(|fault| Hold::new(HoldKind::Clock, "", None, Seen::Clock(fault))))
     }
 
     /// A changed configuration is decided under for everybody.

@@ -47,8 +47,13 @@ pub(super) async fn trust(
     let given = approvals.iter().find(|approval| {
         HoldKind::of_hold(&approval.hold) == Some(HoldKind::Frozen) && approval.evidence == evidence
     });
-    if let Some(Approval { at, .. }) = given {
-        let trust = Trust { evidence, at: *at };
+    if let Some(given) = given
+        && store.rely_on(&[given], now).await?
+    {
+        let trust = Trust {
+            evidence,
+            at: given.at,
+        };
         store.set(&REPORT_TRUSTED, &trust).await?;
     }
     let trust = store.setting(&REPORT_TRUSTED).await?;

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 
 use super::acts::Actor;
 use super::db::Connection;
-use super::holds::standing_hold;
+use super::holds::{Approval, standing_hold};
 use super::numbers::{self, Series};
 use super::{Doing, Store, StoreError, instant, micros};
 use crate::domain::hold::{StandingHold, is_approved};
@@ -20,6 +20,7 @@ pub struct Shown {
     /// The policies and people whose flags wait for it.
     pub people: BTreeSet<(String, String)>,
     evidence: String,
+    is_used: bool,
 }
 
 impl Shown {
@@ -28,6 +29,11 @@ impl Shown {
         self.evidence == before.evidence
             && self.people == before.people
             && self.hold.is_still(&before.hold)
+    }
+
+    /// Whether a pass under way goes by an approval of it: the hold ends with that one.
+    fn is_relied_on(&self, at: Timestamp) -> bool {
+        self.is_used && self.hold.is_approved(at)
     }
 }
 
@@ -76,11 +82,11 @@ impl Store {
         let id = as_shown.hold.id.as_str();
         let mut transaction = self.begin().await?;
         let now = shown(&mut transaction, id).await?;
-        if !now.is_some_and(|now| now.is_still(as_shown)) {
+        if !now.is_some_and(|now| now.is_still(as_shown) && !now.is_relied_on(at)) {
             transaction.rollback().await.doing(doing)?;
             return Ok(false);
         }
-        sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4 WHERE id = $1 AND stands = TRUE")
+        sqlx::query("UPDATE holds SET approved_at = $2, approved_by = $3, reason = $4, used_at = NULL WHERE id = $1 AND stands = TRUE")
             .bind(id)
             .bind(micros(at))
             .bind(&by.name)
@@ -107,8 +113,37 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes an approval back, as long as a pass can still use it: of a hold that stands, and of people
-    /// whom one that is over still covers.
+    /// A pass goes by approvals from here on, by all or by none: false if one of them does not stand any
+    /// more. Whoever takes one back later hears that it was used.
+    pub async fn rely_on(&self, given: &[&Approval], now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        for approval in given {
+            if !rely_on(&mut transaction, approval, now).await? {
+                transaction.rollback().await.doing(RELYING)?;
+                return Ok(false);
+            }
+        }
+        transaction.commit().await.doing(RELYING)?;
+        Ok(true)
+    }
+
+    /// The same of that hold with that evidence; false if no approval of it is good.
+    pub async fn rely_on_approval_of(
+        &self,
+        hold: &str,
+        evidence: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let approvals = self.approvals(now).await?;
+        let mut given = approvals.iter();
+        match given.find(|given| given.hold == hold && given.evidence == evidence) {
+            Some(given) => self.rely_on(&[given], now).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Takes an approval back, as long as a pass can still use it: of a hold that stands and that none
+    /// relies on yet, and of those people whom it covers and nobody has flagged.
     pub async fn withdraw_approval(
         &self,
         hold: &str,
@@ -119,17 +154,21 @@ impl Store {
         let doing = "taking an approval back";
         let mut transaction = self.begin().await?;
         let known: Option<(bool, Option<i64>, bool)> = sqlx::query_as(
-            "SELECT stands, approved_at, EXISTS (SELECT 1 FROM hold_people WHERE hold_people.hold_id = holds.id) FROM holds WHERE id = $1",
+            "SELECT stands = TRUE AND kind <> 'mass' AND used_at IS NULL, approved_at, EXISTS (
+                 SELECT 1 FROM hold_people WHERE hold_people.hold_id = holds.id AND NOT EXISTS (
+                     SELECT 1 FROM standings WHERE standings.policy = hold_people.policy
+                         AND standings.user_id = hold_people.user_id AND standings.state = 'enforcement_needed'))
+             FROM holds WHERE id = $1",
         )
         .bind(hold)
         .fetch_optional(&mut *transaction)
         .await
         .doing(doing)?;
-        let Some((stands, approved_at, covers)) = known else {
+        let Some((unused, approved_at, covers)) = known else {
             return Ok(Withdrawal::Unknown);
         };
         let used = flagged_by(&mut transaction, hold).await?;
-        let is_usable = stands || covers;
+        let is_usable = unused || covers;
         let Some(approved_at) = approved_at.map(instant).filter(|_| is_usable) else {
             return Ok(match used {
                 // The hold that the approval ended is over, or stands for others.
@@ -146,7 +185,7 @@ impl Store {
             return Ok(Withdrawal::Lapsed { approved_at });
         }
         sqlx::query(
-            "UPDATE holds SET approved_at = NULL, approved_by = NULL, reason = NULL WHERE id = $1",
+            "UPDATE holds SET approved_at = NULL, approved_by = NULL, reason = NULL, used_at = NULL WHERE id = $1",
         )
         .bind(hold)
         .execute(&mut *transaction)
@@ -172,7 +211,7 @@ const READING: &str = "reading what an approval covers";
 
 async fn shown(connection: &mut Connection, id: &str) -> Result<Option<Shown>, StoreError> {
     let hold = sqlx::query(
-        "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason FROM holds WHERE id = $1 AND stands = TRUE",
+        "SELECT id, kind, policy, since, text, approved_at, evidence, told, seen, approved_by, reason, used_at FROM holds WHERE id = $1 AND stands = TRUE",
     )
     .bind(id)
     .fetch_optional(&mut *connection)
@@ -190,8 +229,27 @@ async fn shown(connection: &mut Connection, id: &str) -> Result<Option<Shown>, S
     Ok(Some(Shown {
         people: people.into_iter().collect(),
         evidence: hold.try_get(6).doing(READING)?,
+        is_used: hold.try_get::<Option<i64>, _>(11).doing(READING)?.is_some(),
         hold: standing_hold(&hold)?,
     }))
+}
+
+const RELYING: &str = "relying on an approval";
+
+/// Notes in a write what it goes by: false if that approval does not stand any more.
+pub(super) async fn rely_on(
+    connection: &mut Connection,
+    approval: &Approval,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    sqlx::query("UPDATE holds SET used_at = $3 WHERE id = $1 AND approved_at = $2")
+        .bind(&approval.hold)
+        .bind(micros(approval.at))
+        .bind(micros(now))
+        .execute(connection)
+        .await
+        .doing(RELYING)
+        .map(|found| found.rows_affected() > 0)
 }
 
 /// When a hold was approved last, and how many people were flagged by that.

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use sqlx::QueryBuilder;
 
+use super::approvals::rely_on;
 use super::db::{Connection, Db};
 use super::lines::write_lines;
 use super::numbers::{self, Series};
@@ -38,7 +39,8 @@ impl Store {
     }
 
     /// The same of people who waited for the end of the pass, flagged or not. Whose facts have
-    /// changed meanwhile, by an operator's act for example, is left to the next decision.
+    /// changed meanwhile, by an operator's act for example, is left to the next decision; so is whoever
+    /// was let through by an approval that was taken back.
     pub async fn commit_judged(
         &self,
         mut outcomes: Vec<Outcome>,
@@ -54,6 +56,7 @@ impl Store {
             let mark = marks.get(outcome.dossier.person.id.as_str());
             mark.copied() == outcome.dossier.mark
         });
+        drop_taken_back(&mut transaction, &mut outcomes, now).await?;
         let tally = write(&mut transaction, &outcomes, sender, now).await?;
         transaction.commit().await.doing("committing decisions")?;
         Ok(tally)
@@ -66,6 +69,27 @@ impl Store {
         settings::forget(&mut *transaction, &settings::UNLISTED).await?;
         transaction.commit().await.doing("ending a sweep")
     }
+}
+
+/// Leaves out whom an approval let through that does not stand any more.
+async fn drop_taken_back(
+    connection: &mut Connection,
+    outcomes: &mut Vec<Outcome>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut approvals = outcomes.iter().map(|outcome| &outcome.approved_by_hold);
+    let Some(given) = approvals.find_map(Clone::clone) else {
+        return Ok(());
+    };
+    if !rely_on(connection, &given, now).await? {
+        tracing::warn!(
+            hold.id = given.hold,
+            "the approval of {} was taken back: nobody is flagged by it",
+            given.hold
+        );
+        outcomes.retain(|outcome| outcome.approved_by_hold.is_none());
+    }
+    Ok(())
 }
 
 /// Writes all that a batch of decisions says.
@@ -122,6 +146,7 @@ async fn write_journal(
         );
         statement.push_values(rows, |mut row, (outcome, decision, event, reasons)| {
             let flag = event.kind == EventKind::EnforcementNeeded;
+            let hold = outcome.approved_by_hold.as_ref();
             row.push_bind(id)
                 .push_bind(micros(now))
                 .push_bind(event.kind.as_str())
@@ -131,7 +156,7 @@ async fn write_journal(
                 .push_bind(event.step.map(|step| step.to_string()))
                 .push_bind(event.deadline.map(micros))
                 .push_bind(event.rehearsed)
-                .push_bind(outcome.approved_by_hold.clone().filter(|_| flag))
+                .push_bind(hold.filter(|_| flag).map(|given| given.hold.clone()))
                 .push_bind(reasons.clone());
             id += 1;
         });

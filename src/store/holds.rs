@@ -12,6 +12,7 @@ use super::rows::execute_each;
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::assignment::{Include, Selection};
 use crate::domain::brake::{MassHistory, missing_grew};
+pub use crate::domain::hold::Approval;
 use crate::domain::hold::{self, Course, Hold, HoldKind, StandingHold};
 use crate::domain::id::{GroupId, PolicyName, UserId};
 use crate::domain::message::EventKind;
@@ -20,17 +21,6 @@ use crate::domain::policy::{Enforce, Policy};
 use crate::domain::scope::Reach;
 use crate::domain::seen::Seen;
 use crate::domain::state::State;
-
-/// An approval that is still good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approval {
-    /// The hold.
-    pub hold: String,
-    /// What was seen when it was approved, as the hold's evidence says.
-    pub evidence: String,
-    /// When it was given.
-    pub at: Timestamp,
-}
 
 /// A hold and the evidence that an approval would cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +165,13 @@ impl Store {
             if holds.iter().any(|raised| raised.hold.id == known.0.id) {
                 continue;
             }
+            // Whom an approval let through that was taken back meanwhile is not flagged.
+            let is_taken_back =
+                |used: &Approval| used.hold == known.0.id && known.0.approved_at != Some(used.at);
+            let stands = known.1.ended_at.is_none();
+            if known.0.kind == HoldKind::Mass && stands && used.iter().any(is_taken_back) {
+                continue;
+            }
             clear(&mut transaction, known, rare, now, &mut changes).await?;
         }
         note(&mut transaction, &changes, now).await?;
@@ -210,12 +207,12 @@ impl Store {
         Ok(changes)
     }
 
-    /// What the mass brake knows of the runs before (rule 7.13).
+    /// What the mass brake knows of the runs before (rule 7.13), and the approval that it goes by.
     pub async fn mass_history(
         &self,
         policies: &[Policy],
         now: Timestamp,
-    ) -> Result<MassHistory, StoreError> {
+    ) -> Result<(MassHistory, Option<Approval>), StoreError> {
         let since = micros(hold::approvals_since(now));
         let recent: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT user_id FROM journal
@@ -225,8 +222,8 @@ impl Store {
         .fetch_all(&self.read)
         .await
         .doing("reading recent flags")?;
-        let approved: Vec<(String, String)> = sqlx::query_as(
-            "SELECT hold_people.policy, hold_people.user_id FROM hold_people JOIN holds ON holds.id = hold_people.hold_id
+        let approved: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT hold_people.policy, hold_people.user_id, holds.approved_at FROM hold_people JOIN holds ON holds.id = hold_people.hold_id
              WHERE holds.kind = 'mass' AND holds.approved_at >= $1",
         )
         .bind(since)
@@ -234,17 +231,23 @@ impl Store {
         .await
         .doing("reading approvals")?;
         let user = |id: String| super::records::user_id("journal", &id);
-        Ok(MassHistory {
+        let relied_on = approved.first().map(|(.., at)| Approval {
+            hold: HoldKind::Mass.as_str().to_owned(),
+            evidence: String::new(),
+            at: instant(*at),
+        });
+        let history = MassHistory {
             recent: recent
                 .into_iter()
                 .map(user)
                 .collect::<Result<BTreeSet<UserId>, _>>()?,
             approved: approved
                 .into_iter()
-                .map(|(policy, id)| Ok((PolicyName::new(&policy), user(id)?)))
+                .map(|(policy, id, _)| Ok((PolicyName::new(&policy), user(id)?)))
                 .collect::<Result<_, StoreError>>()?,
             in_scope: self.in_scope(policies).await?,
-        })
+        };
+        Ok((history, relied_on))
     }
 
     /// How many people wait for a report dated after their deadline, where that lies between the
@@ -338,7 +341,8 @@ impl Store {
     /// seen comes the number that an approval would accept.
     pub async fn judge_missing_growth(
         &self,
-        approved: u64,
+        approved: Option<(&Approval, u64)>,
+        now: Timestamp,
     ) -> Result<Option<(Seen, u64)>, StoreError> {
         let mut reader = self.read.acquire().await.doing("reading a source")?;
         let (report, _) =
@@ -369,7 +373,10 @@ impl Store {
         .doing("counting who is newly missing")?;
         let newly = u64::try_from(newly).unwrap_or(0);
         if let Some((as_of, before)) = yardstick
-            && missing_grew(before, newly.saturating_sub(approved))
+            && missing_grew(before, newly)
+            && !self
+                .is_growth_accepted(before, newly, approved, now)
+                .await?
         {
             let seen = Seen::Lost {
                 people: newly,
@@ -382,6 +389,21 @@ impl Store {
         let missing = u64::try_from(missing).unwrap_or(0);
         self.set(&settings::YARDSTICK, &(dated, missing)).await?;
         Ok(None)
+    }
+
+    async fn is_growth_accepted(
+        &self,
+        before: u64,
+        newly: u64,
+        approved: Option<(&Approval, u64)>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match approved {
+            Some((given, accepted)) if !missing_grew(before, newly.saturating_sub(accepted)) => {
+                self.rely_on(&[given], now).await
+            }
+            _ => Ok(false),
+        }
     }
 }
 
@@ -397,6 +419,8 @@ async fn write_hold(
          ON CONFLICT (id) DO UPDATE SET
              approved_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
                  THEN holds.approved_at ELSE NULL END,
+             used_at = CASE WHEN holds.stands = TRUE AND holds.evidence = excluded.evidence AND excluded.kind <> 'mass'
+                 THEN holds.used_at ELSE NULL END,
              since = excluded.since, listed_at = excluded.listed_at, stands = TRUE, text = excluded.text, evidence = excluded.evidence, policy = excluded.policy,
              stood_from = excluded.stood_from, ended_at = NULL, told = excluded.told, end_told = excluded.end_told, seen = excluded.seen",
     )

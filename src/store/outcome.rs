@@ -6,6 +6,7 @@ use super::load::Dossier;
 use super::outbox::{Content, EMAIL, NewDelivery, delivery_id};
 use crate::domain::decision::Decision;
 use crate::domain::effect::{Effect, Message};
+use crate::domain::hold::Approval;
 use crate::domain::id::{PolicyName, UserId};
 use crate::domain::message::EventKind;
 use crate::domain::news::{Audience, Line, News};
@@ -22,8 +23,8 @@ pub struct Outcome {
     pub mail: Option<Message>,
     /// What endpoints are to hear.
     pub announcements: Vec<Announcement>,
-    /// The hold whose approval let a flag of this person through.
-    pub approved_by_hold: Option<String>,
+    /// The approval of a hold that let a flag of this person through.
+    pub approved_by_hold: Option<Approval>,
 }
 
 /// Who hears of what goes wrong by mail, and from where.

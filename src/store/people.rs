@@ -9,7 +9,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::QueryBuilder;
 
+use super::approvals::rely_on;
 use super::db::{Connection, Db, Write};
+use super::holds::Approval;
 use super::records::{
     PRESENT, forget_registrations, mark_changed, stored_people, stored_registrations, write_people,
     write_registrations, write_unsure,
@@ -561,12 +563,12 @@ impl Import {
     /// Ends the import: accepted and committed, or rolled back with the reason.
     ///
     /// `unchanged` are the parts that were not read; `approved` is the size down to which an
-    /// operator accepts a collapse.
+    /// operator accepts a collapse, as long as that approval stands.
     pub async fn finish(
         mut self,
         unchanged: &[sources::StoredPart],
         gone_parts: &[i64],
-        approved: Option<Size>,
+        approved: Option<(&Approval, Size)>,
     ) -> Result<Imported, StoreError> {
         self.write_people().await?;
         self.write_registrations().await?;
@@ -589,7 +591,11 @@ impl Import {
             let kept = self.before.saturating_sub(missing.len() as u64);
             (self.before, Size { rows, kept })
         };
-        if not_believed(before, size, approved) {
+        let mut collapsed = not_believed(before, size, approved.map(|(_, size)| size));
+        if let Some((given, _)) = approved.filter(|_| !collapsed && size.is_collapse(before)) {
+            collapsed = !rely_on(&mut self.transaction, given, self.now).await?;
+        }
+        if collapsed {
             self.transaction
                 .rollback()
                 .await

@@ -6,7 +6,7 @@ use super::error::unusable;
 use super::{Store, StoreError, db};
 
 /// The schema, one folder for every database.
-const MIGRATIONS: [(i64, &str, &str); 22] = [
+const MIGRATIONS: [(i64, &str, &str); 23] = [
     (
         20_261_124_090_000,
         "create facts",
@@ -116,6 +116,11 @@ const MIGRATIONS: [(i64, &str, &str); 22] = [
         20_261_128_110_000,
         "order what happened",
         include_str!("../../migrations/20261128110000_order_what_happened.sql"),
+    ),
+    (
+        20_261_128_120_000,
+        "note used approvals",
+        include_str!("../../migrations/20261128120000_note_used_approvals.sql"),
     ),
 ];
 

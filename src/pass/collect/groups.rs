@@ -160,13 +160,16 @@ impl Doubt {
         }
     }
 
-    fn is_approved(&self, approvals: &[Approval]) -> bool {
+    /// The approval that covers it.
+    fn approval<'a>(&self, approvals: &'a [Approval]) -> Option<&'a Approval> {
         let whose = self.whose();
-        approvals
-            .iter()
-            .filter(|approval| approval.hold == self.hold.id)
-            .filter_map(|approval| approval.evidence.strip_suffix(&whose)?.parse().ok())
-            .any(|approved| self.size.is_covered_by(approved))
+        let covers = |given: &&Approval| {
+            let approved = given.evidence.strip_suffix(&whose);
+            let approved = approved.and_then(|approved| approved.parse().ok());
+            approved.is_some_and(|approved| self.size.is_covered_by(approved))
+        };
+        let mut given = approvals.iter().filter(|given| given.hold == self.hold.id);
+        given.find(covers)
     }
 }
 
@@ -181,11 +184,7 @@ pub(super) async fn judge(
     snapshot: &mut GroupSnapshot,
 ) -> Result<Vec<Raised>, CollectError> {
     let doubts = doubts(collector.store, wanted, snapshot, sizes).await?;
-    let held: BTreeSet<GroupId> = doubts
-        .iter()
-        .filter(|doubt| !doubt.is_approved(collector.approvals))
-        .map(|doubt| doubt.group.clone())
-        .collect();
+    let held = held(collector, &doubts).await?;
     let mut raised = Vec::new();
     for doubt in doubts {
         if held.contains(&doubt.group) {
@@ -202,6 +201,27 @@ pub(super) async fn judge(
     }
     believe(collector.store, wanted, &snapshot.names, &held).await?;
     Ok(raised)
+}
+
+/// The groups that are doubted without an approval of each of their holds that stands.
+async fn held(
+    collector: &Collector<'_>,
+    doubts: &[Doubt],
+) -> Result<BTreeSet<GroupId>, StoreError> {
+    let mut held = BTreeSet::new();
+    let groups: BTreeSet<&GroupId> = doubts.iter().map(|doubt| &doubt.group).collect();
+    for group in groups {
+        let of_group = doubts.iter().filter(|doubt| doubt.group == *group);
+        let given = of_group.map(|doubt| doubt.approval(collector.approvals));
+        let is_believed = match given.collect::<Option<Vec<&Approval>>>() {
+            Some(given) => collector.store.rely_on(&given, collector.now).await?,
+            None => false,
+        };
+        if !is_believed {
+            held.insert(group.clone());
+        }
+    }
+    Ok(held)
 }
 
 /// Names that mean another group than before mean that one alone, where it is believed.
@@ -438,6 +458,17 @@ pub(in crate::pass) type Approved = BTreeMap<PolicyName, BTreeSet<String>>;
 pub(in crate::pass) async fn unread_approved(store: &Store) -> Result<Approved, StoreError> {
     let setting = UNREAD_GROUPS_APPROVED.of::<Approved>();
     Ok(store.setting(&setting).await?.unwrap_or_default())
+}
+
+/// The approvals of the holds of these policies.
+pub(super) fn given<'a>(
+    unread: &[Unread],
+    read: &BTreeSet<String>,
+    approvals: &'a [Approval],
+) -> Vec<&'a Approval> {
+    let ids: BTreeSet<String> = unread.iter().map(|one| one.raised(read).hold.id).collect();
+    let given = approvals.iter();
+    given.filter(|given| ids.contains(&given.hold)).collect()
 }
 
 /// The holds of policies whose groups cannot be read, but for those groups of which an operator

@@ -248,8 +248,13 @@ impl Collector<'_> {
     async fn hold_unread(&self, collected: &mut Collected) -> Result<(), StoreError> {
         let before = groups::unread_approved(self.store).await?;
         let read = groups::read_for(self.store).await?;
-        let (holds, approved) =
-            groups::hold_unread(&collected.unread, &read, &before, self.approvals);
+        let mut approvals = Vec::new();
+        for given in groups::given(&collected.unread, &read, self.approvals) {
+            if self.store.rely_on(&[given], self.now).await? {
+                approvals.push(given.clone());
+            }
+        }
+        let (holds, approved) = groups::hold_unread(&collected.unread, &read, &before, &approvals);
         let nobody = collected
             .unread
             .iter()
@@ -293,13 +298,11 @@ impl Collector<'_> {
         self.store.quarantine(source, &rows, self.now).await
     }
 
-    /// Down to which size an operator accepts a snapshot of a source.
-    fn approved_size(&self, source: Source) -> Option<Size> {
+    /// Down to which size an operator accepts a snapshot of a source, and the approval that says so.
+    fn approved_size(&self, source: Source) -> Option<(&Approval, Size)> {
         let hold = HoldKind::Snapshot.id_of(source.as_str());
-        self.approvals
-            .iter()
-            .find(|approval| approval.hold == hold)
-            .and_then(|approval| approval.evidence.parse().ok())
+        let given = self.approvals.iter().find(|given| given.hold == hold)?;
+        Some((given, given.evidence.parse().ok()?))
     }
 }
 

@@ -223,7 +223,7 @@ impl Graph<'_> {
         let store = self.collector.store;
         let doubted = store.doubted_users().await?;
         if !doubted.is_empty()
-            && let Some(seen) = self.collapse(store.headcount().await?)
+            && let Some(seen) = self.collapse(store.headcount().await?).await?
         {
             collected
                 .holds
@@ -315,16 +315,18 @@ impl Graph<'_> {
     }
 
     /// What would be left, if that is too little to be believed.
-    fn collapse(&self, heads: Headcount) -> Option<Imported> {
+    async fn collapse(&self, heads: Headcount) -> Result<Option<Imported>, StoreError> {
         let size = Size {
             rows: heads.present.saturating_sub(heads.doubted),
             kept: heads.accepted.saturating_sub(heads.doubted),
         };
-        let approved = self.collector.approved_size(Source::Users);
-        not_believed(heads.accepted, size, approved).then_some(Imported::Collapsed {
-            before: heads.accepted,
-            size,
-        })
+        let (approved, before) = (self.collector.approved_size(Source::Users), heads.accepted);
+        let mut collapsed = not_believed(before, size, approved.map(|(_, size)| size));
+        if let Some((given, _)) = approved.filter(|_| !collapsed && size.is_collapse(before)) {
+            let Collector { store, now, .. } = *self.collector;
+            collapsed = !store.rely_on(&[given], now).await?;
+        }
+        Ok(collapsed.then_some(Imported::Collapsed { before, size }))
     }
 }
 
