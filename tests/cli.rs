@@ -1649,7 +1649,7 @@ async fn a_database_of_a_newer_version() {
     database.close().await.unwrap();
     let ran = cycle(&world, day(1), &[]);
     assert_eq!(ran.code, 1);
-    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261128110000): use that version");
+    insta::assert_snapshot!(ran.err, @"fortnight: the database FOLDER/fortnight.db was written by a newer fortnight (schema 20991231000000, this program knows 20261128120000): use that version");
     assert_eq!(run(&world, &["users"]).err, ran.err);
 }
 

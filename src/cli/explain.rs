@@ -94,9 +94,8 @@ fn who(
     let upn = clean_line(&person.user_principal_name, 120);
     out.heading(format!("{name} <{upn}>").trim_start())?;
     out.note(&person.id)?;
-    let state = out
-        .screen()
-        .paint(words::tone(person.state), person.state.as_str());
+    let screen = out.screen();
+    let state = person.state.as_str();
     let policy = clean_line(&person.policy, 64);
     let as_of = times.told(explanation.as_of);
     let mode = match mode {
@@ -104,7 +103,10 @@ fn who(
         Enforce::ReportOnly => " (report-only: nobody is told or flagged)",
         Enforce::Off => " (off)",
     };
-    Ok(out.line(format!("Policy {policy}{mode}: {state}, as of {as_of}"))?)
+    let text = format!("Policy {policy}{mode}: {state}, as of {as_of}");
+    let line = screen.wrap("", "", &text);
+    let painted = screen.paint(words::tone(person.state), state);
+    Ok(out.line(line.replacen(&format!("{state},"), &format!("{painted},"), 1))?)
 }
 
 /// What a help desk is asked, each question with its answer.

@@ -103,7 +103,7 @@ fn show(
     ];
     for (name, value) in headers {
         if let Some(value) = value {
-            out.line(format!("{name}: {value}"))?;
+            out.item(&format!("{name}: "), &value)?;
         }
     }
     out.line("")?;

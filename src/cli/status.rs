@@ -224,10 +224,13 @@ impl Page<'_> {
                 Some((people, *state))
             });
             for (people, state) in states {
-                let word = self.out.screen().paint(words::tone(state), state.as_str());
-                let gap = " ".repeat(23usize.saturating_sub(state.as_str().len()));
-                let begin = format!("{people:>9}  {word}{gap}");
-                self.out.line(format!("{begin}{}", words::meaning(state)))?;
+                let screen = self.out.screen();
+                let word = state.as_str();
+                let begin = format!("{people:>9}  {word:<23}");
+                let hang = " ".repeat(begin.len());
+                let line = screen.wrap(&begin, &hang, &words::meaning(state));
+                let painted = screen.paint(words::tone(state), word);
+                self.out.line(line.replacen(word, &painted, 1))?;
             }
         }
         Ok(())
