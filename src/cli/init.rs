@@ -134,39 +134,7 @@ fn answers(args: &Init, path: &Path) -> Result<Answers, Usage> {
             None => InitSource::Files,
         },
     };
-    let facts = match source {
-        InitSource::Files => {
-            let folder = match &args.folder {
-                Some(folder) => Some(folder.clone()),
-                None => asking.ask("The folder of exports", Some(FOLDER), |text| {
-                    Ok(PathBuf::from(text))
-                })?,
-            };
-            let folder = folder.unwrap_or_else(|| PathBuf::from(FOLDER));
-            let folder = match state(path) {
-                Some(state) if folder == Path::new(FOLDER) => state.join(folder),
-                _ => folder,
-            };
-            let folder = seen_from(path, &folder)
-                .map_err(|error| Usage(format!("the folder of exports: {error}")))?;
-            Facts::Files { folder }
-        }
-        InitSource::Graph => Facts::Graph {
-            tenant_id: asking.needed(
-                "--tenant-id",
-                args.tenant_id.as_deref(),
-                "The tenant, by id or domain",
-                plain,
-            )?,
-            client_id: asking.needed(
-                "--client-id",
-                args.client_id.as_deref(),
-                "The application (client) id",
-                plain,
-            )?,
-            client_secret_file: args.client_secret_file.clone(),
-        },
-    };
+    let facts = facts(source, args, path, &mut asking)?;
     let given = (!args.exclude.is_empty()).then(|| args.exclude.join(","));
     let exclude = asking.needed(
         "--exclude",
@@ -217,6 +185,48 @@ fn answers(args: &Init, path: &Path) -> Result<Answers, Usage> {
         organisation,
         help,
         zone: zone.or_else(of_this_machine),
+    })
+}
+
+/// Where facts come from, with what that way needs.
+fn facts(
+    source: InitSource,
+    args: &Init,
+    path: &Path,
+    asking: &mut Asking,
+) -> Result<Facts, Usage> {
+    Ok(match source {
+        InitSource::Files => {
+            let folder = match &args.folder {
+                Some(folder) => Some(folder.clone()),
+                None => asking.ask("The folder of exports", Some(FOLDER), |text| {
+                    Ok(PathBuf::from(text))
+                })?,
+            };
+            let folder = folder.unwrap_or_else(|| PathBuf::from(FOLDER));
+            let folder = match state(path) {
+                Some(state) if folder == Path::new(FOLDER) => state.join(folder),
+                _ => folder,
+            };
+            let folder = seen_from(path, &folder)
+                .map_err(|error| Usage(format!("the folder of exports: {error}")))?;
+            Facts::Files { folder }
+        }
+        InitSource::Graph => Facts::Graph {
+            tenant_id: asking.needed(
+                "--tenant-id",
+                args.tenant_id.as_deref(),
+                "The tenant, by id or domain",
+                plain,
+            )?,
+            client_id: asking.needed(
+                "--client-id",
+                args.client_id.as_deref(),
+                "The application (client) id",
+                plain,
+            )?,
+            client_secret_file: args.client_secret_file.clone(),
+        },
     })
 }
 
