@@ -536,23 +536,29 @@ async fn pages_of_the_outbox_go_on_behind_each_other() {
     assert_eq!(ids(&paged), ids(&all));
 }
 
+/// A person whose window is announced, the mail on its way at that moment.
+async fn announcing(now: Timestamp) -> (Tenant, Vec<Claimed>) {
+    let tenant = Tenant::new(NOBODY_EXCLUDED).await;
+    tenant.people(day(0), &["ana"]);
+    tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
+    tenant.pass(day(0)).await;
+    tenant.undelivered(day(0) + hours(1)).await;
+    let lease = Lease {
+        by: "a delivery beside the pass".to_owned(),
+        until: now + hours(1),
+    };
+    let claim = tenant.store.claim(EMAIL, 10, Order::Turn, &lease, now);
+    let claimed = claim.await.unwrap();
+    (tenant, claimed)
+}
+
 /// A mail that may have arrived names the same deadline for good: once that has passed there is
 /// nothing to send again, and the window is announced anew.
 #[tokio::test]
 async fn a_mail_in_doubt_is_of_no_use_after_the_deadline_that_it_names() {
     for disposition in [None, Some(Disposition::Ambiguous)] {
-        let tenant = Tenant::new(NOBODY_EXCLUDED).await;
-        tenant.people(day(0), &["ana"]);
-        tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
-        tenant.pass(day(0)).await;
-        tenant.undelivered(day(0) + hours(1)).await;
         let now = day(0) + hours(2);
-        let lease = Lease {
-            by: "a delivery".to_owned(),
-            until: now + hours(1),
-        };
-        let claim = tenant.store.claim(EMAIL, 10, Order::Turn, &lease, now);
-        let claimed = claim.await.unwrap();
+        let (tenant, claimed) = announcing(now).await;
         match disposition {
             None => drop(tenant.store.end_leases(None, now).await.unwrap()),
             Some(disposition) => {
@@ -593,18 +599,8 @@ async fn a_mail_that_is_withdrawn_while_it_is_sent_is_not_tried_again() {
         (Disposition::Ambiguous, "superseded"),
         (Disposition::Sent, "sent"),
     ] {
-        let tenant = Tenant::new(NOBODY_EXCLUDED).await;
-        tenant.people(day(0), &["ana"]);
-        tenant.sign_ins(day(0), &[("ana", day(0) + hours(1))]);
-        tenant.pass(day(0)).await;
-        tenant.undelivered(day(0) + hours(1)).await;
         let now = day(0) + hours(2);
-        let lease = Lease {
-            by: "a delivery beside the pass".to_owned(),
-            until: now + hours(1),
-        };
-        let claim = tenant.store.claim(EMAIL, 10, Order::Turn, &lease, now);
-        let claimed = claim.await.unwrap();
+        let (tenant, claimed) = announcing(now).await;
         tenant.report(now, &[("ana", true)]);
         let mut report = PassReport::new(now);
         let engine = tenant.engine(now);

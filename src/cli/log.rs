@@ -71,13 +71,12 @@ pub(super) async fn run(config: &Config, args: Log, out: &mut Printer) -> anyhow
     let mut entries = match limit {
         Some(limit) => {
             let (newest, more) = log::newest(&reader, query, limit).await?;
-            if args.format == Format::Table && limit == 0 {
-                out.text(NONE_ASKED)?;
-                return Ok(DONE);
-            }
             if args.format == Format::Table {
                 let times = Times::new(config, reader.present());
-                table(newest, more, reader.policies.len(), &times, out)?;
+                match limit {
+                    0 => out.text(NONE_ASKED)?,
+                    _ => table(newest, more, reader.policies.len(), &times, out)?,
+                }
                 return Ok(DONE);
             }
             Entries::Read(newest.into_iter())

@@ -29,10 +29,10 @@ pub(crate) fn remedy(written: &str) -> String {
     if written.ends_with(OF_WINDOWS) {
         return "this is a name of Windows; IANA names are wanted: \"Europe/Berlin\" is what Windows calls \"W. Europe Standard Time\"".to_owned();
     }
-    if OF_MACHINES.contains(&written.to_lowercase().as_str()) {
+    let lower = written.to_lowercase();
+    if OF_MACHINES.contains(&lower.as_str()) {
         return "no people live by it: name the zone of yours, like \"Europe/Berlin\"".to_owned();
     }
-    let lower = written.to_lowercase();
     let copied = COPIES.iter().find(|copy| lower.starts_with(*copy));
     let written = copied.map_or(written, |copy| &written[copy.len()..]);
     meant(written).map_or_else(

@@ -15,6 +15,7 @@ pub mod status;
 pub mod users;
 
 use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization as _;
 
 pub use self::error::DeskError;
 use crate::config::Config;
@@ -29,7 +30,6 @@ use crate::store::outcome::Outcome;
 use crate::store::read::Named;
 use crate::store::{Store, StoreError, Whom};
 use crate::time::{Clock, cron};
-use unicode_normalization::UnicodeNormalization as _;
 
 /// What every reader needs: the store, the policies as they are, and the time of the newest pass,
 /// by which states are told.

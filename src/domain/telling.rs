@@ -144,11 +144,12 @@ impl Case<'_> {
         }
         let again = run.retry && self.facts.world.notice_by == NoticeBy::Webhook;
         let due = notice::due(run, self.policy, self.now, self.facts.world.notice_by);
-        let unsaid = !run.begun && run.is_over(self.policy, self.now);
+        let is_over = run.is_over(self.policy, self.now);
+        let unsaid = is_over && !run.begun;
         let by = match &due.message {
             Some((_, Some(step))) => format!("the step {step} is due as well and says more"),
             Some((kind, None)) => format!("the mail {} names the deadline", kind.as_str()),
-            None if run.is_over(self.policy, self.now) => "the deadline has passed".to_owned(),
+            None if is_over => "the deadline has passed".to_owned(),
             None => "a later step tells the person".to_owned(),
         };
         for step in &due.overtaken {

@@ -10,6 +10,7 @@ use super::db::Connection;
 use super::holds::{Approval, standing_hold};
 use super::numbers::{self, Series};
 use super::{Doing, Store, StoreError, instant, micros};
+use crate::domain::brake::{Size, not_believed};
 use crate::domain::hold::{StandingHold, is_approved};
 
 /// A hold as it stands, and all that an approval of it would cover.
@@ -142,6 +143,20 @@ impl Store {
         }
     }
 
+    /// Whether a snapshot of that size is not believed, of one that is judged before it is imported.
+    pub async fn has_collapsed(
+        &self,
+        before: u64,
+        size: Size,
+        approved: Option<(&Approval, Size)>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let collapsed = has_collapsed(&mut transaction, before, size, approved, now).await?;
+        transaction.commit().await.doing(RELYING)?;
+        Ok(collapsed)
+    }
+
     /// Takes an approval back, as long as a pass can still use it: of a hold that stands and that none
     /// relies on yet, and of those people whom it covers and nobody has flagged.
     pub async fn withdraw_approval(
@@ -250,6 +265,23 @@ pub(super) async fn rely_on(
         .await
         .doing(RELYING)
         .map(|found| found.rows_affected() > 0)
+}
+
+/// Whether a snapshot of that size is not believed: too little is left, and no approval that stands accepts it.
+pub(super) async fn has_collapsed(
+    connection: &mut Connection,
+    before: u64,
+    size: Size,
+    approved: Option<(&Approval, Size)>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if not_believed(before, size, approved.map(|(_, size)| size)) {
+        return Ok(true);
+    }
+    match approved.filter(|_| size.is_collapse(before)) {
+        Some((given, _)) => Ok(!rely_on(connection, given, now).await?),
+        None => Ok(false),
+    }
 }
 
 /// When a hold was approved last, and how many people were flagged by that.

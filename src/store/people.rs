@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::QueryBuilder;
 
-use super::approvals::rely_on;
+use super::approvals::has_collapsed;
 use super::db::{Connection, Db, Write};
 use super::holds::Approval;
 use super::records::{
@@ -20,7 +20,7 @@ use super::rows::execute_each;
 use super::sources::{self, NewPart, Source};
 use super::{Doing, ROWS_PER_STATEMENT, Store, StoreError, instant, micros, settings};
 use crate::domain::age::{self, Another, RowDates, Rows};
-use crate::domain::brake::{Size, not_believed};
+use crate::domain::brake::Size;
 use crate::domain::facts::Gap;
 use crate::domain::person::Person;
 use crate::domain::registration::{Registration, ReportRow};
@@ -591,11 +591,7 @@ impl Import {
             let kept = self.before.saturating_sub(missing.len() as u64);
             (self.before, Size { rows, kept })
         };
-        let mut collapsed = not_believed(before, size, approved.map(|(_, size)| size));
-        if let Some((given, _)) = approved.filter(|_| !collapsed && size.is_collapse(before)) {
-            collapsed = !rely_on(&mut self.transaction, given, self.now).await?;
-        }
-        if collapsed {
+        if has_collapsed(&mut self.transaction, before, size, approved, self.now).await? {
             self.transaction
                 .rollback()
                 .await

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Graph, dead_end, kept};
-use crate::domain::brake::{Size, not_believed};
+use crate::domain::brake::Size;
 use crate::domain::id::UserId;
 use crate::domain::person::Person;
 use crate::domain::seen::Form;
@@ -321,11 +321,8 @@ impl Graph<'_> {
             kept: heads.accepted.saturating_sub(heads.doubted),
         };
         let (approved, before) = (self.collector.approved_size(Source::Users), heads.accepted);
-        let mut collapsed = not_believed(before, size, approved.map(|(_, size)| size));
-        if let Some((given, _)) = approved.filter(|_| !collapsed && size.is_collapse(before)) {
-            let Collector { store, now, .. } = *self.collector;
-            collapsed = !store.rely_on(&[given], now).await?;
-        }
+        let Collector { store, now, .. } = *self.collector;
+        let collapsed = store.has_collapsed(before, size, approved, now).await?;
         Ok(collapsed.then_some(Imported::Collapsed { before, size }))
     }
 }
